@@ -1,0 +1,1 @@
+"""What all modalities share about space: loading with checks, grids, templates, atlases, masks."""

@@ -1,0 +1,93 @@
+"""The template that the built-in engines register to, and the whole head for brain extraction.
+
+ICBM 2009a nonlinear symmetric, as it comes with nilearn (skull-stripped, 1 mm); its TemplateFlow
+name is ``MNI152NLin2009aSym``. nilearn's page calls it asymmetrical, but flipped left to right the
+image equals itself.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+
+from commissure.images.grid import coarser, resample_to
+from commissure.images.resources import resource
+
+#: TemplateFlow's name of the space that the built-in engines work in.
+TEMPLATE = "MNI152NLin2009aSym"
+
+TemplateMap = Literal["T1w", "GM", "WM", "CSF", "mask"]
+
+_FILES = {
+    "T1w": "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz",
+    "GM": "mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz",
+    "WM": "mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz",
+}
+
+
+@lru_cache(maxsize=8)
+def _stored(name: str) -> nib.Nifti1Image:
+    # The files are read past nilearn's loaders: importing nilearn costs seconds in every job.
+    spec = find_spec("nilearn")
+    assert spec is not None and spec.origin is not None, "nilearn is a dependency"
+    image = nib.load(Path(spec.origin).parent / "datasets" / "data" / _FILES[name])
+    data = np.asanyarray(image.dataobj).astype(np.float32)
+    return nib.Nifti1Image(data / data.max(), image.affine)
+
+
+def template(name: TemplateMap = "T1w", *, resolution_mm: float = 1.0) -> nib.Nifti1Image:
+    """Load a map of the template (space :data:`TEMPLATE`).
+
+    Parameters
+    ----------
+    name
+        ``T1w`` (0 to 1, zero outside the brain), the tissue probabilities ``GM``, ``WM`` and
+        ``CSF`` (what is inside the mask and neither), or the brain ``mask`` (0 or 1).
+    resolution_mm
+        Voxel size; coarser than 1 mm is averaged, not picked.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        float32, RAS+.
+    """
+    if name == "mask":
+        fine = _stored("T1w")
+        data = (np.asanyarray(fine.dataobj) > 0).astype(np.float32)
+    elif name == "CSF":
+        fine = _stored("T1w")
+        inside = np.asanyarray(fine.dataobj) > 0
+        tissue = np.asanyarray(_stored("GM").dataobj) + np.asanyarray(_stored("WM").dataobj)
+        data = np.where(inside, np.clip(1 - tissue, 0, 1), 0).astype(np.float32)
+    else:
+        fine = _stored(name)
+        data = np.asanyarray(fine.dataobj)
+    image = nib.Nifti1Image(data, fine.affine)
+    if resolution_mm > 1:
+        image = coarser(image, resolution_mm)
+    if name == "mask":
+        image = nib.Nifti1Image(
+            (np.asanyarray(image.dataobj) >= 0.5).astype(np.float32), image.affine
+        )
+    return image
+
+
+def whole_head(*, resolution_mm: float = 2.0) -> nib.Nifti1Image:
+    """Load the ICBM-152 linear average T1w: a head with skull and scalp in MNI space, 2 mm."""
+    path = resource("atlases", "icbm152lin", "icbm152lin_avg152T1_2mm.nii.gz")
+    image = nib.load(path)
+    data = np.asanyarray(image.dataobj).astype(np.float32)
+    image = nib.Nifti1Image(data / data.max(), image.affine)
+    return coarser(image, resolution_mm) if resolution_mm > 2 else image
+
+
+def head_brain_mask() -> nib.Nifti1Image:
+    """The template's brain mask on the grid of :func:`whole_head` (2 mm), by the headers."""
+    head = whole_head()
+    mask = resample_to(template("mask"), head.shape, head.affine)
+    return nib.Nifti1Image((mask >= 0.5).astype(np.float32), head.affine)
