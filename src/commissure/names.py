@@ -51,6 +51,15 @@ def bids_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
     return "_".join([*parts, suffix] if suffix else parts) + extension
 
 
+def participant_label(identifier: object) -> str:
+    """Give a person's identifier with its prefix: ``01``, ``sub-01`` and 01 are all ``sub-01``.
+
+    Identifiers are text: leading zeros count, and those of some cohorts exceed 64 bits.
+    """
+    text = str(identifier).strip()
+    return text if text.startswith("sub-") else f"sub-{text}"
+
+
 def parse_name(name: str) -> tuple[dict[str, str], str, str]:
     """Split a BIDS file name into entities, suffix and extension.
 

@@ -1,4 +1,4 @@
-"""The anatomical derivatives of one T1w image, as every engine writes them and every room reads them."""
+"""The anatomical derivatives of one T1w image, as engines write them and rooms read them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AnatFiles:
 
     @classmethod
     def of(cls, scan: Scan, folder: Path, *, template: str = TEMPLATE) -> AnatFiles:
-        """Name the derivatives of the T1w image ``scan`` below ``folder`` (a subject's ``anat/``)."""
+        """Name the derivatives of the T1w image ``scan`` in ``folder``, a subject's ``anat/``."""
 
         def path(suffix: str, extension: str = ".nii.gz", **entities: str) -> Path:
             return folder / scan.derivative(suffix, extension, **entities)

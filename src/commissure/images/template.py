@@ -54,8 +54,21 @@ def template(name: TemplateMap = "T1w", *, resolution_mm: float = 1.0) -> nib.Ni
     Returns
     -------
     nibabel.Nifti1Image
-        float32, RAS+.
+        float32, RAS+; read-only where it is coarser than 1 mm.
     """
+    return _coarse(name, float(resolution_mm)) if resolution_mm > 1 else _map(name, 1.0)
+
+
+@lru_cache(maxsize=24)
+def _coarse(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
+    # Averaging takes half a second; a job that goes through many people does it once.
+    image = _map(name, resolution_mm)
+    data = np.asanyarray(image.dataobj)
+    data.setflags(write=False)
+    return nib.Nifti1Image(data, image.affine)
+
+
+def _map(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
     if name == "mask":
         fine = _stored("T1w")
         data = (np.asanyarray(fine.dataobj) > 0).astype(np.float32)

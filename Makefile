@@ -1,0 +1,55 @@
+# make env    set up .venv from the hashed lock
+# make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
+# make test   set up, run the tests          make test-fast   without the slow ones
+# make check  style, types, layers, spelling, lint          make docs   regenerate schema and option page
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONNOUSERSITE := 1
+# Parallelism is over people: numerical libraries keep to one thread.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
+
+.PHONY: env demo test test-fast check docs lock clean
+.DELETE_ON_ERROR:
+
+env: .venv/.ready
+
+.venv/.ready: envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, %s is %d.%d: make PYTHON=/path/to/python3.11 env" % (sys.executable, *sys.version_info[:2]))'
+	@echo "Setting up .venv: about 0.9 GB, one to three minutes"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env
+	commissure simulate demo/bids --preset demo
+	snakemake --cores all
+	@echo "The report: demo/derivatives/commissure/report.html"
+
+test: env
+	$(BIN)/python -m pytest -p no:cacheprovider --durations=15
+
+test-fast: env
+	$(BIN)/python -m pytest -p no:cacheprovider -m "not slow and not cluster and not real"
+
+check: env
+	ruff format --check src tests benchmarks
+	ruff check src tests benchmarks
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint
+	mypy
+	lint-imports
+	codespell src workflow tests docs benchmarks README.md CHANGELOG.md config.yaml Snakefile
+
+docs: env
+	$(BIN)/python -m commissure.flow.document
+
+lock:
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -o envs/requirements.lock
+
+clean:
+	rm -rf demo .snakemake

@@ -1,0 +1,48 @@
+"""Settings of the T1w road."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AnatSettings(BaseModel):
+    """What a study may change about the T1-weighted images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses the T1w images.")
+    skull_stripped: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Whether the images come without skull; 'auto' asks the sidecar's "
+        "SkullStripped, then the image itself.",
+    )
+    registration_resolution_mm: float = Field(
+        2.0,
+        ge=1.0,
+        le=5.0,
+        description="Voxel size at which the brain is registered to the template; "
+        "halving it takes eight times as long.",
+    )
+    segmentation_resolution_mm: float = Field(
+        1.0,
+        ge=0.5,
+        le=4.0,
+        description="Images that are finer than this are segmented at this voxel size; "
+        "probabilities are then brought back to the image's own grid.",
+    )
+    prior_weight: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Trust in the template's tissue maps during segmentation: 0 uses intensities "
+        "and neighbours only.",
+    )
+    neighbour_weight: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="Strength of the Markov random field that lets a voxel follow its six "
+        "neighbours; 0 switches it off.",
+    )

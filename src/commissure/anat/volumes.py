@@ -1,0 +1,149 @@
+"""Volumes of tissues and structures from posteriors and an atlas carried into the T1w."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from commissure.anat.tissues import TISSUES
+from commissure.images.atlas import Atlas
+from commissure.images.load import voxel_volume_mm3, zooms_mm
+from commissure.images.registration import apply_transform
+from commissure.images.template import template
+
+#: Labels are looked up at least this finely, however large the voxels are.
+SAMPLING_MM = 1.3
+
+#: Weight of a label where the template expects none of its tissue.
+EXPECTATION_FLOOR = 0.05
+
+
+def template_coordinates(
+    image: nib.Nifti1Image, from_template: Path | str, *, spacing_mm: float = 4.0
+) -> np.ndarray:
+    """Where every voxel of an image lies in the template.
+
+    Parameters
+    ----------
+    image
+        3-D T1w; gives the grid.
+    from_template
+        Transform that moves images from the template onto the T1w.
+    spacing_mm
+        Grid of the coordinate images that are moved; interpolating them is exact at any spacing.
+
+    Returns
+    -------
+    numpy.ndarray
+        (X, Y, Z, 3) float32, mm; NaN outside of the coordinate images.
+    """
+    shape = tuple(int(240 / spacing_mm) for _ in range(3))
+    affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
+    affine[:3, 3] = -120.0, -140.0, -110.0
+    result = np.empty((*image.shape, 3), np.float32)
+    for axis in range(3):
+        along = affine[axis, 3] + spacing_mm * np.arange(shape[axis], dtype=np.float32)
+        ramp = np.broadcast_to(along.reshape([-1 if n == axis else 1 for n in range(3)]), shape)
+        moved = apply_transform(
+            nib.Nifti1Image(np.ascontiguousarray(ramp), affine),
+            image,
+            [from_template],
+            default=float("nan"),
+        )
+        result[..., axis] = np.asarray(moved.dataobj)
+    return result
+
+
+def tissue_volumes(posterior: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+    """Volumes of GM, WM and CSF and their sum, TIV, in mm³.
+
+    Parameters
+    ----------
+    posterior
+        (3, X, Y, Z) in the order of :data:`TISSUES`.
+    affine
+        4x4 of the grid.
+    """
+    voxel = voxel_volume_mm3(affine)
+    volumes = {
+        name: float(part.sum(dtype=np.float64)) * voxel
+        for name, part in zip(TISSUES, posterior, strict=True)
+    }
+    return {**volumes, "TIV": sum(volumes.values())}
+
+
+def structure_volumes(
+    posterior: np.ndarray,
+    coordinates: np.ndarray,
+    affine: np.ndarray,
+    atlas: Atlas,
+    expected: Mapping[str, nib.Nifti1Image] | None = None,
+) -> dict[str, float]:
+    """Volume of each structure of an atlas in mm³: label x posterior of its tissue.
+
+    A voxel that straddles a border is divided: the atlas is looked up at several points in it,
+    and the voxel's tissue goes to the labels in proportion to how much of that tissue the template
+    expects at these points. The fluid of a voxel that is half ventricle, half white matter so
+    counts as ventricle.
+
+    Parameters
+    ----------
+    posterior
+        (3, X, Y, Z) in the order of :data:`TISSUES`.
+    coordinates
+        (X, Y, Z, 3) template mm of each voxel (:func:`template_coordinates`).
+    affine
+        4x4 of the T1w's grid.
+    atlas
+        Its labels have the columns ``tissue`` and ``structure``.
+    expected
+        Tissue maps in the atlas' space by name; the template's own where not given.
+    """
+    expected = expected or {name: template(name) for name in TISSUES}  # type: ignore[arg-type]
+    points = [max(1, int(np.ceil(size / SAMPLING_MM))) for size in zooms_mm(affine)]
+    inside = posterior.sum(axis=0) > 0
+    inside &= np.isfinite(coordinates).all(axis=3)
+    places = _points_in_voxels(coordinates, inside, points)
+    labels = _looked_up(atlas.image, places)
+    voxel = voxel_volume_mm3(affine)
+    tissue_of = atlas.labels.set_index("index")["tissue"]
+    groups = atlas.groups("structure")
+    size = int(labels.max(initial=0)) + 1
+    volumes = {}
+    for t, tissue in enumerate(TISSUES):
+        weight = _looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
+        share = weight / weight.sum(axis=0) * posterior[t][inside]
+        per_label = np.bincount(labels.ravel(), share.ravel(), minlength=size)
+        for name, indices in groups.items():
+            if tissue_of[indices[0]] == tissue:
+                volumes[name] = float(per_label[[i for i in indices if i < size]].sum()) * voxel
+    return {name: volumes[name] for name in groups}
+
+
+def _points_in_voxels(
+    coordinates: np.ndarray, inside: np.ndarray, points: list[int]
+) -> np.ndarray:
+    """Template mm of points spread evenly in each voxel of a mask: (points, voxels, 3)."""
+    steps = [np.gradient(coordinates, axis=axis)[inside] for axis in range(3)]
+    centre = coordinates[inside]
+    offsets = [(np.arange(n) + 0.5) / n - 0.5 for n in points]
+    return np.stack(
+        [
+            centre + offsets[0][i] * steps[0] + offsets[1][j] * steps[1] + offsets[2][k] * steps[2]
+            for i, j, k in np.ndindex(*points)
+        ]
+    ).astype(np.float32)
+
+
+def _looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
+    """Nearest voxel's value at mm coordinates (..., 3); 0 outside the image or where unknown."""
+    step = np.linalg.inv(image.affine).astype(np.float32)
+    voxel = places @ step[:3, :3].T + step[:3, 3]
+    index = np.rint(np.nan_to_num(voxel, nan=-1.0)).astype(np.int32)
+    known = ((index >= 0) & (index < image.shape)).all(axis=-1)
+    x, y, z = np.moveaxis(np.where(known[..., None], index, 0), -1, 0)
+    data = np.asanyarray(image.dataobj)
+    return np.where(known, data[x, y, z], 0)

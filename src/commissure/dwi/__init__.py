@@ -1,0 +1,1 @@
+"""Diffusion MRI: from a raw series to tract averages of the tensor."""

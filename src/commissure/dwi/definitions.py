@@ -1,0 +1,44 @@
+"""What the diffusion room measures."""
+
+from __future__ import annotations
+
+from commissure.rows import Definition
+
+#: What a diffusion scan is expected to yield.
+PRODUCTS: tuple[str, ...] = ("preproc", "tensor", "tracts")
+
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "fa",
+        "dwi",
+        "1",
+        "Mean fractional anisotropy over the white-matter voxels of an atlas label above an FA "
+        "threshold (a ROI average, not TBSS); region WM is all white matter.",
+        "Basser 1996 for FA; labels JHU-MNI (Oishi 2009) carried by nonlinear registration",
+    ),
+    Definition(
+        "md",
+        "dwi",
+        "mm2/s",
+        "Mean diffusivity over the same voxels as fa.",
+        "Basser 1996",
+    ),
+    Definition(
+        "dwi_motion",
+        "dwi",
+        "mm",
+        "Mean framewise displacement over the diffusion volumes (region brain), rotations on a "
+        "sphere of 50 mm.",
+        "Power 2012",
+        role="confound",
+    ),
+    Definition(
+        "b0_snr",
+        "dwi",
+        "1",
+        "Mean unweighted signal in white matter over the standard deviation of the noise (region "
+        "WM).",
+        "Veraart 2016 for the noise",
+        role="confound",
+    ),
+)

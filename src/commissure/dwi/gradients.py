@@ -1,0 +1,237 @@
+"""Gradient tables: reading them with doubt, turning them with the head, writing them.
+
+BIDS keeps b-vectors in FSL's convention: components along the image's voxel axes, the first one
+negated where the affine has a positive determinant. Directions in this package are world
+directions (RAS+) except in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from commissure.errors import DatasetError, QualityError
+from commissure.images.load import zooms_mm
+from commissure.rows import write_text
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The diffusion weighting of each volume.
+
+    Attributes
+    ----------
+    b
+        ``(volumes,)``, s/mm².
+    directions
+        ``(volumes, 3)``, unit vectors in the world (RAS+); zero where there is no weighting.
+    notes
+        What was mended on reading, one sentence each.
+    """
+
+    b: np.ndarray
+    directions: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def b0(self, max_b_s_mm2: float) -> np.ndarray:
+        """Which volumes count as unweighted: ``(volumes,)`` of bool."""
+        return self.b <= max_b_s_mm2
+
+    def turned(self, rotations: np.ndarray) -> Gradients:
+        """Express the directions in the frame of a head that has turned.
+
+        Parameters
+        ----------
+        rotations
+            ``(volumes, 3, 3)`` or ``(3, 3)``: how the head turned from the frame wanted to that
+            of the volume. The gradient stayed with the scanner, so it turns the other way
+            (Leemans A & Jones DK, Magn Reson Med 61:1336-1349, 2009).
+        """
+        turned = np.einsum("...ji,...j->...i", rotations, self.directions)
+        return Gradients(self.b, turned, self.notes)
+
+    def subset(self, chosen: np.ndarray) -> Gradients:
+        """Keep some volumes (bool or indices)."""
+        return Gradients(self.b[chosen], self.directions[chosen], self.notes)
+
+
+def voxel_axes(affine: np.ndarray) -> np.ndarray:
+    """Rotation from FSL's b-vector convention to the world, ``(3, 3)``, from a 4x4 affine."""
+    axes = affine[:3, :3] / np.array(zooms_mm(affine))
+    if np.linalg.det(axes) > 0:
+        axes = axes @ np.diag([-1.0, 1.0, 1.0])
+    return axes
+
+
+def read_gradients(
+    files: Mapping[str, Path],
+    affine: np.ndarray,
+    *,
+    volumes: int,
+    who: str,
+    b0_max_b_s_mm2: float = 50.0,
+) -> Gradients:
+    """Read ``bval`` and ``bvec`` and refuse what cannot be true.
+
+    Parameters
+    ----------
+    files
+        Paths under the keys ``bval`` and ``bvec``.
+    affine
+        4x4 affine of the image that the table belongs to.
+    volumes
+        Number of volumes of the image.
+    who
+        Person and visit, for the error message.
+    b0_max_b_s_mm2
+        Largest b-value of a volume that counts as unweighted.
+
+    Raises
+    ------
+    DatasetError
+        A file is missing or not a table of numbers, the counts differ, no volume is unweighted, a
+        weighted volume has no direction or one that is not a unit vector, or the b-values are in
+        other units.
+    QualityError
+        Fewer than six directions that are not collinear: no tensor can be fitted.
+    """
+    tables = {}
+    for key in ("bval", "bvec"):
+        if key not in files:
+            raise DatasetError(
+                who,
+                found=f"the diffusion series has no .{key} file",
+                wanted=f"one .{key} file beside the image or higher up in the dataset",
+                mend=f"Add the .{key} file that the converter wrote",
+            )
+        try:
+            tables[key] = np.loadtxt(files[key], ndmin=2)
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                who,
+                found=f"{files[key].name} cannot be read as a table of numbers ({error})",
+                mend=f"Write {files[key].name} again",
+            ) from error
+    name, vector_name = files["bval"].name, files["bvec"].name
+    b, vectors, notes = tables["bval"].ravel(), tables["bvec"], []
+    if vectors.shape[0] != 3 and vectors.shape[1] == 3:
+        vectors = vectors.T
+        notes.append(f"{vector_name} has one direction per line; it was read transposed.")
+    if b.size != volumes:
+        raise DatasetError(
+            who,
+            found=f"{name} has {b.size} b-values for {volumes} volumes",
+            wanted="one b-value per volume",
+            mend=f"Take image and {name} from the same conversion",
+        )
+    if vectors.shape != (3, volumes):
+        raise DatasetError(
+            who,
+            found=f"{vector_name} has {vectors.shape[0]} lines of {vectors.shape[1]} numbers for "
+            f"{volumes} volumes",
+            wanted="three lines with one number per volume",
+            mend=f"Take image and {vector_name} from the same conversion",
+        )
+    if not np.isfinite(b).all() or not np.isfinite(vectors).all():
+        raise DatasetError(
+            who, found=f"{name} or {vector_name} holds NaN or infinite numbers", mend="Write them again"
+        )
+    return _checked(b, vectors.T, tuple(notes), affine, who, name, vector_name, b0_max_b_s_mm2)
+
+
+def _checked(
+    b: np.ndarray,
+    vectors: np.ndarray,
+    notes: tuple[str, ...],
+    affine: np.ndarray,
+    who: str,
+    name: str,
+    vector_name: str,
+    b0_max: float,
+) -> Gradients:
+    if b.min() < 0 or not 100 <= b.max() <= 30_000:
+        raise DatasetError(
+            who,
+            found=f"the b-values in {name} run from {b.min():g} to {b.max():g}",
+            wanted="0 to some thousands of s/mm²",
+            mend=f"Write {name} in s/mm² (1 ms/µm² is 1000 s/mm²)",
+        )
+    weighted = b > b0_max
+    if weighted.all():
+        raise DatasetError(
+            who,
+            found=f"{name} has no b-value up to {b0_max:g} s/mm² (the lowest is {b.min():g})",
+            wanted="at least one unweighted volume",
+            mend="Add the b0 volume to the series, or raise dwi.b0_max_b_s_mm2",
+        )
+    length = np.linalg.norm(vectors, axis=1)
+    if (weighted & (length < 1e-3)).any():
+        volume = int(np.flatnonzero(weighted & (length < 1e-3))[0])
+        raise DatasetError(
+            who,
+            found=f"volume {volume} has b = {b[volume]:g} s/mm² and no direction in {vector_name}",
+            wanted="a unit vector for each weighted volume",
+            mend="If it is the scanner's trace image, take it out of image, bval and bvec",
+        )
+    wrong = weighted & (np.abs(length - 1) > 0.05)
+    if wrong.any():
+        volume = int(np.flatnonzero(wrong)[0])
+        raise DatasetError(
+            who,
+            found=f"the direction of volume {volume} in {vector_name} has length {length[volume]:.3f} "
+            f"({int(wrong.sum())} of {int(weighted.sum())} are not unit vectors)",
+            wanted="length 1",
+            mend=f"Write unit vectors to {vector_name} and the true b-values to {name}",
+        )
+    units = np.where(weighted[:, None], vectors / np.where(length, length, 1)[:, None], 0.0)
+    found = distinct_directions(units[weighted])
+    if found < 6 or np.linalg.matrix_rank(quadratic(units[weighted]), tol=0.05) < 6:
+        raise QualityError(
+            who,
+            found=f"{vector_name} has {found} distinct gradient directions that do not span a tensor"
+            if found >= 6
+            else f"{vector_name} has {found} distinct gradient directions",
+            wanted="at least 6 that are not collinear or in one plane",
+            mend="Leave this series out; it carries no tensor",
+        )
+    return Gradients(b, units @ voxel_axes(affine).T, notes)
+
+
+def quadratic(directions: np.ndarray) -> np.ndarray:
+    """Columns of a quadratic form, ``(n, 6)``: xx, yy, zz, 2xy, 2xz, 2yz."""
+    x, y, z = directions.T
+    return np.column_stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z])
+
+
+def distinct_directions(directions: np.ndarray, *, apart_deg: float = 5.0) -> int:
+    """Count directions that differ from all counted ones by more than an angle, sign ignored."""
+    counted: list[np.ndarray] = []
+    for direction in directions:
+        if all(abs(direction @ other) < np.cos(np.radians(apart_deg)) for other in counted):
+            counted.append(direction)
+    return len(counted)
+
+
+def shells(b: np.ndarray, *, b0_max_b_s_mm2: float, width_s_mm2: float = 150.0) -> np.ndarray:
+    """Number the shells: 0 for b0, then 1, 2 ... by rising b-value, ``(volumes,)`` of int.
+
+    A gap of more than ``width_s_mm2`` between sorted b-values starts the next shell.
+    """
+    numbers = np.zeros(b.size, dtype=int)
+    weighted = np.flatnonzero(b > b0_max_b_s_mm2)
+    order = weighted[np.argsort(b[weighted], kind="stable")]
+    steps = np.diff(b[order], prepend=-np.inf) > width_s_mm2
+    numbers[order] = np.cumsum(steps)
+    return numbers
+
+
+def write_gradients(gradients: Gradients, affine: np.ndarray, bval: Path, bvec: Path) -> None:
+    """Write FSL's two text files for an image with this affine."""
+    vectors = gradients.directions @ voxel_axes(affine)
+    write_text(" ".join(f"{value:g}" for value in gradients.b) + "\n", bval)
+    # Adding zero turns -0.0 into 0.0.
+    rows = [" ".join(f"{value + 0.0:.6f}" for value in np.round(axis, 6)) for axis in vectors.T]
+    write_text("\n".join(rows) + "\n", bvec)

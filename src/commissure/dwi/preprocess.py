@@ -1,0 +1,225 @@
+"""The built-in engine: a raw diffusion series, denoised, realigned and set beside the T1w image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.dwi.denoise import mppca
+from commissure.dwi.gradients import read_gradients, write_gradients
+from commissure.dwi.quality import neighbouring_correlation
+from commissure.dwi.realign import Realignment, realign
+from commissure.dwi.settings import DwiSettings
+from commissure.dwi.space import aligned_grid, b0_brain_mask, matrix_to_t1w
+from commissure.images.anatomy import AnatFiles
+from commissure.images.grid import resample_to
+from commissure.images.load import load_image, save_image, zooms_mm
+from commissure.images.rigid import framewise_displacement, resample_pose
+from commissure.names import Scan
+from commissure.rows import write_json, write_table
+
+#: Width of a denoising patch in voxels.
+_PATCH = 5
+
+
+def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: DwiSettings) -> None:
+    """Denoise and realign one diffusion series and write its derivatives.
+
+    Parameters
+    ----------
+    scan
+        The raw series with its companions ``bval`` and ``bvec``.
+    folder
+        Where to write (a person's ``dwi/``).
+    anat
+        Derivatives of the same person's T1w image. With them the series is written in T1w space
+        (at its own resolution); without them, or where they are incomplete, in its own.
+    settings
+        Settings of the room.
+
+    Raises
+    ------
+    DatasetError
+        The image, or its gradient table, is missing, damaged, or contradicts the other.
+    QualityError
+        The directions span no tensor, or the image shows no brain.
+    """
+    image = load_image(scan.path, who=scan.who, ndim=4)
+    affine, series = image.affine, np.asanyarray(image.dataobj)
+    gradients = read_gradients(
+        scan.companions,
+        affine,
+        volumes=series.shape[3],
+        who=scan.who,
+        b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+    )
+    notes = list(gradients.notes)
+    anat = anat if anat is not None and anat.complete() else None
+    unweighted = gradients.b0(settings.b0_max_b_s_mm2)
+    rough = b0_brain_mask(series[..., unweighted].mean(axis=3), affine, who=scan.who)
+    raw_correlation = neighbouring_correlation(
+        series, gradients, rough, b0_max_b_s_mm2=settings.b0_max_b_s_mm2
+    )
+    series, noise = _denoised(series, rough, settings, notes)
+    if settings.gibbs:
+        series = _without_ringing(series)
+    motion = realign(
+        series,
+        affine,
+        gradients,
+        rough,
+        b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+        outlier_z=settings.outlier_z,
+        replace_outliers=settings.replace_outliers,
+        move=settings.realign,
+    )
+    del series
+    b0 = _mean_b0(motion, affine, unweighted)
+    mask = b0_brain_mask(b0, affine, who=scan.who)
+
+    shape: tuple[int, int, int] = b0.shape
+    grid, journey, space = affine, np.eye(4), ""
+    if anat is not None:
+        space = "T1w"
+        t1w, t1w_mask = (load_image(p, who=scan.who, ndim=3) for p in (anat.preproc, anat.mask))
+        journey = matrix_to_t1w(
+            b0, mask, affine, t1w, t1w_mask, resolution_mm=settings.registration_resolution_mm
+        )
+        size = settings.output_resolution_mm or float(np.prod(zooms_mm(affine))) ** (1 / 3)
+        shape, grid = aligned_grid(t1w_mask, size)
+        seen = _in_view(motion, affine, journey, shape, grid)
+        mask = (resample_to(t1w_mask, shape, grid) > 0.5) & seen
+    matrices = motion.matrices @ journey
+    moved = np.empty((*shape, len(matrices)), np.float32)
+    for i, matrix in enumerate(matrices):
+        if np.array_equal(matrix, np.eye(4)):
+            moved[..., i] = motion.series[..., i]
+        else:
+            volume = resample_pose(motion.series[..., i], affine, matrix, shape, grid)
+            moved[..., i] = np.clip(volume, 0, None)
+    turned = gradients.turned(matrices[:, :3, :3])
+
+    def name(suffix: str, extension: str, **entities: str) -> Path:
+        return folder / scan.derivative(suffix, extension, space=space, **entities)
+
+    save_image(moved, grid, name("dwi", ".nii.gz", desc="preproc"))
+    write_gradients(
+        turned, grid, name("dwi", ".bval", desc="preproc"), name("dwi", ".bvec", desc="preproc")
+    )
+    save_image(mask, grid, name("mask", ".nii.gz", desc="brain"))
+    write_json(
+        {
+            "RawSources": [scan.path.name],
+            "Type": "Brain",
+            "SpatialReference": anat.preproc.name if anat else "own",
+        },
+        name("mask", ".json", desc="brain"),
+    )
+    write_table(_confounds(motion), folder / scan.derivative("timeseries", ".tsv", desc="confounds"))
+    write_json(_CONFOUNDS, folder / scan.derivative("timeseries", ".json", desc="confounds"))
+    inside = noise[rough & (noise > 0)] if noise is not None else np.zeros(0)
+    write_json(
+        {
+            "Sources": [scan.path.name, *([anat.preproc.name, anat.mask.name] if anat else [])],
+            "SpatialReference": anat.preproc.name if anat else "own",
+            "SkullStripped": False,
+            "Denoising": settings.denoise if noise is not None else "none",
+            "DenoisingStepVoxels": settings.denoise_step_voxels if noise is not None else None,
+            "GibbsRingingRemoved": settings.gibbs,
+            "Realigned": settings.realign,
+            "Interpolation": "cubic spline, once",
+            "GradientsTurned": True,
+            "NoiseStandardDeviation": float(np.median(inside)) if inside.size else None,
+            "NeighbouringCorrelationRaw": raw_correlation,
+            "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
+            "OutlierSlicesReplaced": settings.replace_outliers,
+            "MatrixT1wToDwi": journey.tolist() if anat else None,
+            "Notes": notes,
+        },
+        name("dwi", ".json", desc="preproc"),
+    )
+
+
+def _denoised(
+    series: np.ndarray, mask: np.ndarray, settings: DwiSettings, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    from scipy.ndimage import binary_dilation
+
+    if settings.denoise == "none":
+        return series, None
+    if min(series.shape[:3]) < _PATCH:
+        notes.append(
+            f"Not denoised: {min(series.shape[:3])} voxels along an axis are fewer than the "
+            f"{_PATCH} of a patch."
+        )
+        return series, None
+    # Two voxels around the brain move into it when the head does.
+    around = binary_dilation(mask, iterations=2)
+    return mppca(series, around, radius=_PATCH // 2, step=settings.denoise_step_voxels)
+
+
+def _without_ringing(series: np.ndarray) -> np.ndarray:
+    from dipy.denoise.gibbs import gibbs_removal
+
+    # More than one process would re-execute the caller's script.
+    return gibbs_removal(series.astype(np.float32), inplace=False, num_processes=1)
+
+
+def _mean_b0(motion: Realignment, affine: np.ndarray, unweighted: np.ndarray) -> np.ndarray:
+    shape = motion.series.shape[:3]
+    volumes = [
+        resample_pose(motion.series[..., i], affine, motion.matrices[i], shape, affine)
+        for i in np.flatnonzero(unweighted)
+    ]
+    return np.clip(np.mean(volumes, axis=0), 0, None)
+
+
+def _in_view(
+    motion: Realignment,
+    affine: np.ndarray,
+    journey: np.ndarray,
+    shape: tuple[int, int, int],
+    grid: np.ndarray,
+) -> np.ndarray:
+    """Voxels of the grid that lie in the acquired volume at the middle pose."""
+    extent = np.array(motion.series.shape[:3])
+    step = np.linalg.inv(affine) @ journey @ grid
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    place = index @ step[:3, :3].T + step[:3, 3]
+    return np.all((place > -0.5) & (place < extent - 0.5), axis=-1)
+
+
+def _confounds(motion: Realignment):
+    import pandas as pd
+
+    columns = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+    table = pd.DataFrame(motion.poses, columns=columns)
+    table["framewise_displacement"] = framewise_displacement(motion.poses)
+    table["outlier_slices"] = motion.dropouts.sum(axis=1)
+    return table.round(6) + 0.0
+
+
+_CONFOUNDS = {
+    **{
+        f"trans_{axis}": {
+            "Description": f"Head translation along world {axis} relative to the first b0",
+            "Units": "mm",
+        }
+        for axis in "xyz"
+    },
+    **{
+        f"rot_{axis}": {
+            "Description": f"Head rotation about world {axis} relative to the first b0",
+            "Units": "rad",
+        }
+        for axis in "xyz"
+    },
+    "framewise_displacement": {
+        "Description": "Sum of absolute changes from the volume before, rotations on a sphere of "
+        "50 mm (Power 2012); 0 for the first volume",
+        "Units": "mm",
+    },
+    "outlier_slices": {"Description": "Number of slices with signal dropout", "Units": "1"},
+}

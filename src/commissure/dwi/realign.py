@@ -1,0 +1,384 @@
+"""Where the head was in each diffusion volume, and which slices lost their signal.
+
+A weighted volume looks unlike the b0 and unlike other directions, so none of them is a good
+reference for it. Within a shell the logarithm of the signal is nearly a quadratic form of the
+direction (exactly so for a tensor). Each volume is therefore aligned to what the *other* volumes of
+its shell predict for its direction; the shell as a whole is aligned to the b0 through the mapping
+of intensities that explains most of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from commissure.dwi.gradients import Gradients, quadratic, shells
+from commissure.images.load import zooms_mm
+from commissure.images.rigid import (
+    RigidTarget,
+    resample_pose,
+    rigid_matrix,
+    rigid_pose,
+    smoothed,
+)
+
+#: Largest influence of a volume on its own prediction up to which leaving it out is stable.
+_LEVERAGE_MAX = 0.8
+
+
+@dataclass(frozen=True)
+class Realignment:
+    """The poses of a series and its dropouts.
+
+    Attributes
+    ----------
+    poses
+        ``(volumes, 6)``: mm and radians, relative to the first b0.
+    centre
+        ``(3,)``: point that rotations turn about, mm.
+    dropouts
+        ``(volumes, slices)`` of bool: slices (third voxel axis) much darker than predicted.
+    series
+        The series as acquired, dropouts replaced by their prediction if that was asked for.
+    """
+
+    poses: np.ndarray
+    centre: np.ndarray
+    dropouts: np.ndarray
+    series: np.ndarray
+
+    @property
+    def matrices(self) -> np.ndarray:
+        """``(volumes, 4, 4)``: from the world of the first b0 to that of each volume."""
+        return np.stack([rigid_matrix(pose, self.centre) for pose in self.poses])
+
+
+def realign(
+    series: np.ndarray,
+    affine: np.ndarray,
+    gradients: Gradients,
+    mask: np.ndarray,
+    *,
+    b0_max_b_s_mm2: float = 50.0,
+    outlier_z: float = 4.0,
+    replace_outliers: bool = True,
+    move: bool = True,
+    passes: int = 2,
+) -> Realignment:
+    """Align all volumes of a diffusion series rigidly to its first b0.
+
+    Parameters
+    ----------
+    series
+        ``(x, y, z, volumes)``, as acquired.
+    affine
+        4x4, voxel to mm.
+    gradients
+        One row per volume, directions in the world of the scanner.
+    mask
+        3-D brain mask on the same grid, from the b0.
+    b0_max_b_s_mm2
+        Largest b-value that counts as unweighted.
+    outlier_z
+        Robust z of a slice's signal below which it is a dropout.
+    replace_outliers
+        Whether dropouts are replaced in the series that is returned.
+    move
+        False leaves every pose at zero and only looks for dropouts.
+    passes
+        Rounds of prediction and alignment within a shell.
+
+    Notes
+    -----
+    Prediction from the other volumes: Andersson JLR & Sotiropoulos SN, NeuroImage 125:1063-1078,
+    2016 (there by a Gaussian process); dropouts and their replacement: Andersson JLR et al.,
+    NeuroImage 141:556-572, 2016.
+    """
+    box = _box(mask, affine)
+    # What happens at the neck and in the air costs time and tells nothing about the head.
+    inner, inner_mask = np.array(series[box], dtype=np.float32), np.asarray(mask)[box]
+    inner_affine = affine @ _offset([part.start for part in box])
+    volumes = series.shape[3]
+    shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
+    dark = np.zeros((volumes, inner.shape[2]), bool)
+    unweighted = np.flatnonzero(shell == 0)
+    first = RigidTarget(inner[..., unweighted[0]], inner_affine, inner_mask)
+    centre = first.centre
+    matrices = np.tile(np.eye(4), (volumes, 1, 1))
+    if move:
+        for i in unweighted[1:]:
+            matrices[i] = rigid_matrix(first.pose(inner[..., i], robust=True), centre)
+    b0 = _mean_on_reference(inner, inner_affine, matrices, unweighted)
+    for number in range(1, int(shell.max()) + 1):
+        members = np.flatnonzero(shell == number)
+        stack, poses, dark[members] = _shell(
+            inner[..., members],
+            inner_affine,
+            gradients.subset(members),
+            inner_mask,
+            centre,
+            outlier_z=outlier_z,
+            passes=passes,
+            move=move,
+        )
+        inner[..., members] = stack
+        for i, pose in zip(members, poses, strict=True):
+            matrices[i] = rigid_matrix(pose, centre)
+        if move:
+            mean = _mean_on_reference(inner, inner_affine, matrices, members)
+            matrices[members] = matrices[members] @ between_contrasts(
+                b0, mean, inner_affine, inner_mask
+            )
+    dropouts = np.zeros((volumes, series.shape[2]), bool)
+    dropouts[:, box[2]] = dark
+    if replace_outliers and dark.any():
+        series = np.array(series, dtype=np.float32)
+        part = series[box]
+        for i, k in np.argwhere(dark):
+            part[:, :, k, i] = inner[:, :, k, i]
+    poses = np.stack([rigid_pose(matrix, centre) for matrix in matrices])
+    return Realignment(poses, centre, dropouts, series)
+
+
+def _box(mask: np.ndarray, affine: np.ndarray, *, margin_mm: float = 12.0) -> tuple[slice, ...]:
+    voxels = np.argwhere(np.asarray(mask) > 0)
+    margin = np.ceil(margin_mm / np.array(zooms_mm(affine))).astype(int)
+    low = np.maximum(voxels.min(axis=0) - margin, 0)
+    high = np.minimum(voxels.max(axis=0) + 1 + margin, mask.shape)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+
+
+def _offset(voxels: list[int]) -> np.ndarray:
+    shift = np.eye(4)
+    shift[:3, 3] = voxels
+    return shift
+
+
+def _mean_on_reference(
+    series: np.ndarray, affine: np.ndarray, matrices: np.ndarray, members: np.ndarray
+) -> np.ndarray:
+    total = np.zeros(series.shape[:3], np.float32)
+    for i in members:
+        total += _moved(series[..., i], affine, matrices[i])
+    return total / len(members)
+
+
+def _moved(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    if np.array_equal(matrix, np.eye(4)):
+        return volume
+    return resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
+
+
+def _shell(
+    stack: np.ndarray,
+    affine: np.ndarray,
+    gradients: Gradients,
+    mask: np.ndarray,
+    centre: np.ndarray,
+    *,
+    outlier_z: float,
+    passes: int,
+    move: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Align the volumes of one shell to each other: series with dropouts replaced, poses, dropouts."""
+    count = stack.shape[3]
+    poses = np.zeros((count, 6))
+    if move:
+        target = RigidTarget(np.median(stack, axis=3), affine, mask)
+        poses = np.stack([target.pose(stack[..., i], robust=True) for i in range(count)])
+        poses = without_direction_bias(poses, gradients.directions)
+    dark = np.zeros((count, stack.shape[2]), bool)
+    acquired = stack
+    for _ in range(passes):
+        matrices = np.stack([rigid_matrix(pose, centre) for pose in poses])
+        predicted = predicted_volumes(stack, affine, gradients, matrices)
+        back = np.stack(
+            [
+                _moved(predicted[..., i], affine, np.linalg.inv(matrices[i]))
+                for i in range(count)
+            ],
+            axis=3,
+        )
+        # Looked for again in each round: dropouts darken the first predictions of their neighbours.
+        dark = dark_slices(acquired, back, mask, limit_z=outlier_z)
+        stack = acquired.copy()
+        for i, k in np.argwhere(dark):
+            stack[:, :, k, i] = back[:, :, k, i]
+        if move:
+            for i in range(count):
+                near = RigidTarget(predicted[..., i], affine, mask, fwhm_mm=(6.0,))
+                poses[i] = near.pose(stack[..., i], initial=poses[i], robust=True)
+    return stack, poses, dark
+
+
+def without_direction_bias(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Take out of the poses what follows the gradient direction instead of time.
+
+    Compared with a mean over directions, a volume seems displaced according to the fibres that its
+    own direction darkens. This part is nearly a quadratic form of the direction and jumps with it
+    from volume to volume, whereas heads drift. It is estimated from the volume-to-volume changes
+    by regression that sudden true movements do not pull (iteratively reweighted, Huber).
+
+    Parameters
+    ----------
+    poses
+        ``(volumes, 6)`` in the order of acquisition.
+    directions
+        ``(volumes, 3)`` unit vectors.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(volumes, 6)`` with a median of zero.
+    """
+    form = quadratic(directions)[:, 1:]
+    steps = np.diff(form, axis=0)
+    if len(poses) >= 3 * form.shape[1]:
+        poses = poses.copy()
+        for k in range(6):
+            change = np.diff(poses[:, k])
+            weight = np.ones(len(change))
+            for _ in range(10):
+                root = np.sqrt(weight)[:, None]
+                bias = np.linalg.lstsq(steps * root, change * root[:, 0], rcond=None)[0]
+                rest = np.abs(change - steps @ bias)
+                cut = 1.345 * 1.4826 * np.median(rest) + 1e-12
+                weight = np.minimum(1, cut / np.maximum(rest, 1e-12))
+            poses[:, k] -= form @ bias
+    return poses - np.median(poses, axis=0)
+
+
+def predicted_volumes(
+    stack: np.ndarray, affine: np.ndarray, gradients: Gradients, matrices: np.ndarray
+) -> np.ndarray:
+    """Predict each volume of a shell, on the reference grid, from the others.
+
+    The logarithm of the signal is fitted by a quadratic form of the direction. Leaving a volume
+    out of its own prediction has a closed form in the hat matrix, ``(Hy - hy) / (1 - h)``, so the
+    whole shell is one matrix product. Shells with too few directions are predicted by the mean of
+    the other volumes.
+
+    Parameters
+    ----------
+    stack
+        ``(x, y, z, volumes)`` of one shell, as acquired.
+    affine
+        4x4, voxel to mm.
+    gradients
+        Of these volumes, in the world of the scanner.
+    matrices
+        ``(volumes, 4, 4)``: from the reference's world to that of each volume.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, like ``stack``.
+    """
+    count = stack.shape[3]
+    aligned = np.stack(
+        [_moved(stack[..., i], affine, matrices[i]) for i in range(count)], axis=3
+    )
+    design = quadratic(gradients.turned(matrices[:, :3, :3]).directions)
+    hat = design @ np.linalg.pinv(design)
+    leverage = np.diag(hat)
+    if np.linalg.matrix_rank(design, tol=0.05) < 6 or leverage.max() > _LEVERAGE_MAX:
+        others = (1 - np.eye(count)) / max(count - 1, 1)
+        return aligned @ others.T.astype(np.float32)
+    leave_out = (hat - np.diag(leverage)) / (1 - leverage)[:, None]
+    # A dropout of nearly no signal would be minus infinity to the logarithm.
+    floor = 0.05 * aligned.mean(axis=3, keepdims=True) + 1e-6
+    logs = np.log(np.maximum(aligned, floor))
+    return np.exp(logs @ leave_out.T.astype(np.float32))
+
+
+def dark_slices(
+    stack: np.ndarray, predicted: np.ndarray, mask: np.ndarray, *, limit_z: float
+) -> np.ndarray:
+    """Find slices whose signal is far below its prediction.
+
+    Parameters
+    ----------
+    stack, predicted
+        ``(x, y, z, volumes)`` of one shell, as acquired and as predicted in the same place.
+    mask
+        3-D brain mask.
+    limit_z
+        A slice is dark whose relative loss of signal is more than this many robust standard
+        deviations (from the median absolute deviation over all slices of all volumes) and at
+        least a tenth.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(volumes, slices)`` of bool.
+    """
+    inside = (np.asarray(mask) > 0)[..., None]
+    area = inside.sum(axis=(0, 1))[:, 0]
+    # The ends of the brain leave the field of view or the mask with the slightest nod.
+    enough = area >= max(40, 0.25 * area.max())
+    seen = np.sum(stack, axis=(0, 1), where=inside, dtype=float)
+    wanted = np.sum(predicted, axis=(0, 1), where=inside, dtype=float)
+    loss = (seen - wanted) / np.maximum(wanted, 1e-6)
+    loss = loss - np.median(loss, axis=1, keepdims=True)
+    loss[~enough] = 0
+    if not enough.any():
+        return np.zeros(loss.T.shape, bool)
+    spread = 1.4826 * np.median(np.abs(loss[enough]))
+    return ((loss < -limit_z * spread) & (loss < -0.1)).T
+
+
+def between_contrasts(
+    reference: np.ndarray, moved: np.ndarray, affine: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Align two volumes of the same head that differ in contrast.
+
+    The reference is repeatedly translated into the contrast of the other volume, by the mean
+    intensity that its present place gives to each of the reference's intensities, and aligned to
+    it: a correlation ratio driven by Gauss-Newton steps.
+
+    Parameters
+    ----------
+    reference, moved
+        3-D, same grid.
+    affine
+        4x4, voxel to mm.
+    mask
+        3-D brain mask.
+
+    Returns
+    -------
+    numpy.ndarray
+        4x4, from the world of ``reference`` to that of ``moved``.
+
+    Notes
+    -----
+    Roche A et al., The correlation ratio as a new similarity measure for multimodal image
+    registration, MICCAI 1998.
+    """
+    from scipy.ndimage import binary_erosion
+
+    # At the rim, cerebrospinal fluid fades into air through the intensities of tissue: the mapping
+    # is wrong there and pulls. Inside, it is not.
+    rim = max(1, round(6 / min(zooms_mm(affine))))
+    around = binary_erosion(np.asarray(mask) > 0, iterations=rim)
+    if around.sum() < 500:
+        around = np.asarray(mask) > 0
+    source = smoothed(reference, affine, 3.0)
+    pose, centre = np.zeros(6), np.zeros(3)
+    for fwhm_mm in (12.0, 6.0, 6.0, 6.0):
+        placed = _moved(moved, affine, rigid_matrix(pose, centre))
+        translated = _translated(source, placed, around)
+        target = RigidTarget(translated, affine, around, fwhm_mm=(fwhm_mm,))
+        centre = target.centre
+        pose = target.pose(moved, initial=pose, robust=True)
+    return rigid_matrix(pose, centre)
+
+
+def _translated(source: np.ndarray, wanted: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Give ``source`` the contrast of ``wanted``: the mean of it at each intensity of the source."""
+    edges = np.unique(np.quantile(source[inside], np.linspace(0, 1, 49)))
+    bins = np.clip(np.searchsorted(edges, source[inside]) - 1, 0, len(edges) - 2)
+    count = np.maximum(np.bincount(bins, minlength=len(edges) - 1), 1)
+    means = np.bincount(bins, wanted[inside], len(edges) - 1) / count
+    return np.interp(source, (edges[1:] + edges[:-1]) / 2, means).astype(np.float32)

@@ -1,0 +1,72 @@
+"""What a user may change in the diffusion room."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DwiSettings(BaseModel):
+    """Section ``dwi`` of config.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["builtin"] = Field(
+        "builtin", description="Who does the preprocessing; `builtin` is this package's own."
+    )
+    denoise: Literal["mppca", "none"] = Field(
+        "mppca",
+        description="Denoising before any interpolation: Marchenko-Pastur PCA (Veraart 2016) or none.",
+    )
+    denoise_step_voxels: int = Field(
+        2,
+        ge=1,
+        le=3,
+        description="Distance between the centres of overlapping denoising patches (5 voxels wide); "
+        "1 is the published algorithm, 2 costs an eighth.",
+    )
+    gibbs: bool = Field(
+        False,
+        description="Remove Gibbs ringing by subvoxel shifts (Kellner 2016); for fully sampled data "
+        "that were not interpolated by the scanner.",
+    )
+    realign: bool = Field(
+        True, description="Rigid realignment of all volumes, b-vectors turned along."
+    )
+    outlier_z: float = Field(
+        4.0,
+        gt=0,
+        description="A slice darker than predicted by this many robust standard deviations is a "
+        "dropout.",
+    )
+    replace_outliers: bool = Field(
+        True, description="Replace dropout slices by their prediction from the other directions."
+    )
+    b0_max_b_s_mm2: float = Field(
+        50.0, ge=0, le=150, description="Volumes with a b-value up to this one count as b0."
+    )
+    tensor_max_b_s_mm2: float = Field(
+        1500.0,
+        ge=500,
+        le=3000,
+        description="Largest b-value that enters the tensor, which holds for Gaussian diffusion only.",
+    )
+    output_resolution_mm: float | None = Field(
+        None,
+        gt=0.5,
+        le=8,
+        description="Voxel size of the series in T1w space; empty keeps the acquired voxel volume.",
+    )
+    registration_resolution_mm: float = Field(
+        2.0, ge=1, le=4, description="Voxel size at which images are registered."
+    )
+    tract_fa_min: float = Field(
+        0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."
+    )
+    tract_wm_min: float = Field(
+        0.5, ge=0, le=1, description="Voxels of a tract's label count from this share of white matter."
+    )
+    tract_voxels_min: int = Field(
+        5, ge=1, description="Tracts with fewer voxels left than this are not reported."
+    )

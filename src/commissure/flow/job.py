@@ -1,0 +1,64 @@
+"""The bridge between a Snakemake job and the library: log, errors, and what the job was given."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from commissure.errors import CommissureError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a script needs to know of its job.
+
+    Attributes
+    ----------
+    rule
+        Name of the rule.
+    input, output, params
+        As Snakemake gives them, by name.
+    log
+        The job's open log file.
+    """
+
+    rule: str
+    input: Any
+    output: Any
+    params: Any
+    log: TextIO
+
+    def say(self, message: str) -> None:
+        """Tell the terminal and the log how far the job is."""
+        print(message, file=self.log, flush=True)
+        print(f"  {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def running(snakemake: Any) -> Iterator[Job]:
+    """Run a script's body with its log open and its errors readable.
+
+    A :class:`CommissureError` ends the job with its one sentence on the terminal; anything else
+    is a bug and keeps its traceback. Both stand in the log.
+
+    Parameters
+    ----------
+    snakemake
+        The object that Snakemake puts into a script.
+    """
+    path = Path(str(snakemake.log[0])) if len(snakemake.log) else Path("/dev/null")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log:
+        try:
+            yield Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+        except CommissureError as error:
+            print(error, file=log)
+            raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None
+        except Exception:
+            traceback.print_exc(file=log)
+            raise

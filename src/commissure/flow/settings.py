@@ -1,0 +1,204 @@
+"""The settings of a study: what ``config.yaml`` may say, with every default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from commissure.anat.settings import AnatSettings
+from commissure.dwi.settings import DwiSettings
+from commissure.errors import ConfigError
+from commissure.func.settings import FuncSettings
+from commissure.fusion.settings import FusionSettings
+from commissure.markers.settings import MarkersSettings, ParticipantsSettings, TableSettings
+from commissure.mrs.settings import MrsSettings
+from commissure.report.settings import ReportSettings
+
+#: Stands for the default of a section, which has none.
+SECTION = object()
+
+Modality = Literal["anat", "func", "dwi", "mrs"]
+
+
+class TreatmentsSettings(BaseModel):
+    """Where the treatment history is, from which the label follows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str | None = Field(
+        default=None,
+        description="Long table of trials; sourcedata/treatments.tsv of the dataset if unset.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Your column names by ours, where they differ: {cpz_eq_mg: dose_cpz}.",
+    )
+
+
+class Settings(BaseModel):
+    """Everything that a study may change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bids_dir: str | None = Field(
+        default="demo/bids",
+        description="The BIDS dataset; null for a study that has only tables.",
+    )
+    output_dir: str = Field(
+        default="demo/derivatives/commissure", description="Where all results go."
+    )
+    modalities: list[Modality] = Field(
+        default=["anat", "func", "dwi", "mrs"],
+        description="Modalities to process, where the dataset has them.",
+    )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="People per job; chosen by the size of their images if unset (one at clinical "
+        "resolution, a dozen in the demo), because each job spends 4 to 10 s on starting.",
+    )
+    participants: ParticipantsSettings = ParticipantsSettings()
+    treatments: TreatmentsSettings = TreatmentsSettings()
+    tables: list[TableSettings] = Field(
+        default_factory=list, description="A lab's own tables that join the markers."
+    )
+    anat: AnatSettings = AnatSettings()
+    func: FuncSettings = FuncSettings()
+    dwi: DwiSettings = DwiSettings()
+    mrs: MrsSettings = MrsSettings()
+    markers: MarkersSettings = MarkersSettings()
+    fusion: FusionSettings = FusionSettings()
+    report: ReportSettings = ReportSettings()
+
+    @property
+    def bids(self) -> Path | None:
+        """The dataset as a path."""
+        return None if self.bids_dir is None else Path(self.bids_dir)
+
+    def participants_file(self) -> Path | None:
+        """The table of people: the one named, or the dataset's, or None where there is none."""
+        if self.participants.file:
+            return Path(self.participants.file)
+        own = None if self.bids is None else self.bids / "participants.tsv"
+        return own if own is not None and own.exists() else None
+
+    def treatments_file(self) -> Path | None:
+        """The treatment history: the one named, or the dataset's, or None where there is none."""
+        if self.treatments.file:
+            return Path(self.treatments.file)
+        own = None if self.bids is None else self.bids / "sourcedata" / "treatments.tsv"
+        return own if own is not None and own.exists() else None
+
+    def truth_file(self) -> Path | None:
+        """True markers of a simulated cohort, or None."""
+        own = None if self.bids is None else self.bids / "sourcedata" / "truth" / "markers.tsv"
+        return own if own is not None and own.exists() else None
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    config
+        The merged content of the YAML files and of ``--config``.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown (with the nearest known one), or a value is out of range; every problem
+        of the configuration is named at once. A file that is named does not exist.
+    """
+    try:
+        settings = Settings(**config)
+    except ValidationError as error:
+        problems = [_problem(item) for item in error.errors()]
+        raise ConfigError(
+            "config.yaml is not valid",
+            found=problems[0] if len(problems) == 1 else "\n  - " + "\n  - ".join(problems),
+        ) from None
+    named = {
+        "participants.file": settings.participants.file,
+        "treatments.file": settings.treatments.file,
+        **{f"tables[{i}].file": table.file for i, table in enumerate(settings.tables)},
+    }
+    for key, file in named.items():
+        if file is not None and not Path(file).is_file():
+            raise ConfigError(
+                key,
+                found=f"there is no file {file}",
+                wanted="a path relative to the folder in which snakemake is started",
+                mend=f"Correct {key} in config.yaml",
+            )
+    if settings.bids_dir is None and not settings.tables:
+        raise ConfigError(
+            "bids_dir",
+            found="neither a dataset nor a table is named",
+            wanted="a BIDS dataset under bids_dir, or tables",
+            mend="Set bids_dir in config.yaml",
+        )
+    return settings
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{where}: {item['msg']}, found {item['input']!r}"
+    known = [name for name, _, _ in options(Settings)]
+    siblings = {name for name in known if name.rpartition(".")[0] == where.rpartition(".")[0]}
+    near = difflib.get_close_matches(where, sorted(siblings), n=1, cutoff=0.6)
+    near = near or difflib.get_close_matches(where, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "no option has this name"
+    return f"{where} is unknown ({hint})"
+
+
+def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield every option below a model: its dotted name, default and description.
+
+    A section comes before its options, with :data:`SECTION` in place of a default.
+    """
+    for name, info in model.model_fields.items():
+        dotted = f"{prefix}{name}"
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield dotted, SECTION, (inner.__doc__ or "").strip().splitlines()[0]
+            yield from options(inner, f"{dotted}.")
+        else:
+            default = info.get_default(call_default_factory=True)
+            yield dotted, default, info.description or ""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of ``config.yaml``, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Settings.model_json_schema(),
+    }
+
+
+def options_page() -> str:
+    """The documentation page of all options, in Markdown."""
+    lines = [
+        "# Configuration",
+        "",
+        "Every option with its default. `config.yaml` names only what differs; keys that are not",
+        "listed here are refused. Generated from the settings models by `make docs`.",
+        "",
+    ]
+    sections: dict[str, list[str]] = {"": []}
+    for name, default, words in options(Settings):
+        if default is SECTION:
+            sections[name] = [f"## `{name}`", "", words, ""]
+            continue
+        shown = "unset" if default is None else f"`{default!r}`"
+        sections[name.rpartition(".")[0]].append(f"- **`{name}`** ({shown}): {words}")
+    table = [f"- **`tables[].{n}`** ({'unset' if d is None else f'`{d!r}`'}): {w}"
+             for n, d, w in options(TableSettings)]  # fmt: skip
+    sections["tables"] = ["## `tables`", "", (TableSettings.__doc__ or "").strip(), "", *table]
+    for content in sections.values():
+        lines += [*content, ""]
+    return "\n".join(lines).rstrip() + "\n"

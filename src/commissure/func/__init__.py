@@ -1,0 +1,1 @@
+"""Resting-state BOLD: realignment, template space, confounds, cleaning and connectivity."""

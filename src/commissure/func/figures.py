@@ -1,0 +1,235 @@
+"""Figures by which a person judges a BOLD run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from commissure.func.clean import detrended
+from commissure.func.parcels import Parcels
+from commissure.images.figures import Plane, draw_slices, new_figure, save_figure
+from commissure.images.grid import resample_to
+from commissure.images.load import zooms_mm
+from commissure.images.networks import NETWORKS
+from commissure.images.template import TemplateMap, template
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Yeo's colours of the seven networks.
+COLOURS = {
+    "Vis": "#781286", "SomMot": "#4682B4", "DorsAttn": "#00760E", "SalVentAttn": "#C43AFA",
+    "Limbic": "#B8C47A", "Cont": "#E69422", "Default": "#CD3E4E", "Subcortex": "#555555",
+}  # fmt: skip
+
+
+def by_network(parcels: Parcels) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
+    """Order of the parcels by network, subcortex last, and where each group starts and ends."""
+    network = [
+        *parcels.labels["network"],
+        *["Subcortex"] * (len(parcels.names) - len(parcels.labels)),
+    ]
+    order: list[int] = []
+    groups: list[tuple[str, int, int]] = []
+    for name in (*NETWORKS, "Subcortex"):
+        members = [k for k, each in enumerate(network) if each == name]
+        groups.append((name, len(order), len(order) + len(members)))
+        order += members
+    return np.array(order), groups
+
+
+def draw_run(
+    confounds: pd.DataFrame,
+    before: np.ndarray,
+    after: np.ndarray | None,
+    parcels: Parcels,
+    *,
+    tr_s: float,
+    fd_threshold_mm: float,
+    title: str,
+    path: Path,
+) -> None:
+    """Movement, framewise displacement and DVARS over a carpet of parcels, before and after.
+
+    Parameters
+    ----------
+    confounds
+        fMRIPrep's columns.
+    before, after
+        Shape (T, P): parcel series raw and cleaned (None where they could not be).
+    parcels
+        What the columns are.
+    tr_s
+        Repetition time.
+    fd_threshold_mm
+        Drawn as a line.
+    title, path
+        Heading and file.
+    """
+    rows = 5 if after is not None else 4
+    figure = new_figure(
+        8.0, 7.6 if after is not None else 6.0, title=f"{title}: movement and signal"
+    )
+    heights = [1, 0.8, 0.8, 2.6, 2.6][:rows]
+    axes = figure.subplots(rows, 1, sharex=True, gridspec_kw={"height_ratios": heights})
+    time = np.arange(len(confounds)) * tr_s
+    for name, colour in zip("xyz", ("#0072B2", "#D55E00", "#009E73"), strict=True):
+        if f"trans_{name}" in confounds:
+            axes[0].plot(
+                time, confounds[f"trans_{name}"], color=colour, lw=0.9, label=f"{name} (mm)"
+            )
+            axes[0].plot(
+                time,
+                np.degrees(confounds[f"rot_{name}"]),
+                color=colour,
+                lw=0.9,
+                ls=":",
+                label=f"about {name} (°)",
+            )
+    axes[0].set_ylabel("position\n(mm, °)", fontsize=7)
+    axes[0].legend(
+        fontsize=6, ncols=6, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, borderpad=0
+    )
+    displacement = confounds["framewise_displacement"].to_numpy(float)
+    axes[1].plot(time, displacement, color="black", lw=0.9)
+    axes[1].axhline(fd_threshold_mm, color="#CD3E4E", lw=0.8, ls="--")
+    over = int(np.nansum(displacement > fd_threshold_mm))
+    axes[1].set_title(
+        f"mean {np.nanmean(displacement[1:]):.2f} mm; {over} of {len(time)} volumes above "
+        f"{fd_threshold_mm:g} mm",
+        fontsize=7,
+        loc="right",
+        pad=2,
+    )
+    axes[1].set_ylim(0, max(1.2 * fd_threshold_mm, 1.05 * float(np.nanmax(displacement))))
+    axes[1].set_ylabel("framewise\ndisplacement\n(mm)", fontsize=7)
+    if "std_dvars" in confounds:
+        axes[2].plot(time, confounds["std_dvars"], color="black", lw=0.9)
+        axes[2].axhline(1, color="grey", lw=0.6, ls=":")
+    axes[2].set_ylabel("DVARS\n(standardised)", fontsize=7)
+    _carpet(axes[3], detrended(before), parcels, tr_s, "parcels, detrended")
+    if after is not None:
+        _carpet(axes[4], after, parcels, tr_s, "parcels, cleaned (grey: censored)")
+    axes[-1].set_xlabel("time (s)", fontsize=8)
+    axes[-1].set_xlim(-tr_s / 2, time[-1] + tr_s / 2)
+    for ax in axes:
+        ax.tick_params(labelsize=7)
+    figure.align_ylabels(list(axes))
+    save_figure(figure, path)
+
+
+def _carpet(ax: Axes, series: np.ndarray, parcels: Parcels, tr_s: float, label: str) -> None:
+    from matplotlib import colormaps
+
+    order, groups = by_network(parcels)
+    shown = series[:, order].T
+    there = np.isfinite(shown)
+    counts = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    spread = np.sqrt(np.where(there, shown**2, 0).sum(axis=1, keepdims=True) / counts)
+    shown = shown / np.where(spread > 0, spread, np.nan)
+    cmap = colormaps["gray"].with_extremes(bad="#9fb4c7")
+    end = (series.shape[0] - 0.5) * tr_s
+    ax.imshow(
+        shown,
+        aspect="auto",
+        cmap=cmap,
+        vmin=-2.5,
+        vmax=2.5,
+        interpolation="nearest",
+        extent=(-tr_s / 2, end, len(order) - 0.5, -0.5),
+    )
+    for name, start, stop in groups:
+        ax.plot(
+            [-tr_s / 2, -tr_s / 2],
+            [start - 0.5, stop - 0.5],
+            color=COLOURS[name],
+            lw=5,
+            solid_capstyle="butt",
+            clip_on=False,
+        )
+    ax.set_yticks([(start + stop - 1) / 2 for _, start, stop in groups])
+    ax.set_yticklabels([name for name, _, _ in groups], fontsize=6)
+    ax.tick_params(axis="y", length=0, pad=5)
+    ax.set_title(label, fontsize=7, loc="right", pad=2)
+
+
+def draw_connectivity(z: np.ndarray, parcels: Parcels, *, title: str, path: Path) -> None:
+    """Connectivity matrix ordered by network.
+
+    Parameters
+    ----------
+    z
+        Fisher's z, shape (P, P).
+    parcels
+        What its rows are.
+    title, path
+        Heading and file.
+    """
+    from matplotlib import colormaps
+
+    order, groups = by_network(parcels)
+    figure = new_figure(6.2, 5.6, title=f"{title}: connectivity")
+    ax = figure.subplots()
+    cmap = colormaps["RdBu_r"].with_extremes(bad="#bbbbbb")
+    image = ax.imshow(z[np.ix_(order, order)], cmap=cmap, vmin=-1, vmax=1, interpolation="nearest")
+    middles = [(start + stop - 1) / 2 for _, start, stop in groups]
+    names = [name for name, _, _ in groups]
+    ax.set_xticks(middles, names, rotation=45, ha="right", fontsize=7)
+    ax.set_yticks(middles, names, fontsize=7)
+    for tick, name in zip([*ax.get_xticklabels(), *ax.get_yticklabels()], names * 2, strict=True):
+        tick.set_color(COLOURS[name])
+    for _, start, _ in groups[1:]:
+        ax.axhline(start - 0.5, color="black", lw=0.4)
+        ax.axvline(start - 0.5, color="black", lw=0.4)
+    ax.tick_params(length=0)
+    bar = figure.colorbar(image, ax=ax, shrink=0.8)
+    bar.set_label("Fisher z of the correlation (grey: missing)", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    save_figure(figure, path)
+
+
+def draw_registration(
+    boldref: nib.Nifti1Image, brain: np.ndarray, *, title: str, path: Path
+) -> None:
+    """Mean BOLD volume in template space with the outlines of template and brain mask.
+
+    Parameters
+    ----------
+    boldref
+        3-D, in template space.
+    brain
+        Brain mask on its grid.
+    title, path
+        Heading and file.
+    """
+    resolution = max(zooms_mm(boldref.affine))
+    (x, y, z), affine = boldref.shape[:3], boldref.affine
+
+    def on_grid(name: TemplateMap) -> np.ndarray:
+        return resample_to(template(name, resolution_mm=resolution), (x, y, z), affine)
+
+    inside, white = on_grid("mask"), on_grid("WM")
+    # A face has no place in a figure: nothing is shown beyond the template's and the run's brain.
+    data = np.asanyarray(boldref.dataobj) * (brain | (inside > 0.5))
+    figure = new_figure(8.0, 5.2, title=f"{title}: mean BOLD in template space")
+    axes = figure.subplots(3, 6)
+    outlines = [
+        (white, 0.5, "#56B4E9"), (inside, 0.5, "#E69F00"), (brain.astype(float), 0.5, "#CD3E4E"),
+    ]  # fmt: skip
+    cuts: dict[Plane, tuple[int, ...]] = {
+        "axial": (-30, -14, 2, 18, 34, 52),
+        "coronal": (-80, -56, -32, -8, 16, 40),
+        "sagittal": (-48, -28, -8, 8, 28, 48),
+    }
+    for row, (plane, positions) in zip(axes, cuts.items(), strict=True):
+        draw_slices(row, data, affine, plane=plane, positions_mm=positions, contours=outlines)
+    figure.supxlabel(
+        "orange: template's brain; blue: its white matter; red: brain mask of the run "
+        "(left of the head on the right)",
+        fontsize=7,
+    )
+    save_figure(figure, path)

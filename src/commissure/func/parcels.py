@@ -1,0 +1,103 @@
+"""Mean series of cortical parcels and subcortical structures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from commissure.images.atlas import jhu189, schaefer
+from commissure.images.networks import SUBCORTEX
+
+
+@dataclass(frozen=True)
+class Parcels:
+    """Parcels on one grid: the cortex in the atlas's order, then the subcortical structures.
+
+    Attributes
+    ----------
+    labels
+        One row per cortical parcel: the label table of the Schaefer atlas.
+    names
+        All names, cortical first; P of them.
+    image
+        3-D on the grid: 0, or 1 + position in ``names``.
+    """
+
+    labels: pd.DataFrame
+    names: tuple[str, ...]
+    image: np.ndarray
+
+
+@dataclass(frozen=True)
+class ParcelSeries:
+    """Mean series of the parcels.
+
+    Attributes
+    ----------
+    series
+        Shape (T, P); NaN for a parcel with too little coverage.
+    coverage
+        Shape (P,): share of a parcel's voxels that lie in the brain mask and vary.
+    """
+
+    series: np.ndarray
+    coverage: np.ndarray
+
+
+def parcels_on_grid(count: int, shape: tuple[int, int, int], affine: np.ndarray) -> Parcels:
+    """Lay the Schaefer parcels and the subcortical structures of JHU-MNI on a grid.
+
+    Parameters
+    ----------
+    count
+        100 or 400 cortical parcels.
+    shape, affine
+        The grid, in template space.
+    """
+    cortex = schaefer(count)
+    image = np.zeros(shape, np.int32)
+    on_grid = cortex.on_grid(shape, affine)
+    for position, index in enumerate(cortex.labels["index"]):
+        image[on_grid == index] = position + 1
+    deep = jhu189()
+    deep_on_grid, structures = deep.on_grid(shape, affine), deep.groups("structure")
+    for position, structure in enumerate(SUBCORTEX, start=len(cortex.labels)):
+        image[np.isin(deep_on_grid, structures[structure])] = position + 1
+    return Parcels(cortex.labels, (*cortex.labels["name"], *SUBCORTEX), image)
+
+
+def parcel_series(
+    bold: np.ndarray, brain: np.ndarray, parcels: Parcels, *, min_coverage: float
+) -> ParcelSeries:
+    """Average the voxels of each parcel that lie in the brain and vary in time.
+
+    Parameters
+    ----------
+    bold
+        Shape (X, Y, Z, T).
+    brain
+        Shape (X, Y, Z), nonzero in the brain.
+    parcels
+        On the same grid.
+    min_coverage
+        A parcel with a smaller share of usable voxels becomes NaN.
+    """
+    count, volumes = len(parcels.names), bold.shape[3]
+    whole = np.bincount(parcels.image.ravel(), minlength=count + 1)[1:]
+    inside = (parcels.image > 0) & (np.asarray(brain) > 0)
+    values, which = bold[inside], parcels.image[inside] - 1
+    alive = np.ptp(values, axis=1) > 0
+    values, which = values[alive], which[alive]
+    used = np.bincount(which, minlength=count)
+    coverage = np.divide(used, whole, out=np.zeros(count), where=whole > 0)
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(count))
+    series = np.full((volumes, count), np.nan)
+    present = used > 0
+    if present.any():
+        sums = np.add.reduceat(values[order].astype(float), starts[present], axis=0)
+        series[:, present] = (sums / used[present][:, None]).T
+    series[:, coverage < min_coverage] = np.nan
+    return ParcelSeries(series, coverage)

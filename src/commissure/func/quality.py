@@ -1,0 +1,110 @@
+"""How good a BOLD run is: signal-to-noise, overlap of masks, and the checks with their limits."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from commissure.func.settings import FuncSettings
+from commissure.images.grid import resample_to
+from commissure.images.load import zooms_mm
+from commissure.images.template import template
+from commissure.rows import Check
+
+
+def temporal_snr(series: np.ndarray) -> np.ndarray:
+    """Mean over standard deviation after a linear trend is taken out.
+
+    Parameters
+    ----------
+    series
+        Shape (V, T).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (V,); NaN where a voxel does not vary.
+    """
+    volumes = series.shape[1]
+    ramp = np.linspace(-1.0, 1.0, volumes)
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(volumes), ramp]))
+    means = series.mean(axis=1, dtype=float)
+    rest = series - (series @ basis) @ basis.T
+    spread = np.sqrt((rest**2).sum(axis=1, dtype=float) / max(volumes - 2, 1))
+    varies = spread > 1e-6 * np.abs(means)
+    return np.divide(means, spread, out=np.full(len(series), np.nan), where=varies)
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Overlap of two masks: twice the intersection over the sum of both."""
+    one, other = np.asarray(one) > 0, np.asarray(other) > 0
+    both = int(one.sum() + other.sum())
+    return 2 * float((one & other).sum()) / both if both else float("nan")
+
+
+def template_mask_on(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """The template's brain mask on another grid in template space (boolean)."""
+    mask = template("mask", resolution_mm=max(zooms_mm(affine)))
+    if mask.shape == tuple(shape) and np.allclose(mask.affine, affine, atol=1e-3):
+        return np.asanyarray(mask.dataobj) > 0.5
+    return resample_to(mask, (shape[0], shape[1], shape[2]), affine) > 0.5
+
+
+def run_checks(
+    confounds: pd.DataFrame,
+    good: np.ndarray,
+    coverage: np.ndarray,
+    brain: nib.Nifti1Image,
+    *,
+    tsnr: float,
+    tr_s: float,
+    settings: FuncSettings,
+) -> list[Check]:
+    """Hold a run against the limits of the settings.
+
+    Parameters
+    ----------
+    confounds
+        Table with ``framewise_displacement`` and ``std_dvars``.
+    good
+        Boolean, shape (T,): volumes that are not censored.
+    coverage
+        Share of every parcel that is usable.
+    brain
+        Brain mask of the series, in template space.
+    tsnr
+        Median temporal signal-to-noise ratio.
+    tr_s
+        Repetition time.
+    settings
+        Where the limits stand.
+    """
+    displacement = confounds["framewise_displacement"].to_numpy(float)[1:]
+    mean_fd, censored = float(displacement.mean()), float(1 - good.mean())
+    minutes = float(good.sum() * tr_s / 60)
+    covered = float((coverage >= settings.min_parcel_coverage).mean())
+    overlap = dice(np.asanyarray(brain.dataobj), template_mask_on(brain.shape[:3], brain.affine))
+    checks = [
+        _at_most("mean_fd_mm", mean_fd, settings.max_mean_fd_mm),
+        _at_most("censored_fraction", censored, settings.max_censored_fraction),
+        Check("fraction_fd_above_0.2_mm", float((displacement > 0.2).mean())),
+        Check("max_fd_mm", float(displacement.max())),
+        _at_least("minutes_kept", minutes, settings.min_minutes),
+        _at_least("covered_parcels", covered, settings.min_covered_parcels),
+        _at_least("mask_dice_template", overlap, settings.min_mask_dice),
+        Check("tsnr", tsnr),
+    ]
+    standardised = confounds.get("std_dvars")
+    if standardised is not None and np.isfinite(standardised).any():
+        value = float(np.nanmedian(standardised.to_numpy(float)))
+        checks.append(_at_most("median_std_dvars", value, settings.max_median_std_dvars))
+    return checks
+
+
+def _at_most(name: str, value: float, limit: float) -> Check:
+    return Check(name, value, f"<= {limit:g}", value <= limit)
+
+
+def _at_least(name: str, value: float, limit: float) -> Check:
+    return Check(name, value, f">= {limit:g}", value >= limit)

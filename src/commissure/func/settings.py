@@ -1,0 +1,96 @@
+"""Settings of the room ``func``: resting-state BOLD."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
+
+
+class FuncSettings(BaseModel):
+    """How BOLD series are brought to the template, cleaned and turned into connectivity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["builtin"] = Field(
+        "builtin", description="Who does the preprocessing of BOLD series."
+    )
+    tasks: tuple[str, ...] | None = Field(
+        ("rest",),
+        description="Tasks whose runs give connectivity; null or an empty list means all tasks. "
+        "Other runs give motion and signal-to-noise only.",
+    )
+    resolution_mm: float = Field(
+        3.0, ge=1, le=8, description="Voxel size of the series in template space."
+    )
+    dummy_volumes: int = Field(
+        0, ge=0, description="Volumes dropped at the start, before the magnetisation is steady."
+    )
+    slice_timing: bool = Field(
+        False, description="Whether to shift every slice to the middle of the volume in time."
+    )
+    strategy: Strategy = Field(
+        "24P+aCompCor",
+        description="Regressors taken out: 24 or 12 of motion with CompCor of white matter and "
+        "CSF, or 36 of motion, white matter, CSF and global signal.",
+    )
+    compcor_components: int = Field(
+        5, ge=1, le=20, description="Components per tissue (white matter, CSF) in CompCor."
+    )
+    drift_period_s: float = Field(
+        128.0, gt=0, description="Slower drifts than this are taken out before CompCor."
+    )
+    fd_radius_mm: float = Field(
+        50.0, gt=0, description="Radius of the sphere that turns rotations into mm (Power's FD)."
+    )
+    fd_threshold_mm: float = Field(
+        0.5, gt=0, description="Volumes with a larger framewise displacement are censored."
+    )
+    band_low_hz: float = Field(0.01, gt=0, description="Lower edge of the band-pass filter.")
+    band_high_hz: float = Field(0.08, gt=0, description="Upper edge of the band-pass filter.")
+    filter_order: int = Field(
+        2, ge=1, le=8, description="Order of the Butterworth filter, applied forth and back."
+    )
+    parcels: Literal[100, 400] = Field(
+        100, description="Number of Schaefer-2018 parcels of the cortex."
+    )
+    min_parcel_coverage: float = Field(
+        0.5, gt=0, le=1, description="A parcel with a smaller share of its voxels is missing."
+    )
+    min_degrees_of_freedom: float = Field(
+        30.0,
+        ge=0,
+        description="Connectivity with fewer is flagged; with none it is missing.",
+    )
+    max_mean_fd_mm: float = Field(
+        0.55, gt=0, description="A run with a larger mean framewise displacement is flagged."
+    )
+    max_censored_fraction: float = Field(
+        0.5, gt=0, le=1, description="A run with a larger share of censored volumes is flagged."
+    )
+    min_minutes: float = Field(
+        4.0, ge=0, description="A run with fewer minutes after censoring is flagged."
+    )
+    min_covered_parcels: float = Field(
+        0.9, ge=0, le=1, description="A run with a smaller share of usable parcels is flagged."
+    )
+    min_mask_dice: float = Field(
+        0.85,
+        ge=0,
+        le=1,
+        description="A run whose brain mask overlaps less with the template's is flagged.",
+    )
+    max_median_std_dvars: float = Field(
+        1.5, gt=0, description="A run with a larger median standardised DVARS is flagged."
+    )
+
+    @model_validator(mode="after")
+    def _band_is_a_band(self) -> FuncSettings:
+        if self.band_low_hz >= self.band_high_hz:
+            raise ValueError(
+                f"band_low_hz is {self.band_low_hz} and band_high_hz {self.band_high_hz}; "
+                "the lower edge must be below the upper"
+            )
+        return self

@@ -1,0 +1,174 @@
+"""How well probabilities tell two labels apart, and how sure that is.
+
+Two people are compared only where that is fair. For the AUC *within site* they come from one site
+and were scored by one fitted model: base rates of folds and sites then cannot rank anybody, a
+site-only model has exactly 0.5, and under the null the expectation is 0.5. The comparisons of all
+repeats are averaged per pair of people. Intervals are DeLong's, from the same table of pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from commissure.fusion.logistic import ridge_logistic, sigmoid
+
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under the ROC curve with its 95 % interval; NaN where nobody can be compared."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+    standard_error: float
+
+    def record(self) -> dict[str, float]:
+        """The entry in metrics.json."""
+        return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high}
+
+
+NO_AREA = Area(math.nan, math.nan, math.nan, math.nan)
+
+
+@dataclass
+class Pairs:
+    """Comparisons of positive with negative people.
+
+    Attributes
+    ----------
+    won
+        Shape (positive, negative): how often the positive one scored higher, ties half.
+    compared
+        The same shape: how often the two were compared.
+    """
+
+    won: np.ndarray
+    compared: np.ndarray
+
+
+def compared_pairs(
+    labels: np.ndarray, rounds: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> Pairs:
+    """Compare people over several rounds.
+
+    Parameters
+    ----------
+    labels
+        Ones and zeros, shape (people,).
+    rounds
+        Of each round the scores and the stratum of every person, shape (people,); people are
+        compared where they share a stratum. NaN scores are left out.
+    """
+    positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    won = np.zeros((len(positive), len(negative)))
+    compared = np.zeros_like(won)
+    for scores, stratum in rounds:
+        high, low = scores[positive][:, None], scores[negative][None, :]
+        fair = (stratum[positive][:, None] == stratum[negative][None, :]) & np.isfinite(high - low)
+        won += np.where(fair, 0.5 * (1.0 + np.sign(np.where(fair, high - low, 0.0))), 0.0)
+        compared += fair
+    return Pairs(won, compared)
+
+
+def area(pairs: Pairs) -> Area:
+    """AUC and DeLong interval of a table of comparisons.
+
+    With every pair compared once it is DeLong's estimate (DeLong et al. 1988, Biometrics 44:837);
+    otherwise each pair counts by its number of comparisons and the variance is that of the
+    weighted U statistic. The interval is computed on the logit scale; where all pairs agree its
+    width is that of Hanley and McNeil (1982) at half a pair from the end.
+    """
+    weight = pairs.compared
+    rows, columns = weight.any(axis=1), weight.any(axis=0)
+    n1, n0 = int(rows.sum()), int(columns.sum())
+    if not n1 or not n0:
+        return NO_AREA
+    weight, won = weight[rows][:, columns], pairs.won[rows][:, columns]
+    value = float(won.sum() / weight.sum())
+    deviation = (won - value * weight) * (n1 * n0 / weight.sum())
+    positive, negative = deviation.mean(axis=1), deviation.mean(axis=0)
+    variance = sum(
+        float((part**2).sum()) / (size * (size - 1))
+        for part, size in ((positive, n1), (negative, n0))
+        if size > 1
+    )
+    end = 0.5 / (n1 * n0)
+    inside = min(max(value, end), 1 - end)
+    if variance <= 0 or inside != value:
+        variance = max(variance, _hanley_mcneil(inside, n1, n0))
+    error = math.sqrt(variance)
+    logit = math.log(inside / (1 - inside))
+    width = Z_95 * error / (inside * (1 - inside))
+    low, high = (float(sigmoid(np.array(logit + side * width))) for side in (-1, 1))
+    return Area(value, min(low, value), max(high, value), error)
+
+
+def _hanley_mcneil(value: float, n1: int, n0: int) -> float:
+    q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
+    return (
+        value * (1 - value) + (n1 - 1) * (q1 - value**2) + (n0 - 1) * (q2 - value**2)
+    ) / (n1 * n0)
+
+
+def pair_shares(
+    labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray
+) -> np.ndarray:
+    """AUC within strata of many labellings, each with scores of its own.
+
+    Parameters
+    ----------
+    labels, scores
+        Shape (people, labellings).
+    stratum
+        Shape (people,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (labellings,); NaN where no pair can be compared.
+    """
+    won = np.zeros(labels.shape[1])
+    compared = np.zeros(labels.shape[1])
+    for value in np.unique(stratum):
+        own = (stratum == value) & np.isfinite(scores[:, 0])
+        y, s = labels[own], scores[own]
+        for at in range(len(y)):
+            pair = y[at] * (1 - y)
+            won += (pair * 0.5 * (1 + np.sign(s[at] - s))).sum(axis=0)
+            compared += pair.sum(axis=0)
+    return np.where(compared > 0, won / np.maximum(compared, 1), np.nan)
+
+
+def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared difference between probability and outcome."""
+    return float(np.mean((probabilities - labels) ** 2)) if len(labels) else math.nan
+
+
+def calibration(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of calibration; 1 and 0 are perfect.
+
+    The slope is that of a logistic regression of the outcome on the predicted logit, the intercept
+    that with the logit as offset (Cox 1958; Van Calster et al. 2019). The slope is NaN where the
+    predictions do not vary or the labels are told apart without error.
+    """
+    logit = np.log(probabilities) - np.log1p(-probabilities)
+    intercept = 0.0
+    for _ in range(50):
+        p = sigmoid(logit + intercept)
+        step = (labels.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+        intercept += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-10:
+            break
+    spread = float(logit.std())
+    if spread < 1e-9:
+        return math.nan, intercept
+    design = ((logit - logit.mean()) / spread)[:, None]
+    _, weights = ridge_logistic(design, labels[:, None].astype(float), np.array([1e-6]))
+    slope = float(weights[0, 0]) / spread
+    return (slope if abs(weights[0, 0]) < 50 else math.nan), intercept

@@ -1,0 +1,286 @@
+"""The models as scikit-learn estimators: everything that is learnt, is learnt in ``fit``.
+
+All take the study's whole matrix (people x columns, NaN where nothing was measured) and know their
+own columns from :class:`~commissure.fusion.blocks.Block`. Labels are 1 and 0; people with -1 are
+reference people (controls): they carry no label and serve head-size regression only.
+
+``fit`` also takes labels of shape (people, labellings). Each column is a labelling of its own,
+fitted as if it were alone; what does not depend on labels is computed once. The permutation test
+is one such fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from commissure.fusion.blocks import Block
+from commissure.fusion.logistic import (
+    axes_of,
+    base_logit,
+    logistic_path,
+    nonnegative_logistic,
+    sigmoid,
+)
+from commissure.fusion.preparation import Preparation, has_block
+from commissure.fusion.splits import dealt_folds
+
+#: Ridge penalty of calibration and stacking, on evidence of unit variance: a weak prior.
+LEVEL_ONE_PENALTY = 1.0
+
+
+class BlockModel(ClassifierMixin, BaseEstimator):
+    """Ridge logistic regression on one block, or on several side by side (early fusion).
+
+    Every block has unit mean square norm after its preparation, so a block of 100 columns weighs
+    no more than one of 3. Blocks that a person lacks are 0, the training mean. The penalty is the
+    one with the smallest log loss over inner folds, in each of which the preparation is learnt
+    anew; inner folds are dealt without a look at the labels.
+
+    Attributes
+    ----------
+    evidence_ : numpy.ndarray
+        Inner out-of-fold logits of the training people at the chosen penalty minus the base rate
+        of their inner training people, shape (labelled training people, labellings); NaN for
+        people who have none of the blocks. What late fusion and stacking learn from.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Block] = (),
+        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
+        inner_folds: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.blocks = blocks
+        self.penalties = penalties
+        self.inner_folds = inner_folds
+        self.seed = seed
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
+        """Fit on the people with a label who have at least one of the blocks."""
+        X, labels, labelled, self.single_ = _labelled(X, y)
+        self.classes_ = np.array([0, 1])
+        self.n_features_in_ = X.shape[1]
+        penalties = np.asarray(self.penalties, float)
+        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed)
+        present = self._present(X[labelled])
+        everyone = np.full(len(X), -1)
+        everyone[labelled] = inner
+        logits = np.full((len(penalties), len(inner), labels.shape[1]), np.nan)
+        evidence = logits.copy()
+        for fold in np.unique(inner):
+            test = (inner == fold) & present
+            train = (inner != fold) & present
+            if not test.any() or not train.any():
+                continue
+            prepared = self._prepared(X[everyone != fold], y[everyone != fold])
+            axes = axes_of(self._stacked(prepared, X[labelled][train]))
+            intercept, weights = logistic_path(axes, labels[train], penalties)
+            scores = self._stacked(prepared, X[labelled][test]) @ axes.rotation
+            logit = np.einsum("ir,lbr->lib", scores, weights) + intercept[:, None, :]
+            logits[:, test] = logit
+            evidence[:, test] = logit - base_logit(labels[train])
+        loss = np.nansum(np.logaddexp(0.0, logits) - labels * logits, axis=1)
+        chosen = loss.argmin(axis=0)
+        self.penalty_ = penalties[chosen]
+        self.evidence_ = evidence[chosen, :, np.arange(labels.shape[1])].T
+        self.preparations_ = self._prepared(X, y)
+        axes = axes_of(self._stacked(self.preparations_, X[labelled][present]))
+        intercept, weights = logistic_path(axes, labels[present], penalties)
+        column = np.arange(labels.shape[1])
+        self.intercept_ = intercept[chosen, column]
+        self.coef_ = axes.rotation @ weights[chosen, column].T
+        self.base_ = base_logit(labels[present])
+        return self
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Logit of the positive label; NaN for people who have none of the blocks."""
+        return _squeezed(self.logits(X), self.single_)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of both labels, shape (people, 2)."""
+        return _both(self, X)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The more probable label; people without data get the negative one."""
+        return (self.decision_function(X) > 0).astype(int)
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Logits of shape (people, labellings)."""
+        X = np.asarray(X, float)
+        logit = self.transform(X) @ self.coef_ + self.intercept_
+        return np.where(self._present(X)[:, None], logit, np.nan)
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """The prepared blocks side by side."""
+        return self._stacked(self.preparations_, np.asarray(X, float))
+
+    def kept_columns(self) -> list[tuple[str, int]]:
+        """Block and column number of each row of ``coef_``."""
+        return [
+            (block.name, column)
+            for block, prepared in zip(self.blocks, self.preparations_, strict=True)
+            for column, kept in zip(block.columns, prepared.kept_, strict=True)
+            if kept
+        ]
+
+    def _present(self, X: np.ndarray) -> np.ndarray:
+        return np.any([has_block(X, block) for block in self.blocks], axis=0)
+
+    def _prepared(self, X: np.ndarray, y: np.ndarray) -> list[Preparation]:
+        return [Preparation(block).fit(X, y) for block in self.blocks]
+
+    def _stacked(self, prepared: list[Preparation], X: np.ndarray) -> np.ndarray:
+        parts = [one.transform(X) for one in prepared]
+        return np.concatenate(parts, axis=1) / np.sqrt(len(parts))
+
+
+class _Combined(ClassifierMixin, BaseEstimator):
+    """What late fusion and stacking share: one model per block, joined by their evidence."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Block] = (),
+        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
+        inner_folds: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.blocks = blocks
+        self.penalties = penalties
+        self.inner_folds = inner_folds
+        self.seed = seed
+
+    def fit(
+        self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None
+    ) -> Any:
+        """Fit the model of each block and the join.
+
+        ``fitted`` takes models of the blocks that were fitted on the same people, labels, penalties
+        and folds, to save fitting them again.
+        """
+        X, labels, _, self.single_ = _labelled(X, y)
+        self.classes_ = np.array([0, 1])
+        self.n_features_in_ = X.shape[1]
+        self.models_ = list(fitted) if fitted is not None else [
+            BlockModel((block,), self.penalties, self.inner_folds, self.seed).fit(X, y)
+            for block in self.blocks
+        ]  # fmt: skip
+        evidence = np.stack([model.evidence_ for model in self.models_], axis=2)
+        self.base_ = base_logit(labels)
+        self._join(np.swapaxes(evidence, 0, 1), labels)
+        return self
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Logit of the positive label; NaN for people who have none of the blocks."""
+        return _squeezed(self.logits(X), self.single_)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of both labels, shape (people, 2)."""
+        return _both(self, X)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The more probable label; people without data get the negative one."""
+        return (self.decision_function(X) > 0).astype(int)
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Logits of shape (people, labellings)."""
+        evidence = np.stack([model.logits(X) - model.base_ for model in self.models_], axis=2)
+        joined = self._joined(evidence)
+        return np.where(np.isfinite(evidence).any(axis=2), joined, np.nan)
+
+    def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _joined(self, evidence: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class LateFusion(_Combined):
+    """The mean of the calibrated logits of the modalities that a person has.
+
+    Each modality's evidence is calibrated by a logistic regression on its inner out-of-fold
+    evidence whose slope is not below 0.
+    """
+
+    def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
+        self.calibration_ = []
+        for at in range(evidence.shape[2]):
+            own = evidence[:, :, at : at + 1]
+            rows = np.isfinite(own[0, :, 0])
+            scale = _scale(own[:, rows])
+            intercept, slope = nonnegative_logistic(
+                own[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
+            )
+            self.calibration_.append((intercept, slope[:, 0] / scale[:, 0, 0]))
+
+    def _joined(self, evidence: np.ndarray) -> np.ndarray:
+        calibrated = np.stack(
+            [
+                intercept + slope * evidence[:, :, at]
+                for at, (intercept, slope) in enumerate(self.calibration_)
+            ],
+            axis=2,
+        )
+        there = np.isfinite(calibrated)
+        total = np.where(there, calibrated, 0.0).sum(axis=2)
+        return np.where(there.any(axis=2), total / np.maximum(there.sum(axis=2), 1), self.base_)
+
+    def block_weights(self) -> np.ndarray:
+        """Slope of each block's evidence, shape (blocks, labellings)."""
+        return np.array([slope for _, slope in self.calibration_])
+
+
+class StackedFusion(_Combined):
+    """A ridge logistic regression with non-negative weights on the modalities' evidence.
+
+    Learnt on inner out-of-fold evidence; a modality that a person lacks counts as the training
+    mean, neither for nor against.
+    """
+
+    def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
+        self.center_ = np.nan_to_num(np.nanmean(evidence, axis=1, keepdims=True))
+        self.scale_ = _scale(evidence - self.center_)
+        design = np.nan_to_num((evidence - self.center_) / self.scale_)
+        self.intercept_, self.weights_ = nonnegative_logistic(design, labels, LEVEL_ONE_PENALTY)
+
+    def _joined(self, evidence: np.ndarray) -> np.ndarray:
+        center, scale = self.center_[:, 0], self.scale_[:, 0]
+        design = np.nan_to_num((evidence - center) / scale)
+        return np.einsum("ibm,bm->ib", design, self.weights_) + self.intercept_
+
+    def block_weights(self) -> np.ndarray:
+        """Weight of each block's evidence, shape (blocks, labellings)."""
+        return (self.weights_ / self.scale_[:, 0]).T
+
+
+def inner_fold_numbers(people: int, inner_folds: int, seed: int) -> np.ndarray:
+    """Inner folds of the training people, without a look at their labels."""
+    return dealt_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
+
+
+def _labelled(
+    X: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    X, y = np.asarray(X, float), np.asarray(y)
+    single = y.ndim == 1
+    table = y[:, None] if single else y
+    labelled = table[:, 0] >= 0
+    return X, table[labelled].astype(float), labelled, single
+
+
+def _squeezed(logits: np.ndarray, single: bool) -> np.ndarray:
+    return logits[:, 0] if single else logits
+
+
+def _both(model: Any, X: np.ndarray) -> np.ndarray:
+    p = sigmoid(model.logits(X)[:, 0])
+    return np.column_stack([1 - p, p])
+
+
+def _scale(evidence: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(np.nanmean(evidence**2, axis=1, keepdims=True))
+    return np.where(spread > 1e-12, spread, 1.0)

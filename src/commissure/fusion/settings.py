@@ -1,0 +1,143 @@
+"""Settings of the classifier: the question, the folds, the models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ModelName = Literal[
+    "modalities", "early", "late", "stacked", "clinical", "confounds", "site", "missingness"
+]
+
+
+class LabelSettings(BaseModel):
+    """Where the label comes from, and which of its values are told apart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["treatments", "column"] = Field(
+        default="treatments",
+        description="treatments: by the TRRIP rules from the treatment history; "
+        "column: a column of the participants table.",
+    )
+    column: str | None = Field(
+        default=None, description="The participants' column that holds the label (source: column)."
+    )
+    positive: str = Field(default="resistant", description="Label whose probability is predicted.")
+    negative: str = Field(default="responsive", description="The other label.")
+
+
+class TrripSettings(BaseModel):
+    """Thresholds of treatment resistance (TRRIP consensus, Howes et al. 2017)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_cpz_eq_mg: float = Field(
+        default=600, gt=0, description="Chlorpromazine equivalents a day of an adequate trial."
+    )
+    min_weeks_at_dose: float = Field(
+        default=6, gt=0, description="Weeks at that dose of an adequate trial."
+    )
+    min_adherence: float = Field(
+        default=0.8, gt=0, le=1, description="Share of doses taken in an adequate trial."
+    )
+    min_adherence_sources: int = Field(
+        default=2, ge=0, description="Independent sources of the adherence of a failed trial."
+    )
+    min_reduction: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Symptom reduction (PANSS, above its floor of 30) below which a trial failed.",
+    )
+    min_failed_drugs: int = Field(
+        default=2, ge=1, description="Different drugs that must have failed."
+    )
+    min_current_panss: float | None = Field(
+        default=None,
+        ge=30,
+        le=210,
+        description="PANSS total after the last trial from which symptoms count as at least "
+        "moderate (75 by Leucht et al. 2005); unchecked if unset, and the report says so.",
+    )
+    functioning_column: str | None = Field(
+        default="sofas",
+        description="Participants' column with a functioning scale (higher is better); unchecked "
+        "where the table has none, and the report says so.",
+    )
+    functioning_impaired_below: float = Field(
+        default=60, gt=0, description="Functioning below which impairment is at least moderate."
+    )
+
+
+class FusionSettings(BaseModel):
+    """The classifier and the attempts to prove it wrong."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: LabelSettings = LabelSettings()
+    trrip: TrripSettings = TrripSettings()
+    models: list[ModelName] = Field(
+        default=[
+            "late", "early", "stacked", "modalities",
+            "clinical", "confounds", "site", "missingness",
+        ],
+        description="Models to fit; modalities stands for one model of each modality.",
+    )  # fmt: skip
+    primary: Literal["late", "early", "stacked"] = Field(
+        default="late",
+        description="The fused model whose result is the study's result; declared beforehand.",
+    )
+    clinical: list[str] = Field(
+        default=["age_at_onset"],
+        description="Participants' columns of the clinical model, known before the outcome.",
+    )
+    confounds: list[str] = Field(
+        default=["age", "sex"],
+        description="Participants' columns of the confounds model, beside motion, noise and head "
+        "size from the marker table.",
+    )
+    allow_post_outcome: list[str] = Field(
+        default_factory=list,
+        description="Columns that follow or define the outcome (hospitalisations, clozapine, "
+        "current dose) and are to be used all the same.",
+    )
+    head_size: Literal["residual", "none"] = Field(
+        default="residual",
+        description="residual: regional volumes are freed of head size by a regression fitted on "
+        "the training fold's controls.",
+    )
+    combat: Literal["none", "in_fold"] = Field(
+        default="none",
+        description="in_fold: ComBat over sites, learnt in each training fold without the label; "
+        "people of an unseen site stay as they are.",
+    )
+    outer_folds: int = Field(default=5, ge=2, description="Folds of the outer cross-validation.")
+    repeats: int = Field(
+        default=10, ge=1, description="Repeats of the outer cross-validation with new folds."
+    )
+    inner_folds: int = Field(
+        default=5, ge=2, description="Folds inside the training people that choose the penalty."
+    )
+    penalties: list[float] = Field(
+        default=[0.1, 1.0, 3.0, 10.0, 30.0, 100.0],
+        min_length=1,
+        description="Ridge penalties to choose from, for a block whose people have unit mean "
+        "square norm.",
+    )
+    min_per_class: int = Field(
+        default=10, ge=2, description="People of each label without whom nothing is fitted."
+    )
+    permutations: int = Field(
+        default=1000,
+        ge=0,
+        description="Permutations of the labels within site; each reruns the nested procedure.",
+    )
+    permutation_repeats: int = Field(
+        default=1,
+        ge=1,
+        description="Repeats of the cross-validation in each permutation; the reported p is that "
+        "of this reduced procedure.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of folds, permutations and noise.")

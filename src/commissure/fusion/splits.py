@@ -1,0 +1,155 @@
+"""Folds by person, as a table that anyone can read and check.
+
+People are dealt out like cards: each stratum (label x site) is shuffled and dealt round the folds,
+the next one going on where the last stopped, so that classes, sites and sizes are even.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from commissure.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("participant_id", "scheme", "repeat", "fold")
+CV, LEAVE_SITE_OUT = "cv", "leave_site_out"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division into training and test people.
+
+    Attributes
+    ----------
+    scheme, repeat, name
+        Where it belongs; the name of a fold of ``leave_site_out`` is its site.
+    train, test
+        Row numbers.
+    """
+
+    scheme: str
+    repeat: int
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+
+
+def dealt_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) -> np.ndarray:
+    """Fold of each person, shape (people,), evenly within every stratum.
+
+    Parameters
+    ----------
+    strata
+        One value per person.
+    n_folds
+        Number of folds.
+    seed
+        Seed of the shuffle.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(list(seed)))
+    order = np.concatenate(
+        [rng.permutation(np.flatnonzero(strata == value)) for value in np.unique(strata)]
+    )
+    fold = np.empty(len(strata), dtype=int)
+    fold[order] = np.arange(len(order)) % n_folds
+    return rng.permutation(n_folds)[fold]
+
+
+def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: int) -> pd.DataFrame:
+    """Assign everyone to the folds of every repeat, and to the fold of his site.
+
+    Parameters
+    ----------
+    people
+        ``participant_id label site``, one row per person, controls included.
+    outer_folds, repeats, seed
+        As in the settings.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns :data:`COLUMNS`; folds are text. The same people in another order give the
+        same table.
+    """
+    import pandas as pd
+
+    people = people.sort_values("participant_id", ignore_index=True)
+    strata = (people["label"] + "\t" + people["site"]).to_numpy(str)
+    parts = []
+    for repeat in range(repeats):
+        fold = dealt_folds(strata, outer_folds, (seed, 1, repeat))
+        parts.append(
+            pd.DataFrame(
+                {"participant_id": people["participant_id"], "scheme": CV, "repeat": repeat,
+                 "fold": [str(f + 1) for f in fold]}
+            )
+        )  # fmt: skip
+    if people["site"].nunique() > 1:
+        parts.append(
+            pd.DataFrame(
+                {"participant_id": people["participant_id"], "scheme": LEAVE_SITE_OUT,
+                 "repeat": 0, "fold": people["site"]}
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def check_splits(splits: pd.DataFrame) -> None:
+    """Refuse a person who stands in two folds of one repeat.
+
+    Raises
+    ------
+    DatasetError
+        The person is named, with both folds.
+    """
+    key = ["participant_id", "scheme", "repeat"]
+    twice = splits[splits.duplicated(key, keep=False)]
+    if len(twice):
+        first = twice.iloc[0]
+        same = twice[(twice[key] == first[key]).all(axis=1)]
+        raise DatasetError(
+            str(first["participant_id"]),
+            found=f"the person is in the folds {' and '.join(same['fold'].astype(str))} of repeat "
+            f"{first['repeat']} ({first['scheme']})",
+            wanted="one fold per person and repeat",
+            mend="Give every person one row in the participants table",
+        )
+
+
+def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
+    """Walk through all divisions of a split table.
+
+    Parameters
+    ----------
+    splits
+        A table as from :func:`split_table`.
+    participants
+        Identifiers in the order of the rows to be divided; each must be in the table.
+
+    Raises
+    ------
+    DatasetError
+        A person is in two folds, or twice among ``participants``.
+    """
+    check_splits(splits)
+    names, counts = np.unique(participants, return_counts=True)
+    if (counts > 1).any():
+        raise DatasetError(
+            str(names[counts > 1][0]),
+            found=f"the person has {counts.max()} rows among the people to be classified",
+            wanted="one row per person, so that nobody is in training and test at once",
+            mend="Give every person one row in the participants table",
+        )
+    for (scheme, repeat), part in splits.groupby(["scheme", "repeat"], sort=False):
+        own = part.set_index("participant_id")["fold"].loc[list(participants)].to_numpy(str)
+        for name in np.unique(own):
+            yield Fold(
+                str(scheme), int(repeat), str(name),
+                np.flatnonzero(own != name), np.flatnonzero(own == name),
+            )  # fmt: skip

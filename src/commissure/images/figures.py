@@ -1,0 +1,107 @@
+"""Figures that all rooms draw alike: same bytes for same data, and slices in radiological order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from commissure.rows import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Plane = Literal["sagittal", "coronal", "axial"]
+
+_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+def new_figure(width_in: float, height_in: float, *, title: str) -> Figure:
+    """An empty figure with a title, without pyplot (which costs seconds and holds state)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure as SVG in one step; the same figure gives the same bytes."""
+    import matplotlib
+
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "commissure", "svg.fonttype": "none"}),
+        atomic(path) as draft,
+    ):
+        figure.savefig(draft, format="svg", dpi=110, metadata={"Date": None})
+
+
+def draw_slices(
+    axes: Sequence[Axes],
+    data: np.ndarray,
+    affine: np.ndarray,
+    *,
+    plane: Plane,
+    positions_mm: Sequence[float],
+    contours: Sequence[tuple[np.ndarray, float, str]] = (),
+    limits: tuple[float, float] | None = None,
+    cmap: str = "gray",
+) -> None:
+    """Draw slices of a 3-D image, one per pair of axes, left of the head on the right.
+
+    Parameters
+    ----------
+    axes
+        As many as there are positions.
+    data
+        3-D, or 4-D with red, green and blue (0 to 1) along the last axis; brain-masked: faces have
+        no place in a figure.
+    affine
+        4x4, voxel to mm; oblique images are drawn along their array axes.
+    plane
+        Orientation of the slices.
+    positions_mm
+        Where to cut, in mm along the axis across the plane.
+    contours
+        Further images on the same grid, each with the level and the colour of its outline.
+    limits
+        Intensities of black and white; without them 0 and the 99.5th percentile.
+    cmap
+        Colour map of the image.
+    """
+    import nibabel as nib
+
+    turn = nib.orientations.io_orientation(affine)
+
+    def upright(volume: np.ndarray) -> np.ndarray:
+        return nib.orientations.apply_orientation(np.asarray(volume), turn)
+
+    data = upright(data)
+    overlays = [(upright(image), level, colour) for image, level, colour in contours]
+    straight = affine @ nib.orientations.inv_ornt_aff(turn, np.asarray(data.shape[:3]))
+    size = np.sqrt((straight[:3, :3] ** 2).sum(axis=0))
+    axis = _AXIS[plane]
+    low, high = limits or (0.0, float(np.percentile(data[data > 0], 99.5)) if data.any() else 1.0)
+    shown = [n for n in range(3) if n != axis]
+    for ax, position in zip(axes, positions_mm, strict=True):
+        index = round((position - straight[axis, 3]) / straight[axis, axis])
+        index = min(max(index, 0), data.shape[axis] - 1)
+
+        def cut(volume: np.ndarray, index: int = index) -> np.ndarray:
+            flat = volume.take(index, axis=axis).swapaxes(0, 1)
+            return flat if plane == "sagittal" else flat[:, ::-1]
+
+        aspect = size[shown[1]] / size[shown[0]]
+        ax.imshow(cut(data), cmap=cmap, vmin=low, vmax=high, origin="lower", aspect=aspect)
+        for image, level, colour in overlays:
+            outline = cut(image)
+            if outline.min() < level < outline.max():
+                ax.contour(outline, levels=[level], colors=colour, linewidths=0.6)
+        # Outlines become part of the picture: as paths they would fill half a megabyte.
+        ax.set_rasterization_zorder(2.5)
+        ax.set_title(f"{'xyz'[axis]} = {position:.0f} mm", fontsize=7, pad=2)
+        ax.set(xticks=[], yticks=[])
+        ax.set_axis_off()

@@ -1,0 +1,244 @@
+"""Rigid alignment of many like volumes to a reference: what BOLD and diffusion series share.
+
+Six parameters describe where a head went: translations in mm, then rotations in radians about the
+centre of the reference's mask, x, y, z of the world (RAS+). The matrix of a pose maps a point of
+the reference to the place of the same tissue in the moved volume, so it is also the map that
+resampling needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from commissure.images.load import zooms_mm
+
+
+def rigid_matrix(pose: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Turn six parameters into a 4x4 world-to-world matrix.
+
+    Parameters
+    ----------
+    pose
+        ``(6,)``: translations in mm and rotations in radians; the rotation is
+        ``Rz @ Ry @ Rx``.
+    centre
+        ``(3,)``: the point that the rotation leaves where it is, in mm.
+    """
+    cx, cy, cz = np.cos(pose[3:])
+    sx, sy, sz = np.sin(pose[3:])
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = about_z @ about_y @ about_x
+    matrix[:3, 3] = np.asarray(pose[:3]) + centre - matrix[:3, :3] @ centre
+    return matrix
+
+
+def rigid_pose(matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Read the six parameters back from a rigid matrix (inverse of :func:`rigid_matrix`)."""
+    rotation = matrix[:3, :3]
+    return np.array(
+        [
+            *(matrix[:3, 3] - centre + rotation @ centre),
+            np.arctan2(rotation[2, 1], rotation[2, 2]),
+            -np.arcsin(np.clip(rotation[2, 0], -1, 1)),
+            np.arctan2(rotation[1, 0], rotation[0, 0]),
+        ]
+    )
+
+
+def framewise_displacement(poses: np.ndarray, *, radius_mm: float = 50.0) -> np.ndarray:
+    """Sum of the absolute changes from volume to volume, rotations as arcs on a sphere.
+
+    Parameters
+    ----------
+    poses
+        ``(volumes, 6)``, mm and radians.
+    radius_mm
+        Radius of the sphere.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(volumes,)`` in mm; the first is 0.
+
+    Notes
+    -----
+    Power JD et al., NeuroImage 59:2142-2154, 2012.
+    """
+    change = np.abs(np.diff(poses, axis=0, prepend=poses[:1]))
+    return change[:, :3].sum(axis=1) + radius_mm * change[:, 3:].sum(axis=1)
+
+
+class RigidTarget:
+    """A reference volume made ready to find the pose of many volumes that look like it.
+
+    Gauss-Newton on intensity differences, coarse to fine. The gradients are those of the
+    reference and so are computed once; brightness and offset of a volume are fitted along with
+    its pose.
+
+    Parameters
+    ----------
+    reference
+        3-D volume.
+    affine
+        Its 4x4 voxel-to-mm affine; the volumes lie on the same grid.
+    mask
+        Where the reference is compared, 3-D, nonzero inside.
+    fwhm_mm
+        Gaussian smoothing per level, coarse to fine; it sets how large a motion is caught
+        (about the coarsest width) and how far noise is averaged.
+    max_points
+        At most about this many voxels are compared, picked evenly from the mask.
+
+    Notes
+    -----
+    The scheme is inverse-compositional: Baker S & Matthews I, Lucas-Kanade 20 years on, Int J
+    Comput Vision 56:221-255, 2004.
+    """
+
+    def __init__(
+        self,
+        reference: np.ndarray,
+        affine: np.ndarray,
+        mask: np.ndarray,
+        *,
+        fwhm_mm: Sequence[float] = (12.0, 6.0),
+        max_points: int = 8_000,
+    ) -> None:
+        self.affine = np.asarray(affine, dtype=float)
+        self._inverse = np.linalg.inv(self.affine)
+        voxels = np.argwhere(np.asarray(mask) > 0)
+        if len(voxels) < 100:
+            raise ValueError(f"{len(voxels)} voxels in the mask are too few to find six parameters")
+        self.centre = self.affine[:3, :3] @ voxels.mean(axis=0) + self.affine[:3, 3]
+        voxels = voxels[:: max(1, len(voxels) // max_points)]
+        self._world = voxels @ self.affine[:3, :3].T + self.affine[:3, 3]
+        self._levels = [self._level(reference, voxels, fwhm) for fwhm in fwhm_mm]
+
+    def _level(
+        self, reference: np.ndarray, voxels: np.ndarray, fwhm_mm: float
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        smooth = smoothed(reference, self.affine, fwhm_mm)
+        at = tuple(voxels.T)
+        slopes = np.stack([axis[at] for axis in np.gradient(smooth)], axis=1)
+        gradient = slopes @ self._inverse[:3, :3]
+        arm = self._world - self.centre
+        values = smooth[at].astype(float)
+        columns = np.column_stack(
+            [gradient, np.cross(arm, gradient), values, np.ones(len(values))]
+        )
+        return fwhm_mm, values, columns
+
+    def pose(
+        self,
+        volume: np.ndarray,
+        *,
+        initial: np.ndarray | None = None,
+        robust: bool = False,
+        tolerance: float = 0.01,
+        iterations: int = 30,
+    ) -> np.ndarray:
+        """Find where the head of ``volume`` lies relative to the reference.
+
+        Parameters
+        ----------
+        volume
+            3-D, on the reference's grid.
+        initial
+            ``(6,)`` pose to start from.
+        robust
+            Weigh voxels down that differ by more than the rest do (Tukey's biweight), as in
+            slices with signal dropout.
+        tolerance
+            Steps below this many mm (rotations as arcs at 50 mm) end a level.
+        iterations
+            Largest number of steps per level.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(6,)``: mm and radians.
+        """
+        from scipy.ndimage import map_coordinates
+
+        matrix = rigid_matrix(np.zeros(6) if initial is None else initial, self.centre)
+        for fwhm_mm, values, columns in self._levels:
+            smooth = smoothed(volume, self.affine, fwhm_mm)
+            normal = columns.T @ columns
+            brightness = columns[:, 6:]
+            solver = np.linalg.solve(normal[6:, 6:], brightness.T)
+            for _ in range(iterations):
+                step = self._inverse @ matrix
+                coordinates = step[:3, :3] @ self._world.T + step[:3, 3:]
+                seen = map_coordinates(smooth, coordinates, order=1, mode="nearest")
+                difference = seen - values
+                if robust:
+                    weight = _tukey(difference - brightness @ (solver @ difference))
+                    weighted = columns * weight[:, None]
+                    change = np.linalg.solve(columns.T @ weighted, weighted.T @ difference)
+                else:
+                    change = np.linalg.solve(normal, columns.T @ difference)
+                matrix = matrix @ rigid_matrix(-change[:6], self.centre)
+                if np.abs(change[:3]).max() + 50 * np.abs(change[3:6]).max() < tolerance:
+                    break
+        return rigid_pose(matrix, self.centre)
+
+
+def smoothed(volume: np.ndarray, affine: np.ndarray, fwhm_mm: float) -> np.ndarray:
+    """Smooth a 3-D volume with a Gaussian of ``fwhm_mm`` (float32; 0 leaves it as it is)."""
+    from scipy.ndimage import gaussian_filter
+
+    volume = np.asarray(volume, dtype=np.float32)
+    if fwhm_mm <= 0:
+        return volume
+    sigma = fwhm_mm / 2.3548 / np.array(zooms_mm(affine))
+    return gaussian_filter(volume, sigma, truncate=3.0)
+
+
+def resample_pose(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    matrix: np.ndarray,
+    shape: tuple[int, int, int],
+    grid: np.ndarray,
+    *,
+    order: int = 3,
+) -> np.ndarray:
+    """Sample a moved volume on a grid of the reference's world, interpolating once.
+
+    Parameters
+    ----------
+    volume, affine
+        The volume as acquired, and its affine.
+    matrix
+        4x4, from the world of the grid to the world of the volume (chained as needed).
+    shape, grid
+        Shape and affine of the grid wanted.
+    order
+        Spline order.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32; outside the field of view the nearest voxel is repeated.
+    """
+    from scipy.ndimage import affine_transform
+
+    step = np.linalg.inv(affine) @ matrix @ grid
+    return affine_transform(
+        np.asarray(volume, dtype=np.float32),
+        step[:3, :3],
+        step[:3, 3],
+        output_shape=tuple(shape),
+        order=order,
+        mode="nearest",
+    )
+
+
+def _tukey(difference: np.ndarray, *, cut: float = 4.685) -> np.ndarray:
+    spread = 1.4826 * np.median(np.abs(difference)) or 1.0
+    return np.clip(1 - (difference / (cut * spread)) ** 2, 0, None) ** 2

@@ -1,0 +1,107 @@
+"""Settings of the marker table: exclusion rules and a lab's own tables."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ParticipantsSettings(BaseModel):
+    """Where the people are described, and under which column names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str | None = Field(
+        default=None,
+        description="TSV or CSV with one row per person; participants.tsv of the dataset if unset.",
+    )
+    id: str = Field(default="participant_id", description="Column with the person's identifier.")
+    age: str | None = Field(
+        default=None, description="Column with the age in years; age, if there is such a column."
+    )
+    sex: str | None = Field(
+        default=None, description="Column with the sex; sex, if there is such a column."
+    )
+    site: str | None = Field(
+        default=None, description="Column with the site; site, if there is such a column."
+    )
+    group: str | None = Field(
+        default=None,
+        description="Column that tells controls from patients; group, if there is such a column.",
+    )
+    control: list[str] = Field(
+        default=["control", "HC", "healthy"],
+        description="Values of the group column that mean a healthy control.",
+    )
+
+
+class TableSettings(BaseModel):
+    """One table of a lab (FreeSurfer, LCModel, clinical scores ...) that joins the markers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = Field(description="Path of the TSV or CSV, relative to the working folder.")
+    participant: str = Field(
+        default="participant_id", description="Column with the person's identifier."
+    )
+    session: str | None = Field(default=None, description="Column with the visit, if there is one.")
+    layout: Literal["wide", "tidy"] = Field(
+        default="wide",
+        description="wide: one row per person, one column per region; "
+        "tidy: the columns of markers.tsv.",
+    )
+    columns: list[str] | None = Field(
+        default=None,
+        description="Columns to take, with * as a wildcard; by default every numeric column.",
+    )
+    modality: str = Field(
+        default="table",
+        pattern=r"^[a-z][a-z0-9]*$",
+        description="Modality under which the columns join the models: anat, func, dwi, mrs, "
+        "table, or a name of your own.",
+    )
+    marker: str = Field(default="value", description="Name of the marker that the columns hold.")
+    unit: str = Field(default="1", description="Unit of the values; 1 for pure numbers.")
+    prefix: str = Field(default="", description="Start of the column names that the region lacks.")
+    description: str = Field(default="", description="One sentence for markers.json.")
+    source: str = Field(default="", description="Software and version that made the table.")
+
+
+class MarkersSettings(BaseModel):
+    """Which measurements are left out of the models. Decide before you look at labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_mean_fd_mm: float | None = Field(
+        default=0.55,
+        gt=0,
+        description="Leave out BOLD runs with a larger mean framewise displacement "
+        "(Parkes et al. 2018, lenient rule).",
+    )
+    max_dwi_motion_mm: float | None = Field(
+        default=None,
+        gt=0,
+        description="Leave out diffusion series with a larger mean relative displacement.",
+    )
+    max_fwhm_ppm: float | None = Field(
+        default=0.1, gt=0, description="Leave out spectra with a larger line width."
+    )
+    min_mrs_snr: float | None = Field(
+        default=None, gt=0, description="Leave out spectra with a smaller signal-to-noise ratio."
+    )
+    max_f_csf: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Leave out spectra whose voxel holds a larger fraction of CSF.",
+    )
+    exclude: list[str] = Field(
+        default_factory=list,
+        description="Participants to leave out altogether, as sub-01 or sub-01/func.",
+    )
+
+
+def read_tables(records: list[dict]) -> list[TableSettings]:
+    """Settings of a lab's tables from their plain form."""
+    return [TableSettings(**record) for record in records]

@@ -1,0 +1,1 @@
+"""Single-voxel proton spectroscopy: from NIfTI-MRS to tissue-corrected concentrations."""

@@ -1,0 +1,74 @@
+"""What the markers of spectroscopy mean."""
+
+from __future__ import annotations
+
+from commissure.rows import Definition
+
+#: What every spectrum is expected to yield.
+PRODUCTS: tuple[str, ...] = ("preproc", "ratios", "concentrations")
+
+_NAMES = {
+    "glu": "glutamate",
+    "gln": "glutamine",
+    "glx": "glutamate plus glutamine",
+    "gsh": "glutathione",
+    "tnaa": "N-acetylaspartate plus N-acetylaspartylglutamate",
+    "tcr": "creatine plus phosphocreatine",
+    "tcho": "glycerophosphocholine plus phosphocholine",
+    "ins": "myo-inositol",
+}
+
+_SCALING = "Gasparovic 2006, doi:10.1002/mrm.20901; Near 2021, doi:10.1002/nbm.4257"
+_FITTING = "Wilson 2019, doi:10.1002/mrm.27742; Near 2021, doi:10.1002/nbm.4257"
+_REPORTING = "Lin 2021 (MRSinMRS), doi:10.1002/nbm.4484; Oz 2021, doi:10.1002/nbm.4236"
+
+DEFINITIONS: tuple[Definition, ...] = (
+    *(
+        Definition(
+            marker,
+            "mrs",
+            "mmol/kg",
+            f"Concentration of {name} in the tissue water of the voxel, from the unsuppressed "
+            "water signal, corrected for tissue and relaxation; the region names the voxel.",
+            _SCALING,
+        )
+        for marker, name in _NAMES.items()
+    ),
+    *(
+        Definition(
+            f"{marker}_tcr",
+            "mrs",
+            "1",
+            f"Signal of {name} per proton over that of total creatine, not corrected for "
+            "relaxation; total creatine may itself change with disease.",
+            _FITTING,
+        )
+        for marker, name in _NAMES.items()
+        if marker != "tcr"
+    ),
+    Definition(
+        "fwhm",
+        "mrs",
+        "ppm",
+        "Linewidth of a metabolite singlet in the fit.",
+        _REPORTING,
+        "confound",
+    ),
+    Definition(
+        "snr",
+        "mrs",
+        "1",
+        "Highest point of the spectrum above its baseline over twice the standard deviation of "
+        "the fit residual.",
+        _REPORTING,
+        "confound",
+    ),
+    Definition(
+        "f_csf",
+        "mrs",
+        "1",
+        "Share of cerebrospinal fluid in the voxel's volume.",
+        _SCALING,
+        "confound",
+    ),
+)

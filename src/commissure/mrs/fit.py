@@ -1,0 +1,291 @@
+"""Linear-combination fit by variable projection with non-negative amplitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from commissure.errors import QualityError
+from commissure.mrs.baseline import Baseline, Baselines
+from commissure.mrs.basis import Basis
+from commissure.mrs.clean import voigt_fwhm
+from commissure.mrs.model import (
+    COMMON,
+    Priors,
+    Problem,
+    Shape,
+    State,
+    amplitudes_at,
+    residual_slopes,
+    solve,
+)
+from commissure.mrs.spin_systems import SUMS
+
+#: Stiffness candidates, effective degrees of freedom per ppm.
+STIFFNESS = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0)
+
+#: Weight of a degree of freedom in the choice of stiffness (Wilson M, Magn Reson Med 85:13-29).
+_FREEDOM_PRICE = 5.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted spectrum.
+
+    Attributes
+    ----------
+    names
+        Of the columns: metabolites, corrections and macromolecules.
+    amplitudes, covariance
+        In the FID's units per unit of the basis; (columns,) and (columns, columns). The
+        covariance is the inverse Fisher information with all other parameters free, the
+        priors on shifts and macromolecules included.
+    shape
+        Nonlinear parameters.
+    ppm, data, model, baseline
+        Real spectra over the fitted range, (points,).
+    components
+        (columns, points).
+    residual_sd, noise_sd
+        Of the real spectrum: in the fitted range after the fit, and where no signal is.
+    freedom_per_ppm
+        Stiffness of the baseline.
+    iterations
+        Of the last stage.
+    """
+
+    names: tuple[str, ...]
+    amplitudes: np.ndarray
+    covariance: np.ndarray
+    shape: Shape
+    ppm: np.ndarray
+    data: np.ndarray
+    model: np.ndarray
+    baseline: np.ndarray
+    components: np.ndarray
+    residual_sd: float
+    noise_sd: float
+    freedom_per_ppm: float
+    iterations: int
+    frequency_mhz: float
+
+    def total(self, parts: Sequence[str]) -> tuple[float, float]:
+        """Sum of amplitudes and its Cramér-Rao bound."""
+        pick = np.array([name in parts for name in self.names], float)
+        return float(pick @ self.amplitudes), float(np.sqrt(pick @ self.covariance @ pick))
+
+    @property
+    def fwhm_ppm(self) -> float:
+        """Width of a singlet."""
+        width = voigt_fwhm(np.exp(self.shape.log_lorentz), np.exp(self.shape.log_gauss))
+        return width / self.frequency_mhz
+
+    @property
+    def snr(self) -> float:
+        """Highest point above the baseline over twice the SD of the residual (LCModel)."""
+        return float((self.data - self.baseline).max() / (2 * self.residual_sd))
+
+
+def _minimise(
+    problem: Problem,
+    shape: Shape,
+    baseline: Baseline,
+    priors: Priors,
+    *,
+    free: np.ndarray,
+    iterations: int,
+) -> tuple[Shape, State, int]:
+    """Levenberg-Marquardt on the variable projection (Kaufman's form of the derivative)."""
+    centre, weight = priors.centre_and_weight(problem.basis.names)
+    rows = len(priors.rows(problem.basis.names))
+    state = solve(problem, shape, baseline, priors)
+    damping, done = 1e-2, 0
+    while done < iterations:
+        done += 1
+        slopes = residual_slopes(problem, shape, state.amplitudes, baseline, rows)[:, free]
+        active = state.columns[:, state.amplitudes > 0]
+        span, _ = np.linalg.qr(active)
+        slopes -= span @ (span.T @ slopes)
+        vector = shape.vector()
+        gradient = slopes.T @ state.residual + (weight**2 * (vector - centre))[free]
+        curvature = slopes.T @ slopes + np.diag(weight[free] ** 2)
+        before = state.cost
+        for _ in range(6):
+            steep = curvature + damping * np.diag(np.maximum(np.diag(curvature), 1e-12))
+            step = np.zeros_like(vector)
+            step[free] = -np.linalg.solve(steep, gradient)
+            # A width may grow or shrink e-fold at most in one step.
+            step[3:5] = np.clip(step[3:5], -1, 1)
+            trial = vector + step
+            trial[3:5] = np.clip(trial[3:5], np.log(0.3), np.log(60.0))
+            candidate = Shape.of(trial)
+            tried = solve(problem, candidate, baseline, priors)
+            if tried.cost < state.cost:
+                shape, state, damping = candidate, tried, damping / 5
+                break
+            damping *= 5
+        if before - state.cost <= 1e-6 * before:
+            break
+    return shape, state, done
+
+
+def _stiffness(
+    problem: Problem, shape: Shape, baselines: Baselines, priors: Priors
+) -> tuple[float, Baseline]:
+    """The stiffness with the least information criterion at a given shape.
+
+    Where the model misses the line shape the residual is smooth, and its points are not that
+    many observations: a plain criterion would then buy flexibility without end and let the
+    baseline swallow glutamine. Their number is cut by the residual's first autocorrelation.
+    """
+    columns = problem.spectra(problem.fids_at(shape)).real
+    found = []
+    for freedom in STIFFNESS:
+        baseline = baselines.stiff(freedom)
+        state = amplitudes_at(problem, shape, columns, baseline, priors)
+        left = problem.phased(shape).real - columns @ state.amplitudes
+        left -= baseline.of(left)
+        found.append((freedom, baseline, left))
+    flexible = found[-1][2]
+    lag = float(flexible[1:] @ flexible[:-1] / max(flexible @ flexible, np.finfo(float).tiny))
+    observations = len(problem.ppm) * (1 - max(lag, 0.0)) / (1 + max(lag, 0.0))
+
+    def criterion(one: tuple[float, Baseline, np.ndarray]) -> float:
+        rss = max(float(one[2] @ one[2]), np.finfo(float).tiny)
+        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * one[1].freedom / observations
+
+    freedom, baseline, _ = min(found, key=criterion)
+    return freedom, baseline
+
+
+def fit_spectrum(
+    fid: np.ndarray,
+    basis: Basis,
+    *,
+    dwell_s: float,
+    frequency_mhz: float,
+    low_ppm: float = 0.2,
+    high_ppm: float = 4.2,
+    shift_sd_ppm: float = 0.01,
+    freedom_per_ppm: float | None = None,
+) -> Fit:
+    """Fit a referenced and roughly phased spectrum.
+
+    Parameters
+    ----------
+    fid
+        (points,), creatine at 3.027 ppm.
+    basis
+        For the same timing, field and sampling.
+    low_ppm, high_ppm
+        Fitted range.
+    shift_sd_ppm
+        Prior SD of each metabolite's own shift.
+    freedom_per_ppm
+        Stiffness of the baseline; None chooses it by an information criterion.
+
+    Raises
+    ------
+    QualityError
+        Creatine cannot be told from noise.
+
+    Notes
+    -----
+    The real part of the twice zero-filled spectrum holds all of the information, and its points
+    have independent noise. Model: Voigt lines of common width, a common and one regularised
+    shift per metabolite, phase of order 0 and 1, non-negative amplitudes, macromolecules as
+    Gaussians softly tied to MM09, and a penalised spline. Amplitudes and spline are solved for at
+    each step (Golub GH, Pereyra V, Inverse Probl 19:R1, 2003; Kaufman L, BIT 15:49-57, 1975).
+    """
+    problem = Problem(
+        fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low_ppm,
+        high_ppm=high_ppm,
+    )  # fmt: skip
+    baselines = Baselines(problem.ppm)
+    flexible = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
+    columns = len(basis.names)
+    shape = Shape(0.0, 0.0, 0.0, np.log(4.0), np.log(4.0), np.zeros(columns))
+    start = solve(problem, shape, flexible, Priors(problem.noise_sd, 1.0, 1.0))
+    mm = basis.names.index("MM09") if "MM09" in basis.names else 0
+
+    def priors_of(state: State) -> Priors:
+        floor = 0.3 * float(state.amplitudes[basis.names.index("Cr")]) + 1e-3 * float(
+            state.amplitudes.max()
+        )
+        points = len(problem.ppm)
+        left = float(np.sqrt((state.residual[:points] ** 2).mean()))
+        return Priors(
+            noise=max(problem.noise_sd, left),
+            mm_size=max(float(state.amplitudes[mm]), floor, np.finfo(float).tiny),
+            shift_sd_hz=shift_sd_ppm * frequency_mhz,
+        )
+
+    everything = np.ones(COMMON + columns, bool)
+    few = everything.copy()
+    few[1] = few[COMMON:] = False
+    shape, state, _ = _minimise(problem, shape, flexible, priors_of(start), free=few, iterations=12)
+    shape, state, _ = _minimise(
+        problem, shape, flexible, priors_of(state), free=everything, iterations=6
+    )
+    if freedom_per_ppm is None:
+        freedom_per_ppm, flexible = _stiffness(problem, shape, baselines, priors_of(state))
+    priors = priors_of(solve(problem, shape, flexible, priors_of(state)))
+    shape, state, iterations = _minimise(
+        problem, shape, flexible, priors, free=everything, iterations=25
+    )
+    return _finished(problem, shape, state, flexible, priors, freedom_per_ppm, iterations)
+
+
+def _finished(
+    problem: Problem,
+    shape: Shape,
+    state: State,
+    baseline: Baseline,
+    priors: Priors,
+    freedom_per_ppm: float,
+    iterations: int,
+) -> Fit:
+    names = problem.basis.names
+    columns = problem.spectra(problem.fids_at(shape)).real
+    data = problem.phased(shape).real
+    left = data - columns @ state.amplitudes
+    smooth = baseline.of(left)
+    used = int((state.amplitudes > 0).sum()) + COMMON + baseline.freedom
+    residual_sd = float(np.sqrt(((left - smooth) ** 2).sum() / (len(data) - used)))
+    # Fisher information of amplitudes and nonlinear parameters together.
+    rows = len(state.columns) - len(baseline.basis)
+    slopes = residual_slopes(problem, shape, state.amplitudes, baseline, rows)
+    everything = np.hstack([state.columns, -slopes])
+    _, weight = priors.centre_and_weight(problem.basis.names)
+    spread = max(residual_sd, np.finfo(float).tiny)
+    known = np.concatenate([np.zeros(len(names)), (weight / priors.noise) ** 2])
+    fisher = everything.T @ everything / spread**2 + np.diag(known)
+    covariance = np.linalg.pinv(fisher, hermitian=True)[: len(names), : len(names)]
+    scale = problem.scale
+    fit = Fit(
+        names=names,
+        amplitudes=state.amplitudes,
+        covariance=covariance,
+        shape=replace(shape, phase_rad=float(np.angle(np.exp(1j * shape.phase_rad)))),
+        ppm=problem.ppm,
+        data=data * scale,
+        model=(columns @ state.amplitudes + smooth) * scale,
+        baseline=smooth * scale,
+        components=(columns * state.amplitudes).T * scale,
+        residual_sd=residual_sd * scale,
+        noise_sd=problem.noise_sd * scale,
+        freedom_per_ppm=freedom_per_ppm,
+        iterations=iterations,
+        frequency_mhz=problem.frequency_mhz,
+    )
+    creatine, bound = fit.total(SUMS["tCr"])
+    if not creatine > 3 * bound:
+        raise QualityError(
+            "spectral fit",
+            found=f"creatine at 3.03 ppm is {creatine:.3g} with a Cramér-Rao bound of {bound:.3g}",
+            wanted="the spectrum of a brain, with creatine above three times its bound",
+            mend="Look at the raw spectrum and at the header of its file",
+        )
+    return fit

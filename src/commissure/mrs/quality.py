@@ -1,0 +1,198 @@
+"""How far a spectrum can be trusted: numbers against limits, none of which deletes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from commissure.mrs.basis import ppm_axis
+from commissure.mrs.outputs import Curves
+from commissure.mrs.relaxation import Fractions
+from commissure.mrs.settings import MrsSettings
+from commissure.mrs.svs import Svs
+from commissure.mrs.tissue import VOI_STRUCTURES, Place
+from commissure.rows import Check
+
+#: Least share of the voxel in the structures that its name promises.
+MIN_VOI_SHARE = 0.10
+
+#: Residual over noise above which the model has missed something.
+MAX_RESIDUAL = 3.0
+
+#: Total creatine of a living brain in mmol/kg, generously; outside, spectrum and water reference
+#: are hardly on one scale (averages summed in one and not in the other, another receiver gain).
+CREATINE_RANGE = (4.0, 14.0)
+
+#: Checks that touch concentrations only.
+ON_CONCENTRATIONS = frozenset({"tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf"})
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """What a spectrum and its fit show.
+
+    Attributes
+    ----------
+    fwhm_ppm, snr_fit, residual_over_noise
+        From the engine's record; None where it gives none.
+    snr_peak
+        NAA's height over twice the noise SD.
+    lipid
+        Height in 1.2 to 1.45 ppm over that of NAA.
+    """
+
+    fwhm_ppm: float | None
+    snr_fit: float | None
+    residual_over_noise: float | None
+    snr_peak: float
+    lipid: float
+
+    @classmethod
+    def of(cls, svs: Svs, record: Mapping[str, Any], curves: Curves | None) -> Spectral:
+        """Measure a preprocessed spectrum."""
+        spectrum = np.fft.fftshift(np.fft.fft(svs.averaged())).real
+        ppm = ppm_axis(svs.points, svs.dwell_s, svs.frequency_mhz)
+        peak = peak_snr(spectrum, ppm)
+        if curves is not None:
+            clean, axis = curves.data - curves.baseline, curves.ppm
+        else:
+            clean, axis = spectrum, ppm
+        naa = clean[(axis > 1.9) & (axis < 2.1)].max()
+        lipid = clean[(axis > 1.2) & (axis < 1.45)].max() / naa
+
+        def number(key: str) -> float | None:
+            return float(record[key]) if record.get(key) is not None else None
+
+        return cls(
+            fwhm_ppm=number("FWHMppm"),
+            snr_fit=number("SNR"),
+            residual_over_noise=number("ResidualOverNoise"),
+            snr_peak=peak,
+            lipid=float(lipid),
+        )
+
+
+def peak_snr(spectrum: np.ndarray, ppm: np.ndarray) -> float:
+    """Height of NAA over twice the noise SD (Edden RAE et al., J Magn Reson Imaging 40:1445, 2014).
+
+    The noise is that of 8 to 9 or 9 to 10 ppm, whichever is quieter, detrended by a parabola.
+
+    Parameters
+    ----------
+    spectrum, ppm
+        Real spectrum and its axis, (points,).
+    """
+    noise = []
+    for low in (8.0, 9.0):
+        where = (ppm > low) & (ppm < low + 1)
+        if where.sum() > 20:
+            x = ppm[where] - low
+            y = spectrum[where]
+            noise.append(np.std(y - np.polyval(np.polyfit(x, y, 2), x), ddof=3))
+    if not noise:
+        return float("nan")
+    around = spectrum[(ppm > 1.7) & (ppm < 2.3)]
+    height = spectrum[(ppm > 1.9) & (ppm < 2.1)].max() - np.percentile(around, 10)
+    return float(height / (2 * min(noise)))
+
+
+def spectral_checks(
+    found: Spectral, *, settings: MrsSettings, steps: Sequence[Mapping[str, Any]]
+) -> list[Check]:
+    """Linewidth, the two signal-to-noise ratios, lipid, shots, orientation and water."""
+    checks = [
+        _at_most("fwhm_ppm", found.fwhm_ppm, settings.max_fwhm_ppm),
+        _at_least(
+            "snr_fit", found.snr_fit, settings.min_snr, "highest point over 2 SD of residual"
+        ),
+        Check("snr_peak", _finite(found.snr_peak), note="NAA over 2 SD of noise, 8 to 10 ppm"),
+        _at_most(
+            "residual_over_noise",
+            found.residual_over_noise,
+            MAX_RESIDUAL,
+            "1 where the model explains all but the noise",
+        ),
+        _at_most("lipid_over_naa", found.lipid, 1.0),
+    ]
+    by_name = {step.get("step"): step for step in steps}
+    rejection = by_name.get("shot rejection", {})
+    if rejection.get("applied"):
+        share = rejection["kept"] / rejection["of"]
+        note = f"{rejection['kept']} of {rejection['of']} shots"
+        checks.append(_at_least("shots_kept_share", share, 0.75, note))
+    alignment = by_name.get("alignment", {})
+    if alignment.get("applied"):
+        checks.append(Check("drift_hz", float(alignment["drift_hz"])))
+        checks.append(Check("shot_phase_sd_deg", float(alignment["phase_sd_deg"])))
+    facing = by_name.get("orientation", {})
+    if facing.get("applied"):
+        checks.append(
+            Check(
+                "orientation_evidence",
+                float(facing["evidence"]),
+                ">= 0.67",
+                False,
+                "NAA, creatine and choline lay on the wrong side of water: the file holds the "
+                "complex conjugate and was turned round",
+            )
+        )
+    eddy = by_name.get("eddy currents", {})
+    if eddy.get("applied"):
+        checks.append(_at_most("water_fwhm_ppm", float(eddy["water_fwhm_ppm"]), 0.15))
+        offset = float(eddy["water_offset_ppm"])
+        checks.append(_at_most("water_offset_ppm", abs(offset), 0.5))
+    return checks
+
+
+def voxel_checks(
+    fractions: Fractions, inside: float, place: Place, region: str, *, settings: MrsSettings
+) -> list[Check]:
+    """Tissue of the voxel, and whether it lies where its name says."""
+    checks = [
+        _at_most("f_csf", fractions.csf, settings.max_csf_fraction),
+        _at_least("voxel_in_brain", inside, 0.9),
+    ]
+    wanted = VOI_STRUCTURES.get(region)
+    top = ", ".join(f"{name} {100 * v:.0f} %" for name, v in list(place.structures.items())[:4])
+    where = f"centre at ({', '.join(f'{v:.0f}' for v in place.centre_mm)}) mm in template space"
+    at = place.at_centre or "no labelled structure"
+    if wanted is None:
+        note = f"no structures are known for the name {region}; {where}, in {at}; {top}"
+        checks.append(Check("voi_share", None, note=note))
+    else:
+        share = sum(place.structures.get(name, 0.0) for name in wanted)
+        note = (
+            f"share of the voxel named {region} in {' and '.join(wanted)}; {where}, in {at}; {top}"
+        )
+        checks.append(_at_least("voi_share", share, MIN_VOI_SHARE, note))
+    return checks
+
+
+def scale_check(creatine: float) -> Check:
+    """Whether total creatine (mmol/kg) has a size that water scaling can give in a brain."""
+    low, high = CREATINE_RANGE
+    passed = low <= creatine <= high
+    note = (
+        ""
+        if passed
+        else "the spectrum and its water reference are hardly on one scale: compare averages and "
+        "receiver gain of both; ratios are not touched"
+    )
+    return Check("tcr_mmol_per_kg", creatine, f"{low:g} to {high:g}", passed, note)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _at_most(name: str, value: float | None, limit: float, note: str = "") -> Check:
+    value = _finite(value)
+    return Check(name, value, f"<= {limit:g}", None if value is None else value <= limit, note)
+
+
+def _at_least(name: str, value: float | None, limit: float, note: str = "") -> Check:
+    value = _finite(value)
+    return Check(name, value, f">= {limit:g}", None if value is None else value >= limit, note)

@@ -1,0 +1,78 @@
+"""What a study may change about spectroscopy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from commissure.mrs.relaxation import RELAXATION_SETS
+from commissure.mrs.spin_systems import SPIN_SYSTEMS
+
+RelaxationSet = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
+
+
+class MrsSettings(BaseModel):
+    """Preprocessing, fitting and quantification of single-voxel spectra."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses and fits.")
+    voi: str = Field(
+        "ACC",
+        pattern=r"^[a-zA-Z0-9+]+$",
+        description="Name of the voxel where the file has no voi- entity; known names (ACC, PCC, "
+        "HIPPO, THAL, STR) are checked against where the voxel lies.",
+    )
+    metabolites: tuple[str, ...] = Field(
+        tuple(SPIN_SYSTEMS), description="Metabolites of the simulated basis."
+    )
+    fit_low_ppm: float = Field(0.2, ge=0, le=3, description="Lower end of the fitted range.")
+    fit_high_ppm: float = Field(4.2, ge=3.2, le=4.5, description="Upper end of the fitted range.")
+    shift_sd_ppm: float = Field(
+        0.01, gt=0, le=0.05, description="Prior standard deviation of each metabolite's shift."
+    )
+    baseline_flexibility_per_ppm: float | Literal["auto"] = Field(
+        "auto",
+        description="Effective degrees of freedom of the spline baseline per ppm (0.75 to 7); auto "
+        "chooses by an information criterion.",
+    )
+    shot_rejection_sd: float = Field(
+        2.58,
+        gt=1,
+        description="Shots whose distance from the median spectrum lies outside the mean plus or "
+        "minus this many standard deviations are left out.",
+    )
+    relaxation: RelaxationSet = Field(
+        "fsl_mrs_3t", description="Relaxation times and water densities used for concentrations."
+    )
+    max_fwhm_ppm: float = Field(0.1, gt=0, description="Linewidth above which spectra are flagged.")
+    min_snr: float = Field(10.0, ge=0, description="Fit SNR below which spectra are flagged.")
+    max_csf_fraction: float = Field(
+        0.3, gt=0, le=1, description="CSF share of the voxel above which spectra are flagged."
+    )
+
+    @field_validator("baseline_flexibility_per_ppm")
+    @classmethod
+    def _within_spline(cls, value: float | str) -> float | str:
+        if not isinstance(value, str) and not 0.75 <= value <= 7:
+            raise ValueError("0.75 to 7 degrees of freedom per ppm, or auto, are possible")
+        return value
+
+    @field_validator("metabolites")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in SPIN_SYSTEMS]
+        if unknown or len(set(value)) != len(value):
+            raise ValueError(
+                f"{unknown or list(value)}: known, each once, are {list(SPIN_SYSTEMS)}"
+            )
+        missing = [name for name in ("Cr", "NAA", "GPC") if name not in value]
+        if missing:
+            raise ValueError(f"{missing} missing: the spectrum is referenced and phased by them")
+        return value
+
+    @model_validator(mode="after")
+    def _set_exists(self) -> MrsSettings:
+        assert self.relaxation in RELAXATION_SETS
+        return self

@@ -1,0 +1,309 @@
+"""Reading and writing single-voxel NIfTI-MRS, with the checks that physics allows."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.names import read_sidecars
+from commissure.rows import atomic
+
+#: Protons, MHz per tesla (CODATA, shielded proton).
+GYROMAGNETIC_MHZ_PER_T = 42.576
+
+
+@dataclass(frozen=True)
+class Svs:
+    """A single-voxel acquisition.
+
+    Attributes
+    ----------
+    name
+        File name, for messages.
+    fids
+        complex128, (shots, coils, points), in the convention of :mod:`commissure.mrs.basis`.
+    dwell_s, frequency_mhz, te_s, tr_s
+        Sampling and timing.
+    affine
+        4x4, voxel to scanner mm: the voxel is the cube from -0.5 to 0.5.
+    sequence
+        What the metadata say of the pulse sequence, in lower case; may be empty.
+    """
+
+    name: str
+    fids: np.ndarray
+    dwell_s: float
+    frequency_mhz: float
+    te_s: float
+    tr_s: float
+    affine: np.ndarray
+    sequence: str = ""
+
+    @property
+    def points(self) -> int:
+        """Samples of an FID."""
+        return self.fids.shape[-1]
+
+    def averaged(self) -> np.ndarray:
+        """The FID of a file that holds one."""
+        assert self.fids.shape[:2] == (1, 1), "combine and average before"
+        return self.fids[0, 0]
+
+    def with_fid(self, fid: np.ndarray) -> Svs:
+        """The same acquisition with one FID."""
+        return replace(self, fids=fid[None, None])
+
+
+@dataclass(frozen=True)
+class _Physics:
+    key: str
+    low: float
+    high: float
+    unit: str
+    hint: str
+
+
+_LIMITS = (
+    _Physics("EchoTime", 0.005, 0.5, "s", "it looks like another unit than seconds"),
+    _Physics("RepetitionTime", 0.3, 20, "s", "it looks like another unit than seconds"),
+    _Physics("SpectrometerFrequency", 60, 600, "MHz", "1.5 T gives 63.9 MHz, 3 T 127.7 MHz"),
+    _Physics("SpectralWidth", 500, 20000, "Hz", ""),
+)
+
+
+_SEQUENCE_KEYS = ("PulseSequenceType", "SequenceName", "ProtocolName", "SeriesDescription")
+
+
+def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
+    """Read a NIfTI-MRS file and hold its header and sidecar against physics and each other.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sidecars
+        JSON files that apply to it, the most specific last; may be empty, the header extension
+        of NIfTI-MRS holds the same fields.
+    who
+        Person and visit, for messages.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, truncated, no NIfTI-MRS, of another nucleus than protons, edited,
+        of more than one voxel, too short, or holds NaN; a field contradicts physics, or the
+        sidecar contradicts the header.
+    """
+    data, header, dwell_s, affine, tags = _load(path, who)
+    metadata = _agreed(read_sidecars(sidecars, who=who), header, path, sidecars, who)
+    nucleus = str(metadata.get("ResonantNucleus", "absent"))
+    if nucleus != "1H":
+        raise DatasetError(
+            who,
+            found=f"ResonantNucleus is {nucleus} in {path.name}",
+            wanted="1H",
+            mend=f"Leave {path.name} out of the dataset's mrs/ or mend its header",
+        )
+    width = metadata.setdefault("SpectralWidth", 1 / dwell_s)
+    for limit in _LIMITS:
+        _check_limit(limit, metadata, path, sidecars, who)
+    if abs(width * dwell_s - 1) > 0.01:
+        raise DatasetError(
+            who,
+            found=f"SpectralWidth is {width:g} Hz and the dwell time of {path.name} {dwell_s:g} s, "
+            f"that is {1 / dwell_s:g} Hz",
+            wanted="one spectral width",
+            mend=f"Mend the sidecar or the header of {path.name}",
+        )
+    field_t = metadata.get("MagneticFieldStrength")
+    frequency = float(metadata["SpectrometerFrequency"])
+    if field_t is not None and abs(frequency / GYROMAGNETIC_MHZ_PER_T / float(field_t) - 1) > 0.05:
+        raise DatasetError(
+            who,
+            found=f"SpectrometerFrequency is {frequency:g} MHz and MagneticFieldStrength "
+            f"{field_t} T in the metadata of {path.name}",
+            wanted=f"{GYROMAGNETIC_MHZ_PER_T * float(field_t):.1f} MHz at that field",
+            mend="Mend the one that is wrong",
+        )
+    return Svs(
+        name=path.name,
+        fids=_shots_by_coils(data, tags, path, who),
+        dwell_s=dwell_s,
+        frequency_mhz=frequency,
+        te_s=float(metadata["EchoTime"]),
+        tr_s=float(metadata["RepetitionTime"]),
+        affine=affine,
+        sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
+    )
+
+
+def _load(path: Path, who: str) -> tuple[np.ndarray, dict, float, np.ndarray, list[str | None]]:
+    from nibabel.filebasedimages import ImageFileError
+    from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
+    from nifti_mrs.validator import Error as InvalidHeader
+
+    if not path.exists():
+        raise DatasetError(who, found=f"{path.name} is not there")
+    try:
+        image = NIFTI_MRS(path)
+        data = np.asarray(image[:])
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} cannot be read ({type(error).__name__}: {error})",
+            wanted="a complete NIfTI-MRS file",
+            mend=f"Copy or convert {path.name} again",
+        ) from error
+    except (NotNIFTI_MRS, InvalidHeader) as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} is no NIfTI-MRS file ({error})",
+            wanted="NIfTI with the MRS header extension",
+            mend="Convert the scanner's file with spec2nii",
+        ) from error
+    if not np.iscomplexobj(data) or data.ndim < 4 or data.shape[:3] != (1, 1, 1):
+        raise DatasetError(
+            who,
+            found=f"{path.name} holds {data.dtype} of shape {data.shape}",
+            wanted="complex FIDs of one voxel, (1, 1, 1, points, ...)",
+            mend="Spectroscopic imaging is not read; leave it out of the dataset's mrs/",
+        )
+    if data.shape[3] < 256:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has FIDs of {data.shape[3]} points",
+            wanted="at least 256 points along the fourth axis",
+            mend=f"Convert {path.name} again",
+        )
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad or not data.any():
+        raise DatasetError(
+            who,
+            found=f"{path.name} has {bad} of {data.size} samples that are NaN or infinite"
+            if bad
+            else f"every sample of {path.name} is zero",
+            wanted="finite FIDs with signal",
+            mend=f"Convert {path.name} again",
+        )
+    affine = np.asarray(image.getAffine("voxel", "world"), dtype=float)
+    return (
+        data.astype(complex), image.hdr_ext.to_dict(), float(image.dwelltime), affine,
+        image.dim_tags,
+    )  # fmt: skip
+
+
+def _agreed(
+    sidecar: Mapping[str, Any],
+    header: Mapping[str, Any],
+    path: Path,
+    sidecars: tuple[Path, ...],
+    who: str,
+) -> dict[str, Any]:
+    """Merge sidecar and header extension; what both say must be the same."""
+    merged = {key: _scalar(value) for key, value in header.items()}
+    for key, value in sidecar.items():
+        mine, theirs = _scalar(value), merged.get(key)
+        watched = key == "ResonantNucleus" or any(key == limit.key for limit in _LIMITS)
+        if watched and theirs is not None and not _same(mine, theirs):
+            raise DatasetError(
+                who,
+                found=f"{key} is {mine} in {sidecars[-1].name} and {theirs} in the header of "
+                f"{path.name}",
+                wanted="the same value in both",
+                mend=f"Mend the one that is wrong ({_range_of(key)})",
+            )
+        merged[key] = mine
+    return merged
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Mapping) and "Value" in value:
+        value = value["Value"]
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return abs(one - other) <= 1e-3 * max(abs(one), abs(other))
+    return bool(one == other)
+
+
+def _range_of(key: str) -> str:
+    for limit in _LIMITS:
+        if limit.key == key:
+            return f"{limit.low:g} to {limit.high:g} {limit.unit}"
+    return "1H"
+
+
+def _check_limit(
+    limit: _Physics, metadata: Mapping[str, Any], path: Path, sidecars: tuple[Path, ...], who: str
+) -> None:
+    value = metadata.get(limit.key)
+    where = sidecars[-1].name if sidecars else f"the header of {path.name}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise DatasetError(
+            who,
+            found=f"{limit.key} is {value if value is not None else 'absent'} in the metadata of "
+            f"{path.name}",
+            wanted=f"a number from {limit.low:g} to {limit.high:g} {limit.unit}",
+            mend=f"Give it in {where}",
+        )
+    if not limit.low <= value <= limit.high:
+        hint = f" ({limit.hint})" if limit.hint else ""
+        raise DatasetError(
+            who,
+            found=f"{limit.key} is {value:.10g} in the metadata of {path.name}{hint}",
+            wanted=f"{limit.low:g} to {limit.high:g} {limit.unit}",
+            mend=f"Mend {where}",
+        )
+
+
+def _shots_by_coils(data: np.ndarray, tags: list[str | None], path: Path, who: str) -> np.ndarray:
+    """Bring the dimensions to (shots, coils, points)."""
+    known = {"DIM_COIL", "DIM_DYN"}
+    extra = data.shape[4:]
+    odd = [str(tag) for tag, n in zip(tags, extra, strict=False) if n > 1 and tag not in known]
+    if odd:
+        kind = "edited spectra" if "DIM_EDIT" in odd else "this dimension"
+        raise DatasetError(
+            who,
+            found=f"{path.name} has the dimension {', '.join(odd)}",
+            wanted="coils (DIM_COIL) and shots (DIM_DYN) only",
+            mend=f"The built-in engine does not read {kind}: split the file or leave it out",
+        )
+    fids = data[0, 0, 0]
+    kept: list[str | None] = []
+    for axis, n in reversed(list(enumerate(extra, start=1))):
+        if n == 1:
+            fids = fids.take(0, axis=axis)
+        else:
+            kept.insert(0, tags[axis - 1])
+    fids = np.moveaxis(fids, 0, -1)
+    if "DIM_COIL" not in kept:
+        fids = fids[..., None, :]
+        kept.append("DIM_COIL")
+    if "DIM_DYN" not in kept:
+        fids = fids[None]
+        kept.insert(0, "DIM_DYN")
+    if kept[0] == "DIM_COIL":
+        fids = fids.swapaxes(0, 1)
+    return np.ascontiguousarray(fids)
+
+
+def write_svs(svs: Svs, path: Path) -> None:
+    """Write one averaged FID as NIfTI-MRS with its timing in the header extension."""
+    import nibabel as nib
+    from nifti_mrs.create_nmrs import gen_nifti_mrs
+
+    fid = svs.averaged().astype(np.complex64)[None, None, None]
+    image = gen_nifti_mrs(fid, svs.dwell_s, svs.frequency_mhz, affine=svs.affine, nifti_version=1)
+    image.add_hdr_field("EchoTime", svs.te_s)
+    image.add_hdr_field("RepetitionTime", svs.tr_s)
+    with atomic(path) as draft:
+        nib.save(image.image.nibImage, draft)

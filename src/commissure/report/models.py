@@ -1,0 +1,336 @@
+"""What the models reached, beside what needs no image at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commissure.report import figures, model_figures, words
+from commissure.report.cohort import Cohort
+from commissure.report.read import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("fusion", "modality", "baseline")
+_KIND_WORDS = {
+    "fusion": "All modalities together",
+    "modality": "One modality alone",
+    "baseline": "Baselines: what images must beat",
+}
+_AREAS = (
+    ("auc_within_site", "within site"),
+    ("auc_leave_site_out", "left-out site"),
+    ("auc_pooled", "pooled"),
+)
+
+#: Columns under which predictions may hold the probability of the positive label.
+_PROBABILITY = ("probability", "prediction", "score", "p")
+
+
+def fitted(results: Results) -> bool:
+    """Whether the run has a fitted model."""
+    return results.metrics.get("status") == "fitted" and bool(results.metrics.get("models"))
+
+
+def main_model(metrics: Mapping[str, Any]) -> str | None:
+    """The model that the summary speaks of: the one declared as primary, else the first fusion.
+
+    It is chosen by its place, never by its result.
+    """
+    models = metrics.get("models", {})
+    for place in (metrics, metrics.get("question", {}), metrics.get("settings", {})):
+        declared = place.get("primary") or place.get("primary_model")
+        if declared in models:
+            return declared
+    for kind in KINDS[:2]:
+        for name, model in models.items():
+            if model.get("kind") == kind:
+                return name
+    return next(iter(models), None)
+
+
+def best_baseline(metrics: Mapping[str, Any]) -> str | None:
+    """The baseline with the highest AUC within site."""
+    found = {
+        name: model["auc_within_site"]["value"]
+        for name, model in metrics.get("models", {}).items()
+        if model.get("kind") == "baseline"
+        and words.is_number((model.get("auc_within_site") or {}).get("value"))
+    }
+    return max(found, key=lambda name: found[name]) if found else None
+
+
+def chance_limit(positive: int, negative: int) -> float | None:
+    """AUC that a classifier knowing nothing exceeds in one of twenty studies of this size.
+
+    From the variance of the Mann-Whitney statistic without ties,
+    (n1 + n0 + 1) / (12 n1 n0), in the normal approximation.
+    """
+    if positive < 1 or negative < 1:
+        return None
+    spread = math.sqrt((positive + negative + 1) / (12 * positive * negative))
+    return min(1.0, 0.5 + 1.6448536 * spread)
+
+
+def area_words(area: Mapping[str, Any] | None) -> str:
+    """An AUC with its interval: ``0.66 (0.48 to 0.82)``."""
+    if not area or not words.is_number(area.get("value")):
+        return words.ABSENT
+    low, high = area.get("ci_low"), area.get("ci_high")
+    if not (words.is_number(low) and words.is_number(high)):
+        return words.fixed(area["value"])
+    return f"{words.fixed(area['value'])} ({words.interval(low, high)})"
+
+
+def _area_parts(area: Mapping[str, Any] | None) -> tuple[str, str]:
+    """An AUC and its interval apart, for a cell of two lines."""
+    value, _, rest = area_words(area).partition(" (")
+    return value, rest.removesuffix(")")
+
+
+def models(results: Results, people: Cohort) -> dict[str, Any]:
+    """Everything that the section on models shows."""
+    metrics = results.metrics
+    cautions = [words.sentence(words.without_paths(text)) for text in metrics.get("cautions", [])]
+    if not fitted(results):
+        reason = metrics.get("reason") or "the run left no fusion/metrics.json"
+        return {
+            "fitted": False,
+            "reason": words.sentence(words.without_paths(reason)),
+            "cautions": cautions,
+        }
+    own = metrics["models"]
+    question = metrics.get("question", {})
+    main = main_model(metrics)
+    return {
+        "fitted": True,
+        "cautions": cautions,
+        "main": main,
+        "rows": [
+            {"kind": _KIND_WORDS.get(kind, kind), **_row(name, own[name], name == main)}
+            for kind in [*KINDS, *sorted({m.get("kind", "") for m in own.values()} - set(KINDS))]
+            for name in own
+            if own[name].get("kind") == kind
+        ],
+        "forest": _forest(own),
+        "curves": _curves(results, people, main),
+        "importance": _importance(results.tables["fusion/importance.tsv"]),
+        "sites": [
+            {
+                "site": site,
+                "n": counts.get("n", 0),
+                "positive": counts.get("n_positive", 0),
+                "share": words.percent(counts.get("n_positive", 0), counts.get("n", 0)),
+            }
+            for site, counts in (question.get("sites") or {}).items()
+        ],
+        "positive": question.get("positive", people.positive),
+        "negative": question.get("negative", people.negative),
+        "settings": [
+            (key, _setting(value)) for key, value in (metrics.get("settings") or {}).items()
+        ],
+    }
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, Mapping):
+        return words.listed(f"{key}: {_setting(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return words.listed(_setting(item) for item in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return words.number(value, 4) if words.is_number(value) else words.without_paths(value)
+
+
+def _row(name: str, model: Mapping[str, Any], main: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "words": words.without_paths(model.get("words") or ""),
+        "main": main,
+        "areas": [_area_parts(model.get(key)) for key, _ in _AREAS],
+        "area_sort": [(model.get(key) or {}).get("value") for key, _ in _AREAS],
+        "brier": words.fixed(model.get("brier"), 3),
+        "slope": words.fixed(model.get("calibration_slope")),
+        "intercept": words.fixed(model.get("calibration_intercept")),
+        "p": words.p_value(model.get("p_permutation")).removeprefix("= "),
+        "n": model.get("n", words.ABSENT),
+        "positive": model.get("n_positive", words.ABSENT),
+        "modalities": words.listed(model.get("modalities") or []),
+    }
+
+
+def _forest(own: Mapping[str, Mapping[str, Any]]) -> str:
+    rows: list[tuple[str, list[figures.Bar]]] = []
+    headings = []
+    for kind in KINDS:
+        first = len(rows)
+        for name, model in own.items():
+            if model.get("kind") != kind:
+                continue
+            bars = []
+            for series, (key, _) in ((2, _AREAS[0]), (1, _AREAS[1])):
+                area = model.get(key) or {}
+                if words.is_number(area.get("value")):
+                    low, high = area.get("ci_low"), area.get("ci_high")
+                    known = words.is_number(low) and words.is_number(high)
+                    bars.append(
+                        figures.Bar(
+                            area["value"], low if known else None, high if known else None, series
+                        )
+                    )
+            if bars:
+                rows.append((name, bars))
+        if len(rows) > first:
+            headings.append((first, _KIND_WORDS[kind]))
+    if not rows:
+        return ""
+    told = "; ".join(
+        f"{name} {' and '.join(area_words(own[name].get(key)) for key, _ in _AREAS[:2])}"
+        for name, _ in rows
+    )
+    return figures.forest(
+        rows,
+        reference=0.5,
+        label="area under the curve (95 % interval); 0.5 is chance",
+        key="areas",
+        description=f"AUC within site and on a left-out site. {told}",
+        limits=(0.0, 1.0),
+        headings=headings,
+    )
+
+
+def person_predictions(
+    table: pd.DataFrame, model: str, positive: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Outcome and mean out-of-fold probability of each person under one model.
+
+    Repeats of the cross-validation are averaged per person, so that everyone counts once;
+    predictions of the leave-one-site-out scheme are not mixed in.
+
+    Returns
+    -------
+    tuple of numpy.ndarray or None
+        Outcomes (0 or 1) and probabilities, shape (people,); None where the model has none, or
+        only one outcome occurs.
+    """
+    probability = next((name for name in _PROBABILITY if name in table), None)
+    truth = next((name for name in ("true_label", "label", "outcome", "y") if name in table), None)
+    if probability is None or truth is None or "model" not in table:
+        return None
+    own = table[(table["model"] == model) & table[probability].notna()]
+    if "scheme" in own:
+        schemes = list(own["scheme"].unique())
+        inside = [name for name in schemes if "leave" not in str(name)] or schemes
+        own = own[own["scheme"] == inside[0]] if inside else own
+    if own.empty:
+        return None
+    by_person = own.groupby("participant_id")
+    score = by_person[probability].mean().to_numpy(float)
+    outcome = (by_person[truth].first().astype(str).isin([positive, "1", "1.0", "True"])).to_numpy()
+    if outcome.all() or not outcome.any():
+        return None
+    return outcome.astype(int), score
+
+
+def _curves(results: Results, people: Cohort, main: str | None) -> dict[str, Any] | None:
+    table = results.tables["fusion/predictions.tsv"]
+    own = person_predictions(table, main, people.positive) if main else None
+    if own is None or main is None:
+        return None
+    outcome, score = own
+    lines = [(main, 2, outcome, score)]
+    rival = best_baseline(results.metrics)
+    if rival and (other := person_predictions(table, rival, people.positive)):
+        lines.append((rival, 1, *other))
+    areas = [(name, words.fixed(model_figures.area(o, s))) for name, _, o, s in lines]
+    proper = bool(((score >= 0) & (score <= 1)).all())
+    return {
+        "people": len(outcome),
+        "positive": int(outcome.sum()),
+        "main": main,
+        "rival": rival if len(lines) > 1 else "",
+        "areas": areas,
+        "roc": model_figures.roc_curve(
+            lines,
+            key="roc",
+            description="Receiver operating characteristic: "
+            + words.listed(f"{name} has an area of {value}" for name, value in areas),
+        ),
+        "calibration": model_figures.calibration_curve(
+            outcome,
+            score,
+            key="calibration",
+            description=f"Calibration of {main}: "
+            + "; ".join(
+                f"predicted {words.fixed(p)}, observed {words.fixed(o)} of {n} people"
+                for p, o, _, _, n in model_figures.calibration_bins(outcome, score)
+            ),
+        )
+        if proper
+        else "",
+        "decision": model_figures.decision_curve(
+            outcome,
+            score,
+            key="decision",
+            description=f"Net benefit of {main} over threshold probabilities from 0.1 to 0.6, "
+            "beside treating everyone and treating no one",
+        )
+        if proper
+        else "",
+    }
+
+
+def _importance(table: pd.DataFrame, most: int = 15) -> dict[str, Any] | None:
+    """The first rows of the importance table, as it is sorted, with its own columns."""
+    if table.empty:
+        return None
+    shown = table.head(most)
+    numeric = [name for name in shown if shown[name].dtype.kind in "fiu"]
+    return {
+        "columns": [str(name).replace("_", " ") for name in shown],
+        "numeric": [name in numeric for name in shown],
+        "rows": [
+            [words.number(cell) if name in numeric else str(cell)
+             for name, cell in zip(shown.columns, row, strict=True)]
+            for row in shown.itertuples(index=False)
+        ],
+        "of": len(table),
+    }  # fmt: skip
+
+
+def falsification(results: Results) -> dict[str, Any]:
+    """The checks that tried to prove the classifier wrong, with their verdicts."""
+    checks: Sequence[Mapping[str, Any]] = results.falsification.get("checks", [])
+    rows = []
+    for check in checks:
+        passed = check.get("passed")
+        rows.append(
+            {
+                "name": str(check.get("name", "")).replace("_", " "),
+                "question": words.without_paths(check.get("question") or ""),
+                "value": _told(check.get("value")),
+                "expected": _told(check.get("expected")),
+                "verdict": "not decided" if passed is None else "held" if passed else "failed",
+                "words": words.sentence(words.without_paths(check.get("words") or "")),
+            }
+        )
+    return {
+        "rows": rows,
+        "held": sum(row["verdict"] == "held" for row in rows),
+        "failed": [row for row in rows if row["verdict"] == "failed"],
+        "open": sum(row["verdict"] == "not decided" for row in rows),
+    }
+
+
+def _told(value: Any) -> str:
+    if words.is_number(value):
+        return words.number(value)
+    if value is None or value == "":
+        return words.ABSENT
+    return _setting(value)

@@ -1,0 +1,156 @@
+"""What made a run's results: versions, configuration, command, and the files in words."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from commissure import __version__
+from commissure.rows import atomic, write_json, write_text
+
+# The files that a reader of the crate is pointed to, with what each is.
+_PARTS = {
+    "markers.tsv": "One row per person, visit and marker",
+    "markers.json": "Definition, unit and source of every marker",
+    "completeness.tsv": "Every expected product: present, missing or failed, with the cause",
+    "exclusions.tsv": "Who or what was left out of the models, by which rule",
+    "participants.tsv": "The people, with age, sex, site and group",
+    "recovery.tsv": "True against recovered markers, where the truth is known",
+    "fusion/metrics.json": "Performance of every model and baseline",
+    "fusion/falsification.json": "Attempts to prove the models wrong",
+    "fusion/splits.tsv": "Folds by person",
+    "fusion/predictions.tsv": "Predictions for people whom the model had not seen",
+    "fusion/importance.tsv": "Weights of the markers in the models",
+    "fusion/labels.tsv": "Label of every person, with its reason",
+    "provenance/run.json": "Versions and command",
+    "provenance/config.yaml": "The complete configuration, defaults included",
+}
+
+
+def write_provenance(
+    *,
+    run: Path,
+    config: Path,
+    description: Path,
+    crate: Path,
+    settings: Mapping[str, Any],
+    command: str,
+    root: Path,
+) -> None:
+    """Write the records that let someone else repeat a run.
+
+    Parameters
+    ----------
+    run
+        JSON to write: versions, command, commit, time of writing. It names no machine and no user.
+    config
+        YAML to write: every setting, defaults included.
+    description
+        BIDS-Derivatives' ``dataset_description.json`` to write.
+    crate
+        RO-Crate metadata to write, in the output folder (https://w3id.org/ro/crate/1.1).
+    settings
+        The checked configuration as plain values.
+    command
+        The command to repeat the run.
+    root
+        The checkout that the workflow ran from.
+    """
+    versions = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
+    commit, changed = _commit(root)
+    record = {
+        "name": "Commissure",
+        "version": __version__,
+        "commit": commit,
+        "uncommitted_changes": changed,
+        "command": command,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": dict(sorted(versions.items(), key=lambda item: item[0].casefold())),
+    }
+    write_json(record, run)
+    write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), config)
+    write_json(
+        {
+            "Name": "Commissure derivatives",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "Commissure", "Version": __version__}],
+        },
+        description,
+    )
+    _write_crate(crate, record)
+
+
+def _commit(root: Path) -> tuple[str, bool | None]:
+    """Commit of a checkout and whether it has changes; an empty string where there is no git."""
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        state = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True, text=True, timeout=20,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return "", None
+    if head.returncode:
+        return "", None
+    return head.stdout.strip(), bool(state.stdout.strip())
+
+
+def _write_crate(path: Path, record: Mapping[str, Any]) -> None:
+    from rocrate.model.contextentity import ContextEntity
+    from rocrate.rocrate import ROCrate
+
+    crate = ROCrate()
+    crate.name = "Results of a Commissure run"
+    crate.description = "Markers of four MR modalities, tested models and their report."
+    crate.datePublished = datetime.fromisoformat(record["written"])
+    software = crate.add(
+        ContextEntity(
+            crate,
+            "#commissure",
+            properties={
+                "@type": "SoftwareApplication",
+                "name": "Commissure",
+                "softwareVersion": record["version"],
+            },
+        )
+    )
+    parts = []
+    for name, words in _PARTS.items():
+        if (path.parent / name).exists():
+            kind = "application/json" if name.endswith(".json") else "text/tab-separated-values"
+            kind = "application/yaml" if name.endswith(".yaml") else kind
+            properties = {"name": name, "description": words, "encodingFormat": kind}
+            parts.append(crate.add_file(dest_path=name, properties=properties))
+    action = crate.add(
+        ContextEntity(
+            crate,
+            "#run",
+            properties={
+                "@type": "CreateAction",
+                "name": record["command"],
+                "endTime": record["written"],
+            },
+        )
+    )
+    action["instrument"] = software
+    action["result"] = parts
+    with atomic(path) as draft:
+        import json
+
+        content = crate.metadata.generate()
+        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

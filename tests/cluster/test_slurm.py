@@ -1,0 +1,79 @@
+"""``snakemake --profile slurm`` from the clone's root on a real Slurm, against ``--cores 2``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A throw-away Slurm; skipped, with the reason, where one cannot be started."""
+    if os.geteuid() != 0:
+        pytest.skip("starting a Slurm needs root")
+    if not shutil.which("slurmctld") and not shutil.which("apt-get"):
+        pytest.skip("Slurm is not installed and there is no apt-get to install it")
+    recipe = Path(__file__).parent / "slurm-cluster"
+    folder = tmp_path_factory.mktemp("slurm")
+    up = subprocess.run([recipe, "up", folder], capture_output=True, text=True)
+    if up.returncode == 3:
+        pytest.skip(up.stderr.strip())
+    try:
+        assert up.returncode == 0, up.stderr
+        yield {"SLURM_CONF": str(folder / "slurm.conf")}
+    finally:
+        subprocess.run([recipe, "down", folder], check=False)
+
+
+@pytest.fixture(scope="module")
+def clone(repository, tmp_path_factory):
+    """The checkout as a newcomer has it: only what git would hand out."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=repository, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        source, target = repository / name, folder / name
+        if source.exists() or source.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    return folder
+
+
+def test_the_cluster_gives_the_numbers_of_the_laptop(slurm, clone):
+    from commissure.phantom.simulate import simulate
+
+    simulate(clone / "demo/bids", preset="tiny", controls=1, responsive=1, resistant=1, sites=1,
+             missing=0.0, seed=11)  # fmt: skip
+    snakemake = str(Path(sys.executable).parent / "snakemake")
+
+    def run(*arguments, **environment):
+        done = subprocess.run(
+            [snakemake, *arguments], cwd=clone, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, env={**os.environ, **environment}, timeout=1500,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-8000:]
+        return done.stdout + done.stderr
+
+    said = run("--profile", "slurm", **slurm)
+    assert "executor: slurm" in said.lower()
+    assert (clone / "demo/derivatives/commissure/report.html").exists()
+    assert "Nothing to be done" in run("--profile", "slurm", **slurm)
+
+    run("--cores", "2", "--config", "output_dir=local")
+    for name in ("markers.tsv", "completeness.tsv", "exclusions.tsv", "recovery.tsv"):
+        cluster = pd.read_csv(clone / "demo/derivatives/commissure" / name, sep="\t")
+        laptop = pd.read_csv(clone / "local" / name, sep="\t")
+        pd.testing.assert_frame_equal(
+            cluster.drop(columns="command", errors="ignore"),
+            laptop.drop(columns="command", errors="ignore"),
+        )

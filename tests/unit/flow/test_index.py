@@ -1,0 +1,130 @@
+"""The index of a dataset: which image, with which sidecars, in which batch."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commissure.errors import DatasetError
+from commissure.flow.index import (
+    Entry,
+    assign_batches,
+    build_index,
+    read_entries,
+    refresh_index,
+    tree_of,
+)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Names of a small dataset: sessions for one person only, shared sidecars, two T1w images."""
+    root = tmp_path / "bids"
+    files = """
+    dataset_description.json participants.tsv T1w.json task-rest_bold.json
+    sub-01/anat/sub-01_T1w.nii.gz sub-01/anat/sub-01_run-2_T1w.nii.gz
+    sub-01/func/sub-01_task-rest_bold.nii.gz sub-01/func/sub-01_task-rest_bold.json
+    sub-01/mrs/sub-01_voi-ACC_svs.nii.gz sub-01/mrs/sub-01_voi-ACC_svs.json
+    sub-01/mrs/sub-01_voi-ACC_mrsref.nii.gz sub-01/mrs/sub-01_voi-ACC_mrsref.json
+    sub-01/mrs/sub-01_voi-DLPFC_mrsref.nii.gz
+    sub-02/ses-a/dwi/sub-02_ses-a_dwi.nii.gz sub-02/ses-a/dwi/sub-02_ses-a_dwi.bval
+    sub-02/ses-a/dwi/sub-02_ses-a_dwi.bvec sub-02/ses-a/dwi/sub-02_ses-a_dwi.json
+    sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-2_bold.nii.gz
+    sub-02/ses-b/func/sub-02_ses-b_task-rest_part-phase_bold.nii.gz
+    derivatives/x/sub-03/anat/sub-03_T1w.nii.gz sourcedata/sub-04/anat/sub-04_T1w.nii.gz
+    sub-01/anat/notes.txt .git/sub-05/anat/sub-05_T1w.nii.gz
+    """
+    for name in files.split():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}" if name.endswith(".json") else name)
+    return root
+
+
+def by_scan(entries):
+    return {entry.scan.rsplit("/", 1)[-1]: entry for entry in entries}
+
+
+def test_every_image_has_a_row_and_nothing_else(dataset):
+    assert set(by_scan(build_index(dataset, tree_of(dataset)))) == {
+        "sub-01_T1w.nii.gz", "sub-01_run-2_T1w.nii.gz", "sub-01_task-rest_bold.nii.gz",
+        "sub-01_voi-ACC_svs.nii.gz", "sub-02_ses-a_dwi.nii.gz",
+        "sub-02_ses-b_task-rest_echo-2_bold.nii.gz",
+        "sub-02_ses-b_task-rest_part-phase_bold.nii.gz",
+    }  # fmt: skip
+
+
+def test_sidecars_are_inherited_general_first(dataset):
+    entry = by_scan(build_index(dataset, tree_of(dataset)))["sub-01_task-rest_bold.nii.gz"]
+    assert entry.sidecars == ("task-rest_bold.json", "sub-01/func/sub-01_task-rest_bold.json")
+
+
+def test_companions_belong_to_the_same_voxel_and_series(dataset):
+    entries = by_scan(build_index(dataset, tree_of(dataset)))
+    svs, dwi = entries["sub-01_voi-ACC_svs.nii.gz"], entries["sub-02_ses-a_dwi.nii.gz"]
+    assert svs.companions["mrsref"] == "sub-01/mrs/sub-01_voi-ACC_mrsref.nii.gz"
+    assert {"bval", "bvec"} == set(dwi.companions)
+    assert dwi.session == "ses-a"
+
+
+def test_images_that_are_not_used_say_why(dataset):
+    notes = {name: e.note for name, e in by_scan(build_index(dataset, tree_of(dataset))).items()}
+    assert notes["sub-01_T1w.nii.gz"] == ""
+    other = "another T1w image of this visit is used (sub-01_T1w.nii.gz)"
+    assert notes["sub-01_run-2_T1w.nii.gz"] == other
+    assert (
+        notes["sub-02_ses-b_task-rest_part-phase_bold.nii.gz"] == "part-phase images are not used"
+    )
+    assert notes["sub-02_ses-b_task-rest_echo-2_bold.nii.gz"] == "only the first echo is used"
+
+
+def test_the_index_is_made_anew_only_when_the_dataset_changes(dataset, tmp_path):
+    work = tmp_path / "work"
+    refresh_index(dataset, work, batch_size=1)
+    files = [work / "index.tsv", *(work / "batches").iterdir()]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    time.sleep(0.01)
+    refresh_index(dataset, work, batch_size=1)
+    assert before == {path: path.stat().st_mtime_ns for path in files}
+    (dataset / "sub-02/ses-a/dwi/sub-02_ses-a_dwi.bvec").write_text("changed")
+    refresh_index(dataset, work, batch_size=1)
+    changed = {path.name for path in files if path.stat().st_mtime_ns != before[path]}
+    assert changed == {"index.tsv", "batch-0002.tsv"}
+
+
+def test_a_new_person_does_not_move_the_others(dataset, tmp_path):
+    work = tmp_path / "work"
+    refresh_index(dataset, work, batch_size=1)
+    new = dataset / "sub-00/anat/sub-00_T1w.nii.gz"
+    new.parent.mkdir(parents=True)
+    new.write_text("x")
+    batches = {e.participant_id: e.batch for e in refresh_index(dataset, work, batch_size=1)}
+    assert batches == {"sub-01": 1, "sub-02": 2, "sub-00": 3}
+
+
+def test_rows_come_back_as_they_were_written(dataset, tmp_path):
+    work = tmp_path / "work"
+    assert refresh_index(dataset, work, batch_size=2) == read_entries(work / "index.tsv")
+
+
+def test_a_missing_or_empty_dataset_is_one_sentence(tmp_path):
+    with pytest.raises(DatasetError, match=r"no such folder.*make demo"):
+        refresh_index(tmp_path / "nowhere", tmp_path / "work", batch_size=1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "dataset_description.json").write_text(json.dumps({}))
+    with pytest.raises(DatasetError, match="none of its 1 files is a T1w"):
+        refresh_index(tmp_path / "empty", tmp_path / "work", batch_size=1)
+
+
+@given(st.integers(1, 30), st.integers(1, 7))
+def test_batches_are_full_but_for_the_last(people, size):
+    entries = [Entry(f"sub-{n:02d}", "", "anat", f"sub-{n:02d}/x") for n in range(people)]
+    counts: dict[int, int] = {}
+    for entry in assign_batches(entries, size, {}):
+        counts[entry.batch] = counts.get(entry.batch, 0) + 1
+    assert [size] * (people // size) == [counts[k] for k in sorted(counts)][: people // size]
+    assert sum(counts.values()) == people

@@ -1,0 +1,68 @@
+"""Settings: refused in words, documented in full, and every option is read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from commissure.errors import ConfigError
+from commissure.flow.document import documents
+from commissure.flow.settings import Settings, options, read_settings
+
+
+def test_the_shipped_configuration_is_valid(repository):
+    read_settings(yaml.safe_load((repository / "config.yaml").read_text()))
+
+
+def test_a_mistyped_key_gets_a_suggestion():
+    with pytest.raises(
+        ConfigError,
+        match=r"markers.max_mean_fd is unknown \(did you mean markers.max_mean_fd_mm\?\)",
+    ):
+        read_settings({"markers": {"max_mean_fd": 0.5}})
+
+
+def test_every_problem_is_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        read_settings({"bid_dir": "x", "markers": {"max_mean_fd_mm": -1}})
+    assert "did you mean bids_dir?" in str(caught.value)
+    assert "markers.max_mean_fd_mm: Input should be greater than 0" in str(caught.value)
+
+
+def test_files_that_are_named_must_exist():
+    with pytest.raises(ConfigError, match=r"participants.file: there is no file nowhere.tsv"):
+        read_settings({"participants": {"file": "nowhere.tsv"}})
+    with pytest.raises(ConfigError, match=r"tables\[0\].file"):
+        read_settings({"tables": [{"file": "nowhere.tsv"}]})
+
+
+def test_a_study_needs_a_dataset_or_a_table():
+    with pytest.raises(ConfigError, match="neither a dataset nor a table"):
+        read_settings({"bids_dir": None})
+
+
+def test_every_option_is_described():
+    assert [name for name, _, words in options(Settings) if len(words) < 15] == []
+
+
+def test_every_option_is_read_by_the_library(repository):
+    source = {
+        path: path.read_text()
+        for path in [*(repository / "src").rglob("*.py"), *(repository / "workflow").rglob("*.smk"),
+                     repository / "Snakefile"]
+        if path.name != "settings.py" or path.parent.name == "flow"
+    }  # fmt: skip
+    text = "\n".join(source.values())
+    unread = []
+    for name, _, _ in options(Settings):
+        leaf = name.rpartition(".")[2]
+        if not re.search(rf"\.{leaf}\b|\"{leaf}\"", text):
+            unread.append(name)
+    assert unread == []
+
+
+@pytest.mark.parametrize("name", sorted(documents()))
+def test_generated_documents_are_current(repository, name):
+    assert (repository / name).read_text() == documents()[name], "run `make docs`"

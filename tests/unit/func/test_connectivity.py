@@ -1,0 +1,97 @@
+"""Connectivity of series with a known covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from commissure.func.connectivity import connectivity_values, fisher_z, mean_between
+from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
+from commissure.images.networks import NETWORKS, network_parcels
+from commissure.images.template import template
+
+
+@pytest.fixture(scope="module")
+def parcels() -> Parcels:
+    grid = template("mask", resolution_mm=4)
+    return parcels_on_grid(100, grid.shape, grid.affine)
+
+
+def series_with(correlation: np.ndarray, volumes: int, seed: int) -> np.ndarray:
+    """Series whose sample correlation is exactly the one given."""
+    noise = np.random.default_rng(seed).normal(size=(volumes, len(correlation)))
+    noise -= noise.mean(axis=0)
+    white = np.linalg.qr(noise)[0]
+    return white @ np.linalg.cholesky(correlation).T
+
+
+def test_known_covariance_gives_known_fisher_z():
+    correlation = np.array([[1, 0.6, -0.3], [0.6, 1, 0.1], [-0.3, 0.1, 1]])
+    z = fisher_z(series_with(correlation, 50, seed=1))
+    expected = np.arctanh(correlation - np.eye(3))
+    np.fill_diagonal(expected, np.nan)
+    np.testing.assert_allclose(z, expected, atol=1e-10)
+
+
+def test_identical_series_stay_finite_and_flat_ones_are_missing():
+    wave = np.sin(np.arange(30.0))
+    z = fisher_z(np.column_stack([wave, wave, np.ones(30), np.full(30, np.nan)]))
+    assert z[0, 1] == pytest.approx(np.arctanh(0.9999))
+    assert np.isnan(z[2:]).all()
+
+
+def test_censored_volumes_do_not_count():
+    series = series_with(np.array([[1, 0.5], [0.5, 1]]), 40, seed=2)
+    longer = np.vstack([series, np.full((5, 2), np.nan)])
+    assert fisher_z(longer)[0, 1] == pytest.approx(np.arctanh(0.5))
+
+
+def test_network_markers_of_a_block_correlation(parcels):
+    network = [*parcels.labels["network"], *["Subcortex"] * 10]
+    within = {name: 0.3 + 0.05 * k for k, name in enumerate(NETWORKS)}
+    correlation = np.full((len(parcels.names),) * 2, 0.08)
+    for name in NETWORKS:
+        rows = np.flatnonzero(np.array(network) == name)
+        correlation[np.ix_(rows, rows)] = within[name]
+    np.fill_diagonal(correlation, 1)
+    z = fisher_z(series_with(correlation, 400, seed=3))
+    found = {(marker, region): value for marker, region, value in connectivity_values(z, parcels)}
+    for name in NETWORKS:
+        assert found["fc", name] == pytest.approx(np.arctanh(within[name]), abs=1e-9)
+    assert found["fc", "Vis-Default"] == pytest.approx(np.arctanh(0.08), abs=1e-9)
+    assert found["fc_dmn_core", "Default"] == pytest.approx(np.arctanh(within["Default"]), abs=1e-9)
+    for marker, region in (("fc_thal_cortex", "Cont"), ("fc_thal_cortex", "SomMot"),
+                           ("fc_striatum_cortex", "frontal")):  # fmt: skip
+        assert found[marker, region] == pytest.approx(np.arctanh(0.08), abs=1e-9)
+    assert len(found) == 7 + 21 + 3 + 1 + 2 + 1
+
+
+def test_a_missing_parcel_is_left_out_of_the_mean(parcels):
+    z = np.full((len(parcels.names),) * 2, 0.2)
+    rows = network_parcels(parcels.labels, "Limbic")
+    z[rows[0]] = z[:, rows[0]] = np.nan
+    assert mean_between(z, rows, rows) == pytest.approx(0.2)
+    z[rows] = np.nan
+    assert np.isnan(mean_between(z, rows, rows))
+
+
+def test_parcel_means_are_exact_and_coverage_is_counted(parcels):
+    volumes = 6
+    rng = np.random.default_rng(0)
+    truth = rng.normal(1000, 50, (len(parcels.names), volumes))
+    bold = np.zeros((*parcels.image.shape, volumes))
+    inside = parcels.image > 0
+    bold[inside] = truth[parcels.image[inside] - 1]
+    brain = inside.copy()
+    lost = np.argwhere(parcels.image == 1)
+    brain[tuple(lost[: int(0.6 * len(lost))].T)] = False
+    means = parcel_series(bold, brain, parcels, min_coverage=0.5)
+    assert np.isnan(means.series[:, 0]).all()
+    assert means.coverage[0] == pytest.approx(0.4, abs=0.05)
+    np.testing.assert_allclose(means.series[:, 1:], truth[1:].T, rtol=1e-12)
+
+
+def test_every_parcel_has_voxels_at_the_coarsest_grid_in_use():
+    grid = template("mask", resolution_mm=5)
+    image = parcels_on_grid(100, grid.shape, grid.affine).image
+    assert np.bincount(image.ravel(), minlength=113)[1:].min() >= 2

@@ -1,0 +1,61 @@
+"""Quality figures with known values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from commissure.func.quality import dice, template_mask_on, temporal_snr
+from commissure.func.settings import FuncSettings
+from commissure.func.space import brain_mask, otsu_threshold
+from commissure.images.template import template
+
+
+def test_temporal_snr_of_known_noise_is_not_fooled_by_drift():
+    rng = np.random.default_rng(6)
+    series = rng.normal(1000, 20, (500, 200)) + np.linspace(-100, 100, 200)
+    assert np.median(temporal_snr(series)) == pytest.approx(50, rel=0.02)
+    assert np.isnan(temporal_snr(np.ones((1, 30)))).all()
+
+
+def test_dice_of_half_overlap():
+    one, other = np.zeros(40, bool), np.zeros(40, bool)
+    one[:20], other[10:30] = True, True
+    assert dice(one, other) == 0.5
+    assert dice(one, one) == 1.0
+
+
+def test_template_mask_agrees_between_grids():
+    fine, coarse = template("mask", resolution_mm=2), template("mask", resolution_mm=4)
+    volumes = [
+        template_mask_on(image.shape, image.affine).sum() * size**3
+        for image, size in ((fine, 2), (coarse, 4))
+    ]
+    assert volumes[0] == pytest.approx(volumes[1], rel=0.02)
+
+
+def test_otsu_parts_two_classes():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(50, 10, 4000), rng.normal(800, 60, 2000)])
+    above = values > otsu_threshold(values)
+    assert above[4000:].all()
+    assert above[:4000].mean() < 0.002
+
+
+def test_brain_mask_finds_the_brain_beside_scalp_and_noise():
+    brain = template("T1w", resolution_mm=4)
+    inside = np.asanyarray(template("mask", resolution_mm=4).dataobj) > 0
+    rng = np.random.default_rng(1)
+    volume = 1000 * inside + np.abs(rng.normal(0, 30, inside.shape))
+    volume[0:2] += 900  # a bright wall, as a wrapped ear would be
+    found = brain_mask(volume, brain.affine)
+    assert dice(found, inside) > 0.95
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"band_low_hz": 0.1}, {"fd_threshold": 0.5}, {"parcels": 200}, {"resolution_mm": 0}]
+)
+def test_settings_refuse_what_cannot_be(wrong):
+    with pytest.raises(ValidationError):
+        FuncSettings(**wrong)

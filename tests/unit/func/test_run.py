@@ -1,0 +1,181 @@
+"""A whole run, from raw BOLD without a T1w image to markers, with everything known."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from commissure.errors import DatasetError
+from commissure.func.measure import measure
+from commissure.func.parcels import parcels_on_grid
+from commissure.func.preprocess import preprocess
+from commissure.func.settings import FuncSettings
+from commissure.images.networks import NETWORKS, network_parcels
+from commissure.images.rigid import rigid_matrix
+from commissure.images.template import TEMPLATE, template
+from commissure.rows import read_markers
+
+SETTINGS = FuncSettings(resolution_mm=6, strategy="12P+aCompCor")
+VOLUMES = 150
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def moving_run() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A template brain with network waves that drifts and jumps once; its affine, its movement."""
+    from scipy.ndimage import affine_transform
+
+    rng = np.random.default_rng(8)
+    grid = template("mask", resolution_mm=6)
+    contrast = 500 * np.asanyarray(grid.dataobj)
+    for name, height in (("GM", 300), ("CSF", 700)):
+        contrast = contrast + height * np.asanyarray(template(name, resolution_mm=6).dataobj)
+    parcels = parcels_on_grid(100, grid.shape, grid.affine)
+    smooth = np.apply_along_axis(
+        np.convolve, 0, rng.normal(size=(VOLUMES, len(parcels.names) + 8)), np.hanning(7), "same"
+    )
+    waves = smooth[:, :-8].copy()
+    for number, network in enumerate(NETWORKS):
+        waves[:, network_parcels(parcels.labels, network)] += 1.2 * smooth[:, [-8 + number]]
+    movement = np.cumsum(rng.normal(size=(VOLUMES, 6)) * ([0.02] * 3 + [0.0003] * 3), axis=0)
+    movement[100:] += (0.0, 0.5, 1.0, 0.015, 0.0, 0.0)
+    inverse = np.linalg.inv(grid.affine)
+    centre = nib.affines.apply_affine(grid.affine, (np.array(grid.shape) - 1) / 2)
+    series = np.empty((*grid.shape, VOLUMES), np.float32)
+    for t in range(VOLUMES):
+        volume = contrast.copy()
+        inside = parcels.image > 0
+        volume[inside] *= 1 + 0.01 * waves[t][parcels.image[inside] - 1]
+        back = inverse @ np.linalg.inv(rigid_matrix(movement[t], centre)) @ grid.affine
+        series[..., t] = affine_transform(volume, back[:3, :3], back[:3, 3], order=3)
+    series += rng.normal(0, 6, series.shape).astype(np.float32)
+    return np.abs(series), grid.affine, movement
+
+
+@pytest.fixture(scope="module")
+def finished(moving_run, tmp_path_factory, raw_run_in):
+    folder = tmp_path_factory.mktemp("run")
+    scan = raw_run_in(folder, moving_run[0], moving_run[1])
+    preprocess(scan, folder / "func", anat=None, settings=SETTINGS)
+    measure(scan, folder / "func", anat=None, settings=SETTINGS)
+    return scan, folder / "func"
+
+
+def test_the_files_of_the_contract_are_there(finished):
+    folder = finished[1]
+    s = "sub-01_ses-1_task-rest"
+    expected = {
+        f"{s}_space-{TEMPLATE}_desc-preproc_bold.nii.gz",
+        f"{s}_space-{TEMPLATE}_desc-preproc_bold.json",
+        f"{s}_space-{TEMPLATE}_desc-brain_mask.nii.gz",
+        f"{s}_space-{TEMPLATE}_boldref.nii.gz",
+        f"{s}_desc-confounds_timeseries.tsv",
+        f"{s}_desc-confounds_timeseries.json",
+        f"{s}_markers.tsv",
+        f"{s}_qc.json",
+        "figures",
+    }
+    assert expected == {path.name for path in folder.iterdir()}
+    figures = sorted((folder / "figures").iterdir())
+    assert len(figures) == 3
+    assert all(path.stat().st_size < 400_000 for path in figures)
+    sidecar = json.loads((folder / f"{s}_space-{TEMPLATE}_desc-preproc_bold.json").read_text())
+    assert sidecar["approximate"] is True
+    assert sidecar["RepetitionTime"] == 2.0
+
+
+def test_movement_is_found_in_the_confounds(finished, moving_run):
+    table = pd.read_csv(
+        finished[1] / "sub-01_ses-1_task-rest_desc-confounds_timeseries.tsv",
+        sep="\t",
+        na_values="n/a",
+    )
+    change = np.diff(moving_run[2], axis=0)
+    expected = np.abs(change[:, :3]).sum(axis=1) + 50 * np.abs(change[:, 3:]).sum(axis=1)
+    assert np.isnan(table["framewise_displacement"][0])
+    assert table["framewise_displacement"][100] == pytest.approx(expected[99], abs=0.1)
+    assert table["framewise_displacement"].mean() == pytest.approx(expected.mean(), abs=0.06)
+
+
+def test_networks_stand_out_and_the_run_is_judged(finished):
+    scan, folder = finished
+    rows = read_markers(folder / scan.derivative("markers", ".tsv"))
+    values = rows.set_index(["marker", "region"])["value"]
+    within = np.mean([values["fc", network] for network in NETWORKS])
+    between = np.mean([values["fc", region] for _, region in values.index if "-" in region])
+    assert within > between + 0.25
+    assert len(rows) == 7 + 21 + 3 + 1 + 2 + 1 + 2
+    assert set(rows["participant_id"]) == {"sub-01"}
+    assert set(rows["session"]) == {"ses-1"}
+    record = json.loads((folder / scan.derivative("qc", ".json")).read_text())
+    assert record["missing"] == {}
+    checks = {check["name"]: check for check in record["checks"]}
+    assert checks["mask_dice_template"]["passed"]
+    assert checks["degrees_of_freedom"]["value"] == int(checks_in_band(record)) - 22
+
+
+def checks_in_band(record: dict) -> float:
+    return np.floor(record["freedom"]["retained"] * 0.07 * 2 * 2.0 + 1e-9)
+
+
+def test_the_same_run_gives_the_same_bytes(finished, tmp_path):
+    scan, folder = finished
+    names = [scan.derivative("markers", ".tsv"), scan.derivative("qc", ".json")]
+    figures = [f"figures/{path.name}" for path in (folder / "figures").iterdir()]
+    before = {name: (folder / name).read_bytes() for name in [*names, *figures]}
+    measure(scan, folder, anat=None, settings=SETTINGS)
+    assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+def test_too_few_degrees_of_freedom_cost_the_connectivity_only(
+    finished, raw_run_in, tmp_path, moving_run
+):
+    folder = finished[1]
+    short = tmp_path / "func"
+    short.mkdir()
+    raw_scan = raw_run_in(tmp_path, moving_run[0][..., :20], moving_run[1])
+    for path in folder.glob("*.*"):
+        if path.name.endswith("preproc_bold.nii.gz"):
+            image = nib.load(path)
+            nib.save(nib.Nifti1Image(image.dataobj[..., :20], image.affine), short / path.name)
+        elif path.name.endswith("timeseries.tsv"):
+            pd.read_csv(path, sep="\t").head(20).to_csv(short / path.name, sep="\t", index=False)
+        elif "markers" not in path.name and "qc" not in path.name:
+            (short / path.name).write_bytes(path.read_bytes())
+    measure(raw_scan, short, anat=None, settings=SETTINGS)
+    rows = read_markers(short / raw_scan.derivative("markers", ".tsv"))
+    assert sorted(rows["marker"]) == ["mean_fd", "tsnr"]
+    record = json.loads((short / raw_scan.derivative("qc", ".json")).read_text())
+    assert (
+        "20 retained volumes of 2 s hold 5 independent samples" in record["missing"]["connectivity"]
+    )
+    assert len(list((short / "figures").iterdir())) == 2
+
+
+def test_a_task_that_is_not_asked_for_gives_no_connectivity(finished, tmp_path):
+    scan, folder = finished
+    settings = SETTINGS.model_copy(update={"tasks": ("nback",)})
+    markers, record = (folder / scan.derivative(*n) for n in (("markers", ".tsv"), ("qc", ".json")))
+    kept = markers.read_bytes(), record.read_bytes()
+    measure(scan, folder, anat=None, settings=settings)
+    missing = json.loads(record.read_text())["missing"]
+    markers.write_bytes(kept[0]), record.write_bytes(kept[1])
+    assert missing == {
+        "connectivity": "task rest gives no connectivity: func.tasks names nback only"
+    }
+
+
+def test_a_confounds_table_of_another_length_is_refused(finished, tmp_path):
+    scan, folder = finished
+    other = tmp_path / "func"
+    other.mkdir()
+    for path in folder.glob("*.*"):
+        (other / path.name).write_bytes(path.read_bytes())
+    table = other / scan.derivative("timeseries", ".tsv", desc="confounds")
+    table.write_text("\n".join(table.read_text().splitlines()[:50]) + "\n")
+    with pytest.raises(DatasetError, match="49 rows for 150 volumes"):
+        measure(scan, other, anat=None, settings=SETTINGS)

@@ -1,0 +1,343 @@
+"""An output folder as a run leaves it: 48 people, two sites, four modalities, losses and doubts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from commissure.names import Scan
+from commissure.report.page import write_report
+from commissure.report.settings import ReportSettings
+from commissure.rows import Check, Marker, write_json, write_markers, write_quality, write_table
+
+GROUPS = ("control", "responsive", "resistant")
+CAUTION = "Site alone reaches an AUC of 0.62 <within> the noise of 30 people & must be watched"
+CAUSE = "the header says 3 < 4 dimensions & the file /data/study/raw/sub-05_bold.nii.gz is short"
+
+# Marker, region, unit, mean, standard deviation, true difference resistant - responsive.
+MARKERS = {
+    "anat": [
+        *(("volume", f"{name}_{side}", "mm3", mean, sd, d)
+          for name, mean, sd, d in (("Hippocampus", 3600, 320, -0.5), ("Amygdala", 1500, 160, -0.2),
+                                    ("SFG", 21000, 2100, -0.45), ("LateralVentricle", 8200, 2600, .2),
+                                    ("Thalamus", 7100, 600, -0.1), ("Caudate", 3900, 380, 0.0))
+          for side in "LR"),
+        ("volume", "TIV", "mm3", 1.47e6, 1.3e5, 0.0),
+    ],
+    "func": [
+        *(("fc", name, "1", 0.45, 0.09, d) for name, d in
+          (("Vis", 0), ("SomMot", 0), ("Cont", -.2), ("Default", .35), ("Cont-Default", .1))),
+        ("fc_dmn_core", "Default", "1", 0.38, 0.12, 0.3),
+        ("fc_dlpfc_strength", "bilateral", "1", 0.21, 0.05, -0.35),
+        ("fc_thal_cortex", "Cont", "1", 0.18, 0.07, -0.3),
+        ("fc_striatum_cortex", "frontal", "1", 0.15, 0.07, -0.3),
+    ],
+    "dwi": [
+        *(("fa", name, "1", mean, 0.022, -0.35) for name, mean in
+          (("WM", .41), ("GCC", .61), ("BCC", .58), ("ACR-L", .44), ("ACR-R", .45))),
+        ("md", "WM", "mm2/s", 7.6e-4, 2.4e-5, 0.2),
+    ],
+    "mrs": [("glu", "ACC", "mmol/kg", 11.8, 1.1, .4), ("gln", "ACC", "mmol/kg", 2.9, .5, 0),
+            ("gsh", "ACC", "mmol/kg", 1.5, .22, -.5), ("glu_tcr", "ACC", "1", 1.31, .11, .4)],
+}  # fmt: skip
+CONFOUNDS = {
+    "anat": ("tiv", "head", "mm3", 1.47e6, 1.3e5),
+    "func": ("mean_fd", "brain", "mm", 0.22, 0.13),
+    "dwi": ("dwi_motion", "brain", "mm", 0.4, 0.15),
+    "mrs": ("fwhm", "ACC", "ppm", 0.06, 0.015),
+}
+CHECKS = {
+    "anat": (("cnr", 2.4, 0.4, ">= 1.5"), ("tiv_ml", 1470, 130, "900 to 2100")),
+    "func": (("mean_fd_mm", 0.25, 0.13, "<= 0.55"), ("tsnr", 62, 12, ">= 30"),
+             ("degrees_of_freedom", 88, 9, "")),
+    "dwi": (("motion_mm", 0.4, 0.15, "<= 1"), ("b0_snr", 21, 3.5, ">= 12")),
+    "mrs": (("fwhm_ppm", 0.062, 0.016, "<= 0.1"), ("snr", 48, 9, ">= 20"), ("f_csf", .16, .06, "")),
+}  # fmt: skip
+SCANS = {
+    "anat": ("T1w", {}),
+    "func": ("bold", {"task": "rest"}),
+    "dwi": ("dwi", {}),
+    "mrs": ("svs", {"voi": "ACC"}),
+}
+PRODUCTS = {
+    "anat": ("preproc", "volumes"),
+    "func": ("preproc", "connectivity"),
+    "dwi": ("preproc", "tracts"),
+    "mrs": ("preproc", "concentrations"),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """An output folder and its people."""
+
+    folder: Path
+    participants: pd.DataFrame
+
+    def report(self, page: Path, settings: ReportSettings | None = None) -> str:
+        """Write the report and give its text."""
+        write_report(
+            self.folder,
+            page,
+            participants=self.participants,
+            group_column="group",
+            site_column="site",
+            settings=settings or ReportSettings(),
+            config_text="bids_dir: /data/study/bids\noutput_dir: out\nmrs:\n  reference: water\n",
+        )
+        return page.read_text(encoding="utf-8")
+
+
+def people_table(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Three groups of equal size over two sites."""
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{at + 1:02d}" for at in range(n)],
+            "age": np.round(rng.normal(34, 9, n), 1),
+            "sex": rng.choice(["female", "male"], n),
+            "site": [("north", "south")[at // 3 % 2] for at in range(n)],
+            "group": [("control", "patient", "patient")[at % 3] for at in range(n)],
+            "age_at_onset": [
+                float(np.round(rng.normal(23, 4), 1)) if at % 3 else np.nan for at in range(n)
+            ],
+        }
+    )
+
+
+def figure(title: str) -> str:
+    """A small figure with an id that every other figure has too."""
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="560" height="150" viewBox="0 0 560 150">\n'
+        '<defs><clipPath id="clip"><circle cx="75" cy="80" r="55"/></clipPath></defs>\n'
+        f'<text x="10" y="18" font-size="13" font-family="sans-serif">{title} 100 %</text>\n'
+        '<rect width="560" height="150" fill="#4466aa" clip-path="url(#clip)"/>\n'
+        '<path d="M 180 120 \nL 260 60 \nL 340 95 \nL 540 40" fill="none" stroke="#a33"/></svg>\n'
+    )
+
+
+def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
+    """Write every file that a run leaves, with losses, exclusions, flags and a known truth."""
+    rng = np.random.default_rng(seed)
+    people = people_table(n, rng)
+    kinds = [GROUPS[at % 3] for at in range(n)]
+    who = people["participant_id"].tolist()
+    unclear = {who[10]}
+    rows, completeness, pairs = [], [], []
+    for at, person in enumerate(who):
+        site = 0.5 if people["site"][at] == "south" else 0.0
+        for modality, markers in MARKERS.items():
+            suffix, entities = SCANS[modality]
+            scan = Scan(Path("x"), {"sub": person[4:], **entities}, suffix)
+            image = f"{person}/{modality}/{scan.label}_{suffix}.nii.gz"
+            if modality == "mrs" and at % 12 == 5:
+                completeness.append((person, "", modality, "", "image", "missing",
+                                     "the dataset has no image of this modality", ""))  # fmt: skip
+                continue
+            failed = modality == "func" and at == 4
+            for product in PRODUCTS[modality]:
+                state, cause, command = "present", "", ""
+                if failed:
+                    state, cause = "failed", f"{person}: {CAUSE}"
+                    command = "snakemake --cores all --forcerun work/status/func_4.tsv"
+                elif modality == "func" and product == "connectivity" and at % 16 == 9:
+                    state, cause = "missing", "20 volumes leave no degree of freedom after 34 terms"
+                completeness.append((person, "", modality, image, product, state, cause, command))
+            if failed:
+                continue
+            place = folder / person / modality
+            bad = at % 17 == 3
+            checks = []
+            for name, mean, sd, limit in CHECKS[modality]:
+                value = max(0.1 * mean, rng.normal(mean, sd * 0.6))
+                if bad and limit.startswith(("<", ">")):
+                    value = mean + (4 * sd if limit.startswith("<") else -4 * sd)
+                bound = float(limit.split()[1]) if limit[:1] in "<>" and limit else None
+                passed = None
+                if bound is not None:
+                    passed = value <= bound if limit.startswith("<") else value >= bound
+                elif limit:
+                    passed = True
+                checks.append(Check(name, float(value), limit, passed))
+            if at == 20 and modality == "dwi":
+                checks.append(Check("outlier_slices", None, "<= 5", None, "too few directions"))
+            missing = {"connectivity": "no degree of freedom"} if at % 16 == 9 else {}
+            write_quality(checks, place / scan.derivative("qc", ".json"), missing=missing)
+            drawn = place / "figures" / scan.derivative(suffix, ".svg", desc="fitAndTissue")
+            drawn.parent.mkdir(parents=True, exist_ok=True)
+            drawn.write_text(figure(f"{person} {modality}"), encoding="utf-8")
+            if modality == "func" and at % 16 == 9:
+                continue
+            for marker, region, unit, mean, sd, d in markers:
+                real = mean + sd * (
+                    rng.normal() + d * (kinds[at] == "resistant") + 0.2 * d * (at % 3 > 0)
+                )
+                blur = {"anat": 0.25, "func": 0.9, "dwi": 0.3, "mrs": 0.6}[modality]
+                got = (
+                    real
+                    + sd * (blur * rng.normal() + site)
+                    + (0.12 * mean if marker == "gsh" else 0)
+                )
+                rows.append(Marker(person, "", modality, region, marker, got, unit,
+                                   "flag" if bad else "ok"))  # fmt: skip
+                pairs.append((person, "", modality, region, marker, unit, real, got))
+            name, region, unit, mean, sd = CONFOUNDS[modality]
+            rows.append(Marker(person, "", modality, region, name, abs(rng.normal(mean, sd)), unit))
+    write_markers(rows, folder / "markers.tsv")
+    write_json(
+        {
+            marker: {"modality": modality, "unit": unit, "role": role, "regions": [region],
+                     "description": f"The {marker} of a region.", "source": "Doe 2020, J Imaging"}
+            for role, table in (("marker", MARKERS),
+                                ("confound", {m: [c] for m, c in CONFOUNDS.items()}))
+            for modality, entries in table.items() for marker, region, unit, *_ in entries
+        },
+        folder / "markers.json",
+    )  # fmt: skip
+    columns = [
+        "participant_id",
+        "session",
+        "modality",
+        "scan",
+        "product",
+        "state",
+        "cause",
+        "command",
+    ]
+    write_table(_frame(completeness, columns), folder / "completeness.tsv")
+    write_table(
+        _frame(
+            [(who[3], "", "func", "max_mean_fd_mm", 0.55, 0.77), (who[8], "", "all", "markers.exclude", "named", "n/a")],
+            ["participant_id", "session", "modality", "rule", "limit", "value"],
+        ),
+        folder / "exclusions.tsv",
+    )  # fmt: skip
+    labels = [
+        (p, "indeterminate" if p in unclear else kind,
+         "only one trial reached 600 mg for 6 weeks" if p in unclear else "")
+        for p, kind in zip(who, kinds, strict=True)
+    ]  # fmt: skip
+    write_table(_frame(labels, ["participant_id", "label", "reason"]), folder / "fusion/labels.tsv")
+    _fusion(folder, people, labels, rng)
+    _recovery(folder, pairs, dict(zip(who, kinds, strict=True)))
+    write_json(
+        {
+            "versions": {"commissure": "0.1.0", "numpy": "2.3.5", "antspyx": "0.6.3"},
+            "name": "Commissure",
+            "version": "0.1.0",
+            "python": "3.11.2",
+            "system": "Linux x86_64",
+            "commit": "0123456789abcdef",
+            "uncommitted_changes": False,
+            "command": "snakemake --cores all --configfile /home/someone/study.yaml",
+            "written": "2025-03-01T10:19:00+00:00",
+        },
+        folder / "provenance/run.json",
+    )
+    return Run(folder, people)
+
+
+def _frame(rows: list[tuple], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns).replace("", None)
+
+
+def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> None:
+    inside = [(p, kind) for p, kind, _ in labels if kind in GROUPS[1:]]
+    n, positive = len(inside), sum(kind == "resistant" for _, kind in inside)
+    site = people.set_index("participant_id")["site"]
+    shown = {}
+    predictions = []
+    for name, kind, strength, about in (
+        ("stacked", "fusion", 0.7, "a ridge over the single-modality models"),
+        ("late", "fusion", 0.6, "the mean of the single-modality models"),
+        ("anat", "modality", 0.4, "volumes alone"),
+        ("func", "modality", 0.2, "connectivity alone"),
+        ("dwi", "modality", 0.5, "tract averages alone"),
+        ("mrs", "modality", 0.6, "metabolites alone"),
+        ("clinical_only", "baseline", 0.55, "age, sex and age at onset"),
+        ("confounds_only", "baseline", 0.1, "motion, noise and head size"),
+        ("site_only", "baseline", 0.0, "the site"),
+    ):
+        area = 0.5 + 0.25 * strength
+        shown[name] = {
+            "kind": kind, "words": about, "n": n, "n_positive": positive, "modalities": [],
+            "auc_within_site": {"value": area, "ci_low": area - 0.19, "ci_high": area + 0.16},
+            "auc_pooled": {"value": area + 0.02, "ci_low": area - 0.16, "ci_high": area + 0.17},
+            "auc_leave_site_out": {"value": area - 0.06, "ci_low": area - 0.27,
+                                   "ci_high": area + 0.13},
+            "brier": 0.25 - 0.05 * strength, "calibration_slope": 0.62,
+            "calibration_intercept": -0.05,
+            "p_permutation": 0.031 if kind == "fusion" else None,
+        }  # fmt: skip
+        for person, label in inside:
+            base = (label == "resistant") * strength
+            own = base - strength / 2 + rng.normal(0, 0.8)
+            for repeat in range(3):
+                score = 1 / (1 + np.exp(-own - rng.normal(0, 0.2)))
+                predictions.append(
+                    (person, site[person], label, name, "within_site", repeat, score)
+                )
+    columns = ["participant_id", "site", "label", "model", "scheme", "repeat", "probability"]
+    write_table(_frame(predictions, columns), folder / "fusion/predictions.tsv")
+    write_json(
+        {
+            "status": "fitted", "reason": "",
+            "question": {
+                "positive": "resistant", "negative": "responsive", "n": n, "n_positive": positive,
+                "n_indeterminate": 1, "n_controls": 16,
+                "sites": {s: {"n": 15, "n_positive": 8} for s in ("north", "south")},
+            },
+            "models": shown, "cautions": [CAUTION], "settings": {"repeats": 10, "folds": 5},
+        },
+        folder / "fusion/metrics.json",
+    )  # fmt: skip
+    write_json(
+        {
+            "checks": [
+                {"name": "shuffled_labels", "question": "Does it know shuffled labels?",
+                 "value": 0.503, "expected": "0.45 to 0.55", "passed": True,
+                 "words": "with shuffled labels the AUC is that of chance"},
+                {"name": "site_only", "question": "Does the site alone tell?", "value": 0.62,
+                 "expected": "< 0.60", "passed": False, "words": "the site alone tells too much"},
+                {"name": "planted_leak", "question": "Is a planted leak found?", "value": None,
+                 "expected": "found", "passed": None, "words": "too few people to decide"},
+            ]
+        },
+        folder / "fusion/falsification.json",
+    )  # fmt: skip
+    write_table(
+        pd.DataFrame({"marker": ["gsh", "fa"], "region": ["ACC", "WM"], "importance": [.04, .02],
+                      "selection_frequency": [0.92, 0.81]}),
+        folder / "fusion/importance.tsv",
+    )  # fmt: skip
+
+
+def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:
+    from commissure.markers.recovery import PAIRS, recovery
+
+    table = pd.DataFrame(pairs, columns=PAIRS)
+    labels = pd.DataFrame({"participant_id": list(kinds), "label": list(kinds.values())})
+    write_table(table.replace("", None), folder / "recovery_pairs.tsv")
+    write_table(recovery(table, labels), folder / "recovery.tsv")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run."""
+    return build_run(tmp_path_factory.mktemp("output"))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run of few people, for what needs several reports."""
+    return build_run(tmp_path_factory.mktemp("small"), n=15)
+
+
+@pytest.fixture(scope="session")
+def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of the complete run."""
+    return run.report(tmp_path_factory.mktemp("page") / "report.html")

@@ -1,0 +1,90 @@
+"""Who belongs to which group, from labels and the table of participants."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from commissure.report.cohort import characteristics, cohort
+from commissure.report.differences import comparisons
+
+QUESTION = {"positive": "resistant", "negative": "responsive"}
+
+
+def people(labels: dict[str, str], groups: list, **columns: list):
+    names = [f"sub-{at}" for at in range(len(groups))]
+    return cohort(
+        pd.DataFrame({"participant_id": names, "group": groups, **columns}),
+        pd.DataFrame(
+            {"participant_id": list(labels), "label": list(labels.values()), "reason": ""}
+        ),
+        group_column="group",
+        site_column="site",
+        question=QUESTION,
+    )
+
+
+def test_labels_win_over_groups_and_controls_come_first():
+    found = people(
+        {"sub-0": "resistant", "sub-1": "responsive", "sub-2": "control", "sub-3": "indeterminate"},
+        ["patient", "patient", "HC", "patient"],
+    )
+    names = [(group.name, group.role) for group in found.groups]
+    assert names == [
+        ("control", "control"),
+        ("responsive", "negative"),
+        ("resistant", "positive"),
+        ("indeterminate", "other"),
+    ]
+    assert [pair.name for pair in comparisons(found)] == [
+        "patients − controls",
+        "resistant − responsive",
+    ]
+
+
+def test_without_any_clear_label_the_groups_of_the_table_stand():
+    labels = {"sub-0": "indeterminate", "sub-1": "control"}
+    found = people(labels, ["patient", "control"])
+    assert [group.name for group in found.groups] == ["control", "patient"]
+
+
+def test_who_has_neither_label_nor_group_is_no_patient():
+    found = people({"sub-0": "indeterminate", "sub-1": "control"}, [None, "control"])
+    assert found.members("unknown") == ["sub-0"]
+    assert comparisons(found) == []
+
+
+@pytest.mark.parametrize(
+    ("sites", "shown"),
+    [(["a", "b"], ["a", "b"]), (["a", None], ["a", "unknown"]), ([None, None], ["all"])],
+)
+def test_sites(sites, shown):
+    found = people({}, ["patient", "control"], site=sites)
+    assert list(found.sites) == shown
+    assert found.known_sites == (shown != ["all"])
+
+
+def test_identifiers_beyond_64_bits_stay_apart():
+    names = ["sub-92233720368547758070", "sub-92233720368547758071"]
+    found = cohort(
+        pd.DataFrame({"participant_id": names}),
+        pd.DataFrame({"participant_id": names, "label": ["resistant", "responsive"], "reason": ""}),
+        group_column="group",
+        site_column="site",
+        question=QUESTION,
+    )
+    assert found.people.loc[names[1], "group"] == "responsive"
+
+
+def test_characteristics_count_the_unknown():
+    found = people(
+        {},
+        ["control", "control", "control", "patient"],
+        age=[30.0, None, 40.0, 50.0],
+        sex=["female", "male", "male", "male"],
+    )
+    shown = characteristics(found, group_column="group", site_column="site")
+    rows = {row[0]: row[1:] for row in shown["rows"]}
+    assert rows["sex male"] == ["2 (67\u2009%)", "1 (100\u2009%)"]
+    # The standard deviation of 30 and 40 is 7.07.
+    assert rows["age, mean (SD)"] == ["35 (7.07), 1 unknown", "50"]

@@ -1,0 +1,24 @@
+# REQUIRED INPUTS:  work/status/anat_preprocess/batch-*.tsv (any engine)
+# OUTPUTS:          work/status/anat_measure/batch-*.tsv, and by person sub-*/anat/*_markers.tsv, *_qc.json, figures/
+
+
+rule anat_measure:
+    """Measure volumes of one batch, with quality record and figures."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+        preprocessed=status("anat_preprocess"),
+    output:
+        status=status("anat_measure"),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        settings=settings.anat.model_dump(mode="json"),
+        code=code("anat/measure.py"),
+    log:
+        log_of("anat_measure"),
+    benchmark:
+        benchmark_of("anat_measure")
+    resources:
+        mem_mb=memory(2000),
+    script:
+        "../scripts/anat/measure.py"

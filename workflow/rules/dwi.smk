@@ -1,0 +1,25 @@
+# REQUIRED INPUTS:  work/status/dwi_preprocess/batch-*.tsv (any engine), work/status/anat_preprocess/batch-*.tsv
+# OUTPUTS:          work/status/dwi_measure/batch-*.tsv, and by person sub-*/dwi/*_markers.tsv, *_qc.json, figures/
+
+
+rule dwi_measure:
+    """Measure tensor and tract averages of one batch, with quality record and figures."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+        preprocessed=status("dwi_preprocess"),
+        anat=anatomy,
+    output:
+        status=status("dwi_measure"),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        settings=settings.dwi.model_dump(mode="json"),
+        code=code("dwi/measure.py"),
+    log:
+        log_of("dwi_measure"),
+    benchmark:
+        benchmark_of("dwi_measure")
+    resources:
+        mem_mb=memory(2000),
+    script:
+        "../scripts/dwi/measure.py"

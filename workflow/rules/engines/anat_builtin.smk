@@ -1,0 +1,23 @@
+# REQUIRED INPUTS:  work/batches/batch-*.tsv (who is in the batch)
+# OUTPUTS:          work/status/anat_preprocess/batch-*.tsv, and by person the derivatives in sub-*/anat/
+
+
+rule anat_preprocess:
+    """Preprocess the T1w images of one batch: bias correction, brain mask, tissues and the warp to the template."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+    output:
+        status=status("anat_preprocess"),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        settings=settings.anat.model_dump(mode="json"),
+        code=code("anat/preprocess.py"),
+    log:
+        log_of("anat_preprocess"),
+    benchmark:
+        benchmark_of("anat_preprocess")
+    resources:
+        mem_mb=memory(3000),
+    script:
+        "../../scripts/anat/preprocess.py"

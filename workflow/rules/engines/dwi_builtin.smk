@@ -1,0 +1,24 @@
+# REQUIRED INPUTS:  work/batches/batch-*.tsv (who is in the batch), work/status/anat_preprocess/batch-*.tsv
+# OUTPUTS:          work/status/dwi_preprocess/batch-*.tsv, and by person the derivatives in sub-*/dwi/
+
+
+rule dwi_preprocess:
+    """Preprocess the diffusion series of one batch: denoising, realignment with rotated gradients and registration to the T1w."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+        anat=anatomy,
+    output:
+        status=status("dwi_preprocess"),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        settings=settings.dwi.model_dump(mode="json"),
+        code=code("dwi/preprocess.py"),
+    log:
+        log_of("dwi_preprocess"),
+    benchmark:
+        benchmark_of("dwi_preprocess")
+    resources:
+        mem_mb=memory(3000),
+    script:
+        "../../scripts/dwi/preprocess.py"

@@ -1,0 +1,24 @@
+# REQUIRED INPUTS:  work/batches/batch-*.tsv (who is in the batch), work/status/anat_preprocess/batch-*.tsv
+# OUTPUTS:          work/status/func_preprocess/batch-*.tsv, and by person the derivatives in sub-*/func/
+
+
+rule func_preprocess:
+    """Preprocess the BOLD series of one batch: realignment, registration, confounds and resampling to the template."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+        anat=anatomy,
+    output:
+        status=status("func_preprocess"),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=settings.output_dir,
+        settings=settings.func.model_dump(mode="json"),
+        code=code("func/preprocess.py"),
+    log:
+        log_of("func_preprocess"),
+    benchmark:
+        benchmark_of("func_preprocess")
+    resources:
+        mem_mb=memory(3000),
+    script:
+        "../../scripts/func/preprocess.py"

@@ -1,0 +1,31 @@
+# REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv participants.tsv, the treatment history
+# OUTPUTS:          fusion/
+
+
+rule fusion:
+    """Fit and test the models; labels enter here and nowhere before."""
+    input:
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        exclusions=out("exclusions.tsv"),
+        people=out("participants.tsv"),
+        treatments=study.treatments_file,
+    output:
+        labels=out("fusion/labels.tsv"),
+        splits=out("fusion/splits.tsv"),
+        predictions=out("fusion/predictions.tsv"),
+        metrics=out("fusion/metrics.json"),
+        falsification=out("fusion/falsification.json"),
+        importance=out("fusion/importance.tsv"),
+    params:
+        settings=settings.fusion.model_dump(mode="json"),
+        treatment_columns=settings.treatments.columns,
+        code=code("fusion/fuse.py"),
+    log:
+        log_of("fusion", batch=False),
+    benchmark:
+        benchmark_of("fusion", batch=False)
+    resources:
+        mem_mb=memory(2000),
+    script:
+        "../scripts/fusion/fuse.py"

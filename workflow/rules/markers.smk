@@ -1,0 +1,52 @@
+# REQUIRED INPUTS:  the status tables of all rooms, the table of people, a lab's own tables
+# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv, recovery.tsv where truth is known
+
+
+rule markers:
+    """Join the markers of all rooms and say what is missing or left out, and why."""
+    input:
+        statuses=[s for room in settings.modalities for s in statuses(room, "preprocess", "measure")],
+        people=study.people_file,
+        tables=[table.file for table in settings.tables],
+    output:
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        completeness=out("completeness.tsv"),
+        exclusions=out("exclusions.tsv"),
+        people=out("participants.tsv"),
+    params:
+        output_dir=settings.output_dir,
+        participants=settings.participants.model_dump(mode="json"),
+        settings=settings.markers.model_dump(mode="json"),
+        tables=[table.model_dump(mode="json") for table in settings.tables],
+        command=COMMAND,
+        code=code("markers/table.py"),
+    log:
+        log_of("markers", batch=False),
+    benchmark:
+        benchmark_of("markers", batch=False)
+    resources:
+        mem_mb=memory(1500),
+    script:
+        "../scripts/markers/table.py"
+
+
+rule recovery:
+    """Compare the markers with the truth of a simulated cohort."""
+    input:
+        markers=out("markers.tsv"),
+        truth=study.truth_file,
+        labels=out("fusion/labels.tsv"),
+    output:
+        recovery=out("recovery.tsv"),
+        pairs=out("recovery_pairs.tsv"),
+    params:
+        code=code("markers/recovery.py"),
+    log:
+        log_of("recovery", batch=False),
+    benchmark:
+        benchmark_of("recovery", batch=False)
+    resources:
+        mem_mb=memory(1000),
+    script:
+        "../scripts/markers/recovery.py"

@@ -1,0 +1,56 @@
+# REQUIRED INPUTS:  the tables of markers and fusion, recovery.tsv where truth is known
+# OUTPUTS:          report.html provenance/ ro-crate-metadata.json dataset_description.json
+
+
+rule provenance:
+    """Write down what made these results: versions, configuration, files."""
+    input:
+        markers=out("markers.tsv"),
+        metrics=out("fusion/metrics.json"),
+    output:
+        run=out("provenance/run.json"),
+        config=out("provenance/config.yaml"),
+        description=out("dataset_description.json"),
+        crate=out("ro-crate-metadata.json"),
+    params:
+        settings=settings.model_dump(mode="json"),
+        command=COMMAND,
+        root=str(ROOT),
+        code=code("report/provenance.py"),
+    log:
+        log_of("provenance", batch=False),
+    benchmark:
+        benchmark_of("provenance", batch=False)
+    resources:
+        mem_mb=memory(1000),
+    script:
+        "../scripts/report/provenance.py"
+
+
+rule report:
+    """Write the report: one self-contained page."""
+    input:
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        completeness=out("completeness.tsv"),
+        exclusions=out("exclusions.tsv"),
+        people=out("participants.tsv"),
+        metrics=out("fusion/metrics.json"),
+        labels=out("fusion/labels.tsv"),
+        run=out("provenance/run.json"),
+        config=out("provenance/config.yaml"),
+        recovery=[out("recovery.tsv")] if study.truth_file else [],
+    output:
+        page=out("report.html"),
+    params:
+        output_dir=settings.output_dir,
+        settings=settings.report.model_dump(mode="json"),
+        code=code("report/page.py"),
+    log:
+        log_of("report", batch=False),
+    benchmark:
+        benchmark_of("report", batch=False)
+    resources:
+        mem_mb=memory(2000),
+    script:
+        "../scripts/report/page.py"

@@ -1,0 +1,9 @@
+"""Measure tensor and tract averages of one batch of people."""
+
+from commissure.dwi.measure import measure
+from commissure.dwi.settings import DwiSettings
+from commissure.flow.batch import run_batch
+from commissure.flow.job import running
+
+with running(snakemake) as job:
+    run_batch(job, measure, DwiSettings)

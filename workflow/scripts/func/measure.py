@@ -1,0 +1,9 @@
+"""Measure motion, tSNR and network connectivity of one batch of people."""
+
+from commissure.func.measure import measure
+from commissure.func.settings import FuncSettings
+from commissure.flow.batch import run_batch
+from commissure.flow.job import running
+
+with running(snakemake) as job:
+    run_batch(job, measure, FuncSettings)

@@ -1,0 +1,9 @@
+"""Preprocess the BOLD series of one batch of people."""
+
+from commissure.func.preprocess import preprocess
+from commissure.func.settings import FuncSettings
+from commissure.flow.batch import run_batch
+from commissure.flow.job import running
+
+with running(snakemake) as job:
+    run_batch(job, preprocess, FuncSettings)

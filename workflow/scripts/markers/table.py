@@ -1,0 +1,27 @@
+"""Join the markers of all rooms, and say what is missing or left out, and why."""
+
+from commissure.flow.collect import measured, optional, outcomes
+from commissure.flow.job import running
+from commissure.markers.people import read_people
+from commissure.markers.registry import definitions, products
+from commissure.markers.settings import MarkersSettings, ParticipantsSettings, read_tables
+from commissure.markers.table import completeness, definition_record, exclusions, marker_table
+from commissure.rows import write_json, write_table
+
+with running(snakemake) as job:
+    tables = read_tables(job.params.tables)
+    done = outcomes(job.input.statuses, job.params.output_dir)
+    markers = marker_table(measured(done, "markers"), tables)
+    people = read_people(
+        optional(job.input.people),
+        settings=ParticipantsSettings(**job.params.participants),
+        present=[*done["participant_id"], *markers["participant_id"]],
+    )
+    everybody = list(people["participant_id"])
+    state = completeness(done, people=everybody, products=products(), command=job.params.command)
+    left_out = exclusions(markers, everybody, MarkersSettings(**job.params.settings))
+    write_table(people, job.output.people)
+    write_table(state, job.output.completeness)
+    write_table(left_out, job.output.exclusions)
+    write_json(definition_record(definitions(tables), markers), job.output.definitions)
+    write_table(markers.replace({"session": {"": None}}), job.output.markers)

@@ -1,0 +1,9 @@
+"""Measure tissue-corrected concentrations of one batch of people."""
+
+from commissure.mrs.measure import measure
+from commissure.mrs.settings import MrsSettings
+from commissure.flow.batch import run_batch
+from commissure.flow.job import running
+
+with running(snakemake) as job:
+    run_batch(job, measure, MrsSettings)

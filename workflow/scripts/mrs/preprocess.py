@@ -1,0 +1,9 @@
+"""Preprocess the spectra of one batch of people."""
+
+from commissure.mrs.preprocess import preprocess
+from commissure.mrs.settings import MrsSettings
+from commissure.flow.batch import run_batch
+from commissure.flow.job import running
+
+with running(snakemake) as job:
+    run_batch(job, preprocess, MrsSettings)

@@ -1,0 +1,19 @@
+"""Write the report: one self-contained page."""
+
+from pathlib import Path
+
+from commissure.flow.job import running
+from commissure.report.page import write_report
+from commissure.report.settings import ReportSettings
+from commissure.rows import read_table
+
+with running(snakemake) as job:
+    write_report(
+        Path(job.params.output_dir),
+        Path(job.output.page),
+        participants=read_table(job.input.people),
+        group_column="group",
+        site_column="site",
+        settings=ReportSettings(**job.params.settings),
+        config_text=Path(job.input.config).read_text(encoding="utf-8"),
+    )
