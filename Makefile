@@ -40,7 +40,7 @@ check: env
 	ruff format --check src tests benchmarks
 	ruff check src tests benchmarks
 	snakefmt --check Snakefile workflow/rules
-	snakemake --lint
+	snakemake --lint --config bids_dir=tests/data/skeleton output_dir=.snakemake/lint
 	mypy
 	lint-imports
 	codespell src workflow tests docs benchmarks README.md CHANGELOG.md config.yaml Snakefile

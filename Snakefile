@@ -1,8 +1,8 @@
 configfile: "config.yaml"
 
 
-# One container holds the whole Python stack; the default road needs none.
-container: "docker://ghcr.io/commissure/commissure:0.1.0"
+# The whole Python stack, built from envs/commissure.def; used only with --sdm apptainer.
+container: "envs/commissure.sif"
 
 
 include: "workflow/rules/common.smk"

@@ -57,7 +57,14 @@ def simulate(
     effects: Annotated[
         float, typer.Option(min=0, help="Factor on all group effects; 0 is a null cohort.")
     ] = 1.0,
+    site_balance: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How far the share of resistant people differs by site."),
+    ] = 0.2,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="People simulated at a time; 0: one per core.")
+    ] = 0,
 ) -> None:
     """Simulate a BIDS cohort with four modalities and known truth."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -77,7 +84,9 @@ def simulate(
             sites=sites,
             missing=missing,
             effects=effects,
+            site_balance=site_balance,
             seed=seed,
+            jobs=jobs or len(os.sched_getaffinity(0)),
             progress=lambda: bar.advance(task),
         )
 

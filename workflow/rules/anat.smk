@@ -9,16 +9,16 @@ rule anat_measure:
         preprocessed=status("anat_preprocess"),
     output:
         status=status("anat_measure"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.anat.model_dump(mode="json"),
-        code=code("anat/measure.py"),
     log:
         log_of("anat_measure"),
     benchmark:
         benchmark_of("anat_measure")
     resources:
         mem_mb=memory(2000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.anat.model_dump(mode="json"),
+        code=code("anat/measure.py"),
     script:
         "../scripts/anat/measure.py"

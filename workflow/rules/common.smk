@@ -4,7 +4,11 @@ import sys
 from pathlib import Path
 
 # Parallelism is over people: numerical libraries keep to one thread in every job.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+for name in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+):
     os.environ[name] = "1"
 
 from commissure.flow.start import Study, readable
@@ -25,6 +29,11 @@ def out(name):
     return str(study.output_dir / name)
 
 
+def output_folder(wildcards):
+    """The run's output folder, for scripts that write files by person."""
+    return str(study.output_dir)
+
+
 def work(name):
     """A file that the run keeps for itself."""
     return out(f"work/{name}")
@@ -37,17 +46,27 @@ def status(step):
 
 def log_of(rule, batch=True):
     """The log of a rule."""
-    return out(f"logs/{rule}/batch-{{batch}}.log" if batch else f"logs/{rule}/{rule}.log")
+    return out(
+        f"logs/{rule}/batch-{{batch}}.log" if batch else f"logs/{rule}/{rule}.log"
+    )
 
 
 def benchmark_of(rule, batch=True):
     """Time and memory of a rule."""
-    return out(f"benchmarks/{rule}/batch-{{batch}}.tsv" if batch else f"benchmarks/{rule}/{rule}.tsv")
+    return out(
+        f"benchmarks/{rule}/batch-{{batch}}.tsv"
+        if batch
+        else f"benchmarks/{rule}/{rule}.tsv"
+    )
 
 
 def statuses(room, *steps):
     """The status tables of all batches that have images of a modality."""
-    return [status(f"{room}_{step}").format(batch=b) for step in steps for b in study.batches(room)]
+    return [
+        status(f"{room}_{step}").format(batch=b)
+        for step in steps
+        for b in study.batches(room)
+    ]
 
 
 def anatomy(wildcards):

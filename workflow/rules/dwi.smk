@@ -10,16 +10,16 @@ rule dwi_measure:
         anat=anatomy,
     output:
         status=status("dwi_measure"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.dwi.model_dump(mode="json"),
-        code=code("dwi/measure.py"),
     log:
         log_of("dwi_measure"),
     benchmark:
         benchmark_of("dwi_measure")
     resources:
         mem_mb=memory(2000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.dwi.model_dump(mode="json"),
+        code=code("dwi/measure.py"),
     script:
         "../scripts/dwi/measure.py"

@@ -10,16 +10,16 @@ rule func_measure:
         anat=anatomy,
     output:
         status=status("func_measure"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.func.model_dump(mode="json"),
-        code=code("func/measure.py"),
     log:
         log_of("func_measure"),
     benchmark:
         benchmark_of("func_measure")
     resources:
         mem_mb=memory(2000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.func.model_dump(mode="json"),
+        code=code("func/measure.py"),
     script:
         "../scripts/func/measure.py"

@@ -17,15 +17,15 @@ rule fusion:
         metrics=out("fusion/metrics.json"),
         falsification=out("fusion/falsification.json"),
         importance=out("fusion/importance.tsv"),
-    params:
-        settings=settings.fusion.model_dump(mode="json"),
-        treatment_columns=settings.treatments.columns,
-        code=code("fusion/fuse.py"),
     log:
         log_of("fusion", batch=False),
     benchmark:
         benchmark_of("fusion", batch=False)
     resources:
         mem_mb=memory(2000),
+    params:
+        settings=settings.fusion.model_dump(mode="json"),
+        treatment_columns=settings.treatments.columns,
+        code=code("fusion/fuse.py"),
     script:
         "../scripts/fusion/fuse.py"

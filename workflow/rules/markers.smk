@@ -5,7 +5,11 @@
 rule markers:
     """Join the markers of all rooms and say what is missing or left out, and why."""
     input:
-        statuses=[s for room in settings.modalities for s in statuses(room, "preprocess", "measure")],
+        statuses=[
+            s
+            for room in settings.modalities
+            for s in statuses(room, "preprocess", "measure")
+        ],
         people=study.people_file,
         tables=[table.file for table in settings.tables],
     output:
@@ -14,19 +18,19 @@ rule markers:
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
-    params:
-        output_dir=settings.output_dir,
-        participants=settings.participants.model_dump(mode="json"),
-        settings=settings.markers.model_dump(mode="json"),
-        tables=[table.model_dump(mode="json") for table in settings.tables],
-        command=COMMAND,
-        code=code("markers/table.py"),
     log:
         log_of("markers", batch=False),
     benchmark:
         benchmark_of("markers", batch=False)
     resources:
         mem_mb=memory(1500),
+    params:
+        output_dir=output_folder,
+        participants=settings.participants.model_dump(mode="json"),
+        settings=settings.markers.model_dump(mode="json"),
+        tables=[table.model_dump(mode="json") for table in settings.tables],
+        command=COMMAND,
+        code=code("markers/table.py"),
     script:
         "../scripts/markers/table.py"
 
@@ -40,13 +44,13 @@ rule recovery:
     output:
         recovery=out("recovery.tsv"),
         pairs=out("recovery_pairs.tsv"),
-    params:
-        code=code("markers/recovery.py"),
     log:
         log_of("recovery", batch=False),
     benchmark:
         benchmark_of("recovery", batch=False)
     resources:
         mem_mb=memory(1000),
+    params:
+        code=code("markers/recovery.py"),
     script:
         "../scripts/markers/recovery.py"

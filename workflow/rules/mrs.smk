@@ -10,16 +10,16 @@ rule mrs_measure:
         anat=anatomy,
     output:
         status=status("mrs_measure"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.mrs.model_dump(mode="json"),
-        code=code("mrs/measure.py"),
     log:
         log_of("mrs_measure"),
     benchmark:
         benchmark_of("mrs_measure")
     resources:
         mem_mb=memory(2000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.mrs.model_dump(mode="json"),
+        code=code("mrs/measure.py"),
     script:
         "../scripts/mrs/measure.py"

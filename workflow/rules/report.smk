@@ -12,17 +12,17 @@ rule provenance:
         config=out("provenance/config.yaml"),
         description=out("dataset_description.json"),
         crate=out("ro-crate-metadata.json"),
-    params:
-        settings=settings.model_dump(mode="json"),
-        command=COMMAND,
-        root=str(ROOT),
-        code=code("report/provenance.py"),
     log:
         log_of("provenance", batch=False),
     benchmark:
         benchmark_of("provenance", batch=False)
     resources:
         mem_mb=memory(1000),
+    params:
+        settings=settings.model_dump(mode="json"),
+        command=COMMAND,
+        root=str(ROOT),
+        code=code("report/provenance.py"),
     script:
         "../scripts/report/provenance.py"
 
@@ -42,15 +42,15 @@ rule report:
         recovery=[out("recovery.tsv")] if study.truth_file else [],
     output:
         page=out("report.html"),
-    params:
-        output_dir=settings.output_dir,
-        settings=settings.report.model_dump(mode="json"),
-        code=code("report/page.py"),
     log:
         log_of("report", batch=False),
     benchmark:
         benchmark_of("report", batch=False)
     resources:
         mem_mb=memory(2000),
+    params:
+        output_dir=output_folder,
+        settings=settings.report.model_dump(mode="json"),
+        code=code("report/page.py"),
     script:
         "../scripts/report/page.py"

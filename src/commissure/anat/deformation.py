@@ -65,6 +65,55 @@ class Deformation:
         return exponential(-self.velocity, self.spacing_mm)
 
 
+def carried(
+    maps: Sequence[nib.Nifti1Image],
+    shape: tuple[int, int, int],
+    affine: np.ndarray,
+    deformation: Deformation,
+    to_person: np.ndarray,
+) -> np.ndarray:
+    """Move maps of the template onto the grid of a person's image.
+
+    Parameters
+    ----------
+    maps
+        3-D, in template space, one grid.
+    shape, affine
+        The person's grid.
+    deformation, to_person
+        The way from the template to the person: first the deformation, then the 4x4 affine map.
+
+    Returns
+    -------
+    numpy.ndarray
+        (maps, X, Y, Z) float32, 0 outside of the maps.
+    """
+    from scipy.ndimage import map_coordinates
+
+    inverse = deformation.inverse_displacement()
+    to_template = (np.linalg.inv(to_person) @ affine).astype(np.float32)
+    to_field = np.linalg.inv(deformation.affine).astype(np.float32)
+    to_map = np.linalg.inv(maps[0].affine).astype(np.float32)
+    sources = [np.asanyarray(m.dataobj, dtype=np.float32) for m in maps]
+    result = np.empty((len(maps), *shape), np.float32)
+    slab = max(1, 1_000_000 // (shape[1] * shape[2]))
+    for first in range(0, shape[0], slab):
+        voxel = np.indices((min(slab, shape[0] - first), *shape[1:]), dtype=np.float32)
+        voxel[0] += first
+        points = _mapped(to_template, voxel.reshape(3, -1))
+        places = _mapped(to_field, points)
+        points += [map_coordinates(f, places, order=1, mode="nearest") for f in inverse]
+        places = _mapped(to_map, points)
+        for source, moved in zip(sources, result, strict=True):
+            part = map_coordinates(source, places, order=1)
+            moved[first : first + slab] = part.reshape(voxel.shape[1:])
+    return result
+
+
+def _mapped(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return matrix[:3, :3] @ points + matrix[:3, 3:]
+
+
 def still(resolution_mm: float, template_map: nib.Nifti1Image) -> Deformation:
     """The deformation that moves nothing, around the template's brain.
 
@@ -83,6 +132,67 @@ def still(resolution_mm: float, template_map: nib.Nifti1Image) -> Deformation:
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low
     return Deformation(np.zeros((3, *shape), np.float32), affine, ())
+
+
+def straightened(
+    fixed: Sequence[nib.Nifti1Image],
+    moving: Sequence[nib.Nifti1Image],
+    to_moving: np.ndarray,
+    *,
+    iterations: int = 12,
+) -> np.ndarray:
+    """Improve an affine map so that the person's tissue maps meet the template's.
+
+    A head's affine map follows skull, neck and face as much as the brain; this one sees the brain.
+
+    Parameters
+    ----------
+    fixed, moving
+        Tissue maps of template and person, in the same order.
+    to_moving
+        4x4, template mm to person mm, to begin with.
+    iterations
+        Gauss-Newton steps.
+
+    Returns
+    -------
+    numpy.ndarray
+        4x4, template mm to person mm.
+    """
+    from scipy.ndimage import map_coordinates
+
+    target = np.stack([np.asanyarray(m.dataobj, dtype=np.float32) for m in fixed])
+    shape, grid = target.shape[1:], fixed[0].affine
+    spacing = float(grid[0, 0])
+    sources = [np.asanyarray(m.dataobj, dtype=np.float32) for m in moving]
+    to_voxel = np.linalg.inv(moving[0].affine)
+    points = _mapped(grid, np.indices(shape, dtype=float).reshape(3, -1))
+    inside = target.reshape(len(target), -1).sum(axis=0) > 0.02
+    centre = points[:, inside].mean(axis=1, keepdims=True)
+    # Unknowns act on points scaled to about 1, so that one solve serves turns and shifts.
+    arms = np.concatenate([(points - centre) / 50, np.ones((1, points.shape[1]))])
+    slope_of_target = _gradients(target, spacing)
+    matrix = np.asarray(to_moving, float)
+    for _ in range(iterations):
+        voxel = _mapped(to_voxel @ matrix, points)
+        seen = np.stack([map_coordinates(s, voxel, order=1) for s in sources])
+        warped = seen.reshape(target.shape).astype(np.float32)
+        slope = 0.5 * (slope_of_target + _gradients(warped, spacing))
+        used = (target.sum(axis=0) + warped.sum(axis=0) > 0.02).ravel()
+        rows = np.einsum(
+            "cip,jp->cijp", slope.reshape(len(target), 3, -1)[:, :, used], arms[:, used]
+        ).reshape(len(target), 12, -1)
+        difference = (target - warped).reshape(len(target), -1)[:, used]
+        normal = np.einsum("cap,cbp->ab", rows, rows, optimize=True)
+        right = np.einsum("cap,cp->a", rows, difference, optimize=True)
+        step = np.linalg.solve(normal + 1e-6 * np.trace(normal) * np.eye(12), right).reshape(3, 4)
+        change = np.eye(4)
+        change[:3, :3] += step[:, :3] / 50
+        change[:3, 3] = step[:, 3] - step[:, :3] / 50 @ centre[:, 0]
+        matrix = matrix @ change
+        if np.abs(step).max() < 0.02:
+            break
+    return matrix
 
 
 def refined(

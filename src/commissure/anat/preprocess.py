@@ -1,78 +1,353 @@
-"""The built-in engine: from a T1w image to brain, tissues and the way to the template."""
+"""The built-in engine: from a T1w image to brain, tissues and the way to the template.
+
+Tissues and registration need each other: the tissue maps steer the registration, the registered
+template says which tissue to expect where. The engine goes round twice at the registration's
+resolution, then segments once more at the segmentation's.
+"""
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from commissure.anat.brain import bias_field, check_head, is_stripped, sharp_head
+from commissure.anat.brain import (
+    check_head,
+    coil_brightness,
+    foreground_litres,
+    is_stripped,
+    largest_component,
+    located,
+)
+from commissure.anat.deformation import Deformation, carried, refined, still, straightened
 from commissure.anat.settings import AnatSettings
 from commissure.anat.tissues import TISSUES, Segmentation, tissue_posteriors
 from commissure.images.anatomy import AnatFiles
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
-from commissure.images.registration import apply_transform, register
-from commissure.images.template import TEMPLATE, template
+from commissure.images.template import TEMPLATE, TemplateMap, template
+from commissure.images.transforms import write_composite
 from commissure.names import Scan
 from commissure.rows import write_json
 
-HEAD_RESOLUTION_MM = 4.0
+#: The tissues that are drawn onto the template's; fluid is what remains.
+MATCHED: tuple[TemplateMap, ...] = ("GM", "WM")
+
+#: Steps and window of the registration: coarse (velocity grid), fine (twice as fine), once more.
+COARSE_STEPS, COARSE_WINDOWS_MM = 6, (16.0, 8.0)
+FINE_STEPS, FINE_WINDOW_MM = (6, 5), 5.0
+FIELD_SIGMA_MM = 2.0
+
+#: The first mask is widened by this: what the averaged head missed can still be found.
+WIDENING_MM = 3.0
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What the engine finds, on the grid it segmented on.
+
+    Attributes
+    ----------
+    mask
+        (X, Y, Z) bool.
+    tissues
+        Segmentation on the same grid.
+    brightness
+        3-D image of the smooth brightness that the T1w is to be divided by.
+    deformation
+        From the template to the person, before ``to_person``.
+    to_person
+        4x4 affine, template mm to person mm.
+    """
+
+    mask: np.ndarray
+    tissues: Segmentation
+    brightness: nib.Nifti1Image
+    deformation: Deformation
+    to_person: np.ndarray
 
 
 def preprocess(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
+    """Write the anatomical derivatives of one T1w image, all on its own grid.
+
+    Parameters
+    ----------
+    scan
+        The T1w image.
+    folder
+        The person's ``anat/`` below the output directory.
+    settings
+        What the study chose.
+
+    Raises
+    ------
+    DatasetError
+        The image is not there, cannot be read, is not three-dimensional, holds NaN, or cannot
+        hold a brain.
+    """
     image = load_image(scan.path, who=scan.who, ndim=3)
     check_head(image, who=scan.who, name=scan.path.name)
     said = scan.metadata().get("SkullStripped") if scan.sidecars else None
     stripped = is_stripped(image, wanted=settings.skull_stripped, said=said)
-    files = AnatFiles.of(scan, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-
     finest = settings.segmentation_resolution_mm
     work = coarser(image, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else image
-    with tempfile.TemporaryDirectory() as scratch:
-        to_head, from_head = Path(scratch, "to.h5"), Path(scratch, "from.h5")
-        target = template("T1w", resolution_mm=HEAD_RESOLUTION_MM) if stripped else coarser(
-            sharp_head(), HEAD_RESOLUTION_MM
+    anatomy = segmented(work, stripped=stripped, settings=settings)
+    files = AnatFiles.of(scan, folder)
+    method = {
+        "Sources": [_source(scan)],
+        "SkullStripped": stripped,
+        "ForegroundLitres": round(foreground_litres(image), 3),
+        "Parameters": settings.model_dump(),
+    }
+    write_transforms(anatomy, files, method)
+    write_images(anatomy, image, work, files, method)
+
+
+def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings) -> Anatomy:
+    """Find brain, tissues and the way to the template.
+
+    Parameters
+    ----------
+    image
+        3-D T1w on the grid to segment on.
+    stripped
+        Whether it comes without skull.
+    settings
+        Resolutions and weights.
+    """
+    from scipy.ndimage import binary_dilation
+
+    mm = settings.registration_resolution_mm
+    low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
+    start = located(low, stripped=stripped)
+    light = coil_brightness(low, start.mask)
+    flat = np.asanyarray(low.dataobj) / light
+    own = start.mask if stripped else None
+    mask = start.mask
+    if not stripped:
+        mask = binary_dilation(mask, iterations=max(1, round(WIDENING_MM / zooms_mm(low.affine)[0])))
+    maps = [template(name, resolution_mm=max(mm, 1.5)) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
+    to_person, deformation = start.to_person, still(mm, template("mask", resolution_mm=2.0))
+    priors = start.priors
+    for turn in range(2):
+        found = _tissues(flat, mask, priors, settings)
+        person = [nib.Nifti1Image(part, low.affine) for part in found.posterior[:2]]
+        to_person, deformation = _closer(deformation, person, to_person, turn, mm)
+        *parts, brain = carried(maps, low.shape, low.affine, deformation, to_person)
+        priors = np.stack(parts)
+        mask = own if own is not None else largest_component(brain > 0.5)
+    found = _tissues(flat, mask, priors, settings)
+    brightness = _continued(found.bias, mask, low.affine) * light
+    if low is image:
+        return Anatomy(
+            mask, found, nib.Nifti1Image(brightness, low.affine), deformation, to_person
         )
-        register(target, coarser(work, HEAD_RESOLUTION_MM), kind="syn", forward=to_head, inverse=from_head)
-        mask = _carried("mask", work, from_head) > 0.5
-    if stripped:
-        mask = np.asarray(work.dataobj) > 0
-    data = np.asarray(work.dataobj)
-    flat = data / bias_field(work, mask)
-    brain = nib.Nifti1Image(np.where(mask, flat, 0).astype(np.float32), work.affine)
-    res = settings.registration_resolution_mm
-    moving = coarser(brain, res) if min(zooms_mm(brain.affine)) < res else brain
-    register(
-        template("T1w", resolution_mm=res), moving, kind="syn",
-        forward=files.to_template, inverse=files.from_template,
+    return _finer(image, nib.Nifti1Image(brightness, low.affine), own, deformation, to_person, settings)
+
+
+def _tissues(
+    flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, settings: AnatSettings
+) -> Segmentation:
+    return tissue_posteriors(
+        flat,
+        mask,
+        priors,
+        prior_weight=settings.prior_weight,
+        neighbour_weight=settings.neighbour_weight,
     )
-    priors = np.stack([_carried(name, work, files.from_template) for name in TISSUES])
-    found = tissue_posteriors(flat, mask, priors)
-    _write(found, mask, flat, image, work, files)
-    for path in (files.preproc, files.mask, files.dseg, files.gm, files.wm, files.csf):
-        write_json({"Sources": [scan.path.name], "SkullStripped": stripped}, path.with_name(path.name.replace(".nii.gz", ".json")))
 
 
-def _carried(name: str, onto: nib.Nifti1Image, inverse: Path) -> np.ndarray:
-    return np.asarray(apply_transform(template(name, resolution_mm=2.0), onto, [inverse]).dataobj)
+def _closer(
+    deformation: Deformation,
+    person: Sequence[nib.Nifti1Image],
+    to_person: np.ndarray,
+    turn: int,
+    mm: float,
+) -> tuple[np.ndarray, Deformation]:
+    """Registration of grey and white matter: from coarse to fine at first, then fine only."""
+    if turn == 0:
+        template_maps = [template(name, resolution_mm=2 * mm) for name in MATCHED]
+        maps = [coarser(part, 2 * mm) for part in person]
+        to_person = straightened(template_maps, maps, to_person)
+        for window_mm in COARSE_WINDOWS_MM:
+            deformation = refined(
+                deformation,
+                template_maps,
+                maps,
+                to_person,
+                factor=1,
+                iterations=COARSE_STEPS,
+                window_mm=window_mm,
+                field_sigma_mm=FIELD_SIGMA_MM,
+            )
+    deformation = refined(
+        deformation,
+        [template(name, resolution_mm=mm) for name in MATCHED],
+        person,
+        to_person,
+        factor=2,
+        iterations=FINE_STEPS[turn],
+        window_mm=FINE_WINDOW_MM,
+        field_sigma_mm=FIELD_SIGMA_MM,
+    )
+    return to_person, deformation
 
 
-def _write(found, mask, flat, image, work, files):
-    grid = image.shape, image.affine
-    def native(a, order=1):
-        return a if work is image else resample_to(nib.Nifti1Image(a.astype(np.float32), work.affine), *grid, order=order)
-    m = native(mask.astype(np.float32)) > 0.5
-    posterior = np.stack([native(p) for p in found.posterior]) * m
-    total = posterior.sum(axis=0)
-    posterior[2][m & (total == 0)] = 1
-    posterior /= np.where(m, posterior.sum(axis=0), 1)
-    ratio = native(np.asarray(flat) / np.where(np.asarray(work.dataobj) != 0, np.asarray(work.dataobj), 1))
-    save_image(np.asarray(image.dataobj) * ratio, image.affine, files.preproc)
-    save_image(m, image.affine, files.mask)
-    save_image(np.where(m, 1 + posterior.argmax(axis=0), 0), image.affine, files.dseg)
-    for p, path in zip(posterior, (files.gm, files.wm, files.csf)):
-        save_image(p, image.affine, path)
+def _finer(
+    image: nib.Nifti1Image,
+    brightness: nib.Nifti1Image,
+    own: np.ndarray | None,
+    deformation: Deformation,
+    to_person: np.ndarray,
+    settings: AnatSettings,
+) -> Anatomy:
+    """The last segmentation, on the image's own grid, in a box around the brain."""
+    maps = [template(name) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
+    if own is None:
+        outline = carried(
+            [maps[3]], image.shape, image.affine, deformation, to_person
+        )[0]
+    else:
+        outline = resample_to(
+            nib.Nifti1Image(own.astype(np.float32), brightness.affine), image.shape, image.affine
+        ) * (np.asanyarray(image.dataobj) != 0)
+    mask = largest_component(outline > 0.5)
+    del outline
+    box = bounding_box(mask)
+    part = image.slicer[box]
+    priors = carried(maps[:3], part.shape, part.affine, deformation, to_person)
+    light = resample_to(brightness, part.shape, part.affine, outside="edge")
+    small = _tissues(np.asanyarray(part.dataobj) / light, mask[box], priors, settings)
+    posterior = np.zeros((3, *image.shape), np.float32)
+    posterior[(slice(None), *box)] = small.posterior
+    tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
+    return Anatomy(mask, tissues, brightness, deformation, to_person)
+
+
+def bounding_box(mask: np.ndarray, *, pad: int = 2) -> tuple[slice, slice, slice]:
+    """Slices around the nonzero part of a 3-D mask, a little wider."""
+    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    x, y, z = (
+        slice(max(0, int(s[0]) - pad), min(n, int(s[-1]) + pad + 1))
+        for s, n in zip(spans, mask.shape, strict=True)
+    )
+    return x, y, z
+
+
+def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Brightness known inside the brain, smoothly continued to 1 far outside of it."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = 8.0 / np.array(zooms_mm(affine))
+    cover = gaussian_filter(mask.astype(np.float32), sigma)
+    spread = gaussian_filter(np.log(bias) * mask, sigma) / (cover + 1e-2)
+    return np.where(mask, bias, np.exp(spread)).astype(np.float32)
+
+
+def write_transforms(anatomy: Anatomy, files: AnatFiles, method: dict) -> None:
+    """Write both directions as ITK composites, with sidecars."""
+    there, back = anatomy.to_person, np.linalg.inv(anatomy.to_person)
+    deformation = anatomy.deformation
+    write_composite(
+        files.to_template,
+        affine=there,
+        displacement=deformation.displacement(),
+        grid=deformation.affine,
+        affine_first=False,
+    )
+    write_composite(
+        files.from_template,
+        affine=back,
+        displacement=deformation.inverse_displacement(),
+        grid=deformation.affine,
+        affine_first=True,
+    )
+    first, last = deformation.mismatch[0], deformation.mismatch[-1]
+    for path in (files.to_template, files.from_template):
+        _write_sidecar(
+            path,
+            {
+                **method,
+                "Description": "ITK composite of an affine map and a diffeomorphism, the "
+                "exponential of a stationary velocity field, found on GM and WM maps",
+                "Template": TEMPLATE,
+                "VelocitySpacingMm": deformation.spacing_mm,
+                "TissueMismatch": {"first": first, "last": last},
+            },
+        )
+
+
+def write_images(
+    anatomy: Anatomy, image: nib.Nifti1Image, work: nib.Nifti1Image, files: AnatFiles, method: dict
+) -> None:
+    """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars."""
+    native, affine = image.shape, image.affine
+    light = resample_to(anatomy.brightness, native, affine, outside="edge")
+    save_image(np.asanyarray(image.dataobj) / light, affine, files.preproc)
+    del light
+    mask, posterior = anatomy.mask, anatomy.tissues.posterior
+    if work is not image:
+        rough = nib.Nifti1Image(mask.astype(np.float32), work.affine)
+        mask = resample_to(rough, native, affine) > 0.5
+    box = bounding_box(mask)
+    part, inside = image.slicer[box], mask[box]
+    if work is image:
+        shares = posterior[(slice(None), *box)]
+    else:
+        shares = _normalised(posterior, work.affine, part, inside)
+    save_image(mask, affine, files.mask)
+    save_image(_placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg)
+    for share, path in zip(shares, (files.gm, files.wm, files.csf), strict=True):
+        save_image(_placed(share, box, native), affine, path)
+    tissues = anatomy.tissues
+    method = {**method, "SpatialReference": _source_name(method), "Resolution": "native"}
+    _write_sidecar(
+        files.preproc,
+        {**method, "Description": "T1w over the smooth brightness found by N4 and with the tissues"},
+    )
+    _write_sidecar(files.mask, {**method, "Type": "Brain"})
+    learnt = {
+        "Tissues": list(TISSUES),
+        "Mean": tissues.mean.tolist(),
+        "SD": tissues.sd.tolist(),
+        "Iterations": tissues.iterations,
+    }
+    _write_sidecar(files.dseg, {**method, **learnt, "Labels": {"1": "GM", "2": "WM", "3": "CSF"}})
+    for path in (files.gm, files.wm, files.csf):
+        _write_sidecar(path, {**method, **learnt})
+
+
+def _normalised(
+    posterior: np.ndarray, affine: np.ndarray, part: nib.Nifti1Image, inside: np.ndarray
+) -> np.ndarray:
+    """Tissue shares on another grid, summing to 1 inside the mask and 0 outside."""
+    shares = np.stack(
+        [resample_to(nib.Nifti1Image(p, affine), part.shape, part.affine) for p in posterior]
+    )
+    total = shares.sum(axis=0)
+    shares[2][total <= 0] = 1
+    shares /= np.where(total > 0, total, 1)
+    return shares * inside
+
+
+def _placed(values: np.ndarray, box: Sequence[slice], shape: tuple[int, ...]) -> np.ndarray:
+    whole = np.zeros(shape, values.dtype)
+    whole[tuple(box)] = values
+    return whole
+
+
+def _source(scan: Scan) -> str:
+    """BIDS URI of the image in the raw dataset."""
+    folders = [f"{k}-{scan.entities[k]}" for k in ("sub", "ses") if scan.entities.get(k)]
+    return "bids:raw:" + "/".join([*folders, "anat", scan.path.name])
+
+
+def _source_name(method: dict) -> str:
+    return method["Sources"][0]
+
+
+def _write_sidecar(path: Path, content: dict) -> None:
+    write_json(content, path.with_name(path.name.partition(".")[0] + ".json"))

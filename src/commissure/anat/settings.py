@@ -22,27 +22,27 @@ class AnatSettings(BaseModel):
         2.0,
         ge=1.0,
         le=5.0,
-        description="Voxel size at which the brain is registered to the template; "
-        "halving it takes eight times as long.",
+        description="Voxel size at which the tissues are registered to the template; halving it "
+        "takes about six times as long.",
     )
     segmentation_resolution_mm: float = Field(
         1.0,
         ge=0.5,
         le=4.0,
-        description="Images that are finer than this are segmented at this voxel size; "
+        description="Images that are finer than this are segmented at this voxel size; the "
         "probabilities are then brought back to the image's own grid.",
     )
     prior_weight: float = Field(
         1.0,
         ge=0.0,
         le=1.0,
-        description="Trust in the template's tissue maps during segmentation: 0 uses intensities "
+        description="Trust in the template's tissue maps during segmentation; 0 uses intensities "
         "and neighbours only.",
     )
     neighbour_weight: float = Field(
         0.1,
         ge=0.0,
         le=1.0,
-        description="Strength of the Markov random field that lets a voxel follow its six "
-        "neighbours; 0 switches it off.",
+        description="Log-odds by which a neighbouring voxel's tissue favours the same tissue "
+        "(Markov random field); 0 switches it off.",
     )

@@ -18,7 +18,10 @@ from commissure.images.template import template
 SAMPLING_MM = 1.3
 
 #: Weight of a label where the template expects none of its tissue.
-EXPECTATION_FLOOR = 0.05
+EXPECTATION_FLOOR = 0.02
+
+#: A coordinate that no brain has.
+OUTSIDE_MM = -9999.0
 
 
 def template_coordinates(
@@ -51,9 +54,10 @@ def template_coordinates(
             nib.Nifti1Image(np.ascontiguousarray(ramp), affine),
             image,
             [from_template],
-            default=float("nan"),
+            default=OUTSIDE_MM,
         )
         result[..., axis] = np.asarray(moved.dataobj)
+    result[result == OUTSIDE_MM] = np.nan
     return result
 
 
@@ -107,14 +111,14 @@ def structure_volumes(
     inside = posterior.sum(axis=0) > 0
     inside &= np.isfinite(coordinates).all(axis=3)
     places = _points_in_voxels(coordinates, inside, points)
-    labels = _looked_up(atlas.image, places)
+    labels = looked_up(atlas.image, places)
     voxel = voxel_volume_mm3(affine)
     tissue_of = atlas.labels.set_index("index")["tissue"]
     groups = atlas.groups("structure")
     size = int(labels.max(initial=0)) + 1
     volumes = {}
     for t, tissue in enumerate(TISSUES):
-        weight = _looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
+        weight = looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
         share = weight / weight.sum(axis=0) * posterior[t][inside]
         per_label = np.bincount(labels.ravel(), share.ravel(), minlength=size)
         for name, indices in groups.items():
@@ -138,7 +142,7 @@ def _points_in_voxels(
     ).astype(np.float32)
 
 
-def _looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
+def looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
     """Nearest voxel's value at mm coordinates (..., 3); 0 outside the image or where unknown."""
     step = np.linalg.inv(image.affine).astype(np.float32)
     voxel = places @ step[:3, :3].T + step[:3, 3]

@@ -54,7 +54,9 @@ def mppca(
     weight = np.zeros(shape, np.float32)
     total = np.zeros_like(series)
     variance = np.zeros(shape, np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(series, (width,) * 3, axis=(0, 1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(  # type: ignore[call-overload]
+        series, (width,) * 3, axis=(0, 1, 2)
+    )
     batch = max(1, int(2e7) // (width**3 * volumes))
     for start in range(0, len(corners), batch):
         at = corners[start : start + batch]

@@ -104,21 +104,16 @@ def read_preprocessed(
             mend=f"Run the preprocessing of {scan.path.name} again",
         )
     space = there[0]
-    image = load_image(
-        path("dwi", ".nii.gz", space=space, desc="preproc"), who=scan.who, ndim=4
-    )
+    image = load_image(path("dwi", ".nii.gz", space=space, desc="preproc"), who=scan.who, ndim=4)
     mask = load_image(path("mask", ".nii.gz", space=space, desc="brain"), who=scan.who, ndim=3)
     if not same_grid(image, mask):
         raise DatasetError(
             scan.who,
-            found=f"the brain mask {mask.shape} is not on the grid of the series "
-            f"{image.shape[:3]}",
+            found=f"the brain mask {mask.shape} is not on the grid of the series {image.shape[:3]}",
             mend=f"Run the preprocessing of {scan.path.name} again",
         )
     gradients = read_gradients(
-        {
-            key: path("dwi", f".{key}", space=space, desc="preproc") for key in ("bval", "bvec")
-        },
+        {key: path("dwi", f".{key}", space=space, desc="preproc") for key in ("bval", "bvec")},
         image.affine,
         volumes=image.shape[3],
         who=scan.who,

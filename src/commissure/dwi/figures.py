@@ -46,17 +46,16 @@ def draw_tensor(
     """
     from matplotlib.lines import Line2D
 
-    fa = np.where(mask, maps.fa, 0)
-    colours = np.clip(np.abs(maps.direction) * fa[..., None] * 1.4, 0, 1)
+    box, affine = _box(mask, affine)
+    mask, fa = mask[box], np.where(mask, maps.fa, 0)[box]
+    colours = np.clip(np.abs(maps.direction[box]) * fa[..., None] * 1.4, 0, 1)
     outlines = []
     for _, names, colour, _ in _OUTLINED:
-        parts = [
-            share for tract, share in shares.items() if tract.partition("-")[0] in names
-        ]
+        parts = [share[box] for tract, share in shares.items() if tract.partition("-")[0] in names]
         if parts:
             outlines.append((np.clip(np.sum(parts, axis=0), 0, 1), 0.5, colour))
     cuts = _cuts(mask, affine)
-    figure = new_figure(10, 6.4, title=f"{title}: fractional anisotropy and fibre directions")
+    figure = new_figure(10, 5.4, title=f"{title}: fractional anisotropy and fibre directions")
     axes = figure.subplots(2, len(cuts))
     for row, image, contours in ((axes[0], fa, outlines), (axes[1], colours, ())):
         for ax, (plane, position) in zip(row, cuts, strict=True):
@@ -79,8 +78,28 @@ def draw_tensor(
     figure.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False
     )
-    figure.supylabel("directions × FA                 FA, 0 (black) to 0.8 (white)", fontsize=8)
+    for row, words in ((axes[0], "FA\n0 (black) to 0.8 (white)"), (axes[1], "direction × FA")):
+        row[0].text(
+            -0.08,
+            0.5,
+            words,
+            transform=row[0].transAxes,
+            fontsize=7,
+            rotation=90,
+            va="center",
+            ha="center",
+        )
     save_figure(figure, path)
+
+
+def _box(mask: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, ...], np.ndarray]:
+    """The brain's box with a voxel around it, and the affine of what it cuts out."""
+    voxels = np.argwhere(mask)
+    low = np.maximum(voxels.min(axis=0) - 1, 0)
+    high = np.minimum(voxels.max(axis=0) + 2, mask.shape)
+    moved = np.array(affine, dtype=float)
+    moved[:3, 3] += affine[:3, :3] @ low
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)), moved
 
 
 def _cuts(mask: np.ndarray, affine: np.ndarray) -> list:

@@ -137,7 +137,9 @@ def read_gradients(
         )
     if not np.isfinite(b).all() or not np.isfinite(vectors).all():
         raise DatasetError(
-            who, found=f"{name} or {vector_name} holds NaN or infinite numbers", mend="Write them again"
+            who,
+            found=f"{name} or {vector_name} holds NaN or infinite numbers",
+            mend="Write them again",
         )
     return _checked(b, vectors.T, tuple(notes), affine, who, name, vector_name, b0_max_b_s_mm2)
 
@@ -181,8 +183,9 @@ def _checked(
         volume = int(np.flatnonzero(wrong)[0])
         raise DatasetError(
             who,
-            found=f"the direction of volume {volume} in {vector_name} has length {length[volume]:.3f} "
-            f"({int(wrong.sum())} of {int(weighted.sum())} are not unit vectors)",
+            found=f"the direction of volume {volume} in {vector_name} has length "
+            f"{length[volume]:.3f} ({int(wrong.sum())} of {int(weighted.sum())} are no unit "
+            "vectors)",
             wanted="length 1",
             mend=f"Write unit vectors to {vector_name} and the true b-values to {name}",
         )
@@ -191,9 +194,8 @@ def _checked(
     if found < 6 or np.linalg.matrix_rank(quadratic(units[weighted]), tol=0.05) < 6:
         raise QualityError(
             who,
-            found=f"{vector_name} has {found} distinct gradient directions that do not span a tensor"
-            if found >= 6
-            else f"{vector_name} has {found} distinct gradient directions",
+            found=f"{vector_name} has {found} distinct gradient directions"
+            + (" that do not span a tensor" if found >= 6 else ""),
             wanted="at least 6 that are not collinear or in one plane",
             mend="Leave this series out; it carries no tensor",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from commissure.dwi.derivatives import Preprocessed, read_preprocessed
@@ -171,8 +170,8 @@ def _series_checks(scan: Scan, run: Preprocessed, settings: DwiSettings) -> list
     if motion is not None:
         checks.append(Check("mean_displacement_mm", motion, "<= 1", motion <= 1))
     dropouts = _dropout_list(run)
-    if dropouts is not None and scan.path.exists():
-        slices = nib.load(scan.path).shape[2] * int(weighted.sum())
+    if dropouts is not None:
+        slices = run.sidecar["Slices"] * int(weighted.sum())
         percent = 100 * len(dropouts) / slices
         checks.append(Check("outlier_slices_percent", percent, "<= 10", percent <= 10))
     litres = float(run.mask.sum() * voxel_volume_mm3(run.affine) / 1e6)

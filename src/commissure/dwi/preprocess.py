@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from commissure.images.load import load_image, save_image, zooms_mm
 from commissure.images.rigid import framewise_displacement, resample_pose
 from commissure.names import Scan
 from commissure.rows import write_json, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Width of a denoising patch in voxels.
 _PATCH = 5
@@ -117,7 +120,9 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
         },
         name("mask", ".json", desc="brain"),
     )
-    write_table(_confounds(motion), folder / scan.derivative("timeseries", ".tsv", desc="confounds"))
+    write_table(
+        _confounds(motion), folder / scan.derivative("timeseries", ".tsv", desc="confounds")
+    )
     write_json(_CONFOUNDS, folder / scan.derivative("timeseries", ".json", desc="confounds"))
     inside = noise[rough & (noise > 0)] if noise is not None else np.zeros(0)
     write_json(
@@ -133,6 +138,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
             "GradientsTurned": True,
             "NoiseStandardDeviation": float(np.median(inside)) if inside.size else None,
             "NeighbouringCorrelationRaw": raw_correlation,
+            "Slices": int(motion.dropouts.shape[1]),
             "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
             "OutlierSlicesReplaced": settings.replace_outliers,
             "MatrixT1wToDwi": journey.tolist() if anat else None,
@@ -191,7 +197,7 @@ def _in_view(
     return np.all((place > -0.5) & (place < extent - 0.5), axis=-1)
 
 
-def _confounds(motion: Realignment):
+def _confounds(motion: Realignment) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]

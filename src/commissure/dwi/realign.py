@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from commissure.dwi.contrast import between_contrasts
 from commissure.dwi.gradients import Gradients, quadratic, shells
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
@@ -20,11 +21,13 @@ from commissure.images.rigid import (
     resample_pose,
     rigid_matrix,
     rigid_pose,
-    smoothed,
 )
 
 #: Largest influence of a volume on its own prediction up to which leaving it out is stable.
 _LEVERAGE_MAX = 0.8
+
+#: Error of :func:`~commissure.dwi.contrast.between_contrasts` on phantoms, in voxels.
+_CONTRAST_SD_VOXELS = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ def realign(
 
     Notes
     -----
+    A shell is joined to the volumes already placed by what the contrasts say and by continuity
+    (between one volume and the next the head hardly moves), each weighted by its precision.
+
     Prediction from the other volumes: Andersson JLR & Sotiropoulos SN, NeuroImage 125:1063-1078,
     2016 (there by a Gaussian process); dropouts and their replacement: Andersson JLR et al.,
     NeuroImage 141:556-572, 2016.
@@ -109,6 +115,8 @@ def realign(
     if move:
         for i in unweighted[1:]:
             matrices[i] = rigid_matrix(first.pose(inner[..., i], robust=True), centre)
+    placed = shell == 0
+    voxel_mm = max(zooms_mm(affine))
     b0 = _mean_on_reference(inner, inner_affine, matrices, unweighted)
     for number in range(1, int(shell.max()) + 1):
         members = np.flatnonzero(shell == number)
@@ -127,9 +135,17 @@ def realign(
             matrices[i] = rigid_matrix(pose, centre)
         if move:
             mean = _mean_on_reference(inner, inner_affine, matrices, members)
-            matrices[members] = matrices[members] @ between_contrasts(
-                b0, mean, inner_affine, inner_mask
+            seen = between_contrasts(b0, mean, inner_affine, inner_mask)
+            joint = _joined(
+                matrices,
+                np.flatnonzero(placed),
+                members,
+                rigid_pose(seen, centre),
+                centre,
+                sure_mm=_CONTRAST_SD_VOXELS * voxel_mm,
             )
+            matrices[members] = matrices[members] @ rigid_matrix(joint, centre)
+        placed[members] = True
     dropouts = np.zeros((volumes, series.shape[2]), bool)
     dropouts[:, box[2]] = dark
     if replace_outliers and dark.any():
@@ -153,6 +169,36 @@ def _offset(voxels: list[int]) -> np.ndarray:
     shift = np.eye(4)
     shift[:3, 3] = voxels
     return shift
+
+
+def _joined(
+    matrices: np.ndarray,
+    placed: np.ndarray,
+    members: np.ndarray,
+    seen: np.ndarray,
+    centre: np.ndarray,
+    *,
+    sure_mm: float,
+) -> np.ndarray:
+    """Pose that joins a shell to the placed volumes: contrast and continuity by their precision.
+
+    Continuity is as precise as the head was still: the median step within the shell, over the root
+    of the number of joints.
+    """
+
+    def steps(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+        pairs = [(i, j) for i in these for j in those if abs(int(i) - int(j)) == 1]
+        found = [rigid_pose(np.linalg.inv(matrices[j]) @ matrices[i], centre) for i, j in pairs]
+        return np.array(found).reshape(-1, 6)
+
+    joints, inside = steps(placed, members), steps(members, members)
+    if not len(joints) or not len(inside):
+        return seen
+    size = np.abs(inside[:, :3]).sum(axis=1) + 50 * np.abs(inside[:, 3:]).sum(axis=1)
+    restless_mm = max(float(np.median(size)), 1e-3)
+    by_time, by_contrast = len(joints) / restless_mm**2, 1 / sure_mm**2
+    middle = np.median(joints, axis=0)
+    return (by_time * middle + by_contrast * seen) / (by_time + by_contrast)
 
 
 def _mean_on_reference(
@@ -181,7 +227,7 @@ def _shell(
     passes: int,
     move: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Align the volumes of one shell to each other: series with dropouts replaced, poses, dropouts."""
+    """Align the volumes of one shell to each other: series without dropouts, poses, dropouts."""
     count = stack.shape[3]
     poses = np.zeros((count, 6))
     if move:
@@ -194,10 +240,7 @@ def _shell(
         matrices = np.stack([rigid_matrix(pose, centre) for pose in poses])
         predicted = predicted_volumes(stack, affine, gradients, matrices)
         back = np.stack(
-            [
-                _moved(predicted[..., i], affine, np.linalg.inv(matrices[i]))
-                for i in range(count)
-            ],
+            [_moved(predicted[..., i], affine, np.linalg.inv(matrices[i])) for i in range(count)],
             axis=3,
         )
         # Looked for again in each round: dropouts darken the first predictions of their neighbours.
@@ -276,9 +319,7 @@ def predicted_volumes(
         float32, like ``stack``.
     """
     count = stack.shape[3]
-    aligned = np.stack(
-        [_moved(stack[..., i], affine, matrices[i]) for i in range(count)], axis=3
-    )
+    aligned = np.stack([_moved(stack[..., i], affine, matrices[i]) for i in range(count)], axis=3)
     design = quadratic(gradients.turned(matrices[:, :3, :3]).directions)
     hat = design @ np.linalg.pinv(design)
     leverage = np.diag(hat)
@@ -326,59 +367,3 @@ def dark_slices(
         return np.zeros(loss.T.shape, bool)
     spread = 1.4826 * np.median(np.abs(loss[enough]))
     return ((loss < -limit_z * spread) & (loss < -0.1)).T
-
-
-def between_contrasts(
-    reference: np.ndarray, moved: np.ndarray, affine: np.ndarray, mask: np.ndarray
-) -> np.ndarray:
-    """Align two volumes of the same head that differ in contrast.
-
-    The reference is repeatedly translated into the contrast of the other volume, by the mean
-    intensity that its present place gives to each of the reference's intensities, and aligned to
-    it: a correlation ratio driven by Gauss-Newton steps.
-
-    Parameters
-    ----------
-    reference, moved
-        3-D, same grid.
-    affine
-        4x4, voxel to mm.
-    mask
-        3-D brain mask.
-
-    Returns
-    -------
-    numpy.ndarray
-        4x4, from the world of ``reference`` to that of ``moved``.
-
-    Notes
-    -----
-    Roche A et al., The correlation ratio as a new similarity measure for multimodal image
-    registration, MICCAI 1998.
-    """
-    from scipy.ndimage import binary_erosion
-
-    # At the rim, cerebrospinal fluid fades into air through the intensities of tissue: the mapping
-    # is wrong there and pulls. Inside, it is not.
-    rim = max(1, round(6 / min(zooms_mm(affine))))
-    around = binary_erosion(np.asarray(mask) > 0, iterations=rim)
-    if around.sum() < 500:
-        around = np.asarray(mask) > 0
-    source = smoothed(reference, affine, 3.0)
-    pose, centre = np.zeros(6), np.zeros(3)
-    for fwhm_mm in (12.0, 6.0, 6.0, 6.0):
-        placed = _moved(moved, affine, rigid_matrix(pose, centre))
-        translated = _translated(source, placed, around)
-        target = RigidTarget(translated, affine, around, fwhm_mm=(fwhm_mm,))
-        centre = target.centre
-        pose = target.pose(moved, initial=pose, robust=True)
-    return rigid_matrix(pose, centre)
-
-
-def _translated(source: np.ndarray, wanted: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Give ``source`` the contrast of ``wanted``: the mean of it at each intensity of the source."""
-    edges = np.unique(np.quantile(source[inside], np.linspace(0, 1, 49)))
-    bins = np.clip(np.searchsorted(edges, source[inside]) - 1, 0, len(edges) - 2)
-    count = np.maximum(np.bincount(bins, minlength=len(edges) - 1), 1)
-    means = np.bincount(bins, wanted[inside], len(edges) - 1) / count
-    return np.interp(source, (edges[1:] + edges[:-1]) / 2, means).astype(np.float32)

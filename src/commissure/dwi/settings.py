@@ -17,19 +17,19 @@ class DwiSettings(BaseModel):
     )
     denoise: Literal["mppca", "none"] = Field(
         "mppca",
-        description="Denoising before any interpolation: Marchenko-Pastur PCA (Veraart 2016) or none.",
+        description="Denoising before any interpolation: Marchenko-Pastur PCA (Veraart 2016).",
     )
     denoise_step_voxels: int = Field(
         2,
         ge=1,
         le=3,
-        description="Distance between the centres of overlapping denoising patches (5 voxels wide); "
-        "1 is the published algorithm, 2 costs an eighth.",
+        description="Distance between the centres of overlapping denoising patches, which are 5 "
+        "voxels wide; 1 is the published algorithm, 2 costs an eighth.",
     )
     gibbs: bool = Field(
         False,
-        description="Remove Gibbs ringing by subvoxel shifts (Kellner 2016); for fully sampled data "
-        "that were not interpolated by the scanner.",
+        description="Remove Gibbs ringing by subvoxel shifts (Kellner 2016); for fully sampled "
+        "data that were not interpolated by the scanner.",
     )
     realign: bool = Field(
         True, description="Rigid realignment of all volumes, b-vectors turned along."
@@ -50,7 +50,7 @@ class DwiSettings(BaseModel):
         1500.0,
         ge=500,
         le=3000,
-        description="Largest b-value that enters the tensor, which holds for Gaussian diffusion only.",
+        description="Largest b-value that enters the tensor, a model of Gaussian diffusion.",
     )
     output_resolution_mm: float | None = Field(
         None,
@@ -65,7 +65,10 @@ class DwiSettings(BaseModel):
         0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."
     )
     tract_wm_min: float = Field(
-        0.5, ge=0, le=1, description="Voxels of a tract's label count from this share of white matter."
+        0.5,
+        ge=0,
+        le=1,
+        description="Voxels of a tract's label count from this share of white matter.",
     )
     tract_voxels_min: int = Field(
         5, ge=1, description="Tracts with fewer voxels left than this are not reported."

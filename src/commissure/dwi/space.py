@@ -8,13 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from commissure.dwi.realign import between_contrasts
 from commissure.errors import QualityError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.registration import register
-from commissure.images.rigid import resample_pose
-
 
 #: Voxels at which the brain is outlined: finer ones cost time and give a rougher outline.
 _MASK_MM = 3.0
@@ -112,8 +109,7 @@ def matrix_to_t1w(
 ) -> np.ndarray:
     """Find the rigid way between the b0 and the T1w image of the same head.
 
-    Mutual information (ANTs) finds it from anywhere, at ``resolution_mm``; a correlation-ratio
-    alignment on the b0's resolution then refines it.
+    Mutual information (ANTs), brains only.
 
     Parameters
     ----------
@@ -137,18 +133,7 @@ def matrix_to_t1w(
     with tempfile.TemporaryDirectory() as scratch:
         forward = Path(scratch, "forward.h5")
         register(fixed, moving, kind="rigid", forward=forward, inverse=Path(scratch, "back.h5"))
-        matrix = affine_matrix(forward)
-    shape, grid = aligned_grid(t1w_mask, float(np.prod(zooms_mm(affine))) ** (1 / 3))
-    blurred = coarser(fixed, grid_size(grid)) if grid_size(grid) > resolution_mm else fixed
-    reference = resample_to(blurred, shape, grid)
-    inside = resample_to(t1w_mask, shape, grid) > 0.5
-    placed = resample_pose(b0, affine, matrix, shape, grid, order=1)
-    return matrix @ between_contrasts(reference, placed, grid, inside)
-
-
-def grid_size(affine: np.ndarray) -> float:
-    """Smallest voxel edge in mm."""
-    return min(zooms_mm(affine))
+        return affine_matrix(forward)
 
 
 def affine_matrix(transform: Path) -> np.ndarray:

@@ -73,7 +73,9 @@ def fit_tensor(series: np.ndarray, gradients: Gradients, mask: np.ndarray) -> Te
         direction[at] = fit.evecs[..., 0]
         predicted = fit.S0_hat[:, None] * np.exp(
             -gradients.b
-            * np.einsum("vi,nij,vj->nv", gradients.directions, fit.quadratic_form, gradients.directions)
+            * np.einsum(
+                "vi,nij,vj->nv", gradients.directions, fit.quadratic_form, gradients.directions
+            )
         )
         freedom = max(values.shape[1] - 7, 1)
         residual[at] = np.sqrt(((values - predicted) ** 2).sum(axis=1) / freedom)

@@ -71,8 +71,18 @@ def draw_run(
         Heading and file.
     """
     rows = 5 if after is not None else 4
+    height_in = 7.6 if after is not None else 5.6
     figure = new_figure(
-        8.0, 7.6 if after is not None else 6.0, title=f"{title}: movement and signal"
+        8.0,
+        height_in,
+        title=f"{title}: movement and signal",
+        margins={
+            "left": 0.15,
+            "right": 0.98,
+            "bottom": 0.5 / height_in,
+            "top": 1 - 0.55 / height_in,
+            "hspace": 0.3,
+        },
     )
     heights = [1, 0.8, 0.8, 2.6, 2.6][:rows]
     axes = figure.subplots(rows, 1, sharex=True, gridspec_kw={"height_ratios": heights})
@@ -172,7 +182,8 @@ def draw_connectivity(z: np.ndarray, parcels: Parcels, *, title: str, path: Path
     from matplotlib import colormaps
 
     order, groups = by_network(parcels)
-    figure = new_figure(6.2, 5.6, title=f"{title}: connectivity")
+    margins = {"left": 0.15, "right": 1.0, "bottom": 0.14, "top": 0.93}
+    figure = new_figure(6.2, 5.6, title=f"{title}: connectivity", margins=margins)
     ax = figure.subplots()
     cmap = colormaps["RdBu_r"].with_extremes(bad="#bbbbbb")
     image = ax.imshow(z[np.ix_(order, order)], cmap=cmap, vmin=-1, vmax=1, interpolation="nearest")
@@ -215,7 +226,19 @@ def draw_registration(
     inside, white = on_grid("mask"), on_grid("WM")
     # A face has no place in a figure: nothing is shown beyond the template's and the run's brain.
     data = np.asanyarray(boldref.dataobj) * (brain | (inside > 0.5))
-    figure = new_figure(8.0, 5.2, title=f"{title}: mean BOLD in template space")
+    figure = new_figure(
+        8.0,
+        5.4,
+        title=f"{title}: mean BOLD in template space",
+        margins={
+            "left": 0.01,
+            "right": 0.99,
+            "bottom": 0.06,
+            "top": 0.91,
+            "wspace": 0.04,
+            "hspace": 0.1,
+        },
+    )
     axes = figure.subplots(3, 6)
     outlines = [
         (white, 0.5, "#56B4E9"), (inside, 0.5, "#E69F00"), (brain.astype(float), 0.5, "#CD3E4E"),

@@ -64,7 +64,8 @@ def realign(
     Parameters
     ----------
     series
-        Shape (X, Y, Z, T), any intensity unit; an overall gain per volume is allowed for.
+        Shape (X, Y, Z, T), any intensity unit; a gain that varies smoothly over space (second
+        order) is fitted along with every volume.
     affine
         4x4, voxel to mm.
     mask
@@ -103,7 +104,7 @@ def realign(
             matrices[t] = start
 
     first = Motion(np.stack([rigid_pose(m, centre) for m in matrices]), centre)
-    reference = mean_volume(series, affine, first, volumes=24)
+    reference = mean_volume(series, affine, first, volumes=16)
     fine = _Level(reference, weight, affine, centre, 1, max_points)
     parameters = np.empty((count, 6))
     for t in range(count):
@@ -113,7 +114,7 @@ def realign(
 
 
 def mean_volume(
-    series: np.ndarray, affine: np.ndarray, motion: Motion, *, volumes: int = 48
+    series: np.ndarray, affine: np.ndarray, motion: Motion, *, volumes: int = 32
 ) -> np.ndarray:
     """Mean of realigned volumes on the series' own grid.
 
@@ -200,7 +201,13 @@ class _Level:
         points = index @ self.affine[:3, :3].T + self.affine[:3, 3]
         self.points = np.ascontiguousarray(points.T)
         self.values = smooth[tuple(index.T)].astype(float)
-        jacobian = np.column_stack([gradient, np.cross(points - centre, gradient), self.values])
+        arm = points - centre
+        # Coil sensitivity and breathing change brightness smoothly over space; where that is not
+        # fitted along, it passes for movement.
+        fields = _quadratic_fields(arm / np.abs(arm).max())
+        jacobian = np.column_stack(
+            [gradient, np.cross(arm, gradient), self.values[:, None] * fields]
+        )
         self.step = np.linalg.pinv(jacobian.T @ jacobian) @ jacobian.T
 
     def aligned(
@@ -223,6 +230,11 @@ class _Level:
             if np.abs(update[:3]).max() + 50 * np.abs(update[3:]).max() < tolerance_mm:
                 break
         return matrix
+
+
+def _quadratic_fields(places: np.ndarray) -> np.ndarray:
+    x, y, z = places.T
+    return np.column_stack([np.ones(len(x)), x, y, z, x * x, y * y, z * z, x * y, y * z, x * z])
 
 
 def _block_mean(image: np.ndarray, blocks: tuple[int, ...]) -> np.ndarray:

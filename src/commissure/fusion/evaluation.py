@@ -2,14 +2,14 @@
 
 Two people are compared only where that is fair. For the AUC *within site* they come from one site
 and were scored by one fitted model: base rates of folds and sites then cannot rank anybody, a
-site-only model has exactly 0.5, and under the null the expectation is 0.5. The comparisons of all
-repeats are averaged per pair of people. Intervals are DeLong's, from the same table of pairs.
+site-only model has exactly 0.5, and under the null the expectation is 0.5. Intervals are DeLong's,
+from the same table of comparisons.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,68 +36,61 @@ class Area:
 NO_AREA = Area(math.nan, math.nan, math.nan, math.nan)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pairs:
     """Comparisons of positive with negative people.
 
     Attributes
     ----------
     won
-        Shape (positive, negative): how often the positive one scored higher, ties half.
+        Shape (positive, negative): 1 where the positive one scored higher, 0.5 at a tie.
     compared
-        The same shape: how often the two were compared.
+        The same shape: 1 where the two were compared.
     """
 
     won: np.ndarray
     compared: np.ndarray
 
 
-def compared_pairs(
-    labels: np.ndarray, rounds: Iterable[tuple[np.ndarray, np.ndarray]]
-) -> Pairs:
-    """Compare people over several rounds.
+def compared_pairs(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> Pairs:
+    """Compare every positive with every negative person of the same stratum.
 
     Parameters
     ----------
     labels
-        Ones and zeros, shape (people,).
-    rounds
-        Of each round the scores and the stratum of every person, shape (people,); people are
-        compared where they share a stratum. NaN scores are left out.
+        Ones, zeros, and anything else for people who are not compared; shape (people,).
+    scores, stratum
+        Shape (people,). NaN scores are left out.
     """
     positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    won = np.zeros((len(positive), len(negative)))
-    compared = np.zeros_like(won)
-    for scores, stratum in rounds:
-        high, low = scores[positive][:, None], scores[negative][None, :]
-        fair = (stratum[positive][:, None] == stratum[negative][None, :]) & np.isfinite(high - low)
-        won += np.where(fair, 0.5 * (1.0 + np.sign(np.where(fair, high - low, 0.0))), 0.0)
-        compared += fair
-    return Pairs(won, compared)
+    high, low = scores[positive][:, None], scores[negative][None, :]
+    fair = (stratum[positive][:, None] == stratum[negative][None, :]) & np.isfinite(high - low)
+    won = np.where(fair, 0.5 * (1.0 + np.sign(np.where(fair, high - low, 0.0))), 0.0)
+    return Pairs(won, fair.astype(float))
 
 
-def area(pairs: Pairs) -> Area:
-    """AUC and DeLong interval of a table of comparisons.
+def area(repeats: Sequence[Pairs]) -> Area:
+    """AUC over the repeats of a cross-validation, with its 95 % interval.
 
-    With every pair compared once it is DeLong's estimate (DeLong et al. 1988, Biometrics 44:837);
-    otherwise each pair counts by its number of comparisons and the variance is that of the
-    weighted U statistic. The interval is computed on the logit scale; where all pairs agree its
-    width is that of Hanley and McNeil (1982) at half a pair from the end.
+    The value weighs every comparison alike. The variance is the mean of DeLong's over the repeats,
+    not that of the average: repeats share their people, so averaging them takes away the noise of
+    the folds but hardly that of the sample. (On null cohorts of 32 people and 5 repeats the AUC
+    within site scatters by 0.147; this gives 0.145, DeLong's formula on the average 0.105.) The
+    interval is computed on the logit scale.
+
+    Parameters
+    ----------
+    repeats
+        The comparisons of each repeat, over the same people.
     """
-    weight = pairs.compared
-    rows, columns = weight.any(axis=1), weight.any(axis=0)
-    n1, n0 = int(rows.sum()), int(columns.sum())
-    if not n1 or not n0:
+    compared = sum(float(pairs.compared.sum()) for pairs in repeats)
+    if not compared:
         return NO_AREA
-    weight, won = weight[rows][:, columns], pairs.won[rows][:, columns]
-    value = float(won.sum() / weight.sum())
-    deviation = (won - value * weight) * (n1 * n0 / weight.sum())
-    positive, negative = deviation.mean(axis=1), deviation.mean(axis=0)
-    variance = sum(
-        float((part**2).sum()) / (size * (size - 1))
-        for part, size in ((positive, n1), (negative, n0))
-        if size > 1
-    )
+    value = sum(float(pairs.won.sum()) for pairs in repeats) / compared
+    parts = [delong_variance(pairs) for pairs in repeats if pairs.compared.any()]
+    variance = float(np.mean(parts))
+    total = sum(pairs.compared for pairs in repeats)
+    n1, n0 = int(total.any(axis=1).sum()), int(total.any(axis=0).sum())
     end = 0.5 / (n1 * n0)
     inside = min(max(value, end), 1 - end)
     if variance <= 0 or inside != value:
@@ -107,6 +100,23 @@ def area(pairs: Pairs) -> Area:
     width = Z_95 * error / (inside * (1 - inside))
     low, high = (float(sigmoid(np.array(logit + side * width))) for side in (-1, 1))
     return Area(value, min(low, value), max(high, value), error)
+
+
+def delong_variance(pairs: Pairs) -> float:
+    """Variance of the AUC of one table of comparisons (DeLong et al. 1988, Biometrics 44:837).
+
+    Where not all pairs are compared, that of the U statistic weighted by the comparisons.
+    """
+    rows, columns = pairs.compared.any(axis=1), pairs.compared.any(axis=0)
+    n1, n0 = int(rows.sum()), int(columns.sum())
+    weight, won = pairs.compared[rows][:, columns], pairs.won[rows][:, columns]
+    value = won.sum() / weight.sum()
+    deviation = (won - value * weight) * (n1 * n0 / weight.sum())
+    return sum(
+        float((part**2).sum()) / (size * (size - 1))
+        for part, size in ((deviation.mean(axis=1), n1), (deviation.mean(axis=0), n0))
+        if size > 1
+    )
 
 
 def _hanley_mcneil(value: float, n1: int, n0: int) -> float:

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from commissure.fusion.blocks import Block
 from commissure.fusion.logistic import (
+    Solver,
     axes_of,
     base_logit,
     logistic_path,
@@ -54,11 +55,13 @@ class BlockModel(ClassifierMixin, BaseEstimator):
         penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
         inner_folds: int = 5,
         seed: int = 0,
+        solver: Solver = "newton",
     ) -> None:
         self.blocks = blocks
         self.penalties = penalties
         self.inner_folds = inner_folds
         self.seed = seed
+        self.solver = solver
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
         """Fit on the people with a label who have at least one of the blocks."""
@@ -79,18 +82,19 @@ class BlockModel(ClassifierMixin, BaseEstimator):
                 continue
             prepared = self._prepared(X[everyone != fold], y[everyone != fold])
             axes = axes_of(self._stacked(prepared, X[labelled][train]))
-            intercept, weights = logistic_path(axes, labels[train], penalties)
+            intercept, weights = logistic_path(axes, labels[train], penalties, self.solver)
             scores = self._stacked(prepared, X[labelled][test]) @ axes.rotation
             logit = np.einsum("ir,lbr->lib", scores, weights) + intercept[:, None, :]
             logits[:, test] = logit
             evidence[:, test] = logit - base_logit(labels[train])
-        loss = np.nansum(np.logaddexp(0.0, logits) - labels * logits, axis=1)
+        seen = np.isfinite(logits[0, :, 0])
+        loss = (np.logaddexp(0.0, logits[:, seen]) - labels[seen] * logits[:, seen]).sum(axis=1)
         chosen = loss.argmin(axis=0)
         self.penalty_ = penalties[chosen]
         self.evidence_ = evidence[chosen, :, np.arange(labels.shape[1])].T
         self.preparations_ = self._prepared(X, y)
         axes = axes_of(self._stacked(self.preparations_, X[labelled][present]))
-        intercept, weights = logistic_path(axes, labels[present], penalties)
+        intercept, weights = logistic_path(axes, labels[present], penalties, self.solver)
         column = np.arange(labels.shape[1])
         self.intercept_ = intercept[chosen, column]
         self.coef_ = axes.rotation @ weights[chosen, column].T
@@ -148,11 +152,13 @@ class _Combined(ClassifierMixin, BaseEstimator):
         penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
         inner_folds: int = 5,
         seed: int = 0,
+        solver: Solver = "newton",
     ) -> None:
         self.blocks = blocks
         self.penalties = penalties
         self.inner_folds = inner_folds
         self.seed = seed
+        self.solver = solver
 
     def fit(
         self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None
@@ -166,7 +172,9 @@ class _Combined(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array([0, 1])
         self.n_features_in_ = X.shape[1]
         self.models_ = list(fitted) if fitted is not None else [
-            BlockModel((block,), self.penalties, self.inner_folds, self.seed).fit(X, y)
+            BlockModel(
+                (block,), self.penalties, self.inner_folds, self.seed, self.solver
+            ).fit(X, y)
             for block in self.blocks
         ]  # fmt: skip
         evidence = np.stack([model.evidence_ for model in self.models_], axis=2)
@@ -211,6 +219,10 @@ class LateFusion(_Combined):
         for at in range(evidence.shape[2]):
             own = evidence[:, :, at : at + 1]
             rows = np.isfinite(own[0, :, 0])
+            if not rows.any():
+                nothing = np.zeros(len(own))
+                self.calibration_.append((nothing, nothing))
+                continue
             scale = _scale(own[:, rows])
             intercept, slope = nonnegative_logistic(
                 own[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
@@ -242,7 +254,9 @@ class StackedFusion(_Combined):
     """
 
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
-        self.center_ = np.nan_to_num(np.nanmean(evidence, axis=1, keepdims=True))
+        there = np.isfinite(evidence)
+        total = np.where(there, evidence, 0.0).sum(axis=1, keepdims=True)
+        self.center_ = total / np.maximum(there.sum(axis=1, keepdims=True), 1)
         self.scale_ = _scale(evidence - self.center_)
         design = np.nan_to_num((evidence - self.center_) / self.scale_)
         self.intercept_, self.weights_ = nonnegative_logistic(design, labels, LEVEL_ONE_PENALTY)
@@ -282,5 +296,7 @@ def _both(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def _scale(evidence: np.ndarray) -> np.ndarray:
-    spread = np.sqrt(np.nanmean(evidence**2, axis=1, keepdims=True))
+    there = np.isfinite(evidence)
+    square = np.where(there, evidence, 0.0) ** 2
+    spread = np.sqrt(square.sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1))
     return np.where(spread > 1e-12, spread, 1.0)

@@ -135,7 +135,7 @@ class FusionSettings(BaseModel):
         description="Permutations of the labels within site; each reruns the nested procedure.",
     )
     permutation_repeats: int = Field(
-        default=1,
+        default=3,
         ge=1,
         description="Repeats of the cross-validation in each permutation; the reported p is that "
         "of this reduced procedure.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import nibabel as nib
 import numpy as np
 
@@ -9,7 +11,12 @@ from commissure.images.load import zooms_mm
 
 
 def resample_to(
-    image: nib.Nifti1Image, shape: tuple[int, int, int], affine: np.ndarray, *, order: int = 1
+    image: nib.Nifti1Image,
+    shape: tuple[int, int, int],
+    affine: np.ndarray,
+    *,
+    order: int = 1,
+    outside: Literal["zero", "edge"] = "zero",
 ) -> np.ndarray:
     """Sample a 3-D image on another grid; where both grids lie is taken from the affines.
 
@@ -21,11 +28,13 @@ def resample_to(
         The grid wanted: its shape and its 4x4 voxel-to-mm affine.
     order
         0 nearest neighbour (labels), 1 linear, 3 cubic spline.
+    outside
+        What lies beyond the image: ``zero``, or its ``edge`` going on (smooth fields).
 
     Returns
     -------
     numpy.ndarray
-        float32 (the image's own type for order 0) of ``shape``; zero outside the image.
+        float32 (the image's own type for order 0) of ``shape``.
     """
     from scipy.ndimage import affine_transform
 
@@ -34,7 +43,12 @@ def resample_to(
     if order:
         data = data.astype(np.float32)
     return affine_transform(
-        data, step[:3, :3], step[:3, 3], output_shape=tuple(shape), order=order, mode="constant"
+        data,
+        step[:3, :3],
+        step[:3, 3],
+        output_shape=tuple(shape),
+        order=order,
+        mode="nearest" if outside == "edge" else "constant",
     )
 
 

@@ -128,9 +128,7 @@ class RigidTarget:
         gradient = slopes @ self._inverse[:3, :3]
         arm = self._world - self.centre
         values = smooth[at].astype(float)
-        columns = np.column_stack(
-            [gradient, np.cross(arm, gradient), values, np.ones(len(values))]
-        )
+        columns = np.column_stack([gradient, np.cross(arm, gradient), values, np.ones(len(values))])
         return fwhm_mm, values, columns
 
     def pose(

@@ -50,7 +50,8 @@ def spline_matrix(ppm: np.ndarray) -> np.ndarray:
     """Cubic B-splines over an ascending axis, (points, splines)."""
     from scipy.interpolate import BSpline
 
-    low, high = float(ppm[0]), float(ppm[-1])
+    hair = 1e-6 * float(ppm[-1] - ppm[0])
+    low, high = float(ppm[0]) - hair, float(ppm[-1]) + hair
     pieces = max(4, round((high - low) * KNOTS_PER_PPM))
     # Evenly spaced beyond both ends, so that second differences of a straight line are zero.
     knots = low + (high - low) / pieces * np.arange(-3, pieces + 4)

@@ -50,7 +50,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "fwhm",
         "mrs",
         "ppm",
-        "Linewidth of a metabolite singlet in the fit.",
+        "Linewidth of creatine at 3.03 ppm in the fit.",
         _REPORTING,
         "confound",
     ),

@@ -116,7 +116,8 @@ def shots_figure(
             extent=(float(ppm[0]), float(ppm[-1]), -0.5, len(kept) - 0.5), interpolation="nearest",
         )  # fmt: skip
         out = np.flatnonzero(~kept)
-        axes.plot(np.full(len(out), 1.72), out, ls="", marker="<", color=_RED, ms=5, clip_on=False)
+        if len(out):
+            axes.plot(np.full(len(out), 1.74), out, ls="", marker="<", color=_RED, ms=5)
         axes.set_xlabel("chemical shift (ppm)", fontsize=9)
         axes.set_xlim(3.5, 1.7)
     label = "shot (red: left out)" if (~kept).any() else "shot"

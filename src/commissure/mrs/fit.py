@@ -10,7 +10,6 @@ import numpy as np
 from commissure.errors import QualityError
 from commissure.mrs.baseline import Baseline, Baselines
 from commissure.mrs.basis import Basis
-from commissure.mrs.clean import voigt_fwhm
 from commissure.mrs.model import (
     COMMON,
     Priors,
@@ -78,9 +77,17 @@ class Fit:
 
     @property
     def fwhm_ppm(self) -> float:
-        """Width of a singlet."""
-        width = voigt_fwhm(np.exp(self.shape.log_lorentz), np.exp(self.shape.log_gauss))
-        return width / self.frequency_mhz
+        """Width of the creatine line at 3.03 ppm as fitted, shim and T2 together."""
+        pick = [i for i, name in enumerate(self.names) if name in SUMS["tCr"]]
+        around = np.abs(self.ppm - 3.03) < 0.3
+        ppm, line = self.ppm[around], self.components[pick].sum(axis=0)[around]
+        high = np.flatnonzero(line >= line.max() / 2)
+
+        def crossing(outside: int, inside: int) -> float:
+            rise = (line.max() / 2 - line[outside]) / (line[inside] - line[outside])
+            return float(ppm[outside] + rise * (ppm[inside] - ppm[outside]))
+
+        return crossing(high[-1] + 1, high[-1]) - crossing(high[0] - 1, high[0])
 
     @property
     def snr(self) -> float:

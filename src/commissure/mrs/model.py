@@ -13,10 +13,9 @@ from commissure.mrs.basis import Basis, ppm_axis
 #: LCModel's defaults (LCModel manual, 11.8) in terms of area; the rest, resonances that hide under
 #: metabolites, keep the order of size of measured 3 T spectra (Cudalbu 2021), wide on purpose.
 MACROMOLECULE_RATIOS: dict[str, tuple[float, float]] = {
-    "MM12": (0.20, 0.10), "MM14": (0.50, 0.30), "MM17": (0.25, 0.16), "MM20": (0.85, 0.30),
-    "MM22": (0.35, 0.25), "MM26": (0.15, 0.20), "MM27": (0.15, 0.20), "MM30": (0.25, 0.20),
-    "MM32": (0.20, 0.20), "MM36": (0.20, 0.25), "MM37": (0.20, 0.25), "MM39": (0.20, 0.25),
-    "MM40": (0.30, 0.30),
+    "MM12": (0.20, 0.10), "MM14": (0.50, 0.30), "MM17": (0.25, 0.16), "MM20": (0.85, 0.25),
+    "MM22": (0.35, 0.15), "MM27": (0.20, 0.20), "MM30": (0.25, 0.15), "MM32": (0.20, 0.15),
+    "MM37": (0.60, 0.30), "MM40": (0.40, 0.20),
 }  # fmt: skip
 
 _PIVOT_PPM = 3.027

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from commissure.mrs.relaxation import RELAXATION_SETS
 from commissure.mrs.spin_systems import SPIN_SYSTEMS
 
 RelaxationSet = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
@@ -71,8 +70,3 @@ class MrsSettings(BaseModel):
         if missing:
             raise ValueError(f"{missing} missing: the spectrum is referenced and phased by them")
         return value
-
-    @model_validator(mode="after")
-    def _set_exists(self) -> MrsSettings:
-        assert self.relaxation in RELAXATION_SETS
-        return self

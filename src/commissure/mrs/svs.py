@@ -101,7 +101,16 @@ def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
         sidecar contradicts the header.
     """
     data, header, dwell_s, affine, tags = _load(path, who)
-    metadata = _agreed(read_sidecars(sidecars, who=who), header, path, sidecars, who)
+    sidecar = read_sidecars(sidecars, who=who)
+    header_name = f"the header of {path.name}"
+    for fields, where in ((sidecar, sidecars[-1].name if sidecars else ""), (header, header_name)):
+        for limit in _LIMITS:
+            if limit.key in fields:
+                _check_limit(limit, _scalar(fields[limit.key]), where, who)
+    metadata = _agreed(sidecar, header, path, sidecars, who)
+    for limit in _LIMITS:
+        if limit.key != "SpectralWidth" and limit.key not in metadata:
+            _check_limit(limit, None, f"the metadata of {path.name}", who)
     nucleus = str(metadata.get("ResonantNucleus", "absent"))
     if nucleus != "1H":
         raise DatasetError(
@@ -111,8 +120,6 @@ def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
             mend=f"Leave {path.name} out of the dataset's mrs/ or mend its header",
         )
     width = metadata.setdefault("SpectralWidth", 1 / dwell_s)
-    for limit in _LIMITS:
-        _check_limit(limit, metadata, path, sidecars, who)
     if abs(width * dwell_s - 1) > 0.01:
         raise DatasetError(
             who,
@@ -241,24 +248,19 @@ def _range_of(key: str) -> str:
     return "1H"
 
 
-def _check_limit(
-    limit: _Physics, metadata: Mapping[str, Any], path: Path, sidecars: tuple[Path, ...], who: str
-) -> None:
-    value = metadata.get(limit.key)
-    where = sidecars[-1].name if sidecars else f"the header of {path.name}"
+def _check_limit(limit: _Physics, value: Any, where: str, who: str) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise DatasetError(
             who,
-            found=f"{limit.key} is {value if value is not None else 'absent'} in the metadata of "
-            f"{path.name}",
+            found=f"{limit.key} is {value if value is not None else 'absent'} in {where}",
             wanted=f"a number from {limit.low:g} to {limit.high:g} {limit.unit}",
-            mend=f"Give it in {where}",
+            mend=f"Give {limit.key} in the JSON sidecar",
         )
     if not limit.low <= value <= limit.high:
         hint = f" ({limit.hint})" if limit.hint else ""
         raise DatasetError(
             who,
-            found=f"{limit.key} is {value:.10g} in the metadata of {path.name}{hint}",
+            found=f"{limit.key} is {value:.10g} in {where}{hint}",
             wanted=f"{limit.low:g} to {limit.high:g} {limit.unit}",
             mend=f"Mend {where}",
         )

@@ -30,27 +30,30 @@ class FineHead:
         4x4 of the finer grid, on which the maps lie.
     maps
         ``gm wm csf outside`` on the finer grid.
-    places
-        (2X, 2Y, 2Z, 3) voxel indices of the anatomy under each fine voxel.
+    template_mm
+        (2X, 2Y, 2Z, 3) float32: template coordinate of each fine voxel.
     """
 
     shape: tuple[int, int, int]
     affine: np.ndarray
     fine_affine: np.ndarray
     maps: Mapping[str, np.ndarray]
-    places: np.ndarray
+    template_mm: np.ndarray
 
     @property
     def centre_mm(self) -> np.ndarray:
         """Centre of the grid, which head rotations leave in place."""
         return nib.affines.apply_affine(self.affine, (np.array(self.shape) - 1) / 2)
 
-    def nearest(self, labels: np.ndarray) -> np.ndarray:
-        """Labels of the anatomy on the finer grid."""
-        index = np.rint(self.places).astype(np.intp)
-        inside = ((index >= 0) & (index < labels.shape)).all(axis=-1)
-        index = np.clip(index, 0, np.array(labels.shape) - 1)
-        return np.where(inside, labels[index[..., 0], index[..., 1], index[..., 2]], 0)
+    @property
+    def substance(self) -> np.ndarray:
+        """Whatever gives signal: tissues and scalp together, finer grid."""
+        return np.sum(np.stack(list(self.maps.values())), axis=0)
+
+    def coil_sensitivity(self, voxels: np.ndarray) -> np.ndarray:
+        """What surface coils make of (N, 3) acquired voxels; they stay when the head moves."""
+        from_centre = nib.affines.apply_affine(self.affine, voxels) - self.centre_mm
+        return (0.9 + 0.25 * (from_centre**2).sum(axis=1) / 80.0**2).astype(np.float32)
 
 
 def fine_head(anatomy: Anatomy, voxel_mm: float, *, pose: np.ndarray) -> FineHead:
@@ -91,7 +94,18 @@ def fine_head(anatomy: Anatomy, voxel_mm: float, *, pose: np.ndarray) -> FineHea
             data = gaussian_filter(data, blur)
         sampled = map_coordinates(data, points, order=1, output=np.float32)
         maps[name] = sampled.reshape(places.shape[:3])
-    return FineHead((x, y, z), affine, fine_affine, maps, places)
+    coordinates = [
+        map_coordinates(anatomy.template_mm[..., axis], points, order=1, mode="nearest")
+        for axis in range(3)
+    ]
+    template_mm = np.stack(coordinates, axis=-1).reshape(places.shape)
+    return FineHead((x, y, z), affine, fine_affine, maps, template_mm)
+
+
+def voxel_means(fine: np.ndarray) -> np.ndarray:
+    """Mean over the eight fine voxels of each acquired voxel."""
+    x, y, z = (n // 2 for n in fine.shape)
+    return fine.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
 
 
 def drawn_motion(
@@ -137,8 +151,19 @@ def drawn_motion(
     return motion * (mean_fd_mm / found) if found > 0 else motion
 
 
-def fine_places(head: FineHead, voxels: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Where acquired voxels look in the head's fine grid after it has moved.
+def voxel_boxes(fine: np.ndarray) -> np.ndarray:
+    """Average a fine map over the box of an acquired voxel that starts at every fine voxel.
+
+    One shorter along each axis: entry ``2 i`` is acquired voxel ``i`` of a head at rest, and lies
+    half a fine voxel beyond the fine index ``2 i``.
+    """
+    fine = 0.5 * (fine[1:] + fine[:-1])
+    fine = 0.5 * (fine[:, 1:] + fine[:, :-1])
+    return 0.5 * (fine[:, :, 1:] + fine[:, :, :-1])
+
+
+def box_places(head: FineHead, voxels: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Where acquired voxels look in :func:`voxel_boxes` after the head has moved.
 
     Parameters
     ----------
@@ -152,18 +177,8 @@ def fine_places(head: FineHead, voxels: np.ndarray, motion: np.ndarray) -> np.nd
     Returns
     -------
     numpy.ndarray
-        (3, N) indices in the fine grid, for ``map_coordinates``.
+        (3, N) indices, for ``map_coordinates``; half of them are indices of the acquired grid.
     """
     back = np.linalg.inv(rigid_matrix(motion, head.centre_mm))
-    step = np.linalg.inv(head.fine_affine) @ back @ head.affine
+    step = 2 * np.linalg.inv(head.affine) @ back @ head.affine
     return step[:3, :3].astype(np.float32) @ voxels + step[:3, 3:].astype(np.float32)
-
-
-def blurred_to_voxels(fine: np.ndarray) -> np.ndarray:
-    """Average a fine map over the box of an acquired voxel, at every fine position."""
-    from scipy.ndimage import correlate1d
-
-    # Three taps, not two: centred on the fine voxel, with the same area of influence.
-    for axis in range(3):
-        fine = correlate1d(fine, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
-    return fine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from commissure.images.atlas import jhu189, schaefer
@@ -14,10 +14,11 @@ from commissure.images.networks import SUBCORTEX
 from commissure.images.rigid import framewise_displacement
 from commissure.phantom.acquisition import (
     FineHead,
-    blurred_to_voxels,
+    box_places,
     drawn_motion,
     fine_head,
-    fine_places,
+    voxel_boxes,
+    voxel_means,
 )
 from commissure.phantom.anatomy import Anatomy
 from commissure.phantom.network_signals import (
@@ -29,6 +30,9 @@ from commissure.phantom.network_signals import (
     node_names,
 )
 from commissure.phantom.person import Person, Protocol
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 #: Echo-planar intensity of each tissue; grey matter is 1000.
 INTENSITY = {"gm": 1000.0, "wm": 820.0, "csf": 1350.0, "outside": 320.0}
@@ -120,7 +124,7 @@ def simulate_bold(
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
     head = fine_head(anatomy, protocol.bold_mm, pose=pose)
     motion = drawn_motion(protocol.bold_volumes, person.motion_scale_mm, rng)
-    data = _series(head, anatomy, signals.series, motion, person, protocol, rng)
+    data = _series(head, signals.series, motion, person, protocol, rng)
     truth = connectivity_truth(signals.correlation)
     truth["mean_fd", "brain"] = float(framewise_displacement(motion)[1:].mean())
     return BoldSeries(
@@ -137,7 +141,6 @@ def simulate_bold(
 
 def _series(
     head: FineHead,
-    anatomy: Anatomy,
     series: np.ndarray,
     motion: np.ndarray,
     person: Person,
@@ -147,16 +150,13 @@ def _series(
     from scipy.ndimage import binary_dilation, map_coordinates, spline_filter
 
     shape, volumes = head.shape, len(motion)
-    template_mm = _template_mm(head, anatomy)
-    still = spline_filter(
-        blurred_to_voxels(_contrast(head, template_mm)), order=2, output=np.float32
-    )
-    voxels = np.argwhere(binary_dilation(_coarse(sum(head.maps.values())) > 0.15))
-    tissue = {name: _coarse(head.maps[name]) for name in ("gm", "wm", "csf")}
+    still = spline_filter(voxel_boxes(_contrast(head)), order=2, output=np.float32)
+    voxels = np.argwhere(binary_dilation(voxel_means(head.substance) > 0.15))
+    tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
     brain = np.argwhere(sum(tissue.values()) > 0.1)
     inside = tuple(brain.T)
     change = np.zeros((volumes, *shape), np.float32)
-    fluctuation = NEURAL_PERCENT * (_node_shares(head, template_mm, brain) @ series.T)
+    fluctuation = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
     fluctuation += _nuisance(
         {name: values[inside] for name, values in tissue.items()},
         head.affine[:3, :3] @ brain.T,
@@ -167,18 +167,18 @@ def _series(
     change[:, *inside] = fluctuation.T / 100
     within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(voxels.T)])
 
-    sensitivity = _coil_sensitivity(head, voxels)
+    sensitivity = head.coil_sensitivity(voxels)
     # Grey matter's own share of the factor on tSNR is the site's.
     sd = INTENSITY["gm"] / (protocol.bold_tsnr * person.scanner.snr_factor)
     data = np.empty((volumes, *shape), np.float32)
     moved_z = np.diff(motion[:, 2], prepend=0.0)
     seen, rows = tuple(voxels.T), voxels.T.astype(np.float32)
     for t in range(volumes):
-        places = fine_places(head, rows, motion[t])
+        places = box_places(head, rows, motion[t])
         values = map_coordinates(still, places, order=2, prefilter=False, output=np.float32)
-        # Fine index 2i + 0.5 is the centre of acquired voxel i.
-        on_coarse = (places[:, within] - 0.5) / 2
-        values[within] *= 1 + map_coordinates(change[t], on_coarse, order=1, output=np.float32)
+        values[within] *= 1 + map_coordinates(
+            change[t], places[:, within] / 2, order=1, output=np.float32
+        )
         values *= sensitivity * (1 + SPIN_HISTORY_PER_MM * moved_z[t])
         noise = rng.standard_normal((2, *shape), dtype=np.float32) * np.float32(sd)
         noise[0][seen] += values
@@ -186,36 +186,15 @@ def _series(
     return np.moveaxis(data, 0, -1)
 
 
-def _contrast(head: FineHead, template_mm: np.ndarray) -> np.ndarray:
+def _contrast(head: FineHead) -> np.ndarray:
     """Intensity of the fine head: tissues, and air's dropouts."""
-    image = sum(INTENSITY[name] * values for name, values in head.maps.items())
+    image = np.zeros(head.template_mm.shape[:3], np.float32)
+    for name, values in head.maps.items():
+        image += INTENSITY[name] * values
     for centre, extent, lost in DROPOUTS:
-        far = (((template_mm - centre) / extent) ** 2).sum(axis=-1)
-        image = image * (1 - lost * np.exp(-far / 2))
-    return image.astype(np.float32)
-
-
-def _coil_sensitivity(head: FineHead, voxels: np.ndarray) -> np.ndarray:
-    """Surface coils see what is near them better; they stay when the head moves."""
-    from_centre = nib.affines.apply_affine(head.affine, voxels) - head.centre_mm
-    return (0.9 + 0.25 * (from_centre**2).sum(axis=1) / 80.0**2).astype(np.float32)
-
-
-def _template_mm(head: FineHead, anatomy: Anatomy) -> np.ndarray:
-    from scipy.ndimage import map_coordinates
-
-    points = np.moveaxis(head.places, -1, 0).reshape(3, -1)
-    mm = [
-        map_coordinates(anatomy.template_mm[..., axis], points, order=1, mode="nearest")
-        for axis in range(3)
-    ]
-    return np.stack(mm, axis=-1).reshape(head.places.shape)
-
-
-def _coarse(fine: np.ndarray) -> np.ndarray:
-    """Mean over the eight fine voxels of each acquired voxel."""
-    x, y, z = (n // 2 for n in fine.shape)
-    return fine.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+        far = (((head.template_mm - centre) / extent) ** 2).sum(axis=-1)
+        image *= 1 - lost * np.exp(-far / 2)
+    return image
 
 
 def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -224,11 +203,11 @@ def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return mask
 
 
-def _node_shares(head: FineHead, template_mm: np.ndarray, brain: np.ndarray):
+def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
     """Sparse (voxels, nodes): how much of each voxel is grey matter of each node."""
     from scipy.sparse import coo_array
 
-    nodes = _nodes_at(template_mm)
+    nodes = _nodes_at(head.template_mm)
     rows, columns, values = [], [], []
     for corner in np.ndindex(2, 2, 2):
         fine = tuple((2 * brain + corner).T)
@@ -236,9 +215,7 @@ def _node_shares(head: FineHead, template_mm: np.ndarray, brain: np.ndarray):
         columns.append(nodes[fine])
         values.append(head.maps["gm"][fine] / 8)
     index = np.concatenate(rows), np.concatenate(columns)
-    return coo_array(
-        (np.concatenate(values), index), shape=(len(brain), len(node_names()))
-    ).tocsr()
+    return coo_array((np.concatenate(values), index), shape=(len(brain), len(node_names()))).tocsr()
 
 
 def _nodes_at(template_mm: np.ndarray) -> np.ndarray:

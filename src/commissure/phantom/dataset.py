@@ -76,7 +76,7 @@ def files_of(person: Person) -> list[Path]:
     if "mrs" in person.modalities:
         for suffix in ("svs", "mrsref"):
             files += _named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
-    return [*files, truth / f"{sub}_markers.tsv"]
+    return [*files, truth / f"{sub}_acquisition.json", truth / f"{sub}_markers.tsv"]
 
 
 def write_person(out: Path, person: Person, protocol: Protocol) -> None:
@@ -99,6 +99,7 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
     }
     anatomy = draw_anatomy(person, protocol, streams["anatomy"])
     truth: list[Marker] = []
+    happened: dict[str, object] = {}
 
     def path(modality: str, suffix: str, extension: str, **entities: str) -> Path:
         return out / _named(person, modality, suffix, (extension,), **entities)[0]
@@ -108,7 +109,7 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
 
         t1w = simulate_t1w(anatomy, person, protocol, streams["t1w"])
         save_image(t1w.data, t1w.affine, path("anat", "T1w", ".nii.gz"))
-        write_json(t1w.metadata, path("anat", "T1w", ".json"))
+        write_json(_sidecar(person, t1w.metadata), path("anat", "T1w", ".json"))
         truth += _rows(person, "anat", anatomy.truth)
     if "func" in person.modalities:
         from commissure.phantom.bold import simulate_bold
@@ -116,38 +117,47 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
         bold = simulate_bold(anatomy, person, protocol, streams["bold"])
         image = path("func", "bold", ".nii.gz", task=TASK)
         save_image(_stored(bold.data), bold.affine, image, tr_s=bold.tr_s)
-        write_json(
-            {"TaskName": TASK, "RepetitionTime": bold.tr_s, **bold.metadata},
-            path("func", "bold", ".json", task=TASK),
-        )
+        write_json(_sidecar(person, bold.metadata), path("func", "bold", ".json", task=TASK))
         _write_motion(bold.motion, out / _motion_file(person, task=TASK))
         truth += _rows(person, "func", bold.truth)
+        happened["func"] = {"since_t1w_mm_rad": bold.since_t1w}
     if "dwi" in person.modalities:
         from commissure.phantom.dwi import simulate_dwi
 
         dwi = simulate_dwi(anatomy, person, protocol, streams["dwi"])
         save_image(_stored(dwi.data), dwi.affine, path("dwi", "dwi", ".nii.gz"))
-        write_json(dwi.metadata, path("dwi", "dwi", ".json"))
+        write_json(_sidecar(person, dwi.metadata), path("dwi", "dwi", ".json"))
         write_text(" ".join(f"{b:g}" for b in dwi.bvals) + "\n", path("dwi", "dwi", ".bval"))
         lines = (" ".join(f"{component:.6f}" for component in row) for row in dwi.bvecs)
         write_text("\n".join(lines) + "\n", path("dwi", "dwi", ".bvec"))
         _write_motion(dwi.motion, out / _motion_file(person))
         truth += _rows(person, "dwi", dwi.truth)
+        happened["dwi"] = {
+            "since_t1w_mm_rad": dwi.since_t1w,
+            "dropouts": [vars(dropout) for dropout in dwi.dropouts],
+        }
     if "mrs" in person.modalities:
         from commissure.phantom.mrs import simulate_mrs
 
         mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"])
-        for suffix, fid in (("svs", mrs.fid), ("mrsref", mrs.water_fid)):
+        water = path("mrs", "mrsref", ".nii.gz", voi=VOI)
+        for suffix, fid, own in (
+            ("svs", mrs.fid, {"ReferenceSignal": f"bids::{water.relative_to(out).as_posix()}"}),
+            ("mrsref", mrs.water_fid, {"NumberOfTransients": 1}),
+        ):
             _write_nifti_mrs(mrs, fid, protocol, path("mrs", suffix, ".nii.gz", voi=VOI))
-        reference = f"bids::{_named(person, 'mrs', 'mrsref', ('.nii.gz',), voi=VOI)[0].as_posix()}"
-        write_json(
-            {**mrs.metadata, "ReferenceSignal": reference}, path("mrs", "svs", ".json", voi=VOI)
-        )
-        write_json(
-            {**mrs.metadata, "NumberOfTransients": 1}, path("mrs", "mrsref", ".json", voi=VOI)
-        )
+            metadata = {**mrs.metadata, "WaterSuppression": suffix == "svs", **own}
+            write_json(_sidecar(person, metadata), path("mrs", suffix, ".json", voi=VOI))
         truth += _rows(person, "mrs", mrs.truth)
-    write_markers(truth, out / files_of(person)[-1])
+        happened["mrs"] = {
+            "tissue_fractions": mrs.fractions,
+            "line_width_hz": mrs.line_width_hz,
+            "concentrations_mmol_per_kg": mrs.concentrations,
+            **vars(mrs.shots),
+        }
+    *_, acquisition, markers = files_of(person)
+    write_json(happened, out / acquisition)
+    write_markers(truth, out / markers)
 
 
 def write_study(out: Path, people: Sequence[Person], description: str) -> None:
@@ -230,6 +240,8 @@ planted. What was planted lies in `sourcedata/truth/`:
 - `groups.tsv`: the group of each person, and the label due to him
 - `scanners.json`: how the sites differ
 - `sub-*/*_motion.tsv`: true head motion, volume by volume (mm and rad)
+- `sub-*/*_acquisition.json`: what else happened: slices that lost signal, shots that went wrong,
+  how the head had moved since the T1w, the tissue in the spectroscopy voxel
 
 `sourcedata/treatments.tsv` has the courses of treatment from which the label follows.
 """
@@ -249,6 +261,14 @@ def _named(
 def _motion_file(person: Person, **entities: str) -> Path:
     name = bids_name(_entities(person, **entities), "motion", ".tsv")
     return TRUTH / person.participant_id / name
+
+
+def _sidecar(person: Person, metadata: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "InstitutionName": f"Site {person.site}",
+        "SoftwareVersions": f"commissure {__version__}",
+        **metadata,
+    }
 
 
 def _stored(data: np.ndarray) -> np.ndarray:

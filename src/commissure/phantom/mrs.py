@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
@@ -20,65 +19,29 @@ from commissure.errors import ConfigError
 from commissure.images.atlas import jhu189
 from commissure.phantom.anatomy import Anatomy
 from commissure.phantom.person import Person, Protocol
-from commissure.phantom.spins import METABOLITES, WATER_PPM, Press, metabolite_fid
-
-VOI = "ACC"
+from commissure.phantom.spins import WATER_PPM
+from commissure.phantom.voxel_signals import (
+    METABOLITE_T1_T2_S,
+    SUMS,
+    VOI,
+    WATER_DENSITY,
+    drawn_concentrations,
+    lipid_signal,
+    macromolecule_signal,
+    metabolite_signal,
+    relaxation_weight,
+    residual_water,
+    tissue_water_share,
+    tnaa_line,
+    turning,
+    voigt_decay,
+    water_fid,
+)
 
 #: Labels of jhu189 that the voxel is centred on: pregenual and dorsal anterior cingulate, of which
 #: the atlas' dorsal part reaches far back: only what lies before and above these template mm.
 VOI_LABELS = ("rostral_ACC_L", "rostral_ACC_R", "dorsal_ACC_L", "dorsal_ACC_R")
 VOI_FROM_Y_MM, VOI_FROM_Z_MM = 12.0, 10.0
-
-#: Pure water, mmol/kg, and the water density of each tissue relative to it.
-WATER_MMOL_PER_KG = 55510.0
-WATER_DENSITY = {"gm": 0.78, "wm": 0.65, "csf": 0.97}
-
-#: T1 and T2 at 3 T in seconds, the set that FSL-MRS uses: what the amplitudes are made with.
-WATER_T1_T2_S = {"gm": (1.50, 0.088), "wm": (0.97, 0.073), "csf": (4.47, 2.03)}
-METABOLITE_T1_T2_S = (1.29, 0.194)
-
-#: T2 at 3 T in seconds during the acquisition (Wyss PO et al., Magn Reson Med 80:452-461, 2018, and
-#: the table in Osprey): it shapes the line, the loss up to the echo is the common one above.
-LINE_T2_S = {
-    "Asp": 0.111, "Cr": 0.156, "PCr": 0.150, "GABA": 0.102, "Gln": 0.122, "Glu": 0.126,
-    "GPC": 0.217, "PCh": 0.217, "GSH": 0.117, "Ins": 0.199, "NAA": 0.301, "NAAG": 0.185,
-    "Tau": 0.120, "PE": 0.110,
-}  # fmt: skip
-OTHER_LINE_T2_S = 0.150
-
-#: What each marker is the sum of, with the usual share of each part.
-SUMS: Mapping[str, Mapping[str, float]] = {
-    "glu": {"Glu": 1.0},
-    "gln": {"Gln": 1.0},
-    "gsh": {"GSH": 1.0},
-    "tnaa": {"NAA": 0.88, "NAAG": 0.12},
-    "tcr": {"Cr": 0.54, "PCr": 0.46},
-    "tcho": {"GPC": 0.62, "PCh": 0.38},
-    "ins": {"Ins": 1.0},
-}
-
-#: mmol/kg where a person's markers say nothing (de Graaf RA, In Vivo NMR Spectroscopy, 3rd ed.).
-DEFAULT_MMOL_PER_KG = {
-    "glu": 10.2, "gln": 3.0, "gsh": 1.9, "tnaa": 10.5, "tcr": 8.2, "tcho": 1.75, "ins": 6.5,
-    "Ala": 0.4, "Asc": 1.0, "Asp": 2.0, "GABA": 1.3, "Lac": 0.7, "PE": 1.5, "sIns": 0.35,
-    "Tau": 1.4,
-}  # fmt: skip
-
-#: Macromolecules at 3 T: ppm, FWHM in ppm, relative area (Birch R et al., Magn Reson Med 77:34-43,
-#: 2017), thinned to the broader lines.
-MACROMOLECULES = (
-    (0.91, 0.150, 0.72), (1.21, 0.150, 0.28), (1.39, 0.125, 0.38), (1.67, 0.120, 0.10),
-    (2.04, 0.200, 0.70), (2.25, 0.140, 0.33), (2.96, 0.120, 0.20), (3.11, 0.140, 0.11),
-    (3.67, 0.262, 0.45), (3.96, 0.293, 0.55),
-)  # fmt: skip
-MACROMOLECULE_PROTONS_MMOL_PER_KG = 22.0
-
-#: The part of the echo time that the first refocusing takes, and the real flip angle: together
-#: they change the multiplets of Glu by 2.5 % and of Gln by 3 % against ideal, even timing.
-FIRST_ECHO_SHARE = 0.47
-REFOCUSING_DEG = 172.0
-SHIFT_SD_PPM = 0.0025
-SHIFT_LIMIT_PPM = 0.005
 
 BAD_SHOTS = 0.05
 LIPID_PROBABILITY = 0.05
@@ -169,21 +132,18 @@ def simulate_mrs(
     concentrations = drawn_concentrations(person, rng)
     times = np.arange(protocol.mrs_points) / protocol.mrs_spectral_width_hz
     lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
-    shim = _voigt(times, lorentz_hz, gauss_hz)
+    shim = voigt_decay(times, lorentz_hz, gauss_hz)
 
-    clean = _metabolites(concentrations, protocol, times, shim, rng)
-    factor = tissue_water_share(fractions) * _weight(*METABOLITE_T1_T2_S, protocol)
-    naa = sum(
-        concentrations[name] * _fid(name, _sequence(protocol), times) * _decay(name, times)
-        for name in ("NAA", "NAAG")
-    )
-    peak = factor * float(np.abs(np.fft.fft(naa * shim)).max())
-    clean = factor * (clean + _macromolecules(protocol.field_mhz, times))
+    clean = metabolite_signal(concentrations, protocol, times, shim, rng)
+    factor = tissue_water_share(fractions) * relaxation_weight(*METABOLITE_T1_T2_S, protocol)
+    tnaa = tnaa_line(concentrations, protocol, times) * shim
+    peak = factor * float(np.abs(np.fft.fft(tnaa)).max())
+    clean = factor * (clean + macromolecule_signal(protocol.field_mhz, times))
     if rng.random() < LIPID_PROBABILITY:
-        clean += factor * _lipids(protocol.field_mhz, times, rng)
+        clean += factor * lipid_signal(protocol.field_mhz, times, rng)
     eddy = np.exp(1j * rng.uniform(-0.6, 0.6) * np.exp(-times / rng.uniform(0.02, 0.06)))
     water = water_fid(fractions, protocol, times) * shim
-    residual = _residual_water(abs(water[0]), protocol.field_mhz, times, rng)
+    residual = residual_water(abs(water[0]), protocol.field_mhz, times, rng)
 
     shots = _draw_shots(protocol.mrs_shots, rng)
     turn = np.exp(1j * (shots.phase_rad - 2 * np.pi * times[:, None] * shots.shift_hz))
@@ -278,131 +238,6 @@ def tissue_fractions(anatomy: Anatomy, affine: np.ndarray, *, who: str) -> dict[
     return {name: part / total for name, part in parts.items()}
 
 
-def drawn_concentrations(person: Person, rng: np.random.Generator) -> dict[str, float]:
-    """Concentration of every metabolite in mmol/kg: the person's markers, split and completed.
-
-    Shares within a sum and the metabolites that no marker names vary by 10 and 15 %.
-    """
-    concentrations = {}
-    for marker, parts in SUMS.items():
-        total = person.markers.get((marker, VOI), DEFAULT_MMOL_PER_KG[marker])
-        shares = {name: share * math.exp(0.1 * rng.normal()) for name, share in parts.items()}
-        for name, share in shares.items():
-            concentrations[name] = total * share / sum(shares.values())
-    for name in METABOLITES:
-        if name not in concentrations:
-            concentrations[name] = DEFAULT_MMOL_PER_KG[name] * math.exp(0.15 * rng.normal())
-    return concentrations
-
-
-def molal_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
-    """Share of each tissue in the water of the voxel, from volume fractions."""
-    water = {name: fractions[name] * density for name, density in WATER_DENSITY.items()}
-    return {name: value / sum(water.values()) for name, value in water.items()}
-
-
-def tissue_water_share(fractions: Mapping[str, float]) -> float:
-    """1 - F_CSF: the share of the voxel's water that metabolites are dissolved in."""
-    return 1 - molal_fractions(fractions)["csf"]
-
-
-def water_fid(
-    fractions: Mapping[str, float], protocol: Protocol, times_s: np.ndarray
-) -> np.ndarray:
-    """Signal of the voxel's water, 1 per molecule and mmol/kg at full relaxation, without shim.
-
-    Gasparovic C et al., Magn Reson Med 55:1219-1226, 2006: each tissue's water relaxes with its
-    own T1 and T2, before and during the acquisition.
-    """
-    signal = np.zeros(len(times_s), complex)
-    for name, share in molal_fractions(fractions).items():
-        t1, t2 = WATER_T1_T2_S[name]
-        signal += WATER_MMOL_PER_KG * share * _weight(t1, t2, protocol) * np.exp(-times_s / t2)
-    return signal
-
-
-def _weight(t1_s: float, t2_s: float, protocol: Protocol) -> float:
-    saturation = 1 - math.exp(-protocol.mrs_tr_s / t1_s)
-    return saturation * math.exp(-protocol.mrs_te_s / t2_s)
-
-
-def _sequence(protocol: Protocol) -> Press:
-    te = protocol.mrs_te_s
-    return Press(
-        protocol.field_mhz, FIRST_ECHO_SHARE * te, (1 - FIRST_ECHO_SHARE) * te, REFOCUSING_DEG
-    )
-
-
-@lru_cache(maxsize=64)
-def _cached_fid(name: str, press: Press, points: int, dwell_s: float) -> np.ndarray:
-    return metabolite_fid(name, press, np.arange(points) * dwell_s)
-
-
-def _fid(name: str, press: Press, times: np.ndarray) -> np.ndarray:
-    return _cached_fid(name, press, len(times), float(times[1]))
-
-
-def _decay(name: str, times: np.ndarray) -> np.ndarray:
-    return np.exp(-times / LINE_T2_S.get(name, OTHER_LINE_T2_S))
-
-
-def _voigt(times: np.ndarray, lorentz_hz: float, gauss_hz: float) -> np.ndarray:
-    """Decay of a line with these full widths at half maximum."""
-    gauss = (np.pi * gauss_hz * times) ** 2 / (4 * math.log(2))
-    return np.exp(-np.pi * lorentz_hz * times - gauss)
-
-
-def _turning(ppm: float, field_mhz: float, times: np.ndarray) -> np.ndarray:
-    """A line at a chemical shift, in the phase convention of NIfTI-MRS."""
-    return np.exp(-2j * np.pi * (ppm - WATER_PPM) * field_mhz * times)
-
-
-def _metabolites(
-    concentrations: Mapping[str, float],
-    protocol: Protocol,
-    times: np.ndarray,
-    shim: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    press = _sequence(protocol)
-    signal = np.zeros(len(times), complex)
-    for name, concentration in concentrations.items():
-        shift = np.clip(rng.normal(0, SHIFT_SD_PPM), -SHIFT_LIMIT_PPM, SHIFT_LIMIT_PPM)
-        moved = _turning(WATER_PPM + shift, protocol.field_mhz, times)
-        signal += concentration * _fid(name, press, times) * _decay(name, times) * moved
-    return signal * shim
-
-
-def _macromolecules(field_mhz: float, times: np.ndarray) -> np.ndarray:
-    signal = np.zeros(len(times), complex)
-    for ppm, fwhm_ppm, area in MACROMOLECULES:
-        line = _turning(ppm, field_mhz, times) * _voigt(times, 0.0, fwhm_ppm * field_mhz)
-        signal += area * MACROMOLECULE_PROTONS_MMOL_PER_KG / 2 * line
-    return signal
-
-
-def _lipids(field_mhz: float, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fat from outside the voxel, broad and out of phase."""
-    phase = np.exp(1j * rng.uniform(-np.pi, np.pi))
-    lines = ((0.89, 0.16, 6.0), (1.28, 0.17, 20.0))
-    return phase * sum(
-        area * _turning(ppm, field_mhz, times) * _voigt(times, 0.0, fwhm * field_mhz)
-        for ppm, fwhm, area in lines
-    )
-
-
-def _residual_water(
-    water: float, field_mhz: float, times: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """What water suppression leaves: a few lines around 4.65 ppm, each with a phase of its own."""
-    signal = np.zeros(len(times), complex)
-    for _ in range(rng.integers(3, 7)):
-        height = water * rng.uniform(2e-4, 8e-4) * np.exp(1j * rng.uniform(-np.pi, np.pi))
-        line = _turning(WATER_PPM + rng.normal(0, 0.04), field_mhz, times)
-        signal += height * line * _voigt(times, rng.uniform(3, 8), rng.uniform(3, 6))
-    return signal
-
-
 def _draw_shots(count: int, rng: np.random.Generator) -> Shots:
     drift = rng.choice([-1, 1]) * rng.uniform(0.02, 0.1) * np.arange(count)
     return Shots(
@@ -416,14 +251,14 @@ def _corrupted(
     shot: np.ndarray, peak: float, field_mhz: float, times: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """A shot during which the person moved: weaker, broader, shifted, with water and fat."""
-    moved = shot * rng.uniform(0.4, 0.8) * _voigt(times, rng.uniform(5, 15), 0.0)
+    moved = shot * rng.uniform(0.4, 0.8) * voigt_decay(times, rng.uniform(5, 15), 0.0)
     moved = moved * np.exp(1j * (rng.uniform(-1.5, 1.5) - 2 * np.pi * rng.uniform(-8, 8) * times))
     # peak is a height in the spectrum: divided by the line's 1/e time in samples it is a height
     # in time.
     height = peak * (np.pi * 12 * times[1])
     phase = np.exp(1j * rng.uniform(-np.pi, np.pi))
-    water = 3 * height * _turning(WATER_PPM, field_mhz, times) * _voigt(times, 10, 5)
-    fat = height * _turning(1.3, field_mhz, times) * _voigt(times, 15, 15)
+    water = 3 * height * turning(WATER_PPM, field_mhz, times) * voigt_decay(times, 10, 5)
+    fat = height * turning(1.3, field_mhz, times) * voigt_decay(times, 15, 15)
     return moved + phase * (water + fat)
 
 
@@ -439,9 +274,7 @@ def _coils(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 
 
 def _truth(concentrations: Mapping[str, float]) -> dict[tuple[str, str], float]:
-    totals = {
-        marker: sum(concentrations[name] for name in parts) for marker, parts in SUMS.items()
-    }
+    totals = {marker: sum(concentrations[name] for name in parts) for marker, parts in SUMS.items()}
     totals["glx"] = totals["glu"] + totals["gln"]
     truth = {(marker, VOI): value for marker, value in totals.items()}
     for marker, value in totals.items():

@@ -244,7 +244,7 @@ def _typical_pairs() -> np.ndarray:
     thalamus, striatum = _subcortical(THALAMUS), _subcortical(STRIATUM)
     limbic = _subcortical(SUBCORTEX[-4:])
     for rows, value in ((thalamus, THALAMUS_CORTEX), (striatum, STRIATUM_CORTEX)):
-        matrix[np.ix_(rows, range(cortex))] = value
+        matrix[np.ix_(rows, np.arange(cortex))] = value
         matrix[np.ix_(rows, rows)] = 0.4
     matrix[np.ix_(limbic, network_parcels(labels, "Default"))] = HIPPOCAMPUS_DEFAULT
     matrix[np.ix_(limbic, limbic)] = 0.3

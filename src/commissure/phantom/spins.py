@@ -119,7 +119,10 @@ METABOLITES: Mapping[str, tuple[SpinGroup, ...]] = {
         _line(3.212, 9),
         _coupled(
             (3.605, 3.672, 3.903, 3.871, 3.946),
-            {(1, 2): -14.78, (1, 3): 5.77, (2, 3): 4.53, (3, 4): 5.77, (3, 5): 4.53, (4, 5): -14.78},
+            {
+                (1, 2): -14.78, (1, 3): 5.77, (2, 3): 4.53, (3, 4): 5.77, (3, 5): 4.53,
+                (4, 5): -14.78,
+            },
             (0.0, 0.0, 0.0, 6.03, 6.03),
         ),
         _ethylene(
@@ -247,17 +250,16 @@ def group_lines(group: SpinGroup, press: Press) -> tuple[np.ndarray, np.ndarray]
     return frequencies, amplitudes
 
 
-def _lines(
-    hz: tuple[float, ...], group: SpinGroup, press: Press
-) -> tuple[np.ndarray, np.ndarray]:
+def _lines(hz: tuple[float, ...], group: SpinGroup, press: Press) -> tuple[np.ndarray, np.ndarray]:
     n = len(hz)
     ix, iy, iz = _spin_operators(n)
-    hamiltonian = sum(2 * np.pi * f * z for f, z in zip(hz, iz, strict=True)).astype(complex)
+    hamiltonian = 2 * np.pi * np.tensordot(hz, iz, axes=1).astype(complex)
     for (i, j), coupling in group.couplings_hz:
         for axis in (ix, iy, iz):
             hamiltonian += 2 * np.pi * coupling * (axis[i - 1] @ axis[j - 1])
     energies, vectors = np.linalg.eigh(hamiltonian)
-    quantum_number = np.rint(2 * sum(iz).diagonal().real) / 2
+    total_x, total_y, total_z = (axis.sum(axis=0) for axis in (ix, iy, iz))
+    quantum_number = np.rint(2 * total_z.diagonal().real) / 2
     order = quantum_number[:, None] - quantum_number[None, :]
 
     def evolved(state: np.ndarray, seconds: float) -> np.ndarray:
@@ -265,16 +267,16 @@ def _lines(
         return step @ state @ step.conj().T
 
     angle = math.radians(press.refocusing_deg)
-    flips, axes = np.linalg.eigh(sum(iy))
+    flips, axes = np.linalg.eigh(total_y)
     pulse = (axes * np.exp(-1j * angle * flips)) @ axes.conj().T
-    state = sum(ix) * (order == -1)
+    state = total_x * (order == -1)
     state = evolved(state, press.te1_s / 2)
     state = (pulse @ state @ pulse.conj().T) * (order == 1)
     state = evolved(state, (press.te1_s + press.te2_s) / 2)
     state = (pulse @ state @ pulse.conj().T) * (order == -1)
     state = evolved(state, press.te2_s / 2) / math.sin(angle / 2) ** 4
 
-    detector = vectors.conj().T @ (sum(ix) + 1j * sum(iy)) @ vectors
+    detector = vectors.conj().T @ (total_x + 1j * total_y) @ vectors
     weights = detector.T * (vectors.conj().T @ state @ vectors) / 2 ** (n - 1)
     frequencies = -(energies[:, None] - energies[None, :]) / (2 * np.pi)
     seen = np.abs(weights) > 1e-7
@@ -287,13 +289,14 @@ def _lines(
 
 
 @lru_cache(maxsize=8)
-def _spin_operators(n: int) -> tuple[list[np.ndarray], ...]:
+def _spin_operators(n: int) -> tuple[np.ndarray, ...]:
+    """Operators x, y, z of each of n spins: three arrays (n, 2**n, 2**n)."""
     pauli = (
         np.array([[0, 1], [1, 0]]) / 2,
         np.array([[0, -1j], [1j, 0]]) / 2,
         np.array([[1, 0], [0, -1]]) / 2,
     )
     return tuple(
-        [np.kron(np.kron(np.eye(2**i), one), np.eye(2 ** (n - i - 1))) for i in range(n)]
+        np.array([np.kron(np.kron(np.eye(2**i), one), np.eye(2 ** (n - i - 1))) for i in range(n)])
         for one in pauli
     )

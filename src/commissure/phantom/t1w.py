@@ -112,7 +112,6 @@ def _metadata(person: Person, protocol: Protocol) -> dict[str, object]:
         "MagneticFieldStrength": round(protocol.field_t, 2),
         "Manufacturer": person.scanner.manufacturer,
         "ManufacturersModelName": person.scanner.model,
-        "InstitutionName": f"Site {person.site}",
         "PulseSequenceType": "MPRAGE",
         "MRAcquisitionType": "3D",
         "RepetitionTime": 2.3,

@@ -27,8 +27,10 @@ _AREAS = (
     ("auc_pooled", "pooled"),
 )
 
-#: Columns under which predictions may hold the probability of the positive label.
-_PROBABILITY = ("probability", "prediction", "score", "p")
+# The scheme of predictions.tsv in which a whole site is left out of training.
+_LEFT_OUT = "leave_site_out"
+# The marker of importance.tsv that stands for all that a modality says.
+_EVIDENCE = "evidence"
 
 
 def fitted(results: Results) -> bool:
@@ -64,16 +66,22 @@ def best_baseline(metrics: Mapping[str, Any]) -> str | None:
     return max(found, key=lambda name: found[name]) if found else None
 
 
-def chance_limit(positive: int, negative: int) -> float | None:
-    """AUC that a classifier knowing nothing exceeds in one of twenty studies of this size.
+def chance_limit(sites: Sequence[tuple[int, int]]) -> float | None:
+    """AUC within site that a classifier knowing nothing exceeds in one of twenty studies.
 
-    From the variance of the Mann-Whitney statistic without ties,
-    (n1 + n0 + 1) / (12 n1 n0), in the normal approximation.
+    From the variance of the Mann-Whitney statistic without ties, (n1 + n0 + 1) / (12 n1 n0) in
+    each site, sites weighted by their pairs n1 n0, in the normal approximation.
+
+    Parameters
+    ----------
+    sites
+        People with the positive and with the negative label, per site.
     """
-    if positive < 1 or negative < 1:
+    pairs = sum(n1 * n0 for n1, n0 in sites)
+    if not pairs:
         return None
-    spread = math.sqrt((positive + negative + 1) / (12 * positive * negative))
-    return min(1.0, 0.5 + 1.6448536 * spread)
+    variance = sum(n1 * n0 * (n1 + n0 + 1) / 12 for n1, n0 in sites) / pairs**2
+    return min(1.0, 0.5 + 1.6448536 * math.sqrt(variance))
 
 
 def area_words(area: Mapping[str, Any] | None) -> str:
@@ -118,7 +126,7 @@ def models(results: Results, people: Cohort) -> dict[str, Any]:
         ],
         "forest": _forest(own),
         "curves": _curves(results, people, main),
-        "importance": _importance(results.tables["fusion/importance.tsv"]),
+        "importance": _importance(results.tables["fusion/importance.tsv"], main),
         "sites": [
             {
                 "site": site,
@@ -211,7 +219,7 @@ def person_predictions(
     """Outcome and mean out-of-fold probability of each person under one model.
 
     Repeats of the cross-validation are averaged per person, so that everyone counts once;
-    predictions of the leave-one-site-out scheme are not mixed in.
+    predictions for a left-out site are not mixed in.
 
     Returns
     -------
@@ -219,23 +227,15 @@ def person_predictions(
         Outcomes (0 or 1) and probabilities, shape (people,); None where the model has none, or
         only one outcome occurs.
     """
-    probability = next((name for name in _PROBABILITY if name in table), None)
-    truth = next((name for name in ("true_label", "label", "outcome", "y") if name in table), None)
-    if probability is None or truth is None or "model" not in table:
-        return None
-    own = table[(table["model"] == model) & table[probability].notna()]
-    if "scheme" in own:
-        schemes = list(own["scheme"].unique())
-        inside = [name for name in schemes if "leave" not in str(name)] or schemes
-        own = own[own["scheme"] == inside[0]] if inside else own
-    if own.empty:
-        return None
+    own = table[
+        (table["model"] == model) & (table["scheme"] != _LEFT_OUT) & table["probability"].notna()
+    ]
     by_person = own.groupby("participant_id")
-    score = by_person[probability].mean().to_numpy(float)
-    outcome = (by_person[truth].first().astype(str).isin([positive, "1", "1.0", "True"])).to_numpy()
-    if outcome.all() or not outcome.any():
+    score = by_person["probability"].mean().to_numpy(float)
+    outcome = (by_person["label"].first() == positive).to_numpy(int)
+    if len(set(outcome)) < 2:
         return None
-    return outcome.astype(int), score
+    return outcome, score
 
 
 def _curves(results: Results, people: Cohort, main: str | None) -> dict[str, Any] | None:
@@ -286,22 +286,36 @@ def _curves(results: Results, people: Cohort, main: str | None) -> dict[str, Any
     }
 
 
-def _importance(table: pd.DataFrame, most: int = 15) -> dict[str, Any] | None:
-    """The first rows of the importance table, as it is sorted, with its own columns."""
-    if table.empty:
+def _importance(table: pd.DataFrame, main: str | None, most: int = 15) -> dict[str, Any] | None:
+    """The markers that one model follows most, and the weight of each modality in the main one.
+
+    Marker weights are of the first model of the table that has any; a fused model may weigh only
+    modalities (its rows name the marker ``evidence``).
+    """
+    whole = table["marker"] == _EVIDENCE
+    markers = table[~whole]
+    if len(markers):
+        markers = markers[markers["model"] == markers["model"].iloc[0]]
+    shares = table[whole & (table["model"] == main)]
+    if markers.empty and shares.empty:
         return None
-    shown = table.head(most)
-    numeric = [name for name in shown if shown[name].dtype.kind in "fiu"]
     return {
-        "columns": [str(name).replace("_", " ") for name in shown],
-        "numeric": [name in numeric for name in shown],
+        "model": markers["model"].iloc[0] if len(markers) else "",
+        "main": main,
+        "of": len(markers),
         "rows": [
-            [words.number(cell) if name in numeric else str(cell)
-             for name, cell in zip(shown.columns, row, strict=True)]
-            for row in shown.itertuples(index=False)
+            {
+                "modality": words.modality(row["modality"]),
+                "name": words.marker_name(row["marker"], row["region"]),
+                "weight": words.fixed(row["weight"]),
+            }
+            for row in markers.head(most).to_dict("records")
         ],
-        "of": len(table),
-    }  # fmt: skip
+        "shares": [
+            f"{words.modality(row['modality'])} {words.percent(row['weight'], 1)}"
+            for row in shares.to_dict("records")
+        ],
+    }
 
 
 def falsification(results: Results) -> dict[str, Any]:
@@ -315,7 +329,7 @@ def falsification(results: Results) -> dict[str, Any]:
                 "name": str(check.get("name", "")).replace("_", " "),
                 "question": words.without_paths(check.get("question") or ""),
                 "value": _told(check.get("value")),
-                "expected": _told(check.get("expected")),
+                "expected": words.limit(_told(check.get("expected"))),
                 "verdict": "not decided" if passed is None else "held" if passed else "failed",
                 "words": words.sentence(words.without_paths(check.get("words") or "")),
             }

@@ -55,9 +55,11 @@ def chosen(results: Results, most: int) -> list[tuple[str, str]]:
 def persons(results: Results, settings: ReportSettings) -> dict[str, Any]:
     """Everything that the section on individual figures shows."""
     budget = settings.figures_mb * 1e6
-    entries: list[Mapping[str, Any]] = []
+    entries: dict[str, Mapping[str, Any]] = {}
     too_large: list[str] = []
-    for who, reason in chosen(results, settings.subjects_with_figures):
+    picked = dict(chosen(results, settings.subjects_with_figures))
+    for who in _from_both_ends(list(picked)):
+        reason = picked[who]
         images = []
         for path in results.figures:
             person, session, modality = place(path, results.folder)
@@ -76,14 +78,20 @@ def persons(results: Results, settings: ReportSettings) -> dict[str, Any]:
                 }
             )
         if images:
-            entries.append({"who": who, "reason": reason, "images": images})
+            entries[who] = {"who": who, "reason": reason, "images": images}
     people = {place(path, results.folder)[0] for path in results.figures}
     return {
-        "people": entries,
+        "people": [entries[who] for who in picked if who in entries],
         "too_large": too_large,
         "others": len(people) - len(entries),
         "figures": len(results.figures),
     }
+
+
+def _from_both_ends(names: list[str]) -> list[str]:
+    """First, last, second, last but one ...: flagged and unflagged people share the space."""
+    ends = [name for pair in zip(names, reversed(names), strict=True) for name in pair]
+    return list(dict.fromkeys(ends))
 
 
 def figure_words(path: Path, session: str, modality: str) -> str:

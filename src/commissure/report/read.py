@@ -29,14 +29,16 @@ TABLES: Mapping[str, tuple[str, ...]] = {
         "participant_id", "session", "modality", "region", "marker", "unit", "true", "recovered",
     ),
     "fusion/labels.tsv": ("participant_id", "label", "reason"),
-    "fusion/predictions.tsv": ("participant_id",),
-    "fusion/importance.tsv": (),
+    "fusion/predictions.tsv": (
+        "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
+    ),
+    "fusion/importance.tsv": ("model", "modality", "region", "marker", "weight"),
 }  # fmt: skip
 
 _TEXT = (
     "participant_id", "session", "modality", "scan", "product", "state", "cause", "command", "rule",
-    "limit", "region", "marker", "unit", "contrast", "label", "reason", "model", "site", "block",
-    "true_label",
+    "limit", "region", "marker", "unit", "contrast", "label", "reason", "model", "scheme", "fold",
+    "site",
 )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from commissure.report.losses import totals
 from commissure.report.models import area_words, best_baseline, chance_limit, fitted, main_model
 from commissure.report.read import Results, modality_order
 
-# Riley's criteria for a logistic model of ten predictors at a prevalence of 30 %, AUC 0.70
-# (Riley et al. 2020, BMJ 368:m441).
+# People for a shrinkage of 0.9 in a logistic model of ten predictors at a prevalence of 30 % and an
+# AUC of 0.70 (Riley et al. 2019, Stat Med 38:1276).
 _RILEY_PEOPLE = 810
 
 
@@ -148,7 +148,14 @@ def _limits(
     value, low, high = area.get("value"), area.get("ci_low"), area.get("ci_high")
     n, positive = int(model.get("n") or 0), int(model.get("n_positive") or 0)
     if words.is_number(low) and words.is_number(high):
-        if low <= 0.5 <= high:
+        shuffled = model.get("p_permutation")
+        if low <= 0.5 <= high and words.is_number(shuffled) and shuffled < 0.05:
+            limits.append(
+                f"The interval from {words.interval(low, high)} contains 0.50, although shuffling "
+                f"the labels gives p {words.p_value(shuffled)}: with so few people the two can "
+                "disagree, and neither alone is to be relied upon."
+            )
+        elif low <= 0.5 <= high:
             limits.append(
                 f"The interval from {words.interval(low, high)} contains 0.50: these data do not "
                 "show that the model knows anything about resistance, nor that it does not."
@@ -158,13 +165,21 @@ def _limits(
                 f"The interval from {words.interval(low, high)} is too wide to say how good "
                 "the model is."
             )
-    by_chance = chance_limit(positive, n - positive)
-    if by_chance and n < 300:
+    sites = (metrics.get("question") or {}).get("sites") or {}
+    by_chance = chance_limit(
+        [(s["n_positive"], s["n"] - s["n_positive"]) for s in sites.values()]
+        or [(positive, n - positive)]
+    )
+    if by_chance and not words.is_number(model.get("p_permutation")):
         limits.append(
             f"With {positive} and {n - positive} people, a classifier that knows nothing exceeds "
-            f"{words.fixed(by_chance)} in one of twenty studies. Criteria for the size of such "
-            f"studies ask for about {_RILEY_PEOPLE} people for a model of ten predictors with an "
-            "AUC of 0.70 (Riley et al. 2020, BMJ 368:m441)."
+            f"{words.fixed(by_chance)} in one of twenty studies; the labels were not shuffled to "
+            "see by how much."
+        )
+    if n < _RILEY_PEOPLE:
+        limits.append(
+            f"{n} people are few: a model of only ten predictors with an AUC of 0.70 asks for "
+            f"about {_RILEY_PEOPLE} (Riley et al. 2019, Stat Med 38:1276)."
         )
     rival = best_baseline(metrics)
     if rival and words.is_number(value):
@@ -180,7 +195,6 @@ def _limits(
                 "gain from the images is not established."
             )
     away = (model.get("auc_leave_site_out") or {}).get("value")
-    sites = (metrics.get("question") or {}).get("sites") or {}
     if len(sites) == 1 or not people.known_sites:
         limits.append("All people come from one site: nothing is known about another scanner.")
     elif words.is_number(away) and words.is_number(value) and value - away > 0.1:
@@ -239,9 +253,10 @@ def _numbers(
         )  # fmt: skip
     rows = falsified["rows"]
     if rows:
+        names = words.some([row["name"] for row in falsified["failed"]], 2) or "none"
+        undecided = f", {falsified['open']} not decided" if falsified["open"] else ""
         out.append(
             (f"{falsified['held']} of {len(rows)}", "falsification checks passed",
-             words.some([row["name"] for row in falsified["failed"]], 2) + " failed"
-             if falsified["failed"] else "none failed")
+             f"{names} failed{undecided}")
         )  # fmt: skip
     return out

@@ -153,7 +153,7 @@ def capital(text: str) -> str:
 
 def limit(text: Any) -> str:
     """Write a limit with the signs of print: ``≤ 0.55``."""
-    return str(text or "").replace("<=", "≤").replace(">=", "≥")
+    return str(text or "").replace("<=", "≤").replace(">=", "≥").replace("+-", "±")
 
 
 def power_of_ten(values: Iterable[float]) -> tuple[float, str]:

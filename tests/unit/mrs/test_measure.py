@@ -84,7 +84,7 @@ def test_concentrations_ratios_and_confounds(
         if marker != "tcr":
             assert found[f"{marker}_tcr"] == pytest.approx(planted / creatine, rel=limit), marker
     assert found["f_csf"] == pytest.approx(0.15, abs=1e-3)
-    assert found["fwhm"] == pytest.approx(6.55 / 123.25, rel=0.1)
+    assert found["fwhm"] == pytest.approx(6.58 / 123.25, rel=0.1)
     assert (record["flags"], record["missing"]) == ([], {})
     rejection = next(s for s in record["steps"] if s["step"] == "shot rejection")
     assert rejection["rejected"] == list(acquisition.bad)

@@ -25,7 +25,7 @@ def test_echo_time_in_milliseconds(write_press: Callable, wrong: float) -> None:
     with pytest.raises(DatasetError) as caught:
         read(write_press(shots=1, coils=1, sidecar={"EchoTime": wrong}))
     sentence = str(caught.value)
-    for part in (f"EchoTime is {wrong:.10g}", "sub-01_voi-ACC_svs.nii.gz", "0.005 to 0.5 s"):
+    for part in (f"EchoTime is {wrong:.10g}", "sub-01_voi-ACC_svs.json", "0.005 to 0.5 s"):
         assert part in sentence
 
 
@@ -38,6 +38,7 @@ def test_echo_time_in_milliseconds(write_press: Callable, wrong: float) -> None:
         ({"MagneticFieldStrength": 7}, "MagneticFieldStrength 7 T"),
         ({"ResonantNucleus": "31P"}, "ResonantNucleus is 31P in"),
         ({"EchoTime": "short"}, "EchoTime is short"),
+        ({"EchoTime": None}, "EchoTime is absent"),
     ],
 )
 def test_sidecars_that_cannot_be(write_press: Callable, fields: dict, words: str) -> None:

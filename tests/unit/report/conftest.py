@@ -252,15 +252,15 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
     shown = {}
     predictions = []
     for name, kind, strength, about in (
-        ("stacked", "fusion", 0.7, "a ridge over the single-modality models"),
-        ("late", "fusion", 0.6, "the mean of the single-modality models"),
+        ("late", "fusion", 0.72, "the mean of the single-modality models"),
+        ("stacked", "fusion", 0.6, "a ridge over the single-modality models"),
         ("anat", "modality", 0.4, "volumes alone"),
         ("func", "modality", 0.2, "connectivity alone"),
         ("dwi", "modality", 0.5, "tract averages alone"),
         ("mrs", "modality", 0.6, "metabolites alone"),
-        ("clinical_only", "baseline", 0.55, "age, sex and age at onset"),
-        ("confounds_only", "baseline", 0.1, "motion, noise and head size"),
-        ("site_only", "baseline", 0.0, "the site"),
+        ("clinical", "baseline", 0.55, "age, sex and age at onset"),
+        ("confounds", "baseline", 0.1, "motion, noise and head size"),
+        ("site", "baseline", 0.0, "the site"),
     ):
         area = 0.5 + 0.25 * strength
         shown[name] = {
@@ -278,14 +278,21 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
             own = base - strength / 2 + rng.normal(0, 0.8)
             for repeat in range(3):
                 score = 1 / (1 + np.exp(-own - rng.normal(0, 0.2)))
-                predictions.append(
-                    (person, site[person], label, name, "within_site", repeat, score)
-                )
-    columns = ["participant_id", "site", "label", "model", "scheme", "repeat", "probability"]
+                predictions.append((person, name, "cv", repeat, "0", site[person], label, score))
+    columns = [
+        "participant_id",
+        "model",
+        "scheme",
+        "repeat",
+        "fold",
+        "site",
+        "label",
+        "probability",
+    ]
     write_table(_frame(predictions, columns), folder / "fusion/predictions.tsv")
     write_json(
         {
-            "status": "fitted", "reason": "",
+            "status": "fitted", "primary": "late",
             "question": {
                 "positive": "resistant", "negative": "responsive", "n": n, "n_positive": positive,
                 "n_indeterminate": 1, "n_controls": 16,
@@ -309,11 +316,12 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
         },
         folder / "fusion/falsification.json",
     )  # fmt: skip
-    write_table(
-        pd.DataFrame({"marker": ["gsh", "fa"], "region": ["ACC", "WM"], "importance": [.04, .02],
-                      "selection_frequency": [0.92, 0.81]}),
-        folder / "fusion/importance.tsv",
-    )  # fmt: skip
+    weights = [
+        ("stacked", "mrs", "ACC", "gsh", -0.61), ("stacked", "dwi", "WM", "fa", -0.42),
+        ("late", "mrs", "", "evidence", 0.64), ("late", "dwi", "", "evidence", 0.36),
+    ]  # fmt: skip
+    columns = ["model", "modality", "region", "marker", "weight"]
+    write_table(_frame(weights, columns), folder / "fusion/importance.tsv")
 
 
 def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:

@@ -50,9 +50,11 @@ def test_chance_limit_agrees_with_shuffling():
     rng = np.random.default_rng(6)
     outcome = np.r_[np.ones(14), np.zeros(16)]
     areas = [area(outcome, rng.normal(size=30)) for _ in range(4000)]
-    limit = chance_limit(14, 16)
+    limit = chance_limit([(14, 16)])
     assert limit == pytest.approx(np.quantile(areas, 0.95), abs=0.012)
-    assert chance_limit(0, 16) is None
+    assert chance_limit([(0, 16)]) is None
+    # Two equal sites: variance halves, 0.5 + 1.645 * sqrt(31 / (12 * 224) / 2).
+    assert chance_limit([(14, 16)] * 2) == pytest.approx(0.6249, abs=1e-4)
 
 
 def test_the_main_model_is_chosen_by_its_place_not_by_its_result():
@@ -72,8 +74,11 @@ def test_predictions_are_averaged_per_person():
             "model": ["a", "a", "a", "a", "b"],
             "label": ["resistant", "resistant", "responsive", "responsive", "resistant"],
             "probability": [0.2, 0.6, 0.1, 0.3, 0.99],
+            "scheme": "cv",
         }
     )
+    away = table.head(4).assign(scheme="leave_site_out", probability=0.95)
+    table = pd.concat([table, away], ignore_index=True)
     found = person_predictions(table, "a", "resistant")
     assert found is not None
     assert list(found[0]) == [1, 0]

@@ -8,16 +8,16 @@ rule anat_preprocess:
         manifest=work("batches/batch-{batch}.tsv"),
     output:
         status=status("anat_preprocess"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.anat.model_dump(mode="json"),
-        code=code("anat/preprocess.py"),
     log:
         log_of("anat_preprocess"),
     benchmark:
         benchmark_of("anat_preprocess")
     resources:
         mem_mb=memory(3000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.anat.model_dump(mode="json"),
+        code=code("anat/preprocess.py"),
     script:
         "../../scripts/anat/preprocess.py"

@@ -9,16 +9,16 @@ rule dwi_preprocess:
         anat=anatomy,
     output:
         status=status("dwi_preprocess"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.dwi.model_dump(mode="json"),
-        code=code("dwi/preprocess.py"),
     log:
         log_of("dwi_preprocess"),
     benchmark:
         benchmark_of("dwi_preprocess")
     resources:
         mem_mb=memory(3000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.dwi.model_dump(mode="json"),
+        code=code("dwi/preprocess.py"),
     script:
         "../../scripts/dwi/preprocess.py"

@@ -9,16 +9,16 @@ rule func_preprocess:
         anat=anatomy,
     output:
         status=status("func_preprocess"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.func.model_dump(mode="json"),
-        code=code("func/preprocess.py"),
     log:
         log_of("func_preprocess"),
     benchmark:
         benchmark_of("func_preprocess")
     resources:
         mem_mb=memory(3000),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.func.model_dump(mode="json"),
+        code=code("func/preprocess.py"),
     script:
         "../../scripts/func/preprocess.py"

@@ -9,16 +9,16 @@ rule mrs_preprocess:
         anat=anatomy,
     output:
         status=status("mrs_preprocess"),
-    params:
-        bids_dir=settings.bids_dir,
-        output_dir=settings.output_dir,
-        settings=settings.mrs.model_dump(mode="json"),
-        code=code("mrs/preprocess.py"),
     log:
         log_of("mrs_preprocess"),
     benchmark:
         benchmark_of("mrs_preprocess")
     resources:
         mem_mb=memory(1500),
+    params:
+        bids_dir=settings.bids_dir,
+        output_dir=output_folder,
+        settings=settings.mrs.model_dump(mode="json"),
+        code=code("mrs/preprocess.py"),
     script:
         "../../scripts/mrs/preprocess.py"

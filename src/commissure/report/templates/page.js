@@ -7,7 +7,7 @@
   window.addEventListener("beforeprint", function () {
     folds.forEach(function (fold) {
       fold.dataset.was = fold.open ? "open" : "";
-      fold.open = true;
+      fold.open = fold.open || !fold.classList.contains("long");
     });
   });
   window.addEventListener("afterprint", function () {

@@ -1,0 +1,148 @@
+"""What tells a good segmentation and registration from a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from commissure.anat.volumes import looked_up
+from commissure.images.load import zooms_mm
+from commissure.images.template import template
+from commissure.rows import Check
+
+#: Limits of methods.md B4 (intracranial volume, hippocampus) and of this engine's own experience.
+TIV_L = (1.1, 2.0)
+HIPPOCAMPUS_ML = (2.5, 5.5)
+ASYMMETRY = 0.2
+MASK_DICE = 0.9
+TEMPLATE_CORRELATION = 0.7
+CNR = 1.5
+FOLDED_PERCENT = 0.1
+
+#: Checks that throw doubt on every volume of the person.
+GENERAL = (
+    "tiv_l", "mask_dice_template", "mask_components", "template_correlation", "cnr_gm_wm",
+    "folded_percent",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the template, carried into the T1w, agrees with it.
+
+    Attributes
+    ----------
+    mask_dice
+        Overlap of the brain mask with the template's.
+    correlation
+        Of T1w intensities with the template's, inside both masks.
+    folded_percent
+        Share of brain voxels at which the mapping turns inside out.
+    """
+
+    mask_dice: float
+    correlation: float
+    folded_percent: float
+
+
+def template_fit(
+    t1w: np.ndarray, mask: np.ndarray, coordinates: np.ndarray, affine: np.ndarray
+) -> Fit:
+    """Compare a T1w with the template at corresponding points.
+
+    Parameters
+    ----------
+    t1w, mask
+        (X, Y, Z) intensities; bool.
+    coordinates
+        (X, Y, Z, 3) template mm of each voxel.
+    affine
+        4x4 of the T1w's grid, for the handedness of its axes.
+    """
+    carried = looked_up(template("mask"), coordinates) > 0
+    both = carried & mask
+    dice = 2 * both.sum() / max(1, carried.sum() + mask.sum())
+    # The template shows an average brain: fine detail of the person has no counterpart there.
+    seen = looked_up(template("T1w", resolution_mm=2.0), coordinates[both])
+    correlation = float(np.corrcoef(t1w[both], seen)[0, 1]) if both.sum() > 9 else float("nan")
+    slopes = np.stack([np.gradient(coordinates, axis=a)[mask] for a in range(3)], axis=-1)
+    turned = np.linalg.det(slopes) * np.sign(np.linalg.det(affine[:3, :3]))
+    known = np.isfinite(turned)
+    folded = 100 * float((turned[known] <= 0).mean()) if known.any() else float("nan")
+    return Fit(float(dice), correlation, folded)
+
+
+def contrast_to_noise(t1w: np.ndarray, posterior: np.ndarray) -> float:
+    """Difference of white and grey matter over their spread, in voxels of nearly one tissue."""
+    grey, white = (t1w[part > 0.9] for part in posterior[:2])
+    if min(grey.size, white.size) < 50:
+        return float("nan")
+    return float((white.mean() - grey.mean()) / np.hypot(white.std(), grey.std()))
+
+
+def components(mask: np.ndarray, affine: np.ndarray, *, larger_than_ml: float = 1.0) -> int:
+    """Number of connected parts of a mask that are larger than a volume."""
+    from scipy.ndimage import label
+
+    sizes = np.bincount(label(mask)[0].ravel())[1:] * np.prod(zooms_mm(affine)) / 1000
+    return int((sizes > larger_than_ml).sum())
+
+
+def checks(
+    volumes: Mapping[str, float], fit: Fit, *, cnr: float, mask_components: int
+) -> list[Check]:
+    """Compare measured numbers with their limits.
+
+    Parameters
+    ----------
+    volumes
+        mm³ by tissue and structure.
+    fit
+        Agreement with the template.
+    cnr
+        From :func:`contrast_to_noise`.
+    mask_components
+        From :func:`components`.
+    """
+
+    def between(name: str, value: float, low: float, high: float, note: str = "") -> Check:
+        return Check(name, value, f"{low} to {high}", bool(low <= value <= high), note)
+
+    left, right = volumes["Hippocampus_L"], volumes["Hippocampus_R"]
+    asymmetry = abs(left - right) / max(1e-9, (left + right) / 2)
+    return [
+        between("tiv_l", volumes["TIV"] / 1e6, *TIV_L),
+        between("hippocampus_left_ml", left / 1000, *HIPPOCAMPUS_ML),
+        between("hippocampus_right_ml", right / 1000, *HIPPOCAMPUS_ML),
+        Check(
+            "hippocampus_asymmetry", asymmetry, f"< {ASYMMETRY}", asymmetry < ASYMMETRY,
+            "difference of the sides over their mean",
+        ),
+        Check("mask_dice_template", fit.mask_dice, f">= {MASK_DICE}", fit.mask_dice >= MASK_DICE),
+        Check(
+            "template_correlation", fit.correlation, f">= {TEMPLATE_CORRELATION}",
+            bool(fit.correlation >= TEMPLATE_CORRELATION),
+            "T1w intensities against the template's at the same place",
+        ),
+        Check(
+            "folded_percent", fit.folded_percent, f"<= {FOLDED_PERCENT}",
+            bool(fit.folded_percent <= FOLDED_PERCENT),
+            "brain voxels at which the way to the template turns inside out",
+        ),
+        Check("mask_components", mask_components, "= 1", mask_components == 1),
+        Check(
+            "cnr_gm_wm", cnr, f">= {CNR}", bool(cnr >= CNR),
+            "white minus grey matter over the spread of both",
+        ),
+    ]  # fmt: skip
+
+
+def flagged(found: list[Check], region: str) -> bool:
+    """Whether a failed check throws doubt on the volume of a region."""
+    failed = {check.name for check in found if check.passed is False}
+    if failed & set(GENERAL):
+        return True
+    return region.startswith("Hippocampus") and any(n.startswith("hippocampus") for n in failed)

@@ -1,0 +1,69 @@
+"""Which markers a model listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from commissure.fusion.blocks import Design
+from commissure.fusion.models import BlockModel
+from commissure.fusion.panel import Model
+
+Key = tuple[str, str, str, str]
+
+
+def marker_patterns(model: BlockModel, values: np.ndarray) -> Mapping[int, float]:
+    """Correlation of every marker with the model's logit, by column number.
+
+    The activation pattern of Haufe et al. (2014, NeuroImage 87:96) for markers of unit variance.
+    A weight may serve to cancel noise; a pattern says how the marker differs with the logit.
+
+    Parameters
+    ----------
+    model
+        Fitted to one labelling.
+    values
+        The training people, shape (people, columns).
+    """
+    prepared = model.transform(values)
+    logit = model.logits(values)[:, 0]
+    known = np.isfinite(logit)
+    prepared, logit = prepared[known], logit[known] - logit[known].mean()
+    # A block that a person lacks is 0 throughout; he tells nothing of its markers.
+    patterns = {}
+    for at, (_, column) in enumerate(model.kept_columns()):
+        marker = prepared[:, at] - prepared[:, at].mean()
+        norm = np.sqrt((marker**2).sum() * (logit**2).sum())
+        patterns[column] = float(marker @ logit / norm) if norm > 0 else 0.0
+    return patterns
+
+
+class Explanation:
+    """Patterns and weights gathered over training folds."""
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._sums: dict[Key, list[float]] = {}
+
+    def add(self, panel: Mapping[str, Model], values: np.ndarray) -> None:
+        """Take the models of one training fold."""
+        for name, model in panel.items():
+            if isinstance(model, BlockModel):
+                for number, pattern in marker_patterns(model, values).items():
+                    column = self._design.columns[number]
+                    self._gather((name, column.modality, column.region, column.marker), pattern)
+            else:
+                weights = model.block_weights()[:, 0]
+                share = weights / weights.sum() if weights.sum() > 0 else weights
+                for block, weight in zip(model.blocks, share, strict=True):
+                    self._gather((name, block.name, "", "evidence"), float(weight))
+
+    def rows(self, order: Sequence[str]) -> list[tuple[str, str, str, str, float]]:
+        """Means over the folds: models in the order given, then by size."""
+        rows = [(*key, float(np.mean(found))) for key, found in self._sums.items()]
+        place = {name: at for at, name in enumerate(order)}
+        return sorted(rows, key=lambda row: (place[row[0]], -abs(row[4]), row[1:4]))
+
+    def _gather(self, key: Key, value: float) -> None:
+        self._sums.setdefault(key, []).append(value)

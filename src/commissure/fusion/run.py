@@ -1,0 +1,329 @@
+"""From the marker table to tested models and their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.fusion import splits as split
+from commissure.fusion.blocks import (
+    Design,
+    build_design,
+    check_people,
+    kept_rows,
+    refuse_post_outcome,
+)
+from commissure.fusion.labels import (
+    CONTROL,
+    INDETERMINATE,
+    column_labels,
+    treatment_labels,
+    unchecked_criteria,
+)
+from commissure.fusion.settings import FusionSettings
+from commissure.rows import read_markers, read_table, write_json, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTIONS = (
+    "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
+)  # fmt: skip
+IMPORTANCE = ("model", "modality", "region", "marker", "weight")
+#: Site of everyone where the people have no site.
+ONE_SITE = "all"
+#: People of each label without whom a training fold is not used.
+MIN_TRAINING = 5
+
+
+def fuse(
+    *,
+    markers: Path,
+    definitions: Path,
+    exclusions: Path,
+    participants: Path,
+    treatments: Path | None,
+    settings: FusionSettings,
+    out: Path,
+    site_column: str | None = "site",
+    treatment_columns: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Fit and test all models, and write what came out of it.
+
+    Parameters
+    ----------
+    markers, definitions, exclusions, participants
+        ``markers.tsv``, ``markers.json``, ``exclusions.tsv`` and the people of the study.
+    treatments
+        The treatment history, or None where there is none.
+    settings
+        The settings.
+    out
+        Folder of the results: ``labels.tsv``, ``splits.tsv``, ``predictions.tsv``,
+        ``importance.tsv``, ``metrics.json``, ``falsification.json``. Where no model can be fitted,
+        the tables have their headers only and the metrics say why.
+    site_column
+        The people's column with the site; None where there is one site.
+    treatment_columns
+        The lab's column names of the treatment history by ours, where they differ.
+    progress
+        Takes a line on how far the work is.
+
+    Raises
+    ------
+    ConfigError
+        A setting names what is not there, or a predictor that follows the outcome.
+    DatasetError
+        A table cannot be read, contradicts itself, or names a person twice.
+    """
+    say = progress or (lambda message: None)
+    refuse_post_outcome(settings)
+    people, site_cautions = _people(participants, site_column)
+    trials = None
+    if treatments is not None and settings.label.source == "treatments":
+        trials = read_table(treatments).rename(
+            columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
+        )
+    labels = (
+        treatment_labels(trials, people, criteria=settings.trrip)
+        if settings.label.source == "treatments"
+        else column_labels(people, settings.label)
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
+    question = _question(people, labels, settings)
+    say(f"fusion: {question['n']} people with a label, {question['n_positive']} of them positive")
+    reason = _why_not(question, labels, settings)
+    if reason:
+        _write_nothing(out, question, reason, settings)
+        say(f"fusion: no model is fitted: {reason}")
+        return
+    inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
+    people = people[inside.to_numpy()].merge(labels[inside], on="participant_id")
+    design = build_design(
+        kept_rows(read_markers(markers), _exclusions(exclusions)),
+        json.loads(definitions.read_text(encoding="utf-8")),
+        people.drop(columns=["label", "reason"]),
+        settings=settings,
+    )
+    by_person = people.set_index("participant_id")["label"]
+    text = by_person.loc[list(design.participants)].to_numpy(str)
+    y = np.select([text == settings.label.positive, text == settings.label.negative], [1, 0], -1)
+    cautions = [*site_cautions, *design.cautions]
+    if settings.label.source == "treatments":
+        cautions += [
+            f"TRRIP also asks for {point}, which was not checked."
+            for point in unchecked_criteria(people, settings.trrip)
+        ]
+    _fit(design, y, text, question, cautions, settings, out, say)
+
+
+def _fit(
+    design: Design,
+    y: np.ndarray,
+    text: np.ndarray,
+    question: dict[str, Any],
+    cautions: list[str],
+    settings: FusionSettings,
+    out: Path,
+    say: Callable[[str], None],
+) -> None:
+    import pandas as pd
+
+    from commissure.fusion import falsification as falsify
+    from commissure.fusion.cautions import reading_cautions
+    from commissure.fusion.panel import model_specs, primary_name
+    from commissure.fusion.permutation import null_areas
+    from commissure.fusion.scores import model_areas, model_record, out_of_fold
+
+    specs, left_out = model_specs(design, y, settings)
+    primary = primary_name(specs, settings)
+    if primary is None:
+        reason = " ".join(left_out) or "The markers hold no modality to fit."
+        _write_nothing(out, question, reason, settings)
+        say(f"fusion: no model is fitted: {reason}")
+        return
+    table = split.split_table(
+        pd.DataFrame({"participant_id": design.participants, "label": text, "site": design.sites}),
+        outer_folds=settings.outer_folds, repeats=settings.repeats, seed=settings.seed,
+    )  # fmt: skip
+    folds = list(split.folds(table, design.participants))
+    usable = [fold for fold in folds if _enough(y[fold.train]) and (y[fold.test] >= 0).any()]
+    cautions += left_out
+    for fold in folds:
+        if fold.scheme == split.LEAVE_SITE_OUT and not _enough(y[fold.train]):
+            cautions.append(
+                f"Site {fold.name} cannot be left out: fewer than {MIN_TRAINING} people of a label "
+                "would remain at the others."
+            )
+    scored, importance = out_of_fold(design, y, specs, usable, settings, say)
+    areas = {spec.name: model_areas(scored[spec.name], y, design.sites) for spec in specs}
+    nulls = {}
+    if settings.permutations:
+        say(f"fusion: {settings.permutations} permutations of the labels")
+        nulls = null_areas(design, y, specs, settings)
+    say("fusion: attempts to prove it wrong")
+    null = nulls.get(primary)
+    n1, n0 = question["n_positive"], question["n"] - question["n_positive"]
+    spread = (
+        float(null.permuted.std())
+        if null is not None
+        else float(np.sqrt(settings.outer_folds * (n1 + n0 + 1) / (12 * n1 * n0)))
+    )
+    first = [fold for fold in usable if fold.scheme == split.CV and fold.repeat == 0]
+    checks = [
+        falsify.permuted_check(null),
+        *falsify.drawn_checks(design, y, specs, primary, first, settings, spread),
+        *falsify.baseline_checks(areas, primary),
+        falsify.overlap_check(folds, design.participants),
+    ]
+    names = np.where(y == 1, settings.label.positive, settings.label.negative)
+    write_table(table, out / "splits.tsv")
+    write_table(
+        pd.DataFrame(
+            [
+                (design.participants[i], spec.name, one.fold.scheme, one.fold.repeat,
+                 one.fold.name, design.sites[i], names[i], round(float(p), 6))
+                for spec in specs
+                for one in scored[spec.name]
+                for i, p in zip(one.rows, one.probabilities, strict=True)
+                if np.isfinite(p)
+            ],
+            columns=list(PREDICTIONS),
+        ),
+        out / "predictions.tsv",
+    )  # fmt: skip
+    order = sorted((s.name for s in specs), key=lambda name: (name != "early", name == primary))
+    write_table(
+        pd.DataFrame(importance.rows(order), columns=list(IMPORTANCE)).round({"weight": 6}),
+        out / "importance.tsv",
+    )
+    write_json({"checks": checks}, out / "falsification.json")
+    write_json(
+        {
+            "status": "fitted",
+            "primary": primary,
+            "question": question,
+            "models": {
+                spec.name: model_record(
+                    spec, scored[spec.name], areas[spec.name], nulls.get(spec.name), y
+                )
+                for spec in specs
+            },
+            "cautions": [
+                *reading_cautions(areas, nulls, specs, primary, question["n"]), *cautions,
+            ],
+            "settings": settings.model_dump(mode="json"),
+        },
+        out / "metrics.json",
+    )  # fmt: skip
+    main = areas[primary]["within"]
+    say(
+        f"fusion: the {primary} model has an AUC within site of {main.value:.2f} "
+        f"({main.ci_low:.2f} to {main.ci_high:.2f})"
+    )
+
+
+def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str]]:
+    people = read_table(path)
+    if "participant_id" not in people:
+        raise DatasetError(
+            path.name,
+            found=f"the columns are {list(people.columns)}",
+            wanted="a column participant_id",
+            mend=f"Mend {path.name}, or name the column under participants.id in config.yaml",
+        )
+    check_people(people)
+    people = people.sort_values("participant_id", ignore_index=True)
+    if site_column is None or site_column not in people or people[site_column].isna().all():
+        return people.assign(site=ONE_SITE), ["The people have no site: all count as one site."]
+    unknown = int(people[site_column].isna().sum())
+    site = people[site_column].map(lambda value: "n/a" if value != value else str(value))
+    told = [f"{unknown} people without a site count as a site of their own."] if unknown else []
+    return people.assign(site=site.fillna("n/a")), told
+
+
+def _exclusions(path: Path) -> pd.DataFrame:
+    table = read_table(path, text=("participant_id", "session", "modality"))
+    missing = [n for n in ("participant_id", "session", "modality") if n not in table]
+    if missing:
+        raise DatasetError(
+            path.name, found=f"the columns {missing} are missing", wanted="the exclusion table"
+        )
+    return table
+
+
+def _question(
+    people: pd.DataFrame, labels: pd.DataFrame, settings: FusionSettings
+) -> dict[str, Any]:
+    label, site = labels["label"].to_numpy(str), people["site"].to_numpy(str)
+    positive = label == settings.label.positive
+    inside = positive | (label == settings.label.negative)
+    return {
+        "positive": settings.label.positive,
+        "negative": settings.label.negative,
+        "n": int(inside.sum()),
+        "n_positive": int(positive.sum()),
+        "n_indeterminate": int((label == INDETERMINATE).sum()),
+        "n_controls": int((label == CONTROL).sum()),
+        "sites": {
+            name: {
+                "n": int((inside & (site == name)).sum()),
+                "n_positive": int((positive & (site == name)).sum()),
+            }
+            for name in sorted(set(site[inside]))
+        },
+    }
+
+
+def _why_not(
+    question: Mapping[str, Any], labels: pd.DataFrame, settings: FusionSettings
+) -> str:
+    """One sentence on why nothing is fitted, or an empty text."""
+    positive, negative = question["n_positive"], question["n"] - question["n_positive"]
+    wanted = settings.min_per_class
+    if min(positive, negative) >= max(wanted, settings.outer_folds):
+        return ""
+    told = (
+        f"{positive} {question['positive']} and {negative} {question['negative']} among "
+        f"{len(labels)} people are too few: {max(wanted, settings.outer_folds)} of each are needed"
+    )
+    unclear = labels.loc[labels["label"] == INDETERMINATE, "reason"]
+    if len(unclear):
+        common = unclear.value_counts().index[0]
+        told += f" ({len(unclear)} people are indeterminate, most often because {common})"
+    return told + "."
+
+
+def _write_nothing(
+    out: Path, question: Mapping[str, Any], reason: str, settings: FusionSettings
+) -> None:
+    import pandas as pd
+
+    for name, columns in (
+        ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),
+        ("importance.tsv", IMPORTANCE),
+    ):  # fmt: skip
+        write_table(pd.DataFrame(columns=list(columns)), out / name)
+    write_json({"checks": []}, out / "falsification.json")
+    write_json(
+        {
+            "status": "not_fitted",
+            "reason": reason,
+            "question": question,
+            "models": {},
+            "cautions": [],
+            "settings": settings.model_dump(mode="json"),
+        },
+        out / "metrics.json",
+    )
+
+
+def _enough(y: np.ndarray) -> bool:
+    return min((y == 1).sum(), (y == 0).sum()) >= MIN_TRAINING

@@ -1,0 +1,27 @@
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from commissure.mrs.relaxation import RELAXATION_SETS
+from commissure.mrs.settings import MrsSettings, RelaxationSet
+
+
+def test_every_relaxation_set_can_be_chosen() -> None:
+    assert set(get_args(RelaxationSet)) == set(RELAXATION_SETS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("metabolites", ("Cr", "NAA", "GPC", "Gaba"), "Gaba"),
+        ("metabolites", ("Cr", "NAA", "Glu"), "GPC"),
+        ("baseline_flexibility_per_ppm", 20.0, "0.75 to 7"),
+        ("relaxation", "gannet", "fsl_mrs_3t"),
+        ("voi", "left ACC", "pattern"),
+        ("referense", "water", "Extra inputs"),
+    ],
+)
+def test_settings_that_cannot_be(key: str, value: object, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        MrsSettings(**{key: value})

@@ -1,0 +1,178 @@
+"""The simulated dataset: refusals, resuming, equal bytes, the files of every modality."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commissure.errors import ConfigError
+from commissure.images.load import load_image
+from commissure.phantom import simulate as module
+from commissure.phantom.dataset import STUDY_FILES, TRUTH, unit_of
+from commissure.phantom.simulate import RECORD, simulate
+from commissure.rows import read_markers, read_table
+
+REQUEST = {
+    "controls": 1, "responsive": 0, "resistant": 1, "sites": 1, "preset": "tiny", "seed": 3,
+    "missing": 0.0,
+}  # fmt: skip
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def anat_only(monkeypatch):
+    """Everybody has a T1w and nothing else: seconds instead of minutes."""
+    drawn = module.draw_cohort
+    monkeypatch.setattr(
+        module,
+        "draw_cohort",
+        lambda **request: [replace(p, modalities=frozenset({"anat"})) for p in drawn(**request)],
+    )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path):
+    calls = []
+
+    def stop_after_the_first():
+        calls.append("first call")
+        raise Interrupted
+
+    out = tmp_path / "interrupted"
+    with pytest.raises(Interrupted):
+        simulate(out, **REQUEST, progress=stop_after_the_first)
+    assert not (out / TRUTH / "markers.tsv").exists()
+    kept = out / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    before = kept.stat().st_mtime_ns
+    half = kept.with_name(".1-partial.sub-01_T1w.nii.gz")
+    half.write_bytes(b"half")
+    simulate(out, **REQUEST, progress=lambda: calls.append("second call"))
+    assert calls == ["first call", *["second call"] * 2]
+    assert before == kept.stat().st_mtime_ns
+    assert not half.exists()
+
+    whole = tmp_path / "whole"
+    simulate(whole, **REQUEST)
+    assert digests(whole) == digests(out)
+    assert {str(path) for path in (RECORD, *STUDY_FILES)} < set(digests(out))
+
+    times = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
+    simulate(whole, **REQUEST)
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+    with pytest.raises(ConfigError, match=r"seed 3 there and 4 here"):
+        simulate(whole, **{**REQUEST, "seed": 4})
+    with pytest.raises(ConfigError, match=r"effects 1\.0 there and 0\.0 here"):
+        simulate(whole, **REQUEST, effects=False)
+    with pytest.raises(ConfigError, match=r"protocol\.t1w_mm 3\.0 there and 2\.5 here"):
+        simulate(whole, **{**REQUEST, "preset": "demo"})
+
+
+def test_true_volumes_are_written_for_those_who_have_a_t1w(anat_only, tmp_path):
+    simulate(tmp_path / "bids", **{**REQUEST, "resistant": 0})
+    truth = read_markers(tmp_path / "bids" / TRUTH / "markers.tsv")
+    assert set(truth["participant_id"]) == {"sub-01"}
+    volume = truth[truth["marker"] == "volume"].set_index("region")["value"]
+    assert volume["GM"] + volume["WM"] + volume["CSF"] == pytest.approx(volume["TIV"], rel=1e-8)
+    targets = read_table(tmp_path / "bids" / TRUTH / "targets.tsv").set_index(["marker", "region"])
+    head = targets.loc[("volume_factor", "head"), "value"]
+    assert 1.8985e6 * head == pytest.approx(volume["TIV"], rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"preset": "grand"}, "'grand' is not known"),
+        ({"controls": 0, "resistant": 0}, "0 people"),
+        ({"sites": 0}, "0 sites"),
+        ({"jobs": 0}, "--jobs"),
+        ({"missing": 1.2}, "--missing"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_before_anything_is_written(change, says, tmp_path):
+    with pytest.raises(ConfigError, match=says):
+        simulate(tmp_path / "bids", **{**REQUEST, **change})
+    assert not (tmp_path / "bids").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="no simulation has left there"):
+        simulate(tmp_path, **REQUEST)
+    with pytest.raises(ConfigError, match="this is a file"):
+        simulate(tmp_path / "thesis.txt", **REQUEST)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_units():
+    expected = {
+        "volume": "mm3", "fc": "1", "fa": "1", "md": "mm2/s", "glu": "mmol/kg", "glu_tcr": "1",
+        "mean_fd": "mm", "f_csf": "1",
+    }  # fmt: skip
+    assert expected == {marker: unit_of(marker) for marker in expected}
+
+
+@pytest.mark.slow
+def test_the_whole_dataset_is_valid_bids_with_its_truth(tmp_path):
+    out = tmp_path / "bids"
+    simulate(out, **REQUEST)
+    who = json.loads((out / RECORD).read_text())
+    assert who["protocol"]["name"] == "tiny"
+    protocol = who["protocol"]
+    for sub in ("sub-01", "sub-02"):
+        t1w = load_image(out / sub / "anat" / f"{sub}_T1w.nii.gz", who=sub, ndim=3)
+        assert t1w.header.get_zooms() == pytest.approx((3.0, 3.0, 3.0))
+        bold = load_image(out / sub / "func" / f"{sub}_task-rest_bold.nii.gz", who=sub, ndim=4)
+        assert bold.shape[3] == protocol["bold_volumes"]
+        assert bold.header.get_zooms()[3] == pytest.approx(protocol["bold_tr_s"])
+        motion = read_table(out / TRUTH / sub / f"{sub}_task-rest_motion.tsv", text=())
+        assert motion.shape == (protocol["bold_volumes"], 6)
+        dwi = load_image(out / sub / "dwi" / f"{sub}_dwi.nii.gz", who=sub, ndim=4)
+        bvals = np.loadtxt(out / sub / "dwi" / f"{sub}_dwi.bval")
+        bvecs = np.loadtxt(out / sub / "dwi" / f"{sub}_dwi.bvec")
+        assert dwi.shape[3] == len(bvals) == bvecs.shape[1]
+        assert sorted(set(bvals)) == [0, protocol["dwi_b_value"]]
+        norm = np.linalg.norm(bvecs, axis=0)
+        assert norm[bvals > 0] == pytest.approx(1, abs=1e-4)
+    truth = read_markers(out / TRUTH / "markers.tsv")
+    assert set(truth["modality"]) == {"anat", "func", "dwi", "mrs"}
+    assert not truth.duplicated(["participant_id", "modality", "region", "marker"]).any()
+    assert truth["value"].notna().all()
+
+    from nifti_mrs.nifti_mrs import NIFTI_MRS
+
+    svs = NIFTI_MRS(out / "sub-01" / "mrs" / "sub-01_voi-ACC_svs.nii.gz")
+    assert svs.dim_tags[:2] == ["DIM_COIL", "DIM_DYN"]
+    shape = (1, 1, 1, protocol["mrs_points"], protocol["mrs_coils"], protocol["mrs_shots"])
+    assert svs.shape == shape
+    # The package's spectra count upwards in ppm: NAA at 2.01 is the tallest line below 2.7.
+    fid = np.asarray(svs[:])[0, 0, 0]
+    power = (np.abs(np.fft.fftshift(np.fft.fft(fid, axis=0), axes=0)) ** 2).sum(axis=(1, 2))
+    hz = np.fft.fftshift(np.fft.fftfreq(len(fid), svs.dwelltime))
+    ppm = 4.65 + hz / protocol["field_mhz"]
+    window = (ppm > 1.6) & (ppm < 2.7)
+    assert ppm[window][power[window].argmax()] == pytest.approx(2.01, abs=0.06)
+
+    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
+    assert validator, "bids-validator-deno is a dependency"
+    report = subprocess.run([validator, str(out), "--json"], capture_output=True, text=True)
+    issues = json.loads(report.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
