@@ -120,7 +120,7 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     """
     from scipy.ndimage import binary_dilation
 
-    mm = settings.registration_resolution_mm
+    mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
     start = located(low, stripped=stripped)
     light = coil_brightness(low, start.mask)

@@ -80,14 +80,16 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Fu
     boldref = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
     native_mask = brain_mask(np.asanyarray(boldref.dataobj), affine)
 
-    grid = template("mask", resolution_mm=settings.resolution_mm)
+    # A grid finer than the data would cost time and memory and show nothing more.
+    resolution_mm = max(settings.resolution_mm, min(zooms_mm(affine)))
+    grid = template("mask", resolution_mm=resolution_mm)
     way = journey(boldref, native_mask, grid, anat=anat, who=scan.who)
     tissue = tissue_maps(anat, grid, who=scan.who)
-    box = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=2 * settings.resolution_mm)
+    box = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=2 * resolution_mm)
     values, seen = carried_series(series, affine, motion, way.coordinates_mm, box)
     reference = carried_volume(np.asanyarray(boldref.dataobj), affine, way.coordinates_mm)
     bold_brain = carried_volume(native_mask, affine, way.coordinates_mm) > 0.5
-    near = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=settings.resolution_mm)
+    near = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=resolution_mm)
     in_view = np.zeros(grid.shape, bool)
     in_view[box] = (seen > 0.95) & (np.ptp(values, axis=1) > 0)
     brain = bold_brain & near & in_view
@@ -115,7 +117,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Fu
         "TaskName": timing.task,
         "RepetitionTime": timing.tr_s,
         "SpatialReference": TEMPLATE,
-        "Resolution": f"{settings.resolution_mm:g} mm",
+        "Resolution": f"{resolution_mm:g} mm",
         "SkullStripped": True,
         "SliceTimingCorrected": corrected,
         "NumberOfVolumesDiscardedByUser": settings.dummy_volumes,
