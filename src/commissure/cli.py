@@ -47,9 +47,9 @@ def _main(
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder of the new BIDS dataset.")],
     preset: Annotated[str, typer.Option(help="Protocol: demo, or tiny for tests.")] = "demo",
-    controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 16,
-    responsive: Annotated[int, typer.Option(min=0, help="Patients who respond.")] = 18,
-    resistant: Annotated[int, typer.Option(min=0, help="Treatment-resistant patients.")] = 18,
+    controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 14,
+    responsive: Annotated[int, typer.Option(min=0, help="Patients who respond.")] = 17,
+    resistant: Annotated[int, typer.Option(min=0, help="Treatment-resistant patients.")] = 17,
     sites: Annotated[int, typer.Option(min=1, help="Scanners.")] = 2,
     missing: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of modalities that a person lacks.")

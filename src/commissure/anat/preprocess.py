@@ -41,6 +41,8 @@ COARSE_STEPS, COARSE_WINDOWS_MM = 6, (16.0, 8.0)
 FINE_STEPS, FINE_WINDOW_MM = (6, 5), 5.0
 FIELD_SIGMA_MM = 2.0
 
+TURNS=2
+UNCERTAINTY=((4.0,.1),(2.0,.05))
 #: The first mask is widened by this: what the averaged head missed can still be found.
 WIDENING_MM = 3.0
 
@@ -118,7 +120,7 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     settings
         Resolutions and weights.
     """
-    from scipy.ndimage import binary_dilation
+    from scipy.ndimage import binary_dilation, gaussian_filter
 
     mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
@@ -132,8 +134,10 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     maps = [template(name, resolution_mm=max(mm, 1.5)) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
     to_person, deformation = start.to_person, still(mm, template("mask", resolution_mm=2.0))
     priors = start.priors
-    for turn in range(2):
-        found = _tissues(flat, mask, priors, settings)
+    for turn in range(TURNS):
+        blur, open_share = UNCERTAINTY[turn]
+        blurred = np.stack([gaussian_filter(p, blur / zooms_mm(low.affine)[0]) for p in priors])
+        found = _tissues(flat, mask, blurred, settings, open_share)
         person = [nib.Nifti1Image(part, low.affine) for part in found.posterior[:2]]
         to_person, deformation = _closer(deformation, person, to_person, turn, mm)
         *parts, brain = carried(maps, low.shape, low.affine, deformation, to_person)
@@ -149,13 +153,14 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
 
 
 def _tissues(
-    flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, settings: AnatSettings
+    flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, settings: AnatSettings, open_share: float=.02
 ) -> Segmentation:
     return tissue_posteriors(
         flat,
         mask,
         priors,
         prior_weight=settings.prior_weight,
+        open_share=open_share,
         neighbour_weight=settings.neighbour_weight,
     )
 

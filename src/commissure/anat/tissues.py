@@ -10,9 +10,6 @@ import numpy as np
 #: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
 TISSUES = ("GM", "WM", "CSF")
 
-#: Share of each tissue that the template's maps leave open, so that anatomy can differ from them.
-PRIOR_FLOOR = 0.02
-
 #: What is expected where the registered template has no brain: fluid, or cortex that was missed.
 BEYOND = (0.2, 0.0, 0.8)
 
@@ -52,6 +49,7 @@ def tissue_posteriors(
     *,
     parts: int = 4,
     prior_weight: float = 1.0,
+    open_share: float = 0.02,
     neighbour_weight: float = 0.1,
     bias_degree: int = 3,
     iterations: int = 30,
@@ -76,6 +74,8 @@ def tissue_posteriors(
         Parts of a voxel.
     prior_weight
         Exponent of the priors, 0 to 1.
+    open_share
+        Added to each tissue's prior, so that anatomy can differ from the template.
     neighbour_weight
         Log-odds by which one face neighbour of a tissue favours that tissue.
     bias_degree
@@ -97,7 +97,7 @@ def tissue_posteriors(
     y = intensity[box][inside].astype(np.float32)
     prior = np.stack([p[box][inside] for p in priors]).astype(np.float32)
     prior += np.clip(1 - prior.sum(axis=0), 0, 1) * np.array(BEYOND, np.float32)[:, None]
-    prior = (prior + PRIOR_FLOOR) / (prior + PRIOR_FLOOR).sum(axis=0)
+    prior = (prior + open_share) / (prior + open_share).sum(axis=0)
     low, high = np.percentile(y, [0.5, 99.5])
     y = np.clip(y, max(low, 1e-3 * high), high)
 

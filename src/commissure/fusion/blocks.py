@@ -145,18 +145,17 @@ def baseline_rows(markers: pd.DataFrame) -> pd.DataFrame:
 
     Sessions are ordered as people read them: ``ses-2`` before ``ses-10``.
     """
-    if not markers["session"].nunique() > 1:
+    names = sorted(markers["session"].unique(), key=_reading)
+    if len(names) < 2:
         return markers
-    ordered = {name: at for at, name in enumerate(sorted(markers["session"].unique(), key=_reading))}
+    ordered = {name: at for at, name in enumerate(names)}
     at = markers["session"].map(ordered)
     first = at.groupby([markers["participant_id"], markers["modality"]]).transform("min")
     return markers[at == first]
 
 
 def _reading(name: str) -> list[tuple[int, int | str]]:
-    return [
-        (0, int(part)) if part.isdigit() else (1, part) for part in _NUMBER_IN_TEXT.split(name)
-    ]
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in _NUMBER_IN_TEXT.split(name)]
 
 
 def build_design(

@@ -121,14 +121,12 @@ def delong_variance(pairs: Pairs) -> float:
 
 def _hanley_mcneil(value: float, n1: int, n0: int) -> float:
     q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
-    return (
-        value * (1 - value) + (n1 - 1) * (q1 - value**2) + (n0 - 1) * (q2 - value**2)
-    ) / (n1 * n0)
+    return (value * (1 - value) + (n1 - 1) * (q1 - value**2) + (n0 - 1) * (q2 - value**2)) / (
+        n1 * n0
+    )
 
 
-def pair_shares(
-    labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray
-) -> np.ndarray:
+def pair_shares(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> np.ndarray:
     """AUC within strata of many labellings, each with scores of its own.
 
     Parameters

@@ -34,7 +34,7 @@ Check = dict[str, Any]
 
 
 def permuted_check(null: Null | None) -> Check:
-    """Do labels that mean nothing give chance?"""
+    """Labels that mean nothing must give chance."""
     question = "Does the procedure find something in labels permuted within site?"
     if null is None or not len(null.permuted):
         return _check("permuted_labels", question, None, "0.50", None,
@@ -50,7 +50,7 @@ def permuted_check(null: Null | None) -> Check:
 
 
 def baseline_checks(areas: Mapping[str, Mapping[str, Area]], primary: str) -> list[Check]:
-    """Do site, confounds or gaps in the data tell the labels apart?
+    """Site, confounds and gaps in the data must not tell the labels apart.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def baseline_checks(areas: Mapping[str, Mapping[str, Area]], primary: str) -> li
     question = "Does the site alone tell the labels apart (pooled over sites)?"
     if SITE in areas:
         value = areas[SITE]["pooled"].value
-        passed = value <= SUSPICIOUS
+        even = value <= SUSPICIOUS
         told = f"the site alone reaches a pooled AUC of {value:.2f}"
         told += (
             ": the labels are spread evenly enough"
-            if passed
+            if even
             else ": the labels are spread unevenly over sites, so pooled AUCs mean little; read "
             "those within site"
         )
-        checks.append(_check("site_only", question, value, f"<= {SUSPICIOUS:.2f}", passed, told))
+        checks.append(_check("site_only", question, value, f"<= {SUSPICIOUS:.2f}", even, told))
     else:
         checks.append(_check("site_only", question, None, f"<= {SUSPICIOUS:.2f}", None,
                              "there is one site, or the model was not asked for"))  # fmt: skip
@@ -133,7 +133,8 @@ def drawn_checks(
     noise, planted = [], []
     for draw in range(DRAWS):
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 5, draw]))
-        drawn = np.where(np.isfinite(design.values), rng.standard_normal(design.values.shape), np.nan)
+        drawn = rng.standard_normal(design.values.shape)
+        drawn[~np.isfinite(design.values)] = np.nan
         noise.append(_area(drawn, design, labels, noise_spec, folds, settings))
         columns = list(largest.columns)
         drawn[:, columns] += PLANTED_D / math.sqrt(len(columns)) * (labels == 1)[:, None]
@@ -159,7 +160,7 @@ def drawn_checks(
 
 
 def overlap_check(folds: Sequence[Fold], participants: np.ndarray) -> Check:
-    """Is anybody in training and test at once?"""
+    """Nobody may be in training and test at once."""
     shared = {
         str(name)
         for fold in folds
@@ -195,7 +196,8 @@ def _area(
         logits[fold.test] = model.logits(values[fold.test])
         cells[fold.test] = [f"{fold.name}\t{site}" for site in design.sites[fold.test]]
     own = labels >= 0
-    return float(pair_shares(labels[own, None].astype(float), logits[own], cells[own].astype(str))[0])
+    shares = pair_shares(labels[own, None].astype(float), logits[own], cells[own].astype(str))
+    return float(shares[0])
 
 
 def _check(

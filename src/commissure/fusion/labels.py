@@ -137,9 +137,7 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
     for who, value, group in zip(participants["participant_id"], values, groups, strict=True):
         if value in asked:
             rows.append((str(who), value, ""))
-        elif name != "group" and is_control(group):
-            rows.append((str(who), CONTROL, ""))
-        elif name == "group" and is_control(value):
+        elif is_control(group):
             rows.append((str(who), CONTROL, ""))
         else:
             told = "n/a" if value is None else value

@@ -160,9 +160,7 @@ class _Combined(ClassifierMixin, BaseEstimator):
         self.seed = seed
         self.solver = solver
 
-    def fit(
-        self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None
-    ) -> Any:
+    def fit(self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None) -> Any:
         """Fit the model of each block and the join.
 
         ``fitted`` takes models of the blocks that were fitted on the same people, labels, penalties
@@ -276,9 +274,7 @@ def inner_fold_numbers(people: int, inner_folds: int, seed: int) -> np.ndarray:
     return dealt_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
 
 
-def _labelled(
-    X: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def _labelled(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     X, y = np.asarray(X, float), np.asarray(y)
     single = y.ndim == 1
     table = y[:, None] if single else y
@@ -298,5 +294,6 @@ def _both(model: Any, X: np.ndarray) -> np.ndarray:
 def _scale(evidence: np.ndarray) -> np.ndarray:
     there = np.isfinite(evidence)
     square = np.where(there, evidence, 0.0) ** 2
-    spread = np.sqrt(square.sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1))
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    spread = np.sqrt(square.sum(axis=1, keepdims=True) / count)
     return np.where(spread > 1e-12, spread, 1.0)

@@ -145,27 +145,22 @@ def fitted_panel(
     settings, solver
         Penalties, inner folds and seed; how the logistic regressions are solved.
     """
-    options = {
-        "penalties": tuple(settings.penalties),
-        "inner_folds": settings.inner_folds,
-        "seed": settings.seed,
-        "solver": solver,
-    }
+    options = (tuple(settings.penalties), settings.inner_folds, settings.seed, solver)
     alone: dict[str, BlockModel] = {}
 
     def single(block: Block) -> BlockModel:
         if block.name not in alone:
-            alone[block.name] = BlockModel((block,), **options).fit(X, y)
+            alone[block.name] = BlockModel((block,), *options).fit(X, y)
         return alone[block.name]
 
     fitted: dict[str, Model] = {}
     for spec in specs:
         if spec.name == "early":
-            fitted[spec.name] = BlockModel(spec.blocks, **options).fit(X, y)
+            fitted[spec.name] = BlockModel(spec.blocks, *options).fit(X, y)
         elif spec.kind == "fusion":
             kind = LateFusion if spec.name == "late" else StackedFusion
             parts = [single(block) for block in spec.blocks]
-            fitted[spec.name] = kind(spec.blocks, **options).fit(X, y, fitted=parts)
+            fitted[spec.name] = kind(spec.blocks, *options).fit(X, y, fitted=parts)
         else:
             fitted[spec.name] = single(spec.blocks[0])
     return fitted

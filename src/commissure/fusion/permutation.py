@@ -23,7 +23,8 @@ from commissure.fusion.splits import dealt_folds
 #: What stands beside every p value of this test.
 REDUCTION = (
     "p is that of a reduced procedure: labels permuted within site, folds dealt without the "
-    "labels, penalty choice, calibration and stacking rerun, logistic regressions of one Newton step"
+    "labels, penalty choice, calibration and stacking rerun, each logistic regression one Newton "
+    "step"
 )
 
 
@@ -51,9 +52,7 @@ class Null:
         return float((better + 1) / (len(self.permuted) + 1))
 
 
-def permuted_labels(
-    labels: np.ndarray, sites: np.ndarray, count: int, seed: int
-) -> np.ndarray:
+def permuted_labels(labels: np.ndarray, sites: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Labellings in columns, the observed one first; -1 stays where it is.
 
     Returns

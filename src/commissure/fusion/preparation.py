@@ -25,7 +25,7 @@ class Preparation(TransformerMixin, BaseEstimator):
     of the block. Columns that do not vary are dropped. People without the block come out as 0.
     """
 
-    def __init__(self, block: Block | None = None) -> None:
+    def __init__(self, block: Block) -> None:
         self.block = block
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Preparation:
@@ -57,9 +57,7 @@ class Preparation(TransformerMixin, BaseEstimator):
         values = self._adjusted(X)[:, self.kept_]
         values = np.where(np.isfinite(values), values, self.medians_)
         values = _harmonised(self.combat_, values, X, self.block)
-        return np.where(
-            has_block(X, self.block)[:, None], (values - self.mean_) / self.scale_, 0.0
-        )
+        return np.where(has_block(X, self.block)[:, None], (values - self.mean_) / self.scale_, 0.0)
 
     def _adjusted(self, X: np.ndarray) -> np.ndarray:
         values = X[:, list(self.block.columns)]

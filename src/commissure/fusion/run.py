@@ -31,6 +31,8 @@ from commissure.rows import read_markers, read_table, write_json, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from commissure.fusion.permutation import Null
+
 PREDICTIONS = (
     "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
 )  # fmt: skip
@@ -164,7 +166,7 @@ def _fit(
             )
     scored, importance = out_of_fold(design, y, specs, usable, settings, say)
     areas = {spec.name: model_areas(scored[spec.name], y, design.sites) for spec in specs}
-    nulls = {}
+    nulls: Mapping[str, Null] = {}
     if settings.permutations:
         say(f"fusion: {settings.permutations} permutations of the labels")
         nulls = null_areas(design, y, specs, settings)
@@ -282,9 +284,7 @@ def _question(
     }
 
 
-def _why_not(
-    question: Mapping[str, Any], labels: pd.DataFrame, settings: FusionSettings
-) -> str:
+def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: FusionSettings) -> str:
     """One sentence on why nothing is fitted, or an empty text."""
     positive, negative = question["n_positive"], question["n"] - question["n_positive"]
     wanted = settings.min_per_class

@@ -90,7 +90,7 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
                  "fold": [str(f + 1) for f in fold]}
             )
         )  # fmt: skip
-    if people["site"].nunique() > 1:
+    if len(people["site"].unique()) > 1:
         parts.append(
             pd.DataFrame(
                 {"participant_id": people["participant_id"], "scheme": LEAVE_SITE_OUT,

@@ -178,7 +178,7 @@ class Protocol:
 PRESETS: dict[str, Protocol] = {
     "demo": Protocol(
         name="demo",
-        t1w_mm=2.5,
+        t1w_mm=3.0,
         t1w_snr=30.0,
         bold_mm=5.0,
         bold_volumes=150,
@@ -186,8 +186,8 @@ PRESETS: dict[str, Protocol] = {
         bold_te_s=0.030,
         bold_tsnr=60.0,
         dwi_mm=4.0,
-        dwi_directions=30,
-        dwi_b0s=3,
+        dwi_directions=24,
+        dwi_b0s=2,
         dwi_b_value=1000.0,
         dwi_snr=25.0,
         mrs_shots=32,
@@ -201,7 +201,7 @@ PRESETS: dict[str, Protocol] = {
     ),
     "tiny": Protocol(
         name="tiny",
-        t1w_mm=3.0,
+        t1w_mm=3.5,
         t1w_snr=30.0,
         bold_mm=6.0,
         bold_volumes=140,

@@ -29,9 +29,9 @@ RECORD = TRUTH / "parameters.json"
 def simulate(
     out: Path | str,
     *,
-    controls: int = 16,
-    responsive: int = 18,
-    resistant: int = 18,
+    controls: int = 14,
+    responsive: int = 17,
+    resistant: int = 17,
     sites: int = 2,
     preset: str = "demo",
     seed: int = 1,

@@ -82,7 +82,7 @@ def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path
         simulate(whole, **{**REQUEST, "seed": 4})
     with pytest.raises(ConfigError, match=r"effects 1\.0 there and 0\.0 here"):
         simulate(whole, **REQUEST, effects=False)
-    with pytest.raises(ConfigError, match=r"protocol\.t1w_mm 3\.0 there and 2\.5 here"):
+    with pytest.raises(ConfigError, match=r"protocol\.t1w_mm 3\.5 there and 3\.0 here"):
         simulate(whole, **{**REQUEST, "preset": "demo"})
 
 
