@@ -27,7 +27,8 @@ def test_every_modality_gives_plausible_markers(tiny_run):
     assert set(table["marker"]) == set(definitions)
     median = table.groupby(["marker", "region"])["value"].median()
     assert 1.1e6 < median["volume", "TIV"] < 2.2e6
-    assert 0.4 < median["fa", "GCC"] < 0.9
+    # Voxels of 5 mm hold more than one tract and its neighbours: 0.63 is planted.
+    assert 0.3 < median["fa", "GCC"] < 0.7
     assert 5 < median["glu", "ACC"] < 15
     assert -0.5 < median["fc", "Default"] < 1.5
 
@@ -69,7 +70,7 @@ def test_the_contract_of_names_holds(tiny_run):
 def test_six_people_are_not_classified_and_the_report_says_so(tiny_run):
     metrics = json.loads((tiny_run.out / "fusion/metrics.json").read_text())
     assert metrics["status"] == "not_fitted"
-    assert "4" in metrics["reason"]
+    assert "2 resistant and 2 responsive" in metrics["reason"]
     page = (tiny_run.out / "report.html").read_text()
     assert metrics["reason"].split(".")[0] in page
 
@@ -78,7 +79,8 @@ def test_truth_is_compared(tiny_run):
     table = tiny_run.table("recovery.tsv").set_index(["marker", "region"])
     for key in (("volume", "Hippocampus_L"), ("fa", "GCC"), ("fc", "Default"), ("glu", "ACC")):
         assert table.loc[key, "n"] == 6
-    assert abs(float(table.loc[("fa", "GCC"), "bias_percent"])) < 15
+    assert abs(float(table.loc[("volume", "Hippocampus_L"), "bias_percent"])) < 15
+    assert float(table.loc[("fa", "GCC"), "r"]) > 0.5
     assert abs(float(table.loc[("glu", "ACC"), "bias_percent"])) < 15
 
 

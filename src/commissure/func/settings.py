@@ -23,7 +23,10 @@ class FuncSettings(BaseModel):
         "Other runs give motion and signal-to-noise only.",
     )
     resolution_mm: float = Field(
-        3.0, ge=1, le=8, description="Voxel size of the series in template space; coarser data keep their own."
+        3.0,
+        ge=1,
+        le=8,
+        description="Voxel size of the series in template space; coarser data keep their own.",
     )
     dummy_volumes: int = Field(
         0, ge=0, description="Volumes dropped at the start, before the magnetisation is steady."

@@ -202,7 +202,7 @@ def build_design(
                             aggfunc="mean", sort=True).reindex(who)  # fmt: skip
     role = {name: entry.get("role", "marker") for name, entry in definitions.items()}
     parts = [wide.to_numpy(float).reshape(len(who), -1)]
-    columns = [Column(str(m), str(region), str(marker)) for m, marker, region in wide.columns]
+    columns = [Column(str(key[0]), str(key[2]), str(key[1])) for key in list(wide.columns)]
     confound = np.array([role.get(column.marker) == "confound" for column in columns], dtype=bool)
     names = sorted({c.modality for c, out in zip(columns, confound, strict=True) if not out})
     measured = {
@@ -240,10 +240,8 @@ def build_design(
             name, tuple(at), adjusted, head_size if adjusted else None,
             sites if settings.combat == "in_fold" and len(sites) > 1 else (),
         )  # fmt: skip
-    for name, at in ((CLINICAL, clinical), (CONFOUNDS, confounds), (SITE, sites),
-                     (MISSINGNESS, missing)):  # fmt: skip
-        if at:
-            blocks[name] = Block(name, tuple(at))
+    baselines = {CLINICAL: clinical, CONFOUNDS: confounds, SITE: sites, MISSINGNESS: missing}
+    blocks |= {name: Block(name, own) for name, own in baselines.items() if own}
     return Design(
         who, people["site"].to_numpy(str), np.concatenate(parts, axis=1), tuple(columns), blocks,
         tuple(names), tuple(cautions),

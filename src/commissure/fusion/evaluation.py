@@ -89,7 +89,7 @@ def area(repeats: Sequence[Pairs]) -> Area:
     value = sum(float(pairs.won.sum()) for pairs in repeats) / compared
     parts = [delong_variance(pairs) for pairs in repeats if pairs.compared.any()]
     variance = float(np.mean(parts))
-    total = sum(pairs.compared for pairs in repeats)
+    total = np.sum([pairs.compared for pairs in repeats], axis=0)
     n1, n0 = int(total.any(axis=1).sum()), int(total.any(axis=0).sum())
     end = 0.5 / (n1 * n0)
     inside = min(max(value, end), 1 - end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import ConfigError, DatasetError
@@ -208,7 +208,7 @@ def _checked_trials(treatments: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _course(
-    trials: list[dict[str, Any]], person: Mapping[str, Any], criteria: TrripSettings
+    trials: Sequence[Mapping[Any, Any]], person: Mapping[Any, Any], criteria: TrripSettings
 ) -> tuple[str, str]:
     """Label and reason of one patient with at least one trial."""
     failed: list[str] = []
@@ -240,7 +240,7 @@ def _course(
     return INDETERMINATE, "; ".join([told, *doubts])
 
 
-def _why_inadequate(trial: Mapping[str, Any], criteria: TrripSettings) -> str:
+def _why_inadequate(trial: Mapping[Any, Any], criteria: TrripSettings) -> str:
     for name, limit, unit, word in (
         ("cpz_eq_mg", criteria.min_cpz_eq_mg, "mg CPZ", "dose"),
         ("weeks_at_dose", criteria.min_weeks_at_dose, "weeks", "duration"),
@@ -254,7 +254,7 @@ def _why_inadequate(trial: Mapping[str, Any], criteria: TrripSettings) -> str:
     return ""
 
 
-def _why_unsure_failure(trial: Mapping[str, Any], criteria: TrripSettings) -> str:
+def _why_unsure_failure(trial: Mapping[Any, Any], criteria: TrripSettings) -> str:
     """A failure counts only where adherence is verified; a table without the column is taken."""
     if "adherence_sources" not in trial or criteria.min_adherence_sources == 0:
         return ""
@@ -269,7 +269,7 @@ def _why_unsure_failure(trial: Mapping[str, Any], criteria: TrripSettings) -> st
 
 
 def _why_not_ill_enough(
-    last: Mapping[str, Any], person: Mapping[str, Any], criteria: TrripSettings
+    last: Mapping[Any, Any], person: Mapping[Any, Any], criteria: TrripSettings
 ) -> str:
     limit = criteria.min_current_panss
     if limit is not None:

@@ -146,7 +146,9 @@ def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
             wanted="one row per person, so that nobody is in training and test at once",
             mend="Give every person one row in the participants table",
         )
-    for (scheme, repeat), part in splits.groupby(["scheme", "repeat"], sort=False):
+    divisions = splits[["scheme", "repeat"]].drop_duplicates()
+    for scheme, repeat in zip(divisions["scheme"], divisions["repeat"], strict=True):
+        part = splits[(splits["scheme"] == scheme) & (splits["repeat"] == repeat)]
         own = part.set_index("participant_id")["fold"].loc[list(participants)].to_numpy(str)
         for name in np.unique(own):
             yield Fold(

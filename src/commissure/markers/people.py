@@ -52,7 +52,7 @@ def read_people(
         table = read_table(path, text=(settings.id,))
         table = table.rename(columns={settings.id: "participant_id"})
         if "participant_id" not in table:
-            raise _no_column("id", settings.id, table, path)
+            raise _no_column("id", settings.id, [str(name) for name in table], path)
         table = table.dropna(subset=["participant_id"])
         table["participant_id"] = table["participant_id"].map(participant_label)
         twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
@@ -63,10 +63,11 @@ def read_people(
                 wanted="one row per person",
                 mend=f"Remove the rows that are too many from {path.name}",
             )
+    own = [str(name) for name in table]
     for name in STANDARD:
         wanted = getattr(settings, name)
         if wanted and wanted not in table and path is not None:
-            raise _no_column(name, wanted, table, path)
+            raise _no_column(name, wanted, own, path)
         if wanted and wanted != name and wanted in table:
             table = table.drop(columns=[name], errors="ignore").rename(columns={wanted: name})
         if name not in table:
@@ -88,12 +89,12 @@ def read_people(
     return table[first + rest].sort_values("participant_id", ignore_index=True)
 
 
-def _no_column(key: str, wanted: str, table: pd.DataFrame, path: Path) -> ConfigError:
-    near = difflib.get_close_matches(wanted, [str(name) for name in table], n=1)
+def _no_column(key: str, wanted: str, columns: list[str], path: Path) -> ConfigError:
+    near = difflib.get_close_matches(wanted, columns, n=1)
     return ConfigError(
         f"participants.{key}",
         found=f"{path.name} has no column '{wanted}'",
-        wanted=f"one of {[str(name) for name in table]}",
+        wanted=f"one of {columns}",
         mend=f"Did you mean '{near[0]}'? Change participants.{key} in config.yaml"
         if near
         else f"Change participants.{key} in config.yaml",

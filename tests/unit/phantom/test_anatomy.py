@@ -81,7 +81,7 @@ def test_labels_of_the_image_fill_their_true_volume(head, in_template):
 
 
 def test_truth_depends_on_the_seed_and_not_on_the_resolution(head):
-    coarse = replace(TINY, t1w_mm=6.0)
+    coarse = replace(TINY, t1w_mm=7.0)
     person = a_person(**FACTORS, head=HEAD)
     again, other = (draw_anatomy(person, coarse, np.random.default_rng(seed)) for seed in (3, 4))
     assert head.truth == again.truth

@@ -139,7 +139,7 @@ def test_the_whole_dataset_is_valid_bids_with_its_truth(tmp_path):
     protocol = who["protocol"]
     for sub in ("sub-01", "sub-02"):
         t1w = load_image(out / sub / "anat" / f"{sub}_T1w.nii.gz", who=sub, ndim=3)
-        assert t1w.header.get_zooms() == pytest.approx((3.0, 3.0, 3.0))
+        assert t1w.header.get_zooms() == pytest.approx((3.5, 3.5, 3.5))
         bold = load_image(out / sub / "func" / f"{sub}_task-rest_bold.nii.gz", who=sub, ndim=4)
         assert bold.shape[3] == protocol["bold_volumes"]
         assert bold.header.get_zooms()[3] == pytest.approx(protocol["bold_tr_s"])
