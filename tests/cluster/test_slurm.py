@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -15,14 +16,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
+def slurm():
     """A throw-away Slurm; skipped, with the reason, where one cannot be started."""
     if os.geteuid() != 0:
         pytest.skip("starting a Slurm needs root")
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         pytest.skip("Slurm is not installed and there is no apt-get to install it")
     recipe = Path(__file__).parent / "slurm-cluster"
-    folder = tmp_path_factory.mktemp("slurm")
+    # munge wants a socket that everybody can reach; pytest's own folders are private.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    folder.chmod(0o755)
     up = subprocess.run([recipe, "up", folder], capture_output=True, text=True)
     if up.returncode == 3:
         pytest.skip(up.stderr.strip())
@@ -31,6 +34,7 @@ def slurm(tmp_path_factory):
         yield {"SLURM_CONF": str(folder / "slurm.conf")}
     finally:
         subprocess.run([recipe, "down", folder], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_volumes_and_anisotropy_are_human(real_run):
 def test_what_cannot_be_computed_is_named_with_its_cause(real_run):
     state, cause = real_run.states()["sub-pu01", "func", "connectivity"]
     assert state == "missing"
-    assert "degrees of freedom" in cause
+    assert "no degree of freedom is left: 20 retained volumes" in cause
     states = real_run.states()
     assert states["sub-bn01", "anat", "image"] == (
         "missing",

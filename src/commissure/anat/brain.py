@@ -15,7 +15,7 @@ from commissure.errors import DatasetError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
-from commissure.images.template import head_brain_mask, template, whole_head
+from commissure.images.template import TemplateMap, head_brain_mask, template, whole_head
 from commissure.images.transforms import read_affine
 
 #: A head with its skull is larger than this, a brain without it is not (litres).
@@ -144,7 +144,7 @@ def located(image: nib.Nifti1Image, *, stripped: bool, seed: int = 1) -> Start:
 
     target = template("T1w", resolution_mm=HEAD_MM) if stripped else sharp_head()
     moving = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < HEAD_MM else image
-    maps = [template(name, resolution_mm=2.0) for name in ("GM", "WM", "CSF", "mask")]  # type: ignore[arg-type]
+    names: tuple[TemplateMap, ...] = ("GM", "WM", "mask")
     with tempfile.TemporaryDirectory() as scratch:
         there, back = Path(scratch, "there.h5"), Path(scratch, "back.h5")
         register(
@@ -156,12 +156,16 @@ def located(image: nib.Nifti1Image, *, stripped: bool, seed: int = 1) -> Start:
             iterations=HEAD_ITERATIONS,
             seed=seed,
         )
-        moved = [np.asarray(apply_transform(part, image, [back]).dataobj) for part in maps]
+        grey, white, brain = (
+            np.asarray(apply_transform(template(n, resolution_mm=2.0), image, [back]).dataobj)
+            for n in names
+        )
         to_person = read_affine(there)
-    mask = moved.pop() > 0.5
+    priors = np.stack([grey, white, np.clip(brain - grey - white, 0, 1)])
+    mask = brain > 0.5
     if stripped:
         mask = largest_component(binary_fill_holes(foreground(image)))
-    return Start(to_person, np.stack(moved), mask)
+    return Start(to_person, priors, mask)
 
 
 @lru_cache(maxsize=1)

@@ -41,8 +41,9 @@ COARSE_STEPS, COARSE_WINDOWS_MM = 6, (16.0, 8.0)
 FINE_STEPS, FINE_WINDOW_MM = (6, 5), 5.0
 FIELD_SIGMA_MM = 2.0
 
-TURNS=2
-UNCERTAINTY=((4.0,.1),(2.0,.05))
+#: Trust in the registered template while it is still on its way, by turn.
+TRUST = (0.25, 0.5)
+
 #: The first mask is widened by this: what the averaged head missed can still be found.
 WIDENING_MM = 3.0
 
@@ -120,7 +121,7 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     settings
         Resolutions and weights.
     """
-    from scipy.ndimage import binary_dilation, gaussian_filter
+    from scipy.ndimage import binary_dilation
 
     mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
@@ -134,10 +135,8 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     maps = [template(name, resolution_mm=max(mm, 1.5)) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
     to_person, deformation = start.to_person, still(mm, template("mask", resolution_mm=2.0))
     priors = start.priors
-    for turn in range(TURNS):
-        blur, open_share = UNCERTAINTY[turn]
-        blurred = np.stack([gaussian_filter(p, blur / zooms_mm(low.affine)[0]) for p in priors])
-        found = _tissues(flat, mask, blurred, settings, open_share)
+    for turn, trust in enumerate(TRUST):
+        found = _tissues(flat, mask, priors, settings, trust=trust)
         person = [nib.Nifti1Image(part, low.affine) for part in found.posterior[:2]]
         to_person, deformation = _closer(deformation, person, to_person, turn, mm)
         *parts, brain = carried(maps, low.shape, low.affine, deformation, to_person)
@@ -153,14 +152,19 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
 
 
 def _tissues(
-    flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, settings: AnatSettings, open_share: float=.02
+    flat: np.ndarray,
+    mask: np.ndarray,
+    priors: np.ndarray,
+    settings: AnatSettings,
+    *,
+    trust: float = 1.0,
 ) -> Segmentation:
     return tissue_posteriors(
         flat,
         mask,
         priors,
         prior_weight=settings.prior_weight,
-        open_share=open_share,
+        trust=trust,
         neighbour_weight=settings.neighbour_weight,
     )
 

@@ -10,6 +10,9 @@ import numpy as np
 #: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
 TISSUES = ("GM", "WM", "CSF")
 
+#: Share of each tissue that the template's maps leave open, so that anatomy can differ from them.
+PRIOR_FLOOR = 0.02
+
 #: What is expected where the registered template has no brain: fluid, or cortex that was missed.
 BEYOND = (0.2, 0.0, 0.8)
 
@@ -49,7 +52,7 @@ def tissue_posteriors(
     *,
     parts: int = 4,
     prior_weight: float = 1.0,
-    open_share: float = 0.02,
+    trust: float = 1.0,
     neighbour_weight: float = 0.1,
     bias_degree: int = 3,
     iterations: int = 30,
@@ -74,8 +77,9 @@ def tissue_posteriors(
         Parts of a voxel.
     prior_weight
         Exponent of the priors, 0 to 1.
-    open_share
-        Added to each tissue's prior, so that anatomy can differ from the template.
+    trust
+        Further exponent of the priors once brightness and noise are learnt. Below 1, the result
+        follows the image where the template is not yet in place.
     neighbour_weight
         Log-odds by which one face neighbour of a tissue favours that tissue.
     bias_degree
@@ -97,7 +101,7 @@ def tissue_posteriors(
     y = intensity[box][inside].astype(np.float32)
     prior = np.stack([p[box][inside] for p in priors]).astype(np.float32)
     prior += np.clip(1 - prior.sum(axis=0), 0, 1) * np.array(BEYOND, np.float32)[:, None]
-    prior = (prior + open_share) / (prior + open_share).sum(axis=0)
+    prior = (prior + PRIOR_FLOOR) / (prior + PRIOR_FLOOR).sum(axis=0)
     low, high = np.percentile(y, [0.5, 99.5])
     y = np.clip(y, max(low, 1e-3 * high), high)
 
@@ -127,7 +131,7 @@ def tissue_posteriors(
             break
 
     brightness = np.exp(coefficients @ basis).astype(np.float32)
-    flat, log_prior = y / brightness, prior_weight * np.log(prior)
+    flat, log_prior = y / brightness, trust * prior_weight * np.log(prior)
     grid = np.zeros((3, *inside.shape), np.float32)
     grid[:, inside], _ = _expected_shares(flat, log_prior, mean, sd, mix)
     for _ in range(smoothing if neighbour_weight else 0):

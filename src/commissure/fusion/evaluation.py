@@ -17,6 +17,8 @@ import numpy as np
 from commissure.fusion.logistic import ridge_logistic, sigmoid
 
 Z_95 = 1.959963984540054
+#: Logits closer than this tie: equal people must not be ranked by the last bit of a product.
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def compared_pairs(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) 
     positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     high, low = scores[positive][:, None], scores[negative][None, :]
     fair = (stratum[positive][:, None] == stratum[negative][None, :]) & np.isfinite(high - low)
-    won = np.where(fair, 0.5 * (1.0 + np.sign(np.where(fair, high - low, 0.0))), 0.0)
+    won = np.where(fair, _won(np.where(fair, high - low, 0.0)), 0.0)
     return Pairs(won, fair.astype(float))
 
 
@@ -76,7 +78,8 @@ def area(repeats: Sequence[Pairs]) -> Area:
     not that of the average: repeats share their people, so averaging them takes away the noise of
     the folds but hardly that of the sample. (On null cohorts of 32 people and 5 repeats the AUC
     within site scatters by 0.147; this gives 0.145, DeLong's formula on the average 0.105.) The
-    interval is computed on the logit scale.
+    interval is computed on the logit scale; a model that ties everybody has exactly 0.5 and no
+    uncertainty.
 
     Parameters
     ----------
@@ -91,15 +94,15 @@ def area(repeats: Sequence[Pairs]) -> Area:
     variance = float(np.mean(parts))
     total = np.sum([pairs.compared for pairs in repeats], axis=0)
     n1, n0 = int(total.any(axis=1).sum()), int(total.any(axis=0).sum())
-    end = 0.5 / (n1 * n0)
-    inside = min(max(value, end), 1 - end)
-    if variance <= 0 or inside != value:
-        variance = max(variance, _hanley_mcneil(inside, n1, n0))
+    if value in (0.0, 1.0):
+        bound = _bound_of_perfection(n1, n0)
+        low, high = (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
+        return Area(value, low, high, (1 - bound) / Z_95)
     error = math.sqrt(variance)
-    logit = math.log(inside / (1 - inside))
-    width = Z_95 * error / (inside * (1 - inside))
+    logit = math.log(value / (1 - value))
+    width = Z_95 * error / (value * (1 - value))
     low, high = (float(sigmoid(np.array(logit + side * width))) for side in (-1, 1))
-    return Area(value, min(low, value), max(high, value), error)
+    return Area(value, low, high, error)
 
 
 def delong_variance(pairs: Pairs) -> float:
@@ -119,11 +122,20 @@ def delong_variance(pairs: Pairs) -> float:
     )
 
 
-def _hanley_mcneil(value: float, n1: int, n0: int) -> float:
-    q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
-    return (value * (1 - value) + (n1 - 1) * (q1 - value**2) + (n0 - 1) * (q2 - value**2)) / (
-        n1 * n0
-    )
+def _bound_of_perfection(n1: int, n0: int) -> float:
+    """Smallest AUC from which a sample without a wrong pair is no surprise.
+
+    DeLong's variance is 0 there. Solves ``1 - a = z SE(a)`` with the standard error of Hanley and
+    McNeil (1982), as Newcombe (2006, Stat Med 25:559) does for any AUC.
+    """
+    low, high = 0.5, 1.0
+    for _ in range(60):
+        a = (low + high) / 2
+        q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+        spread = a * (1 - a) + (n1 - 1) * (q1 - a**2) + (n0 - 1) * (q2 - a**2)
+        inside = 1 - a <= Z_95 * math.sqrt(spread / (n1 * n0))
+        low, high = (low, a) if inside else (a, high)
+    return high
 
 
 def pair_shares(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> np.ndarray:
@@ -148,9 +160,13 @@ def pair_shares(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> 
         y, s = labels[own], scores[own]
         for at in range(len(y)):
             pair = y[at] * (1 - y)
-            won += (pair * 0.5 * (1 + np.sign(s[at] - s))).sum(axis=0)
+            won += (pair * _won(s[at] - s)).sum(axis=0)
             compared += pair.sum(axis=0)
     return np.where(compared > 0, won / np.maximum(compared, 1), np.nan)
+
+
+def _won(lead: np.ndarray) -> np.ndarray:
+    return 0.5 * (1.0 + np.where(np.abs(lead) > TIE, np.sign(lead), 0.0))
 
 
 def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -90,9 +90,8 @@ def model_specs(
     specs: dict[str, ModelSpec] = {}
     asked = dict.fromkeys(settings.models)
     fused = [name for name in asked if name in _FUSION_WORDS]
-    if len(usable) < 2 and fused:
-        told = f"only {usable[0]}" if usable else "none"
-        cautions.append(f"There is nothing to fuse: of the modalities {told} can be fitted.")
+    if len(usable) == 1 and fused:
+        cautions.append(f"There is nothing to fuse: {usable[0]} is the only modality.")
     for name in asked:
         if name in _FUSION_WORDS and len(usable) > 1:
             specs[name] = ModelSpec(name, "fusion", _FUSION_WORDS[name], tuple(usable), blocks)

@@ -132,7 +132,7 @@ def test_a_slice_that_lost_its_signal_is_dark_and_noise_is_not():
     stack = predicted + rng.normal(0, 40, predicted.shape)
     stack[:, :, 4, 3] *= 0.7
     found = dark_slices(stack, predicted, np.ones((20, 20, 10)), limit_z=4)
-    assert [[3, 4]] == np.argwhere(found).tolist()
+    assert np.argwhere(found).tolist() == [[3, 4]]
 
 
 def test_what_follows_the_direction_is_taken_out_and_what_follows_time_stays(dti):

@@ -47,7 +47,7 @@ def test_tables_agree_with_each_other(fitted_study) -> None:
         )
     importance = fitted_study.table("importance.tsv")
     early = importance[importance["model"] == "early"]
-    assert set(early.head(3)["modality"]) == {"mrs"}
+    assert early["weight"].abs().groupby(early["modality"]).mean().idxmax() == "mrs"
     assert (
         importance[importance["model"] == "late"].set_index("modality")["weight"].idxmax() == "mrs"
     )
