@@ -64,7 +64,12 @@ def test_the_literal_slurm_profile_is_found(repository):
 
 @pytest.mark.slow
 def test_layers_hold(repository):
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=repository, capture_output=True, text=True)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -85,4 +90,7 @@ def test_nothing_of_a_machine_is_in_the_tree(repository):
         ):
             text = path.read_text(errors="ignore")
             for place in {str(repository), str(Path.home())} - {"/"}:
-                assert not re.search(rf"(?<![\w.]){re.escape(place)}(?=[/\s\"'])", text), (name, place)
+                assert not re.search(rf"(?<![\w.]){re.escape(place)}(?=[/\s\"'])", text), (
+                    name,
+                    place,
+                )

@@ -30,8 +30,8 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     table = read_markers(tmp_path / "m.tsv")
     assert list(COLUMNS) == list(table)
     assert (tmp_path / "m.tsv").read_text().splitlines()[1].split("\t")[1] == "n/a"
-    assert [3712.25] == table["value"].dropna().tolist()
-    assert ["", "ses-1"] == table["session"].tolist()
+    assert table["value"].dropna().tolist() == [3712.25]
+    assert table["session"].tolist() == ["", "ses-1"]
 
 
 def test_a_word_in_the_value_column_is_refused(tmp_path):
@@ -50,7 +50,7 @@ def test_missing_columns_are_named(tmp_path):
 def test_long_identifiers_stay_text(tmp_path):
     (tmp_path / "t.csv").write_text("participant_id,a\n10074191492374027123,1\n007,2\n")
     table = read_table(tmp_path / "t.csv")
-    assert ["10074191492374027123", "007"] == table["participant_id"].tolist()
+    assert table["participant_id"].tolist() == ["10074191492374027123", "007"]
 
 
 def test_a_failed_writer_leaves_nothing(tmp_path):
@@ -72,7 +72,7 @@ def test_a_failed_writer_leaves_the_earlier_file(tmp_path):
 
 def test_json_holds_no_nan(tmp_path):
     write_json({"a": np.float64("nan"), "b": np.arange(2), "c": float("inf")}, tmp_path / "j.json")
-    assert {"a": None, "b": [0, 1], "c": None} == json.loads((tmp_path / "j.json").read_text())
+    assert json.loads((tmp_path / "j.json").read_text()) == {"a": None, "b": [0, 1], "c": None}
 
 
 def test_a_quality_record_lists_what_failed(tmp_path):

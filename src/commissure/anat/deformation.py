@@ -296,7 +296,9 @@ def _window_step(
 
     right = [pooled((difference * slope[:, i]).sum(axis=0)) for i in range(3)]
     pairs = {
-        (i, j): pooled((slope[:, i] * slope[:, j]).sum(axis=0)) for i in range(3) for j in range(i, 3)
+        (i, j): pooled((slope[:, i] * slope[:, j]).sum(axis=0))
+        for i in range(3)
+        for j in range(i, 3)
     }
     trace = pairs[0, 0] + pairs[1, 1] + pairs[2, 2]
     for i in range(3):

@@ -113,8 +113,6 @@ def draw_registration(t1w_in_template: nib.Nifti1Image, *, title: str) -> Figure
     return figure
 
 
-
-
 def _upright(values: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
     """The nearest RAS+ orientation, cropped to the field handed in and no finer than needed."""
     image = nib.as_closest_canonical(nib.Nifti1Image(np.asarray(values, np.float32), affine))

@@ -131,7 +131,9 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     own = start.mask if stripped else None
     mask = start.mask
     if not stripped:
-        mask = binary_dilation(mask, iterations=max(1, round(WIDENING_MM / zooms_mm(low.affine)[0])))
+        mask = binary_dilation(
+            mask, iterations=max(1, round(WIDENING_MM / zooms_mm(low.affine)[0]))
+        )
     maps = [template(name, resolution_mm=max(mm, 1.5)) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
     to_person, deformation = start.to_person, still(mm, template("mask", resolution_mm=2.0))
     priors = start.priors
@@ -145,10 +147,10 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
     found = _tissues(flat, mask, priors, settings)
     brightness = _continued(found.bias, mask, low.affine) * light
     if low is image:
-        return Anatomy(
-            mask, found, nib.Nifti1Image(brightness, low.affine), deformation, to_person
-        )
-    return _finer(image, nib.Nifti1Image(brightness, low.affine), own, deformation, to_person, settings)
+        return Anatomy(mask, found, nib.Nifti1Image(brightness, low.affine), deformation, to_person)
+    return _finer(
+        image, nib.Nifti1Image(brightness, low.affine), own, deformation, to_person, settings
+    )
 
 
 def _tissues(
@@ -216,9 +218,7 @@ def _finer(
     """The last segmentation, on the image's own grid, in a box around the brain."""
     maps = [template(name) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
     if own is None:
-        outline = carried(
-            [maps[3]], image.shape, image.affine, deformation, to_person
-        )[0]
+        outline = carried([maps[3]], image.shape, image.affine, deformation, to_person)[0]
     else:
         outline = resample_to(
             nib.Nifti1Image(own.astype(np.float32), brightness.affine), image.shape, image.affine
@@ -308,14 +308,19 @@ def write_images(
     else:
         shares = _normalised(posterior, work.affine, part, inside)
     save_image(mask, affine, files.mask)
-    save_image(_placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg)
+    save_image(
+        _placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg
+    )
     for share, path in zip(shares, (files.gm, files.wm, files.csf), strict=True):
         save_image(_placed(share, box, native), affine, path)
     tissues = anatomy.tissues
     method = {**method, "SpatialReference": _source_name(method), "Resolution": "native"}
     _write_sidecar(
         files.preproc,
-        {**method, "Description": "T1w over the smooth brightness found by N4 and with the tissues"},
+        {
+            **method,
+            "Description": "T1w over the smooth brightness found by N4 and with the tissues",
+        },
     )
     _write_sidecar(files.mask, {**method, "Type": "Brain"})
     learnt = {

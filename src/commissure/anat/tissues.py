@@ -146,9 +146,7 @@ def tissue_posteriors(
 
 def _mixtures(parts: int) -> tuple[np.ndarray, np.ndarray]:
     """Every way to divide parts among three tissues: shares (M, 3), log number of orders (M,)."""
-    counts = [
-        (i, j, parts - i - j) for i in range(parts + 1) for j in range(parts + 1 - i)
-    ]
+    counts = [(i, j, parts - i - j) for i in range(parts + 1) for j in range(parts + 1 - i)]
     orders = [factorial(parts) / np.prod([factorial(n) for n in c]) for c in counts]
     return np.array(counts) / parts, np.log(orders)
 

@@ -127,9 +127,7 @@ def structure_volumes(
     return {name: volumes[name] for name in groups}
 
 
-def _points_in_voxels(
-    coordinates: np.ndarray, inside: np.ndarray, points: list[int]
-) -> np.ndarray:
+def _points_in_voxels(coordinates: np.ndarray, inside: np.ndarray, points: list[int]) -> np.ndarray:
     """Template mm of points spread evenly in each voxel of a mask: (points, voxels, 3)."""
     steps = [np.gradient(coordinates, axis=axis)[inside] for axis in range(3)]
     centre = coordinates[inside]

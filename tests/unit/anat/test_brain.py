@@ -25,9 +25,7 @@ def test_litres_of_a_ball_are_those_of_geometry(ball) -> None:
 @pytest.mark.parametrize(
     ("radius_mm", "noise", "expected"), [(70.0, 0.0, True), (95.0, 0.0, False), (70.0, 5.0, False)]
 )
-def test_a_brain_is_told_from_a_head(
-    ball, radius_mm: float, noise: float, expected: bool
-) -> None:
+def test_a_brain_is_told_from_a_head(ball, radius_mm: float, noise: float, expected: bool) -> None:
     """1.4 litres on a zero background are a brain; 3.6 litres, or noise all around, are not."""
     assert is_stripped(_ball_image(ball, radius_mm, noise)) is expected
 
