@@ -69,7 +69,7 @@ def test_the_cluster_gives_the_numbers_of_the_laptop(slurm, clone):
         return done.stdout + done.stderr
 
     said = run("--profile", "slurm", **slurm)
-    assert "executor: slurm" in said.lower()
+    assert "has been submitted with SLURM jobid" in said
     assert (clone / "demo/derivatives/commissure/report.html").exists()
     assert "Nothing to be done" in run("--profile", "slurm", **slurm)
 
