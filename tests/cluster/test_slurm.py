@@ -57,7 +57,9 @@ def clone(repository, tmp_path_factory):
     "compare",
     [
         False,
-        pytest.param(True, marks=pytest.mark.xfail(reason="equality with --cores 2 is not shown yet")),
+        pytest.param(
+            True, marks=pytest.mark.xfail(reason="equality with --cores 2 is not shown yet")
+        ),
     ],
 )
 def test_the_cluster_runs_to_the_report(slurm, clone, compare):

@@ -1,14 +1,16 @@
 """The built-in engine: from a T1w image to brain, tissues and the way to the template.
 
-Tissues and registration need each other: the tissue maps steer the registration, the registered
-template says which tissue to expect where. The engine goes round twice at the registration's
-resolution, then segments once more at the segmentation's.
+Tissues and registration need each other: the tissue maps steer the registration (ANTs SyN), the
+registered template says which tissue to expect where. The engine goes round twice, coarsely and at
+the registration's resolution, then segments once more at the segmentation's.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
@@ -22,27 +24,27 @@ from commissure.anat.brain import (
     largest_component,
     located,
 )
-from commissure.anat.deformation import Deformation, carried, refined, still, straightened
 from commissure.anat.settings import AnatSettings
 from commissure.anat.tissues import TISSUES, Segmentation, tissue_posteriors
 from commissure.images.anatomy import AnatFiles
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
-from commissure.images.template import TEMPLATE, TemplateMap, template
-from commissure.images.transforms import write_composite
+from commissure.images.registration import apply_transform, register
+from commissure.images.template import TEMPLATE, template
+from commissure.images.transforms import read_affine
 from commissure.names import Scan
-from commissure.rows import write_json
+from commissure.rows import atomic, write_json
 
-#: The tissues that are drawn onto the template's; fluid is what remains.
-MATCHED: tuple[TemplateMap, ...] = ("GM", "WM")
+#: Grey value of GM, WM and CSF in the images that are registered: those of a T1w without shading
+#: and noise, made of tissue maps, the person's as the template's.
+CONTRAST = (0.6, 1.0, 0.2)
 
-#: Steps and window of the registration: coarse (velocity grid), fine (twice as fine), once more.
-COARSE_STEPS, COARSE_WINDOWS_MM = 6, (16.0, 8.0)
-FINE_STEPS, FINE_WINDOW_MM = (6, 5), 5.0
-FIELD_SIGMA_MM = 2.0
+#: The two turns: voxel size over the registration's, and trust in the template, which is still on
+#: its way.
+TURNS = ((5 / 3, 0.25), (1.0, 0.5))
 
-#: Trust in the registered template while it is still on its way, by turn.
-TRUST = (0.25, 0.5)
+#: SyN iterations per level, coarse to fine.
+ITERATIONS = (40, 20, 10)
 
 #: The first mask is widened by this: what the averaged head missed can still be found.
 WIDENING_MM = 3.0
@@ -60,17 +62,11 @@ class Anatomy:
         Segmentation on the same grid.
     brightness
         3-D image of the smooth brightness that the T1w is to be divided by.
-    deformation
-        From the template to the person, before ``to_person``.
-    to_person
-        4x4 affine, template mm to person mm.
     """
 
     mask: np.ndarray
     tissues: Segmentation
     brightness: nib.Nifti1Image
-    deformation: Deformation
-    to_person: np.ndarray
 
 
 def preprocess(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
@@ -97,19 +93,38 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
     stripped = is_stripped(image, wanted=settings.skull_stripped, said=said)
     finest = settings.segmentation_resolution_mm
     work = coarser(image, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else image
-    anatomy = segmented(work, stripped=stripped, settings=settings)
     files = AnatFiles.of(scan, folder)
+    with atomic(files.to_template) as there, atomic(files.from_template) as back:
+        anatomy = segmented(
+            work, stripped=stripped, settings=settings, to_template=there, from_template=back
+        )
     method = {
         "Sources": [_source(scan)],
         "SkullStripped": stripped,
         "ForegroundLitres": round(foreground_litres(image), 3),
         "Parameters": settings.model_dump(),
     }
-    write_transforms(anatomy, files, method)
+    for path in (files.to_template, files.from_template):
+        _write_sidecar(
+            path,
+            {
+                **method,
+                "Description": "ITK composite of an affine map and a SyN warp, found on contrast "
+                "images made of tissue maps",
+                "Template": TEMPLATE,
+            },
+        )
     write_images(anatomy, image, work, files, method)
 
 
-def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings) -> Anatomy:
+def segmented(
+    image: nib.Nifti1Image,
+    *,
+    stripped: bool,
+    settings: AnatSettings,
+    to_template: Path,
+    from_template: Path,
+) -> Anatomy:
     """Find brain, tissues and the way to the template.
 
     Parameters
@@ -120,6 +135,8 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
         Whether it comes without skull.
     settings
         Resolutions and weights.
+    to_template, from_template
+        Composite transforms to write (``.h5``).
     """
     from scipy.ndimage import binary_dilation
 
@@ -134,23 +151,69 @@ def segmented(image: nib.Nifti1Image, *, stripped: bool, settings: AnatSettings)
         mask = binary_dilation(
             mask, iterations=max(1, round(WIDENING_MM / zooms_mm(low.affine)[0]))
         )
-    maps = [template(name, resolution_mm=max(mm, 1.5)) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
-    to_person, deformation = start.to_person, still(mm, template("mask", resolution_mm=2.0))
-    priors = start.priors
-    for turn, trust in enumerate(TRUST):
+    to_person, priors = start.to_person, start.priors
+    for turn, (wider, trust) in enumerate(TURNS):
         found = _tissues(flat, mask, priors, settings, trust=trust)
-        person = [nib.Nifti1Image(part, low.affine) for part in found.posterior[:2]]
-        to_person, deformation = _closer(deformation, person, to_person, turn, mm)
-        *parts, brain = carried(maps, low.shape, low.affine, deformation, to_person)
+        person = nib.Nifti1Image(_contrast(found.posterior), low.affine)
+        fixed = _template_contrast(wider * mm)
+        if turn == 0:
+            to_person = _straightened(fixed, person, to_person)
+        register(
+            fixed,
+            person,
+            kind="warp",
+            initial=to_person,
+            forward=to_template,
+            inverse=from_template,
+            iterations=ITERATIONS,
+        )
+        *parts, brain = _carried((*TISSUES, "mask"), low, from_template)
         priors = np.stack(parts)
         mask = own if own is not None else largest_component(brain > 0.5)
     found = _tissues(flat, mask, priors, settings)
-    brightness = _continued(found.bias, mask, low.affine) * light
+    brightness = nib.Nifti1Image(_continued(found.bias, mask, low.affine) * light, low.affine)
     if low is image:
-        return Anatomy(mask, found, nib.Nifti1Image(brightness, low.affine), deformation, to_person)
-    return _finer(
-        image, nib.Nifti1Image(brightness, low.affine), own, deformation, to_person, settings
-    )
+        return Anatomy(mask, found, brightness)
+    return _finer(image, brightness, own, from_template, settings)
+
+
+def _contrast(shares: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) T1w-like contrast of tissue shares (3, X, Y, Z)."""
+    return np.tensordot(np.array(CONTRAST, np.float32), shares, axes=1)
+
+
+@lru_cache(maxsize=4)
+def _template_contrast(resolution_mm: float) -> nib.Nifti1Image:
+    maps = [template(name, resolution_mm=resolution_mm) for name in TISSUES]  # type: ignore[arg-type]
+    shares = np.stack([np.asanyarray(part.dataobj) for part in maps])
+    return nib.Nifti1Image(_contrast(shares), maps[0].affine)
+
+
+def _straightened(
+    fixed: nib.Nifti1Image, person: nib.Nifti1Image, to_person: np.ndarray
+) -> np.ndarray:
+    """The head's affine map follows skull, neck and face as well; this one sees the brain alone."""
+    with tempfile.TemporaryDirectory() as scratch:
+        there = Path(scratch, "there.h5")
+        register(
+            fixed,
+            person,
+            kind="affine",
+            initial=to_person,
+            forward=there,
+            inverse=Path(scratch, "back.h5"),
+        )
+        return read_affine(there)
+
+
+def _carried(
+    names: Sequence[str], reference: nib.Nifti1Image, from_template: Path
+) -> list[np.ndarray]:
+    """Maps of the template on a person's grid."""
+    return [
+        np.asarray(apply_transform(template(name), reference, [from_template]).dataobj)  # type: ignore[arg-type]
+        for name in names
+    ]
 
 
 def _tissues(
@@ -171,54 +234,16 @@ def _tissues(
     )
 
 
-def _closer(
-    deformation: Deformation,
-    person: Sequence[nib.Nifti1Image],
-    to_person: np.ndarray,
-    turn: int,
-    mm: float,
-) -> tuple[np.ndarray, Deformation]:
-    """Registration of grey and white matter: from coarse to fine at first, then fine only."""
-    if turn == 0:
-        template_maps = [template(name, resolution_mm=2 * mm) for name in MATCHED]
-        maps = [coarser(part, 2 * mm) for part in person]
-        to_person = straightened(template_maps, maps, to_person)
-        for window_mm in COARSE_WINDOWS_MM:
-            deformation = refined(
-                deformation,
-                template_maps,
-                maps,
-                to_person,
-                factor=1,
-                iterations=COARSE_STEPS,
-                window_mm=window_mm,
-                field_sigma_mm=FIELD_SIGMA_MM,
-            )
-    deformation = refined(
-        deformation,
-        [template(name, resolution_mm=mm) for name in MATCHED],
-        person,
-        to_person,
-        factor=2,
-        iterations=FINE_STEPS[turn],
-        window_mm=FINE_WINDOW_MM,
-        field_sigma_mm=FIELD_SIGMA_MM,
-    )
-    return to_person, deformation
-
-
 def _finer(
     image: nib.Nifti1Image,
     brightness: nib.Nifti1Image,
     own: np.ndarray | None,
-    deformation: Deformation,
-    to_person: np.ndarray,
+    from_template: Path,
     settings: AnatSettings,
 ) -> Anatomy:
     """The last segmentation, on the image's own grid, in a box around the brain."""
-    maps = [template(name) for name in (*TISSUES, "mask")]  # type: ignore[arg-type]
     if own is None:
-        outline = carried([maps[3]], image.shape, image.affine, deformation, to_person)[0]
+        outline = _carried(["mask"], image, from_template)[0]
     else:
         outline = resample_to(
             nib.Nifti1Image(own.astype(np.float32), brightness.affine), image.shape, image.affine
@@ -227,13 +252,13 @@ def _finer(
     del outline
     box = bounding_box(mask)
     part = image.slicer[box]
-    priors = carried(maps[:3], part.shape, part.affine, deformation, to_person)
+    priors = np.stack(_carried(TISSUES, part, from_template))
     light = resample_to(brightness, part.shape, part.affine, outside="edge")
     small = _tissues(np.asanyarray(part.dataobj) / light, mask[box], priors, settings)
     posterior = np.zeros((3, *image.shape), np.float32)
     posterior[(slice(None), *box)] = small.posterior
     tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
-    return Anatomy(mask, tissues, brightness, deformation, to_person)
+    return Anatomy(mask, tissues, brightness)
 
 
 def bounding_box(mask: np.ndarray, *, pad: int = 2) -> tuple[slice, slice, slice]:
@@ -254,39 +279,6 @@ def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.nda
     cover = gaussian_filter(mask.astype(np.float32), sigma)
     spread = gaussian_filter(np.log(bias) * mask, sigma) / (cover + 1e-2)
     return np.where(mask, bias, np.exp(spread)).astype(np.float32)
-
-
-def write_transforms(anatomy: Anatomy, files: AnatFiles, method: dict) -> None:
-    """Write both directions as ITK composites, with sidecars."""
-    there, back = anatomy.to_person, np.linalg.inv(anatomy.to_person)
-    deformation = anatomy.deformation
-    write_composite(
-        files.to_template,
-        affine=there,
-        displacement=deformation.displacement(),
-        grid=deformation.affine,
-        affine_first=False,
-    )
-    write_composite(
-        files.from_template,
-        affine=back,
-        displacement=deformation.inverse_displacement(),
-        grid=deformation.affine,
-        affine_first=True,
-    )
-    first, last = deformation.mismatch[0], deformation.mismatch[-1]
-    for path in (files.to_template, files.from_template):
-        _write_sidecar(
-            path,
-            {
-                **method,
-                "Description": "ITK composite of an affine map and a diffeomorphism, the "
-                "exponential of a stationary velocity field, found on GM and WM maps",
-                "Template": TEMPLATE,
-                "VelocitySpacingMm": deformation.spacing_mm,
-                "TissueMismatch": {"first": first, "last": last},
-            },
-        )
 
 
 def write_images(

@@ -40,7 +40,7 @@ class AnatSettings(BaseModel):
         "and neighbours only.",
     )
     neighbour_weight: float = Field(
-        0.1,
+        0.15,
         ge=0.0,
         le=1.0,
         description="Log-odds by which a neighbouring voxel's tissue favours the same tissue "

@@ -53,7 +53,7 @@ def tissue_posteriors(
     parts: int = 4,
     prior_weight: float = 1.0,
     trust: float = 1.0,
-    neighbour_weight: float = 0.1,
+    neighbour_weight: float = 0.15,
     bias_degree: int = 3,
     iterations: int = 30,
     smoothing: int = 2,

@@ -18,7 +18,13 @@ from commissure.images.template import template
 SAMPLING_MM = 1.3
 
 #: Weight of a label where the template expects none of its tissue.
-EXPECTATION_FLOOR = 0.02
+EXPECTATION_FLOOR = 0.001
+
+#: FWHM of the neighbourhood that a voxel sees, in voxels.
+SEEN_VOXELS = 1.2
+
+#: Voxels whose points are looked up at a time.
+CHUNK = 50_000
 
 #: A coordinate that no brain has.
 OUTSIDE_MM = -9999.0
@@ -88,10 +94,11 @@ def structure_volumes(
 ) -> dict[str, float]:
     """Volume of each structure of an atlas in mm³: label x posterior of its tissue.
 
-    A voxel that straddles a border is divided: the atlas is looked up at several points in it,
-    and the voxel's tissue goes to the labels in proportion to how much of that tissue the template
-    expects at these points. The fluid of a voxel that is half ventricle, half white matter so
-    counts as ventricle.
+    A voxel that straddles a border is divided: the atlas is looked up at several points in and
+    around it, and the voxel's tissue goes to the labels in proportion to how much of that tissue
+    the template expects at these points, near ones counting more. The fluid of a voxel that is
+    half ventricle, half white matter so counts as ventricle, and what blur has carried over a
+    border is brought back.
 
     Parameters
     ----------
@@ -107,37 +114,41 @@ def structure_volumes(
         Tissue maps in the atlas' space by name; the template's own where not given.
     """
     expected = expected or {name: template(name) for name in TISSUES}  # type: ignore[arg-type]
-    points = [max(1, int(np.ceil(size / SAMPLING_MM))) for size in zooms_mm(affine)]
+    offsets, weights = _neighbourhood(zooms_mm(affine))
     inside = posterior.sum(axis=0) > 0
     inside &= np.isfinite(coordinates).all(axis=3)
-    places = _points_in_voxels(coordinates, inside, points)
-    labels = looked_up(atlas.image, places)
+    steps = np.stack([np.gradient(coordinates, axis=axis)[inside] for axis in range(3)])
+    centres, shares = coordinates[inside], posterior[:, inside]
+    size = int(np.asanyarray(atlas.image.dataobj).max()) + 1
+    per_label = np.zeros((3, size))
+    for first in range(0, len(centres), CHUNK):
+        part = slice(first, first + CHUNK)
+        places = centres[part] + np.tensordot(offsets, steps[:, part], axes=1)
+        labels = looked_up(atlas.image, places).ravel()
+        for t, tissue in enumerate(TISSUES):
+            weight = looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
+            weight *= weights[:, None]
+            share = weight / weight.sum(axis=0) * shares[t, part]
+            per_label[t] += np.bincount(labels, share.ravel(), minlength=size)
     voxel = voxel_volume_mm3(affine)
     tissue_of = atlas.labels.set_index("index")["tissue"]
     groups = atlas.groups("structure")
-    size = int(labels.max(initial=0)) + 1
     volumes = {}
-    for t, tissue in enumerate(TISSUES):
-        weight = looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
-        share = weight / weight.sum(axis=0) * posterior[t][inside]
-        per_label = np.bincount(labels.ravel(), share.ravel(), minlength=size)
-        for name, indices in groups.items():
-            if tissue_of[indices[0]] == tissue:
-                volumes[name] = float(per_label[[i for i in indices if i < size]].sum()) * voxel
-    return {name: volumes[name] for name in groups}
+    for name, indices in groups.items():
+        known = [index for index in indices if index < size]
+        volumes[name] = float(per_label[TISSUES.index(tissue_of[indices[0]]), known].sum()) * voxel
+    return volumes
 
 
-def _points_in_voxels(coordinates: np.ndarray, inside: np.ndarray, points: list[int]) -> np.ndarray:
-    """Template mm of points spread evenly in each voxel of a mask: (points, voxels, 3)."""
-    steps = [np.gradient(coordinates, axis=axis)[inside] for axis in range(3)]
-    centre = coordinates[inside]
-    offsets = [(np.arange(n) + 0.5) / n - 0.5 for n in points]
-    return np.stack(
-        [
-            centre + offsets[0][i] * steps[0] + offsets[1][j] * steps[1] + offsets[2][k] * steps[2]
-            for i, j, k in np.ndindex(*points)
-        ]
-    ).astype(np.float32)
+def _neighbourhood(voxel_mm: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the neighbourhood that a voxel sees: (points, 3) in voxels, and their weights."""
+    axes = []
+    for size in voxel_mm:
+        n = 2 * max(1, int(np.ceil(size / SAMPLING_MM))) + 1
+        axes.append(np.linspace(-1, 1, n))
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    weights = np.exp(-4 * np.log(2) * (offsets**2).sum(axis=1) / SEEN_VOXELS**2)
+    return offsets.astype(np.float32), (weights / weights.sum()).astype(np.float32)
 
 
 def looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:

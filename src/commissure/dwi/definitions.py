@@ -13,14 +13,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         "dwi",
         "1",
         "Mean fractional anisotropy over the white-matter voxels of an atlas label above an FA "
-        "threshold (a ROI average, not TBSS); region WM is all white matter.",
-        "Basser 1996 for FA; labels JHU-MNI (Oishi 2009) carried by nonlinear registration",
+        "threshold (a ROI average, not TBSS); region WM is all white matter. Of the white matter's "
+        "share of the signal where voxels are large and there is a T1w image "
+        "(dwi.partial_volume_from_mm; partial_volume_corrected in the quality record).",
+        "Basser 1996 for FA; labels JHU-MNI (Oishi 2009) carried by nonlinear registration; "
+        "Asllani 2008 for partial volumes",
     ),
     Definition(
         "md",
         "dwi",
         "mm2/s",
-        "Mean diffusivity over the same voxels as fa.",
+        "Mean diffusivity over the same voxels as fa, of the same share of the signal.",
         "Basser 1996",
     ),
     Definition(

@@ -25,8 +25,8 @@ class WhiteMatter:
     ----------
     shares
         Share of each voxel that carries a tract's label, by tract.
-    probability
-        Share of each voxel that is white matter.
+    tissue
+        Share of each voxel that is ``WM``, and with a T1w image also ``GM`` and ``CSF``.
     transform
         File name of the transform that carried the atlas.
     notes
@@ -34,7 +34,7 @@ class WhiteMatter:
     """
 
     shares: dict[str, np.ndarray]
-    probability: np.ndarray
+    tissue: dict[str, np.ndarray]
     transform: str
     notes: tuple[str, ...]
 
@@ -62,10 +62,13 @@ def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFile
         [anat.from_template],
         interpolation="nearestNeighbor",
     )
-    wm = resample_to(load_image(anat.wm, who=anat.who, ndim=3), fine_shape, fine)
+    tissue = {}
+    for name, path in (("WM", anat.wm), ("GM", anat.gm), ("CSF", anat.csf)):
+        share = resample_to(load_image(path, who=anat.who, ndim=3), fine_shape, fine)
+        tissue[name] = block_means(share, parts)
     return WhiteMatter(
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
-        block_means(wm, parts),
+        tissue,
         anat.from_template.name,
         (_APPROXIMATE,),
     )
@@ -107,7 +110,7 @@ def from_template_white_matter(
     wm = apply_transform(fixed, grid, [inverse])
     return WhiteMatter(
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
-        block_means(np.asanyarray(wm.dataobj), parts),
+        {"WM": block_means(np.asanyarray(wm.dataobj), parts)},
         inverse.name,
         (
             _APPROXIMATE,

@@ -8,6 +8,7 @@ import numpy as np
 
 from commissure.dwi.gradients import Gradients
 from commissure.images.load import zooms_mm
+from commissure.rows import Check
 
 
 def neighbouring_correlation(
@@ -56,13 +57,22 @@ _TABLES = tuple(
 
 
 def fibre_coherence(
-    first_eigenvectors: np.ndarray, fa: np.ndarray, affine: np.ndarray, *, fa_min: float = 0.3
+    first_eigenvectors: np.ndarray,
+    fa: np.ndarray,
+    affine: np.ndarray,
+    *,
+    fa_min: float = 0.3,
+    steps: int = 20,
+    turn_max_deg: float = 45.0,
+    max_starts: int = 4_000,
 ) -> list[tuple[str, float]]:
-    """Test whether the b-vectors' axes are right by how well fibres continue into each other.
+    """Test whether the b-vectors' axes are right by how far fibres can be followed.
 
     A tensor fitted with exchanged or negated axes is the true one exchanged and negated, so all 24
-    tables are tried on one fit: in each, a voxel is compared with the one that its direction points
-    to.
+    tables are tried on one fit. With each, walks start in both directions and follow the direction
+    of the voxel they are in until anisotropy ends or the direction turns sharply. With wrong axes
+    they soon leave their bundle. (Neighbours alone tell little: orientations are smooth with any
+    table.)
 
     Parameters
     ----------
@@ -73,36 +83,84 @@ def fibre_coherence(
     affine
         4x4, voxel to mm; its axes are those in which b-vectors are written.
     fa_min
-        Voxels with less anisotropy are left out.
+        Walks end where anisotropy is not above this.
+    steps
+        Length of a walk, in edges of the smallest side of a voxel.
+    turn_max_deg
+        Walks end where they would turn by more than this.
+    max_starts
+        Walks start in about this many voxels, picked evenly.
 
     Returns
     -------
     list of (str, float)
-        Tables and their coherence (mean ``|cos|`` of the angle between neighbours), best first. A
-        table is named by what its rows are, as ``+x +y +z`` for the b-vectors as they came.
+        Tables and their coherence (share of the steps tried that could be taken; steps out of the
+        field of view do not count), best first. A table is named by what its rows are, as
+        ``+x +y +z`` for the b-vectors as they came.
 
     Notes
     -----
-    After Schilling KG et al., A fiber coherence index for quality control of B-table orientation,
-    Magn Reson Imaging 58:82-89, 2019.
+    After Jeurissen B et al., Automated correction of improperly rotated diffusion gradient
+    orientations in diffusion weighted MRI, Med Image Anal 18:953-962, 2014, who compare the length
+    of streamlines.
     """
     size = np.array(zooms_mm(affine))
-    axes = affine[:3, :3] / size
-    places = np.argwhere(fa > fa_min)
-    inner = np.all((places > 0) & (places < np.array(fa.shape) - 1), axis=1)
-    places = places[inner]
-    local = first_eigenvectors[tuple(places.T)] @ axes
+    fibre = fa > fa_min
+    local = first_eigenvectors @ (affine[:3, :3] / size)
+    starts = np.argwhere(fibre)
+    starts = starts[:: max(1, len(starts) // max_starts)]
+    stride = size.min() / size
     results = []
     for table in _TABLES:
-        direction = local @ table.T
-        voxels = direction / size
-        step = np.rint(voxels / np.maximum(np.abs(voxels).max(axis=1, keepdims=True), 1e-9))
-        other = tuple((places + step.astype(int)).T)
-        fibre = fa[other] > fa_min
-        there = (first_eigenvectors[other] @ axes) @ table.T
-        cosine = np.abs(np.sum(direction * there, axis=1))[fibre]
+        taken = tried = 0
+        for sign in (1, -1):
+            place = starts.astype(float)
+            direction = sign * local[tuple(starts.T)] @ table.T
+            for _ in range(steps):
+                place = place + stride * direction
+                voxel = np.rint(place).astype(int)
+                seen = np.all((voxel >= 0) & (voxel < fa.shape), axis=1)
+                place, direction, at = place[seen], direction[seen], tuple(voxel[seen].T)
+                there = local[at] @ table.T
+                cosine = np.sum(there * direction, axis=1)
+                goes = fibre[at] & (np.abs(cosine) >= np.cos(np.radians(turn_max_deg)))
+                tried, taken = tried + goes.size, taken + int(goes.sum())
+                place = place[goes]
+                direction = (np.sign(cosine)[:, None] * there)[goes]
         name = " ".join(
             f"{'+' if row.sum() > 0 else '-'}{'xyz'[int(np.abs(row).argmax())]}" for row in table
         )
-        results.append((name, float(cosine.mean()) if cosine.size else 0.0))
+        results.append((name, taken / max(tried, 1)))
     return sorted(results, key=lambda item: -item[1])
+
+
+#: With confused axes the fibres of a measured head (1.75 mm; averaged to 3 and 4 mm) lose 0.07 to
+#: 0.10 of their coherence, and the right table leads all others by as much.
+_COHERENCE_LOST_MAX, _COHERENCE_LEAD_MIN = 0.02, 0.04
+
+
+def axes_check(tables: list[tuple[str, float]]) -> Check:
+    """Judge the b-vectors' axes: failed only where one other table clearly wins.
+
+    Parameters
+    ----------
+    tables
+        From :func:`fibre_coherence`.
+
+    Returns
+    -------
+    Check
+        Without a verdict where other tables are better but none leads the rest: fibres that are too
+        short or too few to follow do not accuse the b-vectors.
+    """
+    (best, coherence), (_, second) = tables[:2]
+    as_read = dict(tables)["+x +y +z"]
+    lost = coherence - as_read
+    note = f"Fibres go on best ({coherence:.3f}) with the b-vector axes {best}; as read, "
+    note += f"{as_read:.3f}."
+    passed: bool | None = lost <= _COHERENCE_LOST_MAX
+    if not passed and coherence - second < _COHERENCE_LEAD_MIN:
+        passed = None
+        note += " Others are as good: undecided."
+    limit = f"<= {_COHERENCE_LOST_MAX:g}"
+    return Check("bvec_coherence_lost", lost, limit, passed, note)

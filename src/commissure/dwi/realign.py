@@ -3,8 +3,8 @@
 A weighted volume looks unlike the b0 and unlike other directions, so none of them is a good
 reference for it. Within a shell the logarithm of the signal is nearly a quadratic form of the
 direction (exactly so for a tensor). Each volume is therefore aligned to what the *other* volumes of
-its shell predict for its direction; the shell as a whole is aligned to the b0 through the mapping
-of intensities that explains most of it.
+its shell predict for its direction; the shell as a whole is aligned to the b0, whose contrast is
+predicted from what the shell says about tissues.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.dwi.contrast import between_contrasts
+from commissure.dwi.contrast import between_contrasts, shell_contrasts
 from commissure.dwi.gradients import Gradients, quadratic, shells
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
@@ -26,8 +26,9 @@ from commissure.images.rigid import (
 #: Largest influence of a volume on its own prediction up to which leaving it out is stable.
 _LEVERAGE_MAX = 0.8
 
-#: Error of :func:`~commissure.dwi.contrast.between_contrasts` on phantoms, in voxels.
-_CONTRAST_SD_VOXELS = 0.1
+#: Error of :func:`~commissure.dwi.contrast.between_contrasts` on simulated heads, as the size of a
+#: pose (:func:`_size_mm`) in voxels.
+_CONTRAST_ERROR_VOXELS = 0.2
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def realign(
             matrices[i] = rigid_matrix(first.pose(inner[..., i], robust=True), centre)
     placed = shell == 0
     voxel_mm = max(zooms_mm(affine))
-    b0 = _mean_on_reference(inner, inner_affine, matrices, unweighted)
+    b0 = _on_reference(inner, inner_affine, matrices, unweighted).mean(axis=3)
     for number in range(1, int(shell.max()) + 1):
         members = np.flatnonzero(shell == number)
         stack, poses, dark[members] = _shell(
@@ -134,15 +135,17 @@ def realign(
         for i, pose in zip(members, poses, strict=True):
             matrices[i] = rigid_matrix(pose, centre)
         if move:
-            mean = _mean_on_reference(inner, inner_affine, matrices, members)
-            seen = between_contrasts(b0, mean, inner_affine, inner_mask)
+            aligned = _on_reference(inner, inner_affine, matrices, members)
+            turned = gradients.subset(members).turned(matrices[members, :3, :3])
+            contrasts = shell_contrasts(aligned, turned.directions)
+            seen = between_contrasts(b0, contrasts, inner_affine, inner_mask)
             joint = _joined(
                 matrices,
                 np.flatnonzero(placed),
                 members,
                 rigid_pose(seen, centre),
                 centre,
-                sure_mm=_CONTRAST_SD_VOXELS * voxel_mm,
+                sure_mm=_CONTRAST_ERROR_VOXELS * voxel_mm,
             )
             matrices[members] = matrices[members] @ rigid_matrix(joint, centre)
         placed[members] = True
@@ -180,10 +183,11 @@ def _joined(
     *,
     sure_mm: float,
 ) -> np.ndarray:
-    """Pose that joins a shell to the placed volumes: contrast and continuity by their precision.
+    """Pose that joins a shell to the placed volumes, by what contrasts say and by continuity.
 
-    Continuity is as precise as the head was still: the median step within the shell, over the root
-    of the number of joints.
+    Continuity is as precise as the head was still: the median step within the shell. But heads
+    jump, and then one joint is far off: the likelihood is Gaussian for the contrasts and Cauchy's
+    for the joints, and the best of the maxima found from each of them is taken.
     """
 
     def steps(these: np.ndarray, those: np.ndarray) -> np.ndarray:
@@ -194,20 +198,29 @@ def _joined(
     joints, inside = steps(placed, members), steps(members, members)
     if not len(joints) or not len(inside):
         return seen
-    size = np.abs(inside[:, :3]).sum(axis=1) + 50 * np.abs(inside[:, 3:]).sum(axis=1)
-    restless_mm = max(float(np.median(size)), 1e-3)
-    by_time, by_contrast = len(joints) / restless_mm**2, 1 / sure_mm**2
-    middle = np.median(joints, axis=0)
-    return (by_time * middle + by_contrast * seen) / (by_time + by_contrast)
+    restless_mm = max(float(np.median(_size_mm(inside))), 1e-3)
+    best, lowest = seen, np.inf
+    for pose in (seen, *joints):
+        for _ in range(30):
+            weight = 2 / (restless_mm**2 + _size_mm(joints - pose) ** 2)
+            total = weight @ joints + seen / sure_mm**2
+            pose = total / (weight.sum() + 1 / sure_mm**2)
+        cost = float((_size_mm(seen - pose) / sure_mm) ** 2 / 2)
+        cost += float(np.log1p((_size_mm(joints - pose) / restless_mm) ** 2).sum())
+        if cost < lowest:
+            best, lowest = pose, cost
+    return best
 
 
-def _mean_on_reference(
+def _size_mm(poses: np.ndarray) -> np.ndarray:
+    """Size of poses ``(..., 6)``: absolute translations, and rotations as arcs at 50 mm, added."""
+    return np.abs(poses[..., :3]).sum(axis=-1) + 50 * np.abs(poses[..., 3:]).sum(axis=-1)
+
+
+def _on_reference(
     series: np.ndarray, affine: np.ndarray, matrices: np.ndarray, members: np.ndarray
 ) -> np.ndarray:
-    total = np.zeros(series.shape[:3], np.float32)
-    for i in members:
-        total += _moved(series[..., i], affine, matrices[i])
-    return total / len(members)
+    return np.stack([_moved(series[..., i], affine, matrices[i]) for i in members], axis=3)
 
 
 def _moved(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:

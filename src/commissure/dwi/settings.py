@@ -70,6 +70,12 @@ class DwiSettings(BaseModel):
         le=1,
         description="Voxels of a tract's label count from this share of white matter.",
     )
+    partial_volume_from_mm: float = Field(
+        3.0,
+        ge=0,
+        description="From this voxel size on, the signal of grey matter and fluid is subtracted "
+        "before the tensor of the tracts is fitted (needs a T1w image); 0 is always, 100 never.",
+    )
     tract_voxels_min: int = Field(
         5, ge=1, description="Tracts with fewer voxels left than this are not reported."
     )

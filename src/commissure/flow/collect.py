@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -40,14 +40,15 @@ def outcomes(statuses: Iterable[Path | str], output_dir: Path | str) -> pd.DataF
     table[list(_TEXT)] = table[list(_TEXT)].fillna("")
     for name, extension in (("markers", ".tsv"), ("qc", ".json")):
         table[name] = [
-            str(_derived(Path(output_dir), row, name, extension)) for row in table.itertuples()
+            str(_derived(Path(output_dir), row, name, extension))
+            for row in table.to_dict("records")
         ]
     return table
 
 
-def _derived(output_dir: Path, row: object, suffix: str, extension: str) -> Path:
-    entities, _, _ = parse_name(row.scan.rsplit("/", 1)[-1])
-    folder = output_dir / row.participant_id / row.session / row.modality
+def _derived(output_dir: Path, row: Mapping[Hashable, str], suffix: str, extension: str) -> Path:
+    entities, _, _ = parse_name(row["scan"].rsplit("/", 1)[-1])
+    folder = output_dir / row["participant_id"] / row["session"] / row["modality"]
     return folder / bids_name(entities, suffix, extension)
 
 

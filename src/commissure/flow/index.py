@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from commissure.errors import DatasetError
 from commissure.names import Scan, parse_name
@@ -353,7 +354,7 @@ def refresh_index(root: Path, work: Path, *, batch_size: int | None) -> list[Ent
     listing = "\n".join(f"{name}\t{size}\t{time}" for name, (size, time) in tree.items())
     digest = hashlib.sha256(f"format 1\n{listing}".encode()).hexdigest()
     index, record = work / "index.tsv", work / "index.json"
-    before = {"digest": "", "batch_size": 0}
+    before: dict[str, Any] = {"digest": "", "batch_size": 0}
     if index.exists() and record.exists():
         before = json.loads(record.read_text(encoding="utf-8"))
     same_size = batch_size in (None, before["batch_size"])

@@ -107,14 +107,14 @@ def fuse(
         say(f"fusion: no model is fitted: {reason}")
         return
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
-    people = people[inside.to_numpy()].merge(labels[inside], on="participant_id")
+    people = people[inside.to_numpy()].reset_index(drop=True)
     design = build_design(
         kept_rows(read_markers(markers), _exclusions(exclusions)),
         json.loads(definitions.read_text(encoding="utf-8")),
-        people.drop(columns=["label", "reason"]),
+        people,
         settings=settings,
     )
-    by_person = people.set_index("participant_id")["label"]
+    by_person = labels.set_index("participant_id")["label"]
     text = by_person.loc[list(design.participants)].to_numpy(str)
     y = np.select([text == settings.label.positive, text == settings.label.negative], [1, 0], -1)
     cautions = [*site_cautions, *design.cautions]

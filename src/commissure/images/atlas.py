@@ -55,7 +55,7 @@ class Atlas:
 def jhu189() -> Atlas:
     """JHU-MNI 189 regions, 1 mm: grey matter, white matter and ventricles (GPL-2)."""
     folder = ("atlases", "jhu189")
-    image = nib.load(resource(*folder, "jhu189.nii.gz"))
+    image = nib.Nifti1Image.from_filename(resource(*folder, "jhu189.nii.gz"))
     data = np.asanyarray(image.dataobj).astype(np.int16)
     labels = read_table(resource(*folder, "labels.tsv"))
     return Atlas("JHU189", "MNI", nib.Nifti1Image(data, image.affine), labels)
@@ -71,7 +71,9 @@ def schaefer(parcels: int = 100) -> Atlas:
         100 or 400.
     """
     stem = f"Schaefer2018_{parcels}Parcels_7Networks_order"
-    image = nib.load(resource("atlases", "schaefer2018", f"{stem}_FSLMNI152_2mm.nii.gz"))
+    image = nib.Nifti1Image.from_filename(
+        resource("atlases", "schaefer2018", f"{stem}_FSLMNI152_2mm.nii.gz")
+    )
     data = np.asanyarray(image.dataobj).astype(np.int16)
     order = pd.read_csv(
         resource("atlases", "schaefer2018", f"{stem}.txt"), sep="\t", header=None, usecols=[0, 1]

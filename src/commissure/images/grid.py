@@ -12,7 +12,7 @@ from commissure.images.load import zooms_mm
 
 def resample_to(
     image: nib.Nifti1Image,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     affine: np.ndarray,
     *,
     order: int = 1,

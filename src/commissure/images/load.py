@@ -37,7 +37,7 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
     """
     path = Path(path)
     try:
-        image = nib.load(path)
+        image: nib.Nifti1Image = nib.load(path)  # type: ignore[assignment]
         data = np.asanyarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DatasetError(who, found=f"{path.name} is not there") from error
@@ -74,7 +74,7 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
             wanted="an image with contrast",
             mend=f"Convert {path.name} again",
         )
-    affine = np.asarray(image.affine, dtype=float)
+    affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         raise DatasetError(
             who,

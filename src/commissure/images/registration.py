@@ -14,15 +14,24 @@ from typing import TYPE_CHECKING, Literal
 import nibabel as nib
 import numpy as np
 
+from commissure.images.transforms import write_affine
 from commissure.rows import atomic
 
 if TYPE_CHECKING:
     import ants
 
-Kind = Literal["rigid", "affine", "syn"]
+Kind = Literal["rigid", "affine", "syn", "warp"]
 Interpolation = Literal["linear", "nearestNeighbor", "bSpline", "lanczosWindowedSinc"]
 
-_ANTS_KIND = {"rigid": "Rigid", "affine": "Affine", "syn": "SyN"}
+_ANTS_KIND = {"rigid": "Rigid", "affine": "Affine", "syn": "SyN", "warp": "SyNOnly"}
+
+#: Where a linear registration has a place to start from, it only has to be refined: pyramids that
+#: begin as coarse as ANTs' own lose small, coarse images altogether.
+_REFINEMENT = {
+    "aff_shrink_factors": (2, 1),
+    "aff_smoothing_sigmas": (1, 0),
+    "aff_iterations": (100, 50),
+}
 
 
 def to_ants(image: nib.Nifti1Image) -> ants.ANTsImage:
@@ -49,7 +58,7 @@ def register(
     inverse: Path | str,
     fixed_mask: np.ndarray | None = None,
     moving_mask: np.ndarray | None = None,
-    initial: Path | str | None = None,
+    initial: np.ndarray | None = None,
     iterations: Sequence[int] = (40, 20, 10),
     linear_metric: Literal["mattes", "GC", "meansquares"] = "mattes",
     syn_metric: Literal["mattes", "CC", "meansquares"] = "mattes",
@@ -62,7 +71,8 @@ def register(
     fixed, moving
         3-D images.
     kind
-        ``rigid`` (6 parameters), ``affine`` (12), or ``syn`` (affine, then diffeomorphic SyN).
+        ``rigid`` (6 parameters), ``affine`` (12), ``syn`` (affine, then diffeomorphic SyN), or
+        ``warp`` (SyN alone, after ``initial``).
     forward
         File to write: moves an image from the moving to the fixed space (``.h5``).
     inverse
@@ -70,7 +80,9 @@ def register(
     fixed_mask, moving_mask
         Arrays on the grid of their image; the metric looks only where they are nonzero.
     initial
-        Composite transform to start from (moving to fixed); without it the centres of mass meet.
+        4x4 in RAS+ mm to start from: takes a point of the fixed image to the moving one, as
+        :func:`commissure.images.transforms.read_affine` gives it. Without it the centres of mass
+        meet.
     iterations
         SyN iterations per level, coarse to fine.
     linear_metric, syn_metric
@@ -90,22 +102,26 @@ def register(
     """
     from ants import registration
 
-    masks = {}
+    options: dict[str, object] = {}
     if fixed_mask is not None:
-        masks["mask"] = to_ants(nib.Nifti1Image(np.asarray(fixed_mask, np.float32), fixed.affine))
+        options["mask"] = to_ants(nib.Nifti1Image(np.asarray(fixed_mask, np.float32), fixed.affine))
     if moving_mask is not None:
         moving_image = nib.Nifti1Image(np.asarray(moving_mask, np.float32), moving.affine)
-        masks["moving_mask"] = to_ants(moving_image)
+        options["moving_mask"] = to_ants(moving_image)
     with (
         tempfile.TemporaryDirectory() as scratch,
         atomic(forward) as forward_draft,
         atomic(inverse) as inverse_draft,
     ):
+        start = None
+        if initial is not None:
+            start = [str(write_affine(initial, Path(scratch, "initial.mat")))]
+            options |= _REFINEMENT
         result = registration(
             to_ants(fixed),
             to_ants(moving),
             type_of_transform=_ANTS_KIND[kind],
-            initial_transform=None if initial is None else [str(initial)],
+            initial_transform=start,
             outprefix=f"{scratch}/",
             reg_iterations=tuple(iterations),
             aff_metric=linear_metric,
@@ -113,7 +129,7 @@ def register(
             syn_sampling=4 if syn_metric == "CC" else 32,
             write_composite_transform=True,
             random_seed=seed,
-            **masks,
+            **options,
         )
         forward_draft.write_bytes(Path(result["fwdtransforms"]).read_bytes())
         inverse_draft.write_bytes(Path(result["invtransforms"]).read_bytes())

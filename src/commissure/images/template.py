@@ -35,7 +35,9 @@ def _stored(name: str) -> nib.Nifti1Image:
     # The files are read past nilearn's loaders: importing nilearn costs seconds in every job.
     spec = find_spec("nilearn")
     assert spec is not None and spec.origin is not None, "nilearn is a dependency"
-    image = nib.load(Path(spec.origin).parent / "datasets" / "data" / _FILES[name])
+    image = nib.Nifti1Image.from_filename(
+        Path(spec.origin).parent / "datasets" / "data" / _FILES[name]
+    )
     data = np.asanyarray(image.dataobj).astype(np.float32)
     return nib.Nifti1Image(data / data.max(), image.affine)
 
@@ -93,7 +95,7 @@ def _map(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
 def whole_head(*, resolution_mm: float = 2.0) -> nib.Nifti1Image:
     """Load the ICBM-152 linear average T1w: a head with skull and scalp in MNI space, 2 mm."""
     path = resource("atlases", "icbm152lin", "icbm152lin_avg152T1_2mm.nii.gz")
-    image = nib.load(path)
+    image = nib.Nifti1Image.from_filename(path)
     data = np.asanyarray(image.dataobj).astype(np.float32)
     image = nib.Nifti1Image(data / data.max(), image.affine)
     return coarser(image, resolution_mm) if resolution_mm > 2 else image

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from commissure.markers.effects import hedges_g
+
 PAIRS = ["participant_id", "session", "modality", "region", "marker", "unit", "true", "recovered"]
 
 RECOVERY = [
@@ -66,38 +68,6 @@ def icc_a1(values: np.ndarray) -> float:
     return float((between - residual) / total) if total > 0 else float("nan")
 
 
-def hedges_g(cases: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
-    """Standardised mean difference, corrected for small samples, with its 95 % interval.
-
-    Parameters
-    ----------
-    cases, reference
-        Values of the two groups; positive where the cases are larger.
-
-    Returns
-    -------
-    tuple of float
-        g, lower and upper limit; NaN where a group has fewer than two people or nothing varies.
-
-    Notes
-    -----
-    Hedges LV, Olkin I, Statistical Methods for Meta-Analysis, 1985, through statsmodels'
-    ``effectsize_smd`` (normal approximation).
-    """
-    from statsmodels.stats.meta_analysis import effectsize_smd
-
-    n1, n2 = len(cases), len(reference)
-    nothing = (float("nan"),) * 3
-    if n1 < 2 or n2 < 2:
-        return nothing
-    s1, s2 = np.std(cases, ddof=1), np.std(reference, ddof=1)
-    if s1 == 0 and s2 == 0:
-        return nothing
-    g, variance = effectsize_smd(np.mean(cases), s1, n1, np.mean(reference), s2, n2)
-    half = 1.959963984540054 * np.sqrt(variance)
-    return float(g), float(g - half), float(g + half)
-
-
 def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Summarise how each marker recovers its truth.
 
@@ -138,7 +108,8 @@ def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
             "contrast": "resistant - responsive",
         }
         for name, values in (("true_d", true), ("recovered_d", found)):
-            g, low, high = hedges_g(values[case], values[reference])
+            effect = hedges_g(values[case], values[reference])
+            g, low, high = (effect.g, effect.low, effect.high) if effect else 3 * (float("nan"),)
             row |= {name: g, f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return pd.DataFrame(rows, columns=RECOVERY)

@@ -96,7 +96,7 @@ def lab_table(settings: TableSettings) -> pd.DataFrame:
                 wanted=f"one of {[str(c) for c in table][:12]}",
                 mend=f"Change tables[].{key} in config.yaml",
             )
-    columns = [c for c in table.select_dtypes("number") if c not in text]
+    columns = [str(c) for c in table.select_dtypes("number") if c not in text]
     if settings.columns is not None:
         columns = [c for c in columns if any(fnmatch.fnmatchcase(c, p) for p in settings.columns)]
     if not columns:
@@ -163,19 +163,20 @@ def completeness(
     """
     rows: list[list[str]] = []
     used = outcomes[outcomes["state"] != "unused"]
-    for (person, session, modality, scan), steps in used.groupby(
-        ["participant_id", "session", "modality", "scan"], sort=True
-    ):
-        by_step = {row.step: row for row in steps.itertuples()}
+    for keys, steps in used.groupby(["participant_id", "session", "modality", "scan"], sort=True):
+        person, session, modality, scan = map(str, keys)
+        by_step = {row["step"]: row for row in steps.to_dict("records")}
         first, *others = products[modality]
         for product in (first, *others):
             row = by_step.get("preprocess" if product == first else "measure")
-            state, cause = (row.state, row.cause) if row else ("missing", "the step did not run")
-            if product != first and state == "present":
-                record = json.loads(Path(row.qc).read_text(encoding="utf-8"))
+            state, cause = (
+                (row["state"], row["cause"]) if row else ("missing", "the step did not run")
+            )
+            if row and product != first and state == "present":
+                record = json.loads(Path(row["qc"]).read_text(encoding="utf-8"))
                 cause = record["missing"].get(product, "")
                 state = "missing" if cause else "present"
-            rerun = f"{command} --forcerun {row.status}" if state == "failed" and row else ""
+            rerun = f"{command} --forcerun {row['status']}" if state == "failed" and row else ""
             rows.append([person, session, modality, scan, product, state, cause, rerun])
     visits = {(r[0], r[1]) for r in rows}
     for person in people:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commissure.markers.effects import Effect, covariate_matrix, false_discovery, hedges_g
 from commissure.report import figures, words
 from commissure.report.cohort import Cohort
-from commissure.report.effects import Effect, covariate_matrix, false_discovery, hedges_g
 from commissure.report.losses import excluded
 from commissure.report.read import Results, modality_order
 from commissure.report.settings import ReportSettings

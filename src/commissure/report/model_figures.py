@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from commissure.markers.effects import wilson
 from commissure.report import drawing
 from commissure.report.drawing import INK, SERIES, SHAPES, SOFT, Canvas
-from commissure.report.effects import wilson
 
 
 def roc_points(outcome: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,6 @@ def _image(truth: np.ndarray, noise: float = 2.0, seed: int = 7) -> np.ndarray:
     return (clean + rng.normal(0, noise, clean.shape)).astype(np.float32)
 
 
-@pytest.mark.xfail(reason="posteriors are 0.021 off the slabs, 0.020 is wanted")
 def test_posteriors_of_three_slabs_are_the_slabs() -> None:
     truth = _layers()
     mask = np.ones(truth.shape[1:], bool)

@@ -108,6 +108,15 @@ def test_a_modality_that_few_have_is_left_out_and_told(make_study) -> None:
     assert any(caution.startswith("func is left out") for caution in metrics["cautions"])
 
 
+def test_columns_that_carry_the_names_of_our_own_are_no_obstacle(make_study) -> None:
+    plain, other = make_study("plain"), make_study("other")
+    path = other.folder / "participants.tsv"
+    people = pd.read_csv(path, sep="\t", na_values="n/a")
+    people.assign(label="x", reason="y").to_csv(path, sep="\t", index=False, na_rep="n/a")
+    few = {"repeats": 1, "permutations": 0, "models": ["late", "modalities"]}
+    assert plain.run(**few)["models"] == other.run(**few)["models"]
+
+
 def test_no_marker_at_all_is_told(make_study) -> None:
     study = make_study()
     header = (study.folder / "markers.tsv").read_text().splitlines()[0]

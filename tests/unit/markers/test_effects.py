@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.report.effects import covariate_matrix, false_discovery, hedges_g, wilson
+from commissure.markers.effects import covariate_matrix, false_discovery, hedges_g, wilson
 
 
 def with_moments(mean: float, sd: float, n: int, seed: int) -> np.ndarray:

@@ -119,21 +119,17 @@ def false_discovery(p: np.ndarray) -> np.ndarray:
 
     Benjamini and Hochberg 1995, J R Stat Soc B 57:289.
     """
+    from scipy.stats import false_discovery_control
+
     p = np.asarray(p, dtype=float)
-    if not len(p):
-        return p
-    order = np.argsort(p, kind="stable")[::-1]
-    ranks = np.arange(len(p), 0, -1)
-    q = np.empty_like(p)
-    q[order] = np.minimum.accumulate(p[order] * len(p) / ranks)
-    return np.minimum(q, 1.0)
+    return false_discovery_control(p) if len(p) else p
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927, J Am Stat Assoc 22:209)."""
+    from scipy.stats import binomtest
+
     if n == 0:
         return 0.0, 1.0
-    share = successes / n
-    centre = share + _Z**2 / (2 * n)
-    half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return (centre - half) / (1 + _Z**2 / n), (centre + half) / (1 + _Z**2 / n)
+    interval = binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
