@@ -14,8 +14,8 @@ from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import template
 
-#: Labels are looked up at least this finely, however large the voxels are.
-SAMPLING_MM = 1.3
+#: Labels are looked up about this finely, however large the voxels are.
+SAMPLING_MM = 1.6
 
 #: Weight of a label where the template expects none of its tissue.
 EXPECTATION_FLOOR = 0.001
@@ -23,8 +23,11 @@ EXPECTATION_FLOOR = 0.001
 #: FWHM of the neighbourhood that a voxel sees, in voxels.
 SEEN_VOXELS = 1.2
 
+#: Points that count less than this, the middle counting 1, are not looked up.
+SEEN_WEIGHT_MIN = 0.05
+
 #: Voxels whose points are looked up at a time.
-CHUNK = 50_000
+CHUNK = 20_000
 
 #: A coordinate that no brain has.
 OUTSIDE_MM = -9999.0
@@ -111,25 +114,29 @@ def structure_volumes(
     atlas
         Its labels have the columns ``tissue`` and ``structure``.
     expected
-        Tissue maps in the atlas' space by name; the template's own where not given.
+        Tissue maps in the atlas' space by name, on one grid; the template's own where not given.
     """
     expected = expected or {name: template(name) for name in TISSUES}  # type: ignore[arg-type]
+    maps = [expected[name] for name in TISSUES]
+    chances = np.stack([np.asarray(m.dataobj, np.float32).ravel() for m in maps])
+    chances += np.float32(EXPECTATION_FLOOR)
+    label = np.asanyarray(atlas.image.dataobj).ravel()
     offsets, weights = _neighbourhood(zooms_mm(affine))
     inside = posterior.sum(axis=0) > 0
     inside &= np.isfinite(coordinates).all(axis=3)
     steps = np.stack([np.gradient(coordinates, axis=axis)[inside] for axis in range(3)])
     centres, shares = coordinates[inside], posterior[:, inside]
-    size = int(np.asanyarray(atlas.image.dataobj).max()) + 1
-    per_label = np.zeros((3, size))
+    size = int(label.max()) + 1
+    per_label = np.zeros((len(TISSUES), size))
     for first in range(0, len(centres), CHUNK):
         part = slice(first, first + CHUNK)
         places = centres[part] + np.tensordot(offsets, steps[:, part], axes=1)
-        labels = looked_up(atlas.image, places).ravel()
-        for t, tissue in enumerate(TISSUES):
-            weight = looked_up(expected[tissue], places) + np.float32(EXPECTATION_FLOOR)
-            weight *= weights[:, None]
-            share = weight / weight.sum(axis=0) * shares[t, part]
-            per_label[t] += np.bincount(labels, share.ravel(), minlength=size)
+        labels = label[_nearest(atlas.image, places)].ravel()
+        there = _nearest(maps[0], places)
+        for t in range(len(TISSUES)):
+            weight = chances[t][there] * weights[:, None]
+            weight *= shares[t, part] / weight.sum(axis=0)
+            per_label[t] += np.bincount(labels, weight.ravel(), minlength=size)
     voxel = voxel_volume_mm3(affine)
     tissue_of = atlas.labels.set_index("index")["tissue"]
     groups = atlas.groups("structure")
@@ -148,7 +155,19 @@ def _neighbourhood(voxel_mm: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]
         axes.append(np.linspace(-1, 1, n))
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     weights = np.exp(-4 * np.log(2) * (offsets**2).sum(axis=1) / SEEN_VOXELS**2)
-    return offsets.astype(np.float32), (weights / weights.sum()).astype(np.float32)
+    near = weights > SEEN_WEIGHT_MIN
+    return offsets[near].astype(np.float32), weights[near].astype(np.float32)
+
+
+def _nearest(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
+    """Position in the flat data of the voxel nearest to mm coordinates (..., 3)."""
+    step = np.linalg.inv(image.affine).astype(np.float32)
+    flat = np.zeros(places.shape[:-1], np.int32)
+    for axis, size in enumerate(image.shape):
+        index = places @ step[axis, :3] + step[axis, 3]
+        np.clip(np.rint(index, out=index), 0, size - 1, out=index)
+        flat = flat * np.int32(size) + index.astype(np.int32)
+    return flat
 
 
 def looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
