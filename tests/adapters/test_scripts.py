@@ -1,0 +1,162 @@
+"""The thin scripts between Snakemake and the library: their names fit their rules, and they run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from commissure.anat.settings import AnatSettings
+from commissure.flow.index import build_index, tree_of, write_entries
+from commissure.rows import COLUMNS, read_table
+
+SECTIONS = ("input", "output", "params")
+
+
+class Names(list):
+    """Positional and named files, as Snakemake hands them to a script."""
+
+    def __init__(self, *files: str, **named: object) -> None:
+        super().__init__(files)
+        vars(self).update(named)
+
+
+def rules(repository: Path) -> list[tuple[str, Path, dict[str, set[str]]]]:
+    """Name, script and the names in each section of every rule that runs a script."""
+    found = []
+    for file in sorted((repository / "workflow/rules").rglob("*.smk")):
+        for text in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
+            script = re.search(r'"(?:\.\./)+scripts/([^"]+)"', text)[1]
+            parts = re.split(r"^    (\w+):$", text, flags=re.M)
+            names = {
+                section: set(re.findall(r"^        (\w+)=", body, flags=re.M))
+                for section, body in zip(parts[1::2], parts[2::2], strict=True)
+            }
+            found.append((text.partition(":")[0], repository / "workflow/scripts" / script, names))
+    return found
+
+
+def used(script: Path) -> dict[str, set[str]]:
+    """Names that a script takes from each section of its job."""
+    names: dict[str, set[str]] = {section: set() for section in SECTIONS}
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            if node.value.attr in SECTIONS and isinstance(node.value.value, ast.Name):
+                names[node.value.attr].add(node.attr)
+    return names
+
+
+def test_every_name_that_a_script_uses_is_in_its_rule(repository: Path) -> None:
+    found = rules(repository)
+    assert len(found) >= 12
+    for rule, script, names in found:
+        for section, wanted in used(script).items():
+            assert wanted <= names.get(section, set()), (rule, section)
+
+
+def test_a_batch_promises_its_status_and_other_scripts_write_what_their_rules_promise(
+    repository: Path,
+) -> None:
+    for rule, script, names in rules(repository):
+        text = script.read_text()
+        if "run_batch" in text:
+            assert names["output"] == {"status"}, rule
+        elif ".parent" in text:  # the library fills a folder, and the rule lists its files
+            assert used(script)["output"], rule
+        else:
+            assert names["output"] == used(script)["output"], rule
+
+
+@pytest.fixture
+def run(repository: Path, tmp_path: Path):
+    """Runs a script as Snakemake would: ``run("markers/recovery.py", rule, input=..., ...)``."""
+
+    def start(script: str, rule: str, **sections: dict[str, object]) -> None:
+        snakemake = SimpleNamespace(
+            rule=rule,
+            log=[str(tmp_path / "log" / f"{rule}.log")],
+            **{name: Names(**sections.get(name, {})) for name in SECTIONS},
+        )
+        runpy.run_path(
+            str(repository / "workflow/scripts" / script), {"snakemake": snakemake}, "__main__"
+        )
+
+    return start
+
+
+def test_recovery_reads_truth_and_markers_and_writes_both_tables(run, tmp_path: Path) -> None:
+    people = [f"sub-{i:02d}" for i in range(1, 9)]
+    true = pd.DataFrame(
+        [[p, "n/a", "anat", "head", "tiv", 1e6 + 1e4 * i, "mm3", "ok"]
+         for i, p in enumerate(people)],
+        columns=COLUMNS,
+    )  # fmt: skip
+    found = true.assign(value=true["value"] * 1.1)
+    label = pd.DataFrame({"participant_id": people, "label": 4 * ["resistant", "responsive"]})
+    paths = {name: tmp_path / f"{name}.tsv" for name in ("truth", "markers", "labels")}
+    for name, table in (("truth", true), ("markers", found), ("labels", label)):
+        table.to_csv(paths[name], sep="\t", index=False)
+    output = {name: str(tmp_path / f"{name}.tsv") for name in ("pairs", "recovery")}
+    run(
+        "markers/recovery.py",
+        "recovery",
+        input={name: str(path) for name, path in paths.items()},
+        output=output,
+    )
+    row = read_table(Path(output["recovery"])).iloc[0]
+    assert row["bias_percent"] == pytest.approx(10)
+    assert row["slope"] == pytest.approx(1.1)
+    assert len(read_table(Path(output["pairs"]))) == 8
+
+
+def test_a_person_who_cannot_be_read_is_recorded_and_the_job_ends_well(run, tmp_path: Path) -> None:
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    for person, content in (("sub-01", b"no image"), ("sub-02", None)):
+        path = bids / person / "anat" / f"{person}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        if content is None:
+            nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), path)
+        else:
+            path.write_bytes(content)
+    (bids / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.10"}))
+    manifest, status = tmp_path / "batch.tsv", tmp_path / "status.tsv"
+    write_entries(build_index(bids, tree_of(bids)), manifest)
+    run(
+        "anat/preprocess.py",
+        "anat_preprocess",
+        input={"manifest": str(manifest)},
+        output={"status": str(status)},
+        params={
+            "bids_dir": str(bids),
+            "output_dir": str(out),
+            "settings": AnatSettings().model_dump(mode="json"),
+            "code": "digest",
+        },
+    )
+    table = read_table(status)
+    assert list(table["state"]) == ["failed", "failed"]
+    assert table["cause"].str.startswith(("sub-01", "sub-02")).all()
+
+
+def test_a_bug_keeps_its_traceback_and_a_known_error_its_sentence(run, tmp_path: Path) -> None:
+    (tmp_path / "truth.tsv").write_text("not a marker table\n1\n")
+    with pytest.raises(SystemExit, match=r"recovery: .*truth.tsv"):
+        run(
+            "markers/recovery.py",
+            "recovery",
+            input={
+                "truth": str(tmp_path / "truth.tsv"),
+                "markers": str(tmp_path / "truth.tsv"),
+                "labels": str(tmp_path / "truth.tsv"),
+            },
+            output={"pairs": str(tmp_path / "p.tsv"), "recovery": str(tmp_path / "r.tsv")},
+        )
+    assert "truth.tsv" in (tmp_path / "log/recovery.log").read_text()
