@@ -48,9 +48,9 @@ def used(script: Path) -> dict[str, set[str]]:
     """Names that a script takes from each section of its job."""
     names: dict[str, set[str]] = {section: set() for section in SECTIONS}
     for node in ast.walk(ast.parse(script.read_text())):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
-            if node.value.attr in SECTIONS and isinstance(node.value.value, ast.Name):
-                names[node.value.attr].add(node.attr)
+        inner = node.value if isinstance(node, ast.Attribute) else None
+        if isinstance(inner, ast.Attribute) and inner.attr in SECTIONS:
+            names[inner.attr].add(node.attr)
     return names
 
 
