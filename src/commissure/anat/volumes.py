@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from commissure.anat.tissues import TISSUES
-from commissure.images.atlas import Atlas
+from commissure.images.atlas import Atlas, jhu189
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import template
@@ -145,6 +146,19 @@ def structure_volumes(
         known = [index for index in indices if index < size]
         volumes[name] = float(per_label[TISSUES.index(tissue_of[indices[0]]), known].sum()) * voxel
     return volumes
+
+
+@lru_cache(maxsize=1)
+def template_volumes() -> dict[str, float]:
+    """Volumes in mm³ of the template's own tissues and structures (JHU-MNI atlas), and ``TIV``."""
+    maps = [template(name, resolution_mm=2.0) for name in TISSUES]  # type: ignore[arg-type]
+    affine = maps[0].affine
+    posterior = np.stack([np.asanyarray(part.dataobj) for part in maps])
+    voxels = np.moveaxis(np.indices(posterior.shape[1:]), 0, -1)
+    coordinates = nib.affines.apply_affine(affine, voxels).astype(np.float32)
+    return tissue_volumes(posterior, affine) | structure_volumes(
+        posterior, coordinates, affine, jhu189()
+    )
 
 
 def _neighbourhood(voxel_mm: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

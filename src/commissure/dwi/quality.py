@@ -163,4 +163,5 @@ def axes_check(tables: list[tuple[str, float]]) -> Check:
         passed = None
         note += " Others are as good: undecided."
     limit = f"<= {_COHERENCE_LOST_MAX:g}"
-    return Check("bvec_coherence_lost", lost, limit, passed, note)
+    # Without a verdict no limit is shown: the value would look as if it broke it.
+    return Check("bvec_coherence_lost", lost, "" if passed is None else limit, passed, note)

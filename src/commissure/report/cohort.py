@@ -173,7 +173,7 @@ def characteristics(
             left_out.append(name)
             continue
         shown += 1
-        rows += [[f"{name.replace('_', ' ')}{level}", *cells] for level, cells in lines]
+        rows += [[f"{words.variable(name)}{level}", *cells] for level, cells in lines]
     columns = [f"{group.name} (n = {group.n})" for group in people.groups]
     return {"columns": columns, "rows": rows, "left_out": left_out}
 

@@ -12,6 +12,13 @@ ABSENT = "–"
 
 _UNITS = {"1": "", "mm3": "mm³", "mm2/s": "mm²/s", "n/a": "", "": ""}
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+#: Clinical scales and measures that are written in capitals.
+_SCALES = frozenset(
+    (
+        "bdi", "bmi", "bprs", "cdss", "cgi", "dup", "gaf", "hamd", "hdrs", "iq", "madrs", "panss",
+        "qids", "sans", "saps", "sofas", "ymrs",
+    )
+)  # fmt: skip
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUS, _THIN, _NARROW_NBSP = "−", "\u2009", "\u202f"
 
@@ -149,6 +156,11 @@ def count_words(n: int, noun: str, plural: str = "") -> str:
 def capital(text: str) -> str:
     """Begin with a capital letter, the rest as it is: ``Resting-state BOLD``."""
     return text[:1].upper() + text[1:]
+
+
+def variable(name: str) -> str:
+    """Write the name of a column: ``baseline_panss_total`` as ``baseline PANSS total``."""
+    return " ".join(p.upper() if p in _SCALES else p for p in name.split("_"))
 
 
 def limit(text: Any) -> str:

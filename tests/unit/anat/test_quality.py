@@ -11,9 +11,11 @@ from commissure.anat.quality import (
     flagged,
     template_fit,
 )
+from commissure.anat.volumes import template_volumes
 from commissure.images.template import template
 
-GOOD = {"TIV": 1.5e6, "Hippocampus_L": 3600.0, "Hippocampus_R": 3700.0}
+#: The template, four fifths as large.
+GOOD = {name: 0.8 * value for name, value in template_volumes().items()}
 FIT = Fit(mask_dice=0.96, correlation=0.9, folded_percent=0.0)
 
 
@@ -30,7 +32,10 @@ def test_a_good_person_fails_nothing() -> None:
     ("change", "expected"),
     [
         ({"volumes": {**GOOD, "TIV": 2.3e6}}, {"tiv_l"}),
-        ({"volumes": {**GOOD, "Hippocampus_L": 2000.0}}, {"hippocampus_left_ml", "hippocampus_asymmetry"}),
+        (
+            {"volumes": {**GOOD, "Hippocampus_L": 0.5 * GOOD["Hippocampus_L"]}},
+            {"hippocampus_left_relative", "hippocampus_asymmetry"},
+        ),
         ({"fit": Fit(0.7, 0.2, 5.0)}, {"mask_dice_template", "template_correlation", "folded_percent"}),
         ({"fit": Fit(0.95, float("nan"), 0.0)}, {"template_correlation"}),
         ({"cnr": float("nan")}, {"cnr_gm_wm"}),
@@ -42,7 +47,9 @@ def test_each_fault_fails_its_own_check(change: dict, expected: set[str]) -> Non
 
 
 def test_a_small_hippocampus_flags_itself_and_a_bad_mask_flags_all() -> None:
-    small = checks({**GOOD, "Hippocampus_L": 2400.0}, FIT, cnr=2.5, mask_components=1)
+    small = checks(
+        {**GOOD, "Hippocampus_L": 0.6 * GOOD["Hippocampus_L"]}, FIT, cnr=2.5, mask_components=1
+    )
     assert flagged(small, "Hippocampus_R")
     assert not flagged(small, "SFG_L")
     broken = checks(GOOD, FIT, cnr=2.5, mask_components=2)
