@@ -100,7 +100,7 @@ def register(
     Avants BB et al., Symmetric diffeomorphic image registration with cross-correlation,
     Med Image Anal 12:26-41, 2008.
     """
-    from ants import registration
+    from ants import config, registration
 
     options: dict[str, object] = {}
     if fixed_mask is not None:
@@ -117,6 +117,8 @@ def register(
         if initial is not None:
             start = [str(write_affine(initial, Path(scratch, "initial.mat")))]
             options |= _REFINEMENT
+        # Its own argument for a seed is swallowed: the seed has to be set for the whole library.
+        config.set_ants_deterministic(on=True, seed_value=seed)
         result = registration(
             to_ants(fixed),
             to_ants(moving),
@@ -128,7 +130,6 @@ def register(
             syn_metric=syn_metric,
             syn_sampling=4 if syn_metric == "CC" else 32,
             write_composite_transform=True,
-            random_seed=seed,
             **options,
         )
         forward_draft.write_bytes(Path(result["fwdtransforms"]).read_bytes())

@@ -146,6 +146,20 @@ def test_registration_finds_a_known_affine_map_and_its_inverse(tmp_path) -> None
     np.testing.assert_allclose(read_affine(back) @ found, np.eye(4), atol=1e-4)
 
 
+def test_the_same_registration_gives_the_same_transform(tmp_path) -> None:
+    """ANTs samples the images at random: without its seed every run would differ."""
+    fixed = template("T1w", resolution_mm=6.0)
+    rng = np.random.default_rng(1)
+    noisy = np.asanyarray(fixed.dataobj) + rng.normal(0, 0.05, fixed.shape)
+    moving = nib.Nifti1Image(np.roll(noisy, 1, axis=0).astype(np.float32), fixed.affine)
+    found = []
+    for name in ("first", "second"):
+        file = tmp_path / f"{name}.h5"
+        register(fixed, moving, kind="affine", forward=file, inverse=tmp_path / "back.h5")
+        found.append(read_affine(file))
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.slow
 def test_a_warp_finds_every_place_and_its_inverse_goes_back(tmp_path) -> None:
     """A head that is stretched from front to back by up to 5 mm."""
