@@ -1,0 +1,69 @@
+"""Published and hand-computed numbers (``golden.json``, each with its source) through public functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from commissure.fusion.evaluation import area, compared_pairs
+from commissure.fusion.labels import panss_reduction
+from commissure.images.rigid import framewise_displacement
+from commissure.markers.recovery import icc_a1
+from commissure.mrs.basis import press_lines
+from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
+from commissure.mrs.spin_systems import SPIN_SYSTEMS
+
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
+
+
+def test_every_number_names_its_source() -> None:
+    assert all(entry["source"] for entry in GOLDEN.values())
+
+
+def test_framewise_displacement() -> None:
+    entry = GOLDEN["framewise_displacement"]
+    found = framewise_displacement(np.array(entry["motion_mm_rad"], float))
+    np.testing.assert_allclose(found, entry["fd_mm"], atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "metabolite", "expected"), GOLDEN["water_scale"]["factor"])
+def test_water_scale(name: str, metabolite: str, expected: float) -> None:
+    entry = GOLDEN["water_scale"]
+    voxel = Fractions(*entry["gm_wm_csf"])
+    timing = Timing(te_s=entry["te_s"], tr_s=entry["tr_s"])
+    assert voxel.molal()[2] == pytest.approx(entry["csf_molal"], abs=1e-4)
+    found = concentration_factor(
+        voxel, metabolite, timing=timing, water_timing=timing, times=RELAXATION_SETS[name]
+    )
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("te_s", "name", "expected"), GOLDEN["press_first_point"]["height"])
+def test_first_point_of_press(te_s: float, name: str, expected: float) -> None:
+    megahertz = GOLDEN["press_first_point"]["frequency_mhz"]
+    _, amplitudes = press_lines(SPIN_SYSTEMS[name], te_s=te_s, frequency_mhz=megahertz)
+    assert abs(amplitudes.sum()) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("d", "expected"), GOLDEN["auc_of_d"]["auc"])
+def test_area_of_a_standardised_difference(d: float, expected: float) -> None:
+    """Two normal distributions, drawn at their own quantiles."""
+    drawn = norm.ppf((np.arange(1500) + 0.5) / 1500)
+    y = np.repeat([0, 1], len(drawn))
+    scores = np.concatenate([drawn, drawn + d])
+    found = area([compared_pairs(y, scores, np.zeros(len(y)))])
+    assert found.value == pytest.approx(expected, abs=1e-3)
+
+
+def test_panss_response_subtracts_the_floor() -> None:
+    entry = GOLDEN["panss_response"]
+    assert panss_reduction(entry["before"], entry["after"]) == pytest.approx(entry["reduction"])
+
+
+def test_intraclass_correlation() -> None:
+    entry = GOLDEN["icc"]
+    assert icc_a1(np.array(entry["ratings"])) == pytest.approx(entry["icc_a1"], abs=1e-4)
