@@ -3,8 +3,8 @@
 A weighted volume looks unlike the b0 and unlike other directions, so none of them is a good
 reference for it. Within a shell the logarithm of the signal is nearly a quadratic form of the
 direction (exactly so for a tensor). Each volume is therefore aligned to what the *other* volumes of
-its shell predict for its direction; the shell as a whole is aligned to the b0, whose contrast is
-predicted from what the shell says about tissues.
+its shell predict for its direction; the shell as a whole is aligned to the b0 by mutual
+information.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.dwi.contrast import between_contrasts, shell_contrasts
+from commissure.dwi.contrast import between_contrasts
 from commissure.dwi.gradients import Gradients, quadratic, shells
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
@@ -95,7 +95,7 @@ def realign(
 
     Notes
     -----
-    A shell is joined to the volumes already placed by what the contrasts say and by continuity
+    A shell is joined to the volumes already placed by mutual information and by continuity
     (between one volume and the next the head hardly moves), each weighted by its precision.
 
     Prediction from the other volumes: Andersson JLR & Sotiropoulos SN, NeuroImage 125:1063-1078,
@@ -136,9 +136,7 @@ def realign(
             matrices[i] = rigid_matrix(pose, centre)
         if move:
             aligned = _on_reference(inner, inner_affine, matrices, members)
-            turned = gradients.subset(members).turned(matrices[members, :3, :3])
-            contrasts = shell_contrasts(aligned, turned.directions)
-            seen = between_contrasts(b0, contrasts, inner_affine, inner_mask)
+            seen = between_contrasts(b0, aligned.mean(axis=3), inner_affine, inner_mask)
             joint = _joined(
                 matrices,
                 np.flatnonzero(placed),

@@ -31,6 +31,7 @@ _REFINEMENT = {
     "aff_shrink_factors": (2, 1),
     "aff_smoothing_sigmas": (1, 0),
     "aff_iterations": (100, 50),
+    "aff_random_sampling_rate": 1.0,
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.dwi.contrast import between_contrasts, shell_contrasts
+from commissure.dwi.contrast import between_contrasts
 from commissure.dwi.gradients import Gradients, quadratic
 from commissure.dwi.realign import (
     dark_slices,
@@ -161,19 +161,10 @@ def test_volumes_of_other_contrast_are_aligned(dti, head, shift):
         ],
         axis=3,
     )
-    contrasts = shell_contrasts(stack, gradients.turned(moved[:3, :3]).directions[weighted])
-    found = rigid_pose(between_contrasts(series[..., 0], contrasts, AFFINE, mask), np.zeros(3))
+    shell = stack.mean(axis=3)
+    found = rigid_pose(between_contrasts(series[..., 0], shell, AFFINE, mask), np.zeros(3))
     assert np.allclose(shift[:3], found[:3], atol=0.5)
     assert np.allclose(shift[3:], found[3:], atol=0.008)
-
-
-def test_what_does_not_tell_tissues_apart_moves_nothing_astray():
-    rng = np.random.default_rng(6)
-    mask = np.zeros(SHAPE)
-    mask[5:-5, 5:-5, 5:-5] = 1
-    noise = rng.normal(100, 10, (*SHAPE, 1)).astype(np.float32)
-    found = between_contrasts(rng.normal(100, 10, SHAPE), noise, AFFINE, mask)
-    assert np.abs(rigid_pose(found, np.zeros(3))[:3]).max() < 10
 
 
 def test_a_jump_between_volumes_is_not_taken_for_the_step_between_shells(dti, head):
