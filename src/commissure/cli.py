@@ -123,6 +123,9 @@ def simulate(
         float, typer.Option(help="Years between visits; 0 changes nothing but the noise.")
     ] = 1.0,
     travelling: Annotated[int, typer.Option(help="Controls who are scanned at every site.")] = 0,
+    motion: Annotated[
+        float, typer.Option(help="Factor on head motion; 0: the same people lie still.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     noise_seed: Annotated[
         int | None,
@@ -219,6 +222,7 @@ def simulate(
             visits=visits,
             years_between=years_between,
             travelling=travelling,
+            motion=motion,
             seed=seed,
             noise_seed=noise_seed,
             jobs=jobs or len(os.sched_getaffinity(0)),

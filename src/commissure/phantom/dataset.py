@@ -151,7 +151,7 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
         from commissure.phantom.mrs import simulate_mrs
 
         mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"], own=own["mrs"])
-        happened["mrs"] = _write_mrs(out, person, protocol, mrs)
+        happened["mrs"] = write_mrs(out, person, protocol, mrs)
         truth += _rows(person, "mrs", mrs.truth)
     acquisition, markers = (_truth_file(person, *name) for name in _LAST)
     write_json(happened, out / acquisition)
@@ -213,7 +213,8 @@ def _write_dwi(out: Path, person: Person, dwi: DwiSeries) -> dict[str, object]:
     }
 
 
-def _write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> dict[str, object]:
+def write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> dict[str, object]:
+    """Write a measurement with its water reference and sidecars; what happened to it."""
     names = {
         suffix: [
             out / path for path in _named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)

@@ -114,6 +114,7 @@ def simulate_mrs(
     rng: np.random.Generator,
     *,
     own: np.random.Generator | None = None,
+    noise: np.random.Generator | None = None,
 ) -> MrsData:
     """Simulate a measurement with its water reference.
 
@@ -129,6 +130,8 @@ def simulate_mrs(
         Draws position, shim, offsets, artefacts and noise.
     own
         Draws what stays of a person, the minor metabolites; ``None`` is ``rng``.
+    noise
+        Draws the thermal noise; ``None`` is ``rng``.
 
     Raises
     ------
@@ -171,9 +174,9 @@ def simulate_mrs(
     def received(signal: np.ndarray) -> np.ndarray:
         """Coils and noise: (points, shots) to (points, coils, shots)."""
         shape = (signal.shape[0], len(weights), signal.shape[1])
-        noise = rng.standard_normal((2, *shape), dtype=np.float32)
-        noise = np.einsum("ij,pjs->pis", mixing, noise[0] + 1j * noise[1])
-        return signal[:, None, :] * weights[None, :, None] + noise
+        real, imaginary = (noise or rng).standard_normal((2, *shape), dtype=np.float32)
+        thermal = np.einsum("ij,pjs->pis", mixing, real + 1j * imaginary)
+        return signal[:, None, :] * weights[None, :, None] + thermal
 
     scale = 100 / peak
     fid = received(series * eddy[:, None]) * scale

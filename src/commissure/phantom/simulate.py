@@ -49,6 +49,7 @@ def simulate(
     visits: int = 1,
     years_between: float = 1.0,
     travelling: int = 0,
+    motion: float = 1.0,
     seed: int = 1,
     noise_seed: int | None = None,
     jobs: int = 1,
@@ -87,6 +88,8 @@ def simulate(
         How often everybody is scanned, and his age between two visits.
     travelling
         How many controls are scanned at every site.
+    motion
+        Factor on everybody's head motion; 0: the same people lie still.
     seed
         The same request gives the same bytes.
     noise_seed
@@ -139,6 +142,7 @@ def simulate(
         "visits": visits,
         "years_between": float(years_between),
         "travelling": travelling,
+        "motion": float(motion),
         "noise_seed": noise_seed,
     }
     drawn = draw_cohort(**cohort)  # type: ignore[arg-type]

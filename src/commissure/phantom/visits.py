@@ -24,6 +24,7 @@ def draw_scans(
     visits: int = 1,
     years_between: float = 1.0,
     travelling: int = 0,
+    motion: float = 1.0,
     seed: int = 1,
     noise_seed: int | None = None,
 ) -> list[Person]:
@@ -43,6 +44,9 @@ def draw_scans(
     travelling
         How many of the controls are scanned at every site. Sessions are then named by their sites,
         and by site and visit where there are several visits.
+    motion
+        Factor on everybody's head motion; with 0 the same people lie still, and nothing else about
+        their images changes.
     seed
         As the people were drawn with.
     noise_seed
@@ -51,9 +55,11 @@ def draw_scans(
     Raises
     ------
     ConfigError
-        No visit, years that run backwards, or more travelling subjects than controls or than sites
-        to travel between.
+        No visit, years that run backwards, negative motion, more travelling subjects than controls,
+        or no site to travel to.
     """
+    if not 0 <= motion <= 20:
+        raise ConfigError("--motion", found=f"a factor of {motion}", wanted="0 to 20")
     controls = [person.participant_id for person in people if person.group == "control"]
     _refuse_impossible(visits, years_between, travelling, len(controls), sites)
     travels = set(controls[:travelling])
@@ -77,6 +83,7 @@ def draw_scans(
                         session=name + (str(visit) if visits > 1 else ""),
                         seed=_seed_of_scan(person, seed, noise_seed, number, order),
                         own_seed=person.seed,
+                        motion_scale_mm=motion * person.motion_scale_mm,
                     )
                 )
                 order += 1

@@ -122,6 +122,7 @@ def test_true_volumes_are_written_for_those_who_have_a_t1w(anat_only, tmp_path):
         ({"visits": 0}, "--visits"),
         ({"visits": 2, "years_between": -1}, "--years-between"),
         ({"travelling": 2}, "2 travelling subjects among 1 controls"),
+        ({"motion": -1}, "--motion"),
         ({"travelling": 1}, "two sites to travel between"),
         ({"protocol": {"t1w_snr": -5.0}}, "--t1w-snr: -5.0"),
         ({"protocol": {"mrs_snr": 0.0}}, "--mrs-snr"),
