@@ -17,6 +17,7 @@ from commissure.errors import ConfigError
 from commissure.images.load import load_image
 from commissure.phantom import simulate as module
 from commissure.phantom.dataset import STUDY_FILES, TRUTH, unit_of
+from commissure.phantom.requests import chosen_protocol
 from commissure.phantom.simulate import RECORD, simulate
 from commissure.rows import read_markers, read_table
 
@@ -142,6 +143,46 @@ def test_what_cannot_be_simulated_is_refused_before_anything_is_written(change, 
     with pytest.raises(ConfigError, match=says):
         simulate(tmp_path / "bids", **{**REQUEST, **change})
     assert not (tmp_path / "bids").exists()
+
+
+def test_the_null_preset_plants_nothing(anat_only, tmp_path):
+    simulate(tmp_path / "bids", **{**REQUEST, "preset": "null"})
+    record = json.loads((tmp_path / "bids" / RECORD).read_text())
+    assert record["effects"] == 0.0
+    assert record["protocol"]["t1w_mm"] == 3.0
+    assert "without any difference between groups" in (tmp_path / "bids" / "README.md").read_text()
+
+
+def test_the_command_hands_everything_on(monkeypatch, tmp_path):
+    from typer.testing import CliRunner
+
+    from commissure.cli import app
+
+    asked = {}
+    monkeypatch.setattr(module, "simulate", lambda out, **request: asked.update(request))
+    words = (
+        "--preset clinical --site 5,8,12 --site 3,1,0 --missing 0.2 --missing-by site --auc 0.8 "
+        "--visits 2 --years-between 0 --travelling 3 --motion 0 --noise-seed 7 --jobs 1 "
+        "--bold-tr 1.5 --dwi-shell 2000:60 --dwi-shell 3000:30 --no-dwi-crossing "
+        "--mrs-sequence sLASER --mrs-te 0.035 --patient-effects 0.5"
+    )
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), *words.split()])
+    assert done.exit_code == 0, done.output
+    protocol = {name: value for name, value in asked.pop("protocol").items() if value is not None}
+    assert protocol == {
+        "bold_tr_s": 1.5,
+        "dwi_more_shells": ((2000.0, 60), (3000.0, 30)),
+        "dwi_crossing": False,
+        "mrs_sequence": "sLASER",
+        "mrs_te_s": 0.035,
+    }
+    assert chosen_protocol("clinical", protocol).bold_tr_s == 1.5
+    assert asked["site_people"] == ((5, 8, 12), (3, 1, 0))
+    changed = ("preset", "missing", "missing_by", "auc", "visits", "travelling", "noise_seed")
+    assert [asked[name] for name in changed] == ["clinical", 0.2, "site", 0.8, 2, 3, 7]
+    assert (asked["years_between"], asked["motion"], asked["patient_effects"]) == (0, 0, 0.5)
+    wrong = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), "--site", "5,8"])
+    assert wrong.exit_code == 2 and "three numbers of people" in wrong.output
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
