@@ -260,6 +260,7 @@ PRESETS["clinical"] = replace(
     t1w_mm=1.0,
     bold_mm=3.0,
     bold_volumes=240,
+    bold_tr_s=2.0,
     dwi_mm=2.5,
     dwi_directions=60,
     dwi_b0s=5,

@@ -145,6 +145,16 @@ def test_what_cannot_be_simulated_is_refused_before_anything_is_written(change, 
     assert not (tmp_path / "bids").exists()
 
 
+def test_the_clinical_preset_is_a_clinical_protocol():
+    protocol = chosen_protocol("clinical", {})
+    assert (protocol.t1w_mm, protocol.bold_mm, protocol.dwi_mm) == (1.0, 3.0, 2.5)
+    assert (protocol.bold_volumes, protocol.bold_tr_s) == (240, 2.0)  # Eight minutes.
+    assert protocol.dwi_directions + protocol.dwi_b0s == 65
+    assert (protocol.dwi_b_value, protocol.dwi_more_shells) == (1000.0, ())
+    assert (protocol.mrs_sequence, protocol.mrs_te_s) == ("PRESS", 0.030)
+    assert (protocol.mrs_shots, protocol.mrs_coils, protocol.mrs_snr) == (96, 8, 100.0)
+
+
 def test_the_null_preset_plants_nothing(anat_only, tmp_path):
     simulate(tmp_path / "bids", **{**REQUEST, "preset": "null"})
     record = json.loads((tmp_path / "bids" / RECORD).read_text())
