@@ -42,8 +42,8 @@ def draw_scans(
         Age between two visits. Markers follow age, and each changes by :data:`CHANGE_PER_VISIT` of
         its SD; with 0 nothing about a person changes, and two visits differ by noise alone.
     travelling
-        How many of the controls are scanned at every site. Sessions are then named by their sites,
-        and by site and visit where there are several visits.
+        How many of the controls are scanned at every site. Sessions are then named by their order
+        and their site, as 1B: everybody's first is at his own site.
     motion
         Factor on everybody's head motion; with 0 the same people lie still, and nothing else about
         their images changes.
@@ -74,19 +74,19 @@ def draw_scans(
             elsewhere = [machine for machine in machines if machine.site != person.site]
             places = [person.scanner, *(elsewhere if person.participant_id in travels else [])]
             for place in places:
-                name = place.site if travelling else ""
+                order += 1
+                name = f"{order}{place.site}" if travelling else str(visit) if visits > 1 else ""
                 scans.append(
                     replace(
                         now,
                         site=place.site,
                         scanner=place,
-                        session=name + (str(visit) if visits > 1 else ""),
-                        seed=_seed_of_scan(person, seed, noise_seed, number, order),
+                        session=name,
+                        seed=_seed_of_scan(person, seed, noise_seed, number, order - 1),
                         own_seed=person.seed,
                         motion_scale_mm=motion * person.motion_scale_mm,
                     )
                 )
-                order += 1
     return scans
 
 

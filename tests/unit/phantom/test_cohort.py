@@ -293,7 +293,11 @@ def test_travelling_subjects_are_seen_at_every_site():
     assert [{s.site for s in own} for own in travelled] == [set("ABC")] * 2
     for own in travelled:
         assert own[0].group == "control"
-        assert all(s.session == s.site == s.scanner.site for s in own)
+        assert all(s.session == f"{i + 1}{s.site}" for i, s in enumerate(own))
+        assert all(s.site == s.scanner.site for s in own)
+        assert own[0].site == next(
+            p.site for p in people if p.participant_id == own[0].participant_id
+        )
         assert all(s.markers == own[0].markers and s.own_seed == own[0].seed for s in own)
     table = cohort.participants_table(scans)
     assert table["participant_id"].tolist() == [p.participant_id for p in people]
