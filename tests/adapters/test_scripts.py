@@ -92,7 +92,7 @@ def run(repository: Path, tmp_path: Path):
     return start
 
 
-def test_recovery_reads_truth_and_markers_and_writes_both_tables(run, tmp_path: Path) -> None:
+def test_recovery_reads_truth_and_markers_and_writes_its_tables(run, tmp_path: Path) -> None:
     people = [f"sub-{i:02d}" for i in range(1, 9)]
     true = pd.DataFrame(
         [[p, "n/a", "anat", "head", "tiv", 1e6 + 1e4 * i, "mm3", "ok"]
@@ -104,7 +104,10 @@ def test_recovery_reads_truth_and_markers_and_writes_both_tables(run, tmp_path: 
     paths = {name: tmp_path / f"{name}.tsv" for name in ("truth", "markers", "labels")}
     for name, table in (("truth", true), ("markers", found), ("labels", label)):
         table.to_csv(paths[name], sep="\t", index=False)
-    output = {name: str(tmp_path / f"{name}.tsv") for name in ("pairs", "recovery")}
+    paths["oracle"] = tmp_path / "scores.tsv"
+    paths["oracle"].write_text("participant_id\tscore\nsub-01\t0.5\n")
+    output = {name: str(tmp_path / f"{name}.tsv") for name in ("pairs", "recovery", "oracle")}
+    output["false_positives"] = str(tmp_path / "false_positives.json")
     run(
         "markers/recovery.py",
         "recovery",
@@ -115,6 +118,8 @@ def test_recovery_reads_truth_and_markers_and_writes_both_tables(run, tmp_path: 
     assert row["bias_percent"] == pytest.approx(10)
     assert row["slope"] == pytest.approx(1.1)
     assert len(read_table(Path(output["pairs"]))) == 8
+    assert read_table(Path(output["oracle"]))["oracle"].tolist() == [0.5]
+    assert json.loads(Path(output["false_positives"]).read_text())["tests"] == 1000
 
 
 def test_a_person_who_cannot_be_read_is_recorded_and_the_job_ends_well(run, tmp_path: Path) -> None:

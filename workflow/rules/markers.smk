@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all rooms, the table of people, a lab's own tables
-# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv, recovery.tsv where truth is known
+# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -41,9 +41,12 @@ rule recovery:
         markers=out("markers.tsv"),
         truth=study.truth_file,
         labels=out("fusion/labels.tsv"),
+        oracle=study.oracle_file,
     output:
         recovery=out("recovery.tsv"),
         pairs=out("recovery_pairs.tsv"),
+        oracle=out("recovery_oracle.tsv"),
+        false_positives=out("recovery_false_positives.json"),
     log:
         log_of("recovery", batch=False),
     benchmark:

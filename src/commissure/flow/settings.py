@@ -93,9 +93,9 @@ class Settings(BaseModel):
         own = None if self.bids is None else self.bids / "sourcedata" / "treatments.tsv"
         return own if own is not None and own.exists() else None
 
-    def truth_file(self) -> Path | None:
-        """True markers of a simulated cohort, or None."""
-        own = None if self.bids is None else self.bids / "sourcedata" / "truth" / "markers.tsv"
+    def truth_file(self, name: str = "markers.tsv") -> Path | None:
+        """True markers of a simulated cohort, or another file beside them, or None."""
+        own = None if self.bids is None else self.bids / "sourcedata" / "truth" / name
         return own if own is not None and own.exists() else None
 
 

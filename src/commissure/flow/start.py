@@ -89,6 +89,11 @@ class Study:
         """True markers of a simulated cohort as an input: nothing where there are none."""
         return _listed(self.settings.truth_file())
 
+    @property
+    def oracle_file(self) -> list[str]:
+        """Scores of the oracle beside the true markers: nothing where there are none."""
+        return _listed(self.settings.truth_file("oracle.tsv"))
+
     @staticmethod
     def code_of(script: Path) -> str:
         """Digest of a script and of the library code that it reaches."""

@@ -51,7 +51,7 @@ class FineHead:
         return np.sum(np.stack(list(self.maps.values())), axis=0)
 
     def coil_sensitivity(self, voxels: np.ndarray) -> np.ndarray:
-        """What surface coils make of (N, 3) acquired voxels; they stay when the head moves."""
+        """What surface coils make of (N, 3) places on the acquired grid; they stay if it moves."""
         from_centre = nib.affines.apply_affine(self.affine, voxels) - self.centre_mm
         return (0.9 + 0.25 * (from_centre**2).sum(axis=1) / 80.0**2).astype(np.float32)
 

@@ -67,7 +67,13 @@ class Anatomy:
     truth: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
-def draw_anatomy(person: Person, protocol: Protocol, rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    *,
+    lie: np.random.Generator | None = None,
+) -> Anatomy:
     """Draw the head of a person on the grid of the T1w protocol.
 
     Parameters
@@ -78,7 +84,9 @@ def draw_anatomy(person: Person, protocol: Protocol, rng: np.random.Generator) -
     protocol
         Gives the voxel size.
     rng
-        Draws the between-subject deformation and the pose.
+        Draws the between-subject deformation.
+    lie
+        Draws how the head lies in the scanner; ``None`` is ``rng`` again.
 
     Raises
     ------
@@ -103,7 +111,7 @@ def draw_anatomy(person: Person, protocol: Protocol, rng: np.random.Generator) -
     truth = {("volume", name): float(value * enlarge) for name, value in volumes.items()}
     truth["volume", "TIV"] = float(intracranial(volumes) * enlarge)
 
-    pose = _pose(rng) @ np.diag([*(3 * (enlarge ** (1 / 3),)), 1.0])
+    pose = _pose(lie or rng) @ np.diag([*(3 * (enlarge ** (1 / 3),)), 1.0])
     shape, affine = _field_of_view(protocol.t1w_mm)
     template_mm = deformation.template_mm(shape, np.linalg.inv(pose) @ affine)
     maps = _blurred_maps(protocol.t1w_mm)

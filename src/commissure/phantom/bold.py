@@ -21,6 +21,12 @@ from commissure.phantom.acquisition import (
     voxel_means,
 )
 from commissure.phantom.anatomy import Anatomy
+from commissure.phantom.distortion import (
+    BOLD_READOUT_S,
+    Displacement,
+    displacement,
+    off_resonance,
+)
 from commissure.phantom.network_signals import (
     OTHER,
     Signals,
@@ -89,6 +95,11 @@ class BoldSeries:
         The haemodynamic signals themselves.
     since_t1w
         (6,) how the head had moved since the T1w when the run began, about the scanner's origin.
+    field_map
+        (X, Y, Z) float32, Hz: the true off-resonance at the true places of the first volume;
+        ``None`` where the image is not displaced. It stays where it is when the head moves.
+    magnitude
+        (X, Y, Z) float32: the image that belongs to it, not displaced.
     """
 
     data: np.ndarray
@@ -99,10 +110,17 @@ class BoldSeries:
     truth: Mapping[tuple[str, str], float]
     signals: Signals
     since_t1w: np.ndarray = field(default_factory=lambda: np.zeros(6))
+    field_map: np.ndarray | None = None
+    magnitude: np.ndarray | None = None
 
 
 def simulate_bold(
-    anatomy: Anatomy, person: Person, protocol: Protocol, rng: np.random.Generator
+    anatomy: Anatomy,
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    *,
+    own: np.random.Generator | None = None,
 ) -> BoldSeries:
     """Simulate a resting-state run.
 
@@ -116,15 +134,20 @@ def simulate_bold(
         Voxel size, volumes, repetition time and temporal signal-to-noise ratio.
     rng
         Draws signals, movement and noise.
+    own
+        Draws what stays of a person from run to run, his connectivity; ``None`` is ``rng``.
     """
-    latent = latent_correlation(person, rng)
+    latent = latent_correlation(person, own or rng)
     signals = haemodynamic_signals(
-        latent, volumes=protocol.bold_volumes, tr_s=protocol.bold_tr_s, rng=rng
+        latent, volumes=protocol.bold_volumes, tr_s=protocol.bold_tr_s, rng=rng, own=own
     )
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
     head = fine_head(anatomy, protocol.bold_mm, pose=pose)
     motion = drawn_motion(protocol.bold_volumes, person.motion_scale_mm, rng)
-    data = _series(head, signals.series, motion, person, protocol, rng)
+    off_hz = None
+    if protocol.field_hz:
+        off_hz = voxel_means(off_resonance(head.template_mm, protocol.field_hz))
+    data = _series(head, signals.series, motion, person, protocol, rng, off_hz)
     truth = connectivity_truth(signals.correlation)
     truth["mean_fd", "brain"] = float(framewise_displacement(motion)[1:].mean())
     return BoldSeries(
@@ -136,6 +159,8 @@ def simulate_bold(
         truth=truth,
         signals=signals,
         since_t1w=pose,
+        field_map=off_hz,
+        magnitude=None if off_hz is None else voxel_means(_contrast(head)),
     )
 
 
@@ -146,12 +171,16 @@ def _series(
     person: Person,
     protocol: Protocol,
     rng: np.random.Generator,
+    off_hz: np.ndarray | None,
 ) -> np.ndarray:
     from scipy.ndimage import binary_dilation, map_coordinates, spline_filter
 
     shape, volumes = head.shape, len(motion)
     still = spline_filter(voxel_boxes(_contrast(head)), order=2, output=np.float32)
-    voxels = np.argwhere(binary_dilation(voxel_means(head.substance) > 0.15))
+    something = binary_dilation(voxel_means(head.substance) > 0.15)
+    # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
+    displaced = None if off_hz is None else displacement(-BOLD_READOUT_S * off_hz)
+    voxels, rows, factor = _seen(something, displaced)
     tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
     brain = np.argwhere(sum(tissue.values()) > 0.1)
     inside = tuple(brain.T)
@@ -165,14 +194,15 @@ def _series(
         rng,
     )
     change[:, *inside] = fluctuation.T / 100
-    within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(voxels.T)])
+    nearest = np.clip(np.rint(rows).astype(int), 0, np.array(shape)[:, None] - 1)
+    within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(nearest)])
 
-    sensitivity = head.coil_sensitivity(voxels)
+    sensitivity = head.coil_sensitivity(rows.T) * factor
     # Grey matter's own share of the factor on tSNR is the site's.
     sd = INTENSITY["gm"] / (protocol.bold_tsnr * person.scanner.snr_factor)
     data = np.empty((volumes, *shape), np.float32)
     moved_z = np.diff(motion[:, 2], prepend=0.0)
-    seen, rows = tuple(voxels.T), voxels.T.astype(np.float32)
+    seen = tuple(voxels.T)
     for t in range(volumes):
         places = box_places(head, rows, motion[t])
         values = map_coordinates(still, places, order=2, prefilter=False, output=np.float32)
@@ -184,6 +214,20 @@ def _series(
         noise[0][seen] += values
         data[t] = np.hypot(noise[0], noise[1])
     return np.moveaxis(data, 0, -1)
+
+
+def _seen(
+    something: np.ndarray, displaced: Displacement | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels (N, 3) with signal, the places (3, N) it comes from, the factors (N,) on it."""
+    if displaced is None:
+        voxels = np.argwhere(something)
+        return voxels, voxels.T.astype(np.float32), np.ones(len(voxels), np.float32)
+    grid = np.indices(something.shape).reshape(3, -1)
+    places, factor = displaced.origins(grid)
+    at = np.clip(np.rint(places).astype(int), 0, np.array(something.shape)[:, None] - 1)
+    seen = something[tuple(at)]
+    return grid.T[seen], places[:, seen], factor[seen]
 
 
 def _contrast(head: FineHead) -> np.ndarray:
@@ -299,7 +343,9 @@ def _nuisance(
 
 
 def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
+    readout = {"TotalReadoutTime": BOLD_READOUT_S} if protocol.field_hz else {}
     return {
+        **readout,
         "TaskName": "rest",
         "Instructions": "Keep your eyes open and think of nothing in particular.",
         "Manufacturer": person.scanner.manufacturer,

@@ -15,22 +15,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from commissure.errors import ConfigError
+from commissure.phantom.effects import (
+    BOTH_SIDES,
+    COMMON,
+    LARGEST_FACTOR,
+    WITHIN_MODALITY,
+    effects_table,
+)
 from commissure.phantom.person import GROUPS, Group, Person, Scanner
 from commissure.phantom.treatments import draw_trials
-from commissure.rows import MODALITIES, read_table
+from commissure.rows import MODALITIES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Shares of the variance of z that are common to everything, to a modality, to both sides.
-COMMON, WITHIN_MODALITY, BOTH_SIDES = 0.15, 0.35, 0.25
 
 #: One patient in so many of the responsive ones looks resistant because he did not take his doses.
 PSEUDO_RESISTANT_EVERY = 12
@@ -42,19 +44,18 @@ ONSET_D = -0.55
 MEAN_FD_MM, MEAN_FD_LOG_SD = 0.12, 0.4
 ONSET_YEARS, ONSET_SD_YEARS = 24.0, 5.0
 
+#: What decides who lacks a modality.
+Missingness = Literal["random", "site", "severity"]
+MISSINGNESS: tuple[Missingness, ...] = ("random", "site", "severity")
+
+#: Severity in SD that a group adds to what its markers share; it decides only who comes to a scan.
+SEVERITY_D = (0.5, 0.5)
+
 _SCANNERS = (
     {"manufacturer": "Siemens", "model": "Phantom P3"},
     {"manufacturer": "GE", "model": "Phantom G3", "t1w_gamma": 1.12, "snr_factor": 0.85},
     {"manufacturer": "Philips", "model": "Phantom A3", "t1w_gamma": 0.92, "snr_factor": 1.10},
 )
-
-
-@lru_cache(maxsize=1)
-def effects_table() -> pd.DataFrame:
-    """The planted truth: mean, SD, dependence on age and sex, and both effects of every marker."""
-    return read_table(Path(__file__).with_name("effects.tsv"), text=("region",)).fillna(
-        {"pair": ""}
-    )
 
 
 def draw_cohort(
@@ -64,8 +65,12 @@ def draw_cohort(
     resistant: int,
     sites: int = 2,
     site_balance: float = 0.2,
+    site_people: Sequence[tuple[int, int, int]] = (),
     missing: float = 0.08,
+    missing_by: Missingness = "random",
     effects: float = 1.0,
+    patient_effects: float = 1.0,
+    resistant_effects: float = 1.0,
     seed: int = 1,
 ) -> list[Person]:
     """Draw the people of a study.
@@ -80,11 +85,19 @@ def draw_cohort(
     site_balance
         How far the share of resistant patients differs between sites: 0 not at all; with two sites
         and 0.2, the first has 60 % of the resistant and 40 % of the responsive.
+    site_people
+        (controls, responsive, resistant) of each site, instead of the five numbers above.
     missing
-        Probability with which each modality of a person is missing, completely at random. Each
-        modality is missing in at least one of eight or more people; nobody misses all.
+        Probability with which each modality of a person is missing. Each modality is missing in at
+        least one of eight or more people; nobody misses all.
+    missing_by
+        ``random``: completely at random; ``site``: rising from 0 at the first site to twice the
+        probability at the last; ``severity``: rising likewise with the severity of the illness,
+        from the best off to the worst.
     effects
         Factor on every difference between groups; 0 gives a cohort without any.
+    patient_effects, resistant_effects
+        Further factors on the two layers: patients against controls, resistant against responsive.
     seed
         The same seed gives the same people.
 
@@ -98,13 +111,32 @@ def draw_cohort(
     ConfigError
         A number that no study can have.
     """
-    _refuse_impossible(controls, responsive, resistant, sites, site_balance, missing, effects)
+    _refuse_numbers(site_people, missing, missing_by, len(site_people) or sites)
+    if site_people:
+        controls, responsive, resistant = (sum(counts) for counts in zip(*site_people, strict=True))
+        sites = len(site_people)
+    _refuse_impossible(controls, responsive, resistant, sites, site_balance)
+    for name, factor in (
+        ("effects", effects),
+        ("patient-effects", effects * patient_effects),
+        ("resistant-effects", effects * resistant_effects),
+    ):
+        if not 0 <= factor <= LARGEST_FACTOR:
+            raise ConfigError(
+                f"--{name}",
+                found=f"a factor of {factor} on the planted effects",
+                wanted=f"a number from 0 (none) to {LARGEST_FACTOR:g} (so many times the published "
+                "size)",
+            )
+    on_patients, on_resistant = effects * patient_effects, effects * resistant_effects
     counts = dict(zip(GROUPS, (controls, responsive, resistant), strict=True))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
     people: list[tuple[Group, int]] = [
         (group, site)
-        for group, count in counts.items()
-        for site, size in enumerate(_by_site(group, count, sites, site_balance))
+        for place, (group, count) in enumerate(counts.items())
+        for site, size in enumerate(
+            [own[place] for own in site_people] or _by_site(group, count, sites, site_balance)
+        )
         for _ in range(size)
     ]
     people = [people[i] for i in rng.permutation(len(people))]
@@ -114,12 +146,18 @@ def draw_cohort(
     patient = groups != "control"
     onset, years_ill = _onset_and_duration(n, rng)
     age = onset + years_ill
-    onset = onset + effects * ONSET_D * ONSET_SD_YEARS * resistant_one
+    onset = onset + on_resistant * ONSET_D * ONSET_SD_YEARS * resistant_one
     male = rng.random(n) < np.where(patient, 0.6, 0.5)
-    markers = draw_markers(age, male, patient, resistant_one, effects=effects, rng=rng)
-    layers = MOTION_D[0] * patient + MOTION_D[1] * resistant_one
-    motion = MEAN_FD_MM * np.exp(MEAN_FD_LOG_SD * (rng.standard_normal(n) + effects * layers))
-    acquired = _acquired(n, missing, rng)
+    common = rng.standard_normal(n)
+    factors = (on_patients, on_resistant)
+    markers = draw_markers(
+        age, male, patient, resistant_one, common=common, factors=factors, rng=rng
+    )
+    layers = on_patients * MOTION_D[0] * patient + on_resistant * MOTION_D[1] * resistant_one
+    motion = MEAN_FD_MM * np.exp(MEAN_FD_LOG_SD * (rng.standard_normal(n) + layers))
+    severity = SEVERITY_D[0] * patient + SEVERITY_D[1] * resistant_one - common
+    places = np.array([site for _, site in people])
+    acquired = _acquired(_chance_to_miss(missing, missing_by, places, severity), rng)
     pseudo = _pseudo_resistant(groups)
     scanners = [scanner(i) for i in range(sites)]
     digits = max(2, len(str(n)))
@@ -164,7 +202,8 @@ def draw_markers(
     patient: np.ndarray,
     resistant: np.ndarray,
     *,
-    effects: float,
+    common: np.ndarray,
+    factors: tuple[float, float],
     rng: np.random.Generator,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Draw the true markers of n people.
@@ -175,10 +214,12 @@ def draw_markers(
         (n,) years.
     male, patient, resistant
         (n,) of bool.
-    effects
-        Factor on the differences between groups.
+    common
+        (n,) standard normal: what all markers of a person share.
+    factors
+        On the differences patients - controls and resistant - responsive.
     rng
-        Draws the people.
+        Draws everything else.
 
     Returns
     -------
@@ -186,7 +227,6 @@ def draw_markers(
         (n,) values by ``(marker, region)``.
     """
     n = len(age)
-    common = rng.standard_normal(n)
     shared: dict[str, np.ndarray] = {}
     values = {}
     for row in effects_table().to_dict("records"):
@@ -204,9 +244,9 @@ def draw_markers(
                 + math.sqrt(sides) * shared.get(pair, 0.0)
                 + math.sqrt(1 - COMMON - WITHIN_MODALITY - sides) * own
             )
-        d = effects * (row["d_patient"] * patient + row["d_resistant"] * resistant)
+        d = factors[0] * row["d_patient"] * patient + factors[1] * row["d_resistant"] * resistant
         value = row["mean"] + row["age_per_year"] * (age - 35) + row["male"] * male
-        low, high = _possible(row["marker"])
+        low, high = possible(row["marker"])
         values[row["marker"], row["region"]] = np.clip(value + row["sd"] * (z + d), low, high)
     return values
 
@@ -216,6 +256,14 @@ def scanner(index: int) -> Scanner:
     name = chr(ord("A") + index) if index < 26 else f"S{index + 1}"
     model = _SCANNERS[index % len(_SCANNERS)]
     return Scanner(name, **model)  # type: ignore[arg-type]
+
+
+def first_scans(people: Sequence[Person]) -> list[Person]:
+    """Everybody once: as he was at his first scan."""
+    first: dict[str, Person] = {}
+    for person in people:
+        first.setdefault(person.participant_id, person)
+    return list(first.values())
 
 
 def participants_table(people: Sequence[Person]) -> pd.DataFrame:
@@ -233,7 +281,7 @@ def participants_table(people: Sequence[Person]) -> pd.DataFrame:
                 "group": "control" if person.group == "control" else "patient",
                 **{name: person.clinical.get(name) for name in columns},
             }
-            for person in people
+            for person in first_scans(people)
         ]
     ).astype({name: "Int64" for name in columns if name != "age_at_onset"})
 
@@ -251,7 +299,7 @@ def groups_table(people: Sequence[Person]) -> pd.DataFrame:
                 "label": person.label,
                 "modalities": ",".join(m for m in MODALITIES if m in person.modalities) or None,
             }
-            for person in people
+            for person in first_scans(people)
         ]
     )
 
@@ -291,8 +339,6 @@ def _refuse_impossible(
     resistant: int,
     sites: int,
     site_balance: float,
-    missing: float,
-    effects: float,
 ) -> None:
     for name, count in (
         ("controls", controls),
@@ -308,18 +354,33 @@ def _refuse_impossible(
         raise ConfigError(
             "--sites", found=f"{sites} sites for {n} people", wanted=f"1 to {n} sites"
         )
-    for name, value, high in (("site-balance", site_balance, 1.0), ("missing", missing, 0.9)):
-        if not 0 <= value <= high:
-            raise ConfigError(f"--{name}", found=f"{value}", wanted=f"a number from 0 to {high:g}")
-    if not 0 <= effects <= 3:
+    if not 0 <= site_balance <= 1:
+        raise ConfigError("--site-balance", found=f"{site_balance}", wanted="a number from 0 to 1")
+
+
+def _refuse_numbers(
+    site_people: Sequence[tuple[int, int, int]], missing: float, missing_by: str, sites: int
+) -> None:
+    if any(count < 0 for counts in site_people for count in counts):
+        raise ConfigError("--site", found=f"{site_people}", wanted="numbers of people, 0 or more")
+    if any(sum(counts) == 0 for counts in site_people):
+        raise ConfigError("--site", found="a site without people", wanted="at least one person")
+    if not 0 <= missing <= 0.5:
         raise ConfigError(
-            "--effects",
-            found=f"a factor of {effects} on the planted effects",
-            wanted="a number from 0 (none) to 3 (three times the published size)",
+            "--missing",
+            found=f"{missing}: more would be missing than present",
+            wanted="a number from 0 to 0.5",
         )
+    if missing_by not in MISSINGNESS:
+        raise ConfigError(
+            "--missing-by", found=missing_by, wanted=f"one of {', '.join(MISSINGNESS)}"
+        )
+    if missing_by == "site" and sites < 2:
+        raise ConfigError("--missing-by", found="site, with one site", wanted="two sites or more")
 
 
-def _possible(marker: str) -> tuple[float, float]:
+def possible(marker: str) -> tuple[float, float]:
+    """Least and greatest value that a true marker may take."""
     if marker == "volume_factor":
         return 0.4, 3.0
     if marker == "fa":
@@ -344,12 +405,25 @@ def _onset_and_duration(n: int, rng: np.random.Generator) -> tuple[np.ndarray, n
     return onset, np.clip(1 + rng.gamma(2.0, 5.0, n), 1, 30)
 
 
-def _acquired(n: int, missing: float, rng: np.random.Generator) -> np.ndarray:
+def _chance_to_miss(
+    missing: float, by: Missingness, sites: np.ndarray, severity: np.ndarray
+) -> np.ndarray:
+    """(n,) probability with which each person lacks a modality; its mean is about ``missing``."""
+    if by == "site":
+        return 2 * missing * sites / sites.max()
+    if by == "severity":
+        rank = severity.argsort().argsort()
+        return 2 * missing * rank / max(1, len(rank) - 1)
+    return np.full(len(sites), missing)
+
+
+def _acquired(missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n, 4) of bool: which modalities each person has."""
-    there = rng.random((n, len(MODALITIES))) >= missing
+    n = len(missing)
+    there = rng.random((n, len(MODALITIES))) >= missing[:, None]
     for person in np.flatnonzero(~there.any(axis=1)):
         there[person, rng.integers(len(MODALITIES))] = True
-    if missing > 0 and n >= 8:
+    if missing.any() and n >= 8:
         for modality in range(len(MODALITIES)):
             if there[:, modality].all():
                 complete = np.flatnonzero(there.all(axis=1))

@@ -14,19 +14,26 @@ from commissure.images.load import save_image
 from commissure.names import bids_name
 from commissure.phantom.cohort import (
     PARTICIPANTS_COLUMNS,
-    effects_table,
+    first_scans,
     groups_table,
     participants_table,
 )
+from commissure.phantom.effects import effects_table
+from commissure.phantom.oracle import scores
 from commissure.phantom.person import Person, Protocol
 from commissure.phantom.treatments import TREATMENTS_COLUMNS, treatments_table
 from commissure.rows import Marker, atomic, write_json, write_markers, write_table, write_text
 
 if TYPE_CHECKING:
+    from commissure.phantom.bold import BoldSeries
+    from commissure.phantom.dwi import DwiSeries
     from commissure.phantom.mrs import MrsData
 
 TASK = "rest"
 VOI = "ACC"
+
+#: The direction of the unweighted volumes with the opposite phase encoding.
+REVERSED = "PA"
 
 #: Where the truth lies below the dataset.
 TRUTH = Path("sourcedata", "truth")
@@ -39,9 +46,18 @@ STUDY_FILES = (
     Path("participants.json"),
     Path("sourcedata", "treatments.tsv"),
     Path("sourcedata", "treatments.json"),
-    *(TRUTH / name for name in ("markers.tsv", "targets.tsv", "effects.tsv", "groups.tsv")),
+    *(
+        TRUTH / name
+        for name in ("markers.tsv", "targets.tsv", "effects.tsv", "groups.tsv", "oracle.tsv")
+    ),
     TRUTH / "scanners.json",
 )
+
+#: Description of every column of ``sub-*_sessions.tsv``.
+SESSIONS_COLUMNS: Mapping[str, Mapping[str, object]] = {
+    "age": {"Description": "Age at this scan", "Units": "year"},
+    "site": {"Description": "Site of the scanner of this session"},
+}
 
 MOTION_COLUMNS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
@@ -57,26 +73,39 @@ _UNITS = {
     "mean_fd": "mm",
     "dwi_motion": "mm",
 }
+#: What is written last of a scanning session, in this order.
+_LAST = (("acquisition", ".json"), ("markers", ".tsv"))
+
 _METABOLITES = ("glu", "gln", "glx", "gsh", "tnaa", "tcr", "tcho", "ins")
 
 
-def files_of(person: Person) -> list[Path]:
-    """Every file that a person has, relative to the dataset; the last one is written last."""
-    sub = person.participant_id
-    truth = TRUTH / sub
+def files_of(person: Person, protocol: Protocol) -> list[Path]:
+    """Every file of a scanning session, relative to the dataset; the last one is written last."""
+    image, bold = (".nii.gz", ".json"), {"task": TASK}
     files = []
     if "anat" in person.modalities:
-        files += _named(person, "anat", "T1w", (".nii.gz", ".json"))
+        files += _named(person, "anat", "T1w", image)
     if "func" in person.modalities:
-        files += _named(person, "func", "bold", (".nii.gz", ".json"), task=TASK)
-        files.append(truth / bids_name(_entities(person, task=TASK), "motion", ".tsv"))
+        files += _named(person, "func", "bold", image, **bold)
+        files.append(_truth_file(person, "motion", ".tsv", **bold))
+        if protocol.field_hz:
+            for suffix in ("fieldmap", "magnitude"):
+                files += _named(person, "fmap", suffix, image)
     if "dwi" in person.modalities:
-        files += _named(person, "dwi", "dwi", (".nii.gz", ".json", ".bval", ".bvec"))
-        files.append(truth / bids_name(_entities(person), "motion", ".tsv"))
+        files += _named(person, "dwi", "dwi", (*image, ".bval", ".bvec"))
+        files.append(_truth_file(person, "motion", ".tsv"))
+        if protocol.dwi_reversed_b0s:
+            files += _named(person, "fmap", "epi", image, dir=REVERSED)
     if "mrs" in person.modalities:
         for suffix in ("svs", "mrsref"):
-            files += _named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
-    return [*files, truth / f"{sub}_acquisition.json", truth / f"{sub}_markers.tsv"]
+            files += _named(person, "mrs", suffix, image, voi=VOI)
+    return [*files, *(_truth_file(person, *name) for name in _LAST)]
+
+
+def files_of_study(people: Sequence[Person]) -> list[Path]:
+    """What :func:`write_study` and :func:`write_truth` write."""
+    tables = sorted({_sessions_file(person) for person in people if person.session})
+    return [*STUDY_FILES, *tables, *([Path("sessions.json")] if tables else [])]
 
 
 def write_person(out: Path, person: Person, protocol: Protocol) -> None:
@@ -93,71 +122,120 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
     """
     from commissure.phantom.anatomy import draw_anatomy
 
-    streams = {
-        name: np.random.default_rng(np.random.SeedSequence([person.seed, number]))
-        for number, name in enumerate(_STREAMS)
-    }
-    anatomy = draw_anatomy(person, protocol, streams["anatomy"])
+    streams = _streams(person.seed)
+    # A later scan draws what stays of a person from the streams of his first one.
+    again = person.own_seed is not None and person.own_seed != person.seed
+    own = _streams(person.own_seed or 0) if again else streams
+    anatomy = draw_anatomy(person, protocol, own["anatomy"], lie=streams["anatomy"])
     truth: list[Marker] = []
     happened: dict[str, object] = {}
-
-    def path(modality: str, suffix: str, extension: str, **entities: str) -> Path:
-        return out / _named(person, modality, suffix, (extension,), **entities)[0]
-
     if "anat" in person.modalities:
         from commissure.phantom.t1w import simulate_t1w
 
         t1w = simulate_t1w(anatomy, person, protocol, streams["t1w"])
-        save_image(t1w.data, t1w.affine, path("anat", "T1w", ".nii.gz"))
-        write_json(_sidecar(person, t1w.metadata), path("anat", "T1w", ".json"))
+        _write_image(out, person, "anat", "T1w", t1w.data, t1w.affine, t1w.metadata)
         truth += _rows(person, "anat", anatomy.truth)
     if "func" in person.modalities:
         from commissure.phantom.bold import simulate_bold
 
-        bold = simulate_bold(anatomy, person, protocol, streams["bold"])
-        image = path("func", "bold", ".nii.gz", task=TASK)
-        save_image(_stored(bold.data), bold.affine, image, tr_s=bold.tr_s)
-        write_json(_sidecar(person, bold.metadata), path("func", "bold", ".json", task=TASK))
-        _write_motion(bold.motion, out / _motion_file(person, task=TASK))
+        bold = simulate_bold(anatomy, person, protocol, streams["bold"], own=own["bold"])
+        happened["func"] = _write_bold(out, person, bold)
         truth += _rows(person, "func", bold.truth)
-        happened["func"] = {"since_t1w_mm_rad": bold.since_t1w}
     if "dwi" in person.modalities:
         from commissure.phantom.dwi import simulate_dwi
 
         dwi = simulate_dwi(anatomy, person, protocol, streams["dwi"])
-        save_image(_stored(dwi.data), dwi.affine, path("dwi", "dwi", ".nii.gz"))
-        write_json(_sidecar(person, dwi.metadata), path("dwi", "dwi", ".json"))
-        write_text(" ".join(f"{b:g}" for b in dwi.bvals) + "\n", path("dwi", "dwi", ".bval"))
-        lines = (" ".join(f"{component:.6f}" for component in row) for row in dwi.bvecs)
-        write_text("\n".join(lines) + "\n", path("dwi", "dwi", ".bvec"))
-        _write_motion(dwi.motion, out / _motion_file(person))
+        happened["dwi"] = _write_dwi(out, person, dwi)
         truth += _rows(person, "dwi", dwi.truth)
-        happened["dwi"] = {
-            "since_t1w_mm_rad": dwi.since_t1w,
-            "dropouts": [vars(dropout) for dropout in dwi.dropouts],
-        }
     if "mrs" in person.modalities:
         from commissure.phantom.mrs import simulate_mrs
 
-        mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"])
-        water = path("mrs", "mrsref", ".nii.gz", voi=VOI)
-        for suffix, fid, own in (
-            ("svs", mrs.fid, {"ReferenceSignal": f"bids::{water.relative_to(out).as_posix()}"}),
-            ("mrsref", mrs.water_fid, {"NumberOfTransients": 1}),
-        ):
-            _write_nifti_mrs(mrs, fid, protocol, path("mrs", suffix, ".nii.gz", voi=VOI))
-            metadata = {**mrs.metadata, "WaterSuppression": suffix == "svs", **own}
-            write_json(_sidecar(person, metadata), path("mrs", suffix, ".json", voi=VOI))
+        mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"], own=own["mrs"])
+        happened["mrs"] = write_mrs(out, person, protocol, mrs)
         truth += _rows(person, "mrs", mrs.truth)
-        happened["mrs"] = {
-            "tissue_fractions": mrs.fractions,
-            "line_width_hz": mrs.line_width_hz,
-            "concentrations_mmol_per_kg": mrs.concentrations,
-            **vars(mrs.shots),
-        }
-    *_, acquisition, markers = files_of(person)
+    acquisition, markers = (_truth_file(person, *name) for name in _LAST)
     write_json(happened, out / acquisition)
     write_markers(truth, out / markers)
+
+
+def _write_image(
+    out: Path,
+    person: Person,
+    modality: str,
+    suffix: str,
+    data: np.ndarray,
+    affine: np.ndarray,
+    metadata: Mapping[str, object],
+    *,
+    tr_s: float | None = None,
+    **entities: str,
+) -> Path:
+    """Write an image and its sidecar; the image's path."""
+    image, sidecar = (
+        out / path for path in _named(person, modality, suffix, (".nii.gz", ".json"), **entities)
+    )
+    save_image(data, affine, image, tr_s=tr_s)
+    write_json(_sidecar(person, metadata), sidecar)
+    return image
+
+
+def _write_bold(out: Path, person: Person, bold: BoldSeries) -> dict[str, object]:
+    image = _write_image(
+        out, person, "func", "bold", _stored(bold.data), bold.affine, bold.metadata,
+        tr_s=bold.tr_s, task=TASK,
+    )  # fmt: skip
+    _write_motion(bold.motion, out / _truth_file(person, "motion", ".tsv", task=TASK))
+    if bold.field_map is not None and bold.magnitude is not None:
+        metadata = {"Units": "Hz", "IntendedFor": [_uri(image, out)]}
+        _write_image(out, person, "fmap", "fieldmap", bold.field_map, bold.affine, metadata)
+        magnitude = _stored(bold.magnitude)
+        _write_image(out, person, "fmap", "magnitude", magnitude, bold.affine, {})
+    return {"since_t1w_mm_rad": bold.since_t1w}
+
+
+def _write_dwi(out: Path, person: Person, dwi: DwiSeries) -> dict[str, object]:
+    image = _write_image(out, person, "dwi", "dwi", _stored(dwi.data), dwi.affine, dwi.metadata)
+    bval, bvec = (out / path for path in _named(person, "dwi", "dwi", (".bval", ".bvec")))
+    write_text(" ".join(f"{b:g}" for b in dwi.bvals) + "\n", bval)
+    lines = (" ".join(f"{component:.6f}" for component in row) for row in dwi.bvecs)
+    write_text("\n".join(lines) + "\n", bvec)
+    _write_motion(dwi.motion, out / _truth_file(person, "motion", ".tsv"))
+    if dwi.reversed_b0s is not None:
+        turned = {"PhaseEncodingDirection": "j", "IntendedFor": [_uri(image, out)]}
+        b0s = _stored(dwi.reversed_b0s)
+        metadata = {**dwi.metadata, **turned}
+        _write_image(out, person, "fmap", "epi", b0s, dwi.affine, metadata, dir=REVERSED)
+    eddies = {} if dwi.eddy_mm is None else {"eddy_mm_of_1_x_y_z": dwi.eddy_mm.round(6)}
+    return {
+        "since_t1w_mm_rad": dwi.since_t1w,
+        "dropouts": [vars(dropout) for dropout in dwi.dropouts],
+        **eddies,
+    }
+
+
+def write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> dict[str, object]:
+    """Write a measurement with its water reference and sidecars; what happened to it."""
+    names = {
+        suffix: [
+            out / path for path in _named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
+        ]
+        for suffix in ("svs", "mrsref")
+    }
+    reference: dict[str, object] = {"ReferenceSignal": _uri(names["mrsref"][0], out)}
+    for suffix, fid, own in (
+        ("svs", mrs.fid, reference),
+        ("mrsref", mrs.water_fid, {"NumberOfTransients": 1}),
+    ):
+        image, sidecar = names[suffix]
+        _write_nifti_mrs(mrs, fid, protocol, image)
+        metadata = {**mrs.metadata, "WaterSuppression": suffix == "svs", **own}
+        write_json(_sidecar(person, metadata), sidecar)
+    return {
+        "tissue_fractions": mrs.fractions,
+        "line_width_hz": mrs.line_width_hz,
+        "concentrations_mmol_per_kg": mrs.concentrations,
+        **vars(mrs.shots),
+    }
 
 
 def write_study(out: Path, people: Sequence[Person], description: str) -> None:
@@ -172,6 +250,8 @@ def write_study(out: Path, people: Sequence[Person], description: str) -> None:
     description
         How it was simulated, a sentence for the README.
     """
+    import pandas as pd
+
     write_json(
         {
             "Name": "Simulated cohort with known truth",
@@ -191,19 +271,38 @@ def write_study(out: Path, people: Sequence[Person], description: str) -> None:
     write_json(PARTICIPANTS_COLUMNS, out / "participants.json")
     write_table(treatments_table(people), out / "sourcedata" / "treatments.tsv")
     write_json(TREATMENTS_COLUMNS, out / "sourcedata" / "treatments.json")
+    for name in sorted({person.participant_id for person in people if person.session}):
+        own = [person for person in people if person.participant_id == name]
+        rows = [
+            {"session_id": f"ses-{scan.session}", "age": scan.age, "site": scan.site}
+            for scan in own
+        ]
+        write_table(pd.DataFrame(rows), out / _sessions_file(own[0]))
+        write_json(SESSIONS_COLUMNS, out / "sessions.json")
 
 
-def write_truth(out: Path, people: Sequence[Person]) -> None:
-    """Put everyone's truth together: markers measured, values asked for, groups."""
+def write_truth(out: Path, people: Sequence[Person], *, factor: float = 1.0) -> None:
+    """Put everyone's truth together: markers measured, values asked for, groups, the oracle.
+
+    Parameters
+    ----------
+    out
+        The dataset.
+    people
+        Every scanning session.
+    factor
+        On the layer resistant - responsive, as the people were drawn.
+    """
     import pandas as pd
 
-    tables = (out / files_of(person)[-1] for person in people)
+    tables = (out / _truth_file(person, *_LAST[-1]) for person in people)
     lines = [table.read_text(encoding="utf-8").splitlines(keepends=True) for table in tables]
     together = [lines[0][0], *(line for own in lines for line in own[1:])]
     write_text("".join(together), out / TRUTH / "markers.tsv")
     targets = [
         {
             "participant_id": person.participant_id,
+            "session": f"ses-{person.session}" if person.session else None,
             "marker": marker,
             "region": region,
             "value": value,
@@ -217,6 +316,11 @@ def write_truth(out: Path, people: Sequence[Person]) -> None:
     write_table(pd.DataFrame(targets), out / TRUTH / "targets.tsv")
     write_table(effects_table(), out / TRUTH / "effects.tsv")
     write_table(groups_table(people), out / TRUTH / "groups.tsv")
+    oracle = scores(first_scans(people), factor)
+    write_table(
+        pd.DataFrame(list(oracle.items()), columns=["participant_id", "score"]),
+        out / TRUTH / "oracle.tsv",
+    )
     scanners = {person.site: asdict(person.scanner) for person in people}
     write_json(dict(sorted(scanners.items())), out / TRUTH / "scanners.json")
 
@@ -238,6 +342,7 @@ planted. What was planted lies in `sourcedata/truth/`:
 - `targets.tsv`: the values that each person was drawn with, before they became images
 - `effects.tsv`: mean, spread, effects and their sources, marker by marker
 - `groups.tsv`: the group of each person, and the label due to him
+- `oracle.tsv`: log-likelihood ratio, resistant against responsive, of each patient's true markers
 - `scanners.json`: how the sites differ
 - `sub-*/*_motion.tsv`: true head motion, volume by volume (mm and rad)
 - `sub-*/*_acquisition.json`: what else happened: slices that lost signal, shots that went wrong,
@@ -247,20 +352,39 @@ planted. What was planted lies in `sourcedata/truth/`:
 """
 
 
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    return {
+        name: np.random.default_rng(np.random.SeedSequence([seed, number]))
+        for number, name in enumerate(_STREAMS)
+    }
+
+
 def _entities(person: Person, **entities: str) -> dict[str, str]:
-    return {"sub": person.participant_id.removeprefix("sub-"), **entities}
+    label = person.participant_id.removeprefix("sub-")
+    return {"sub": label, "ses": person.session, **entities}
+
+
+def _folder(person: Person) -> Path:
+    return Path(person.participant_id, *([f"ses-{person.session}"] if person.session else []))
 
 
 def _named(
     person: Person, modality: str, suffix: str, extensions: Sequence[str], **entities: str
 ) -> list[Path]:
-    folder = Path(person.participant_id, modality)
+    folder = _folder(person) / modality
     return [folder / bids_name(_entities(person, **entities), suffix, e) for e in extensions]
 
 
-def _motion_file(person: Person, **entities: str) -> Path:
-    name = bids_name(_entities(person, **entities), "motion", ".tsv")
-    return TRUTH / person.participant_id / name
+def _truth_file(person: Person, suffix: str, extension: str, **entities: str) -> Path:
+    return TRUTH / _folder(person) / bids_name(_entities(person, **entities), suffix, extension)
+
+
+def _sessions_file(person: Person) -> Path:
+    return Path(person.participant_id, f"{person.participant_id}_sessions.tsv")
+
+
+def _uri(path: Path, out: Path) -> str:
+    return f"bids::{path.relative_to(out).as_posix()}"
 
 
 def _sidecar(person: Person, metadata: Mapping[str, object]) -> dict[str, object]:
@@ -282,21 +406,24 @@ def _write_motion(motion: np.ndarray, path: Path) -> None:
 
 
 def _write_nifti_mrs(mrs: MrsData, fid: np.ndarray, protocol: Protocol, path: Path) -> None:
-    """Write FIDs (1, 1, 1, points, coils[, shots]) as NIfTI-MRS."""
+    """Write FIDs (1, 1, 1, points, coils[, shots[, edits]]) as NIfTI-MRS."""
     import nibabel as nib
     from nifti_mrs.create_nmrs import gen_nifti_mrs
 
+    edited = fid.ndim == 7
     image = gen_nifti_mrs(
         fid.astype(np.complex64),
         1 / protocol.mrs_spectral_width_hz,
         protocol.field_mhz,
         affine=mrs.affine,
-        dim_tags=["DIM_COIL", "DIM_DYN", None],
+        dim_tags=["DIM_COIL", "DIM_DYN", "DIM_EDIT" if edited else None],
         nifti_version=1,
         no_conj=True,  # the simulator speaks the file's convention, not that of the package
     )
     for key, value in mrs.header_extension.items():
         image.add_hdr_field(key, value)
+    if edited:
+        image.set_dim_tag("DIM_EDIT", "DIM_EDIT", header={"EditCondition": ["ON", "OFF"]})
     with atomic(path) as draft:
         nib.save(image.image.nibImage, draft)
 
@@ -304,7 +431,8 @@ def _write_nifti_mrs(mrs: MrsData, fid: np.ndarray, protocol: Protocol, path: Pa
 def _rows(
     person: Person, modality: str, truth: Mapping[tuple[str, str], float]
 ) -> Iterator[Marker]:
+    session = f"ses-{person.session}" if person.session else ""
     for (marker, region), value in truth.items():
         yield Marker(
-            person.participant_id, "", modality, region, marker, float(value), unit_of(marker)
+            person.participant_id, session, modality, region, marker, float(value), unit_of(marker)
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from commissure.images.atlas import jhu189
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import rigid_matrix
 from commissure.phantom.acquisition import (
@@ -20,7 +19,22 @@ from commissure.phantom.acquisition import (
     voxel_means,
 )
 from commissure.phantom.anatomy import Anatomy
-from commissure.phantom.fibres import fibre_directions
+from commissure.phantom.distortion import (
+    DWI_READOUT_S,
+    Displacement,
+    before_eddies,
+    displacement,
+    eddy_fields,
+    off_resonance,
+)
+from commissure.phantom.fibres import (
+    CROSSED_ABOVE_MM,
+    CROSSING_SHARE,
+    CROSSINGS,
+    fibre_courses,
+    tract_numbers,
+    tracts_at,
+)
 from commissure.phantom.person import Person, Protocol
 
 #: Signal without weighting (T2-weighted echo-planar); white matter is 600.
@@ -90,6 +104,11 @@ class DwiSeries:
         Every slice that lost signal.
     since_t1w
         (6,) how the head had moved since the T1w when the series began, about the scanner's origin.
+    eddy_mm
+        (N, 4) displacement along the phase encoding by eddy currents, coefficients of 1, x, y, z
+        (scanner mm from the centre of the grid); ``None`` without any.
+    reversed_b0s
+        (X, Y, Z, n) unweighted volumes with the opposite phase encoding, or ``None``.
     """
 
     data: np.ndarray
@@ -101,6 +120,8 @@ class DwiSeries:
     truth: Mapping[tuple[str, str], float]
     dropouts: tuple[Dropout, ...] = ()
     since_t1w: np.ndarray = field(default_factory=lambda: np.zeros(6))
+    eddy_mm: np.ndarray | None = None
+    reversed_b0s: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,10 @@ class Tensors:
         (M,) diffusivities in mm²/s.
     truth
         As in :class:`DwiSeries`.
+    second
+        (M, 3) unit vectors of a crossing bundle with the same diffusivities, or ``None``.
+    share
+        (M,) the crossing bundle's share of the signal.
     """
 
     where: tuple[np.ndarray, ...]
@@ -124,12 +149,14 @@ class Tensors:
     axial: np.ndarray
     radial: np.ndarray
     truth: Mapping[tuple[str, str], float]
+    second: np.ndarray | None = None
+    share: np.ndarray | None = None
 
 
 def simulate_dwi(
     anatomy: Anatomy, person: Person, protocol: Protocol, rng: np.random.Generator
 ) -> DwiSeries:
-    """Simulate a single-shell diffusion series.
+    """Simulate a diffusion series of one or more shells.
 
     Parameters
     ----------
@@ -138,20 +165,33 @@ def simulate_dwi(
     person
         ``fa`` by tract and for ``WM``, and ``motion_scale_mm``.
     protocol
-        Voxel size, directions, b-value and signal-to-noise ratio.
+        Voxel size, shells, signal-to-noise ratio, and what distorts the images.
     rng
         Draws movement, dropouts and noise.
     """
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
     head = fine_head(anatomy, protocol.dwi_mm, pose=pose)
-    tensors = tensor_field(head, person)
+    tensors = tensor_field(head, person, crossing=protocol.dwi_crossing)
     bvals, directions = gradient_table(
-        protocol.dwi_directions, protocol.dwi_b0s, protocol.dwi_b_value
+        protocol.dwi_directions,
+        protocol.dwi_b0s,
+        protocol.dwi_b_value,
+        more=protocol.dwi_more_shells,
     )
     motion = drawn_motion(
         len(bvals), MOTION_FACTOR * person.motion_scale_mm, rng, spike_rate=SPIKE_RATE
     )
-    data = clean_series(head, tensors, bvals, directions, motion)
+    eddies = None
+    if protocol.dwi_eddy_mm:
+        eddies = eddy_fields(bvals, directions, protocol.dwi_eddy_mm)
+    shift = None
+    if protocol.field_hz:
+        shift = DWI_READOUT_S * voxel_means(off_resonance(head.template_mm, protocol.field_hz))
+    # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
+    displaced = None if shift is None else displacement(-shift)
+    data = clean_series(
+        head, tensors, bvals, directions, motion, displaced=displaced, eddies=eddies
+    )
     dropouts = tuple(
         Dropout(int(volume), int(z), float(rng.uniform(0.3, 0.7)))
         for volume, z in np.argwhere(rng.random((len(bvals), head.shape[2])) < DROPOUT_RATE)
@@ -160,8 +200,16 @@ def simulate_dwi(
     for dropout in dropouts:
         data[:, :, dropout.slice, dropout.volume] *= dropout.factor
     sd = INTENSITY["wm"] / (protocol.dwi_snr * person.scanner.snr_factor)
+    noisy = rician(data, sd, rng)
+    backwards = None
+    if protocol.dwi_reversed_b0s:
+        n = protocol.dwi_reversed_b0s
+        other = None if shift is None else displacement(shift)
+        still = np.tile(motion[-1], (n, 1))
+        clean = clean_series(head, tensors, np.zeros(n), np.zeros((n, 3)), still, displaced=other)
+        backwards = rician(clean, sd, rng)
     return DwiSeries(
-        data=rician(data, sd, rng),
+        data=noisy,
         affine=head.affine,
         bvals=bvals,
         bvecs=fsl_bvecs(directions, head.affine),
@@ -170,41 +218,55 @@ def simulate_dwi(
         truth=tensors.truth,
         dropouts=dropouts,
         since_t1w=pose,
+        eddy_mm=eddies,
+        reversed_b0s=backwards,
     )
 
 
-def tensor_field(head: FineHead, person: Person) -> Tensors:
-    """White matter of one person: direction by anatomy, FA as his markers say."""
+def tensor_field(head: FineHead, person: Person, *, crossing: bool = False) -> Tensors:
+    """White matter of one person: direction by anatomy, FA as his markers say.
+
+    With ``crossing`` a second bundle runs across those of
+    :data:`commissure.phantom.fibres.CROSSINGS` at right angles, and FA is that of both
+    together: of the mean of the two tensors, which is what the signal's first decay shows.
+    """
     wm = head.maps["wm"]
     where = np.nonzero(wm > 0.02)
     places = head.template_mm[where]
-    numbers, names = _tract_map()
-    tract_of = _labels_at(numbers, places)
+    names = tract_numbers()[1]
+    tract_of = tracts_at(places)
     weight = _weight(wm[where], tract_of)
 
     pattern = 1 + WITHIN_TRACT * np.sin(places @ np.array([0.11, 0.07, -0.09]) + 0.5)
     fa = np.zeros(len(weight), np.float32)
     axial = np.zeros(len(weight), np.float32)
-    course = np.zeros((len(weight), 3), np.float32)
+    course = fibre_courses(places)
+    share = np.zeros(len(weight), np.float32)
+    across = np.zeros((len(weight), 3), np.float32)
     for number, name in enumerate(names):
         mine = tract_of == number
         if mine.any():
-            course[mine] = fibre_directions(name, places[mine])
+            if crossing and _both_sides(name) in CROSSINGS:
+                share[mine] = CROSSING_SHARE
+                out, front, up = CROSSINGS[_both_sides(name)]
+                across[mine] = (out * (1 if name.endswith("-R") else -1), front, up)
             reference = REFERENCE_FA[_both_sides(name)]
             axial[mine] = _axial(reference)
             fa[mine] = _with_mean(
                 pattern[mine], weight[mine], _wanted_fa(person, name, default=reference)
             )
     rest = tract_of < 0
-    course[rest] = fibre_directions("", places[rest])
     axial[rest] = _axial(REFERENCE_FA["WM"])
+    if crossing:
+        high = rest & (places[:, 2] > CROSSED_ABOVE_MM)
+        share[high], across[high] = CROSSING_SHARE, CROSSINGS[""]
     whole = _wanted_fa(person, "WM", default=REFERENCE_FA["WM"])
     in_tracts = float((fa * weight).sum())
     left = float(weight[rest].sum())
     fa_rest = (whole * float(weight.sum()) - in_tracts) / left if left else whole
     fa[rest] = _with_mean(pattern[rest], weight[rest], float(np.clip(fa_rest, 0.12, 0.6)))
 
-    radial = radial_diffusivity(fa, axial)
+    radial = radial_diffusivity(fibre_anisotropy(fa, share), axial)
     md = (axial + 2 * radial) / 3
     truth: dict[tuple[str, str], float] = {}
     groups = {name: tract_of == number for number, name in enumerate(names)}
@@ -212,7 +274,40 @@ def tensor_field(head: FineHead, person: Person) -> Tensors:
         if weight[mine].sum() > 0:
             truth["fa", name] = float(np.average(fa[mine], weights=weight[mine]))
             truth["md", name] = float(np.average(md[mine], weights=weight[mine]))
-    return Tensors(where, _in_scanner(course, head, where), axial, radial, truth)
+    directions = _in_scanner(course, head, where)
+    if not crossing:
+        return Tensors(where, directions, axial, radial, truth)
+    second = _in_scanner(np.where(share[:, None] > 0, across, course), head, where)
+    second = second - (second * directions).sum(axis=1, keepdims=True) * directions
+    length = np.linalg.norm(second, axis=1, keepdims=True)
+    # Where both run the same way nothing is across: any direction at right angles will do.
+    other = np.cross(directions, np.roll(directions, 1, axis=1))
+    second = np.where(length > 0.05, second, other)
+    second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-6)
+    return Tensors(where, directions, axial, radial, truth, second.astype(np.float32), share)
+
+
+def fibre_anisotropy(fa: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """FA that each of two crossing bundles has, given that of both together.
+
+    Parameters
+    ----------
+    fa
+        FA of the mean of two tensors of one shape that cross at right angles.
+    share
+        Of the crossing bundle, like ``fa``; 0 is one bundle alone.
+    """
+    alone = np.linspace(0, 0.98, 200)
+    radial = radial_diffusivity(alone, np.ones_like(alone))
+    result = np.array(fa, copy=True)
+    for part in np.unique(share[share > 0]):
+        first, second = (1 - part) + part * radial, part + (1 - part) * radial
+        values = np.stack([first, second, radial])
+        spread = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+        together = np.sqrt(1.5 * spread / (values**2).sum(axis=0))
+        mine = share == part
+        result[mine] = np.interp(fa[mine], together, alone)
+    return result
 
 
 def radial_diffusivity(fa: np.ndarray, axial: np.ndarray) -> np.ndarray:
@@ -231,15 +326,29 @@ def clean_series(
     bvals: np.ndarray,
     directions: np.ndarray,
     motion: np.ndarray,
+    *,
+    displaced: Displacement | None = None,
+    eddies: np.ndarray | None = None,
 ) -> np.ndarray:
     """Signal without noise, (X, Y, Z, N) float32.
 
     Compartments decay on the finer grid and are then averaged over acquired voxels. A head that
-    has turned by R sees the gradient R' g, and is sampled where it has gone.
+    has turned by R sees the gradient R' g, and is sampled where it has gone. ``displaced`` and
+    ``eddies`` (N, 4) shift the images along the second axis; both stay in the scanner when the head
+    moves.
     """
-    from scipy.ndimage import map_coordinates
+    from scipy.ndimage import binary_dilation, map_coordinates
 
-    voxels = np.argwhere(voxel_means(head.substance) > 0.02)
+    something = voxel_means(head.substance) > 0.02
+    reach = 0.0
+    if eddies is not None:
+        corner_mm = np.abs(head.centre_mm - head.affine[:3, 3])
+        reach += float((np.abs(eddies) @ [1, *corner_mm]).max() / zooms_mm(head.affine)[1])
+    if displaced is not None:
+        reach += float(np.abs(displaced.back).max())
+    if reach:
+        something = binary_dilation(something, iterations=int(np.ceil(reach)))
+    voxels = np.argwhere(something)
     seen, rows = tuple(voxels.T), voxels.T.astype(np.float32)
     sensitivity = head.coil_sensitivity(voxels)
     data = np.zeros((len(bvals), *head.shape), np.float32)
@@ -254,14 +363,31 @@ def clean_series(
             )
             isotropic[b] = sum(parts).astype(np.float32)
         turned = rigid_matrix(motion[n], head.centre_mm)[:3, :3].T @ directions[n]
-        along = np.square(tensors.directions @ turned.astype(np.float32))
-        decay = np.exp(-b * (tensors.radial + (tensors.axial - tensors.radial) * along))
+        turned = turned.astype(np.float32)
+        decay = _decay(b, tensors, tensors.directions @ turned)
+        if tensors.second is not None and tensors.share is not None:
+            across = _decay(b, tensors, tensors.second @ turned)
+            decay = decay + tensors.share * (across - decay)
         image = isotropic[b].copy()
         image[tensors.where] += wm * decay
-        places = box_places(head, rows, motion[n])
+        origins, factor = rows, sensitivity
+        thinner: float | np.ndarray
+        if eddies is not None:
+            origins, thinner = before_eddies(origins, eddies[n], head.affine, head.centre_mm)
+            factor = factor * thinner
+        if displaced is not None:
+            origins, thinner = displaced.origins(origins)
+            factor = factor * thinner
+        places = box_places(head, origins, motion[n])
         sampled = map_coordinates(voxel_boxes(image), places, order=1, output=np.float32)
-        data[n][seen] = sampled * sensitivity
+        data[n][seen] = sampled * factor
     return np.moveaxis(data, 0, -1)
+
+
+def _decay(b: float, tensors: Tensors, cosine: np.ndarray) -> np.ndarray:
+    """What the weighting leaves of a bundle's signal."""
+    along = tensors.radial + (tensors.axial - tensors.radial) * np.square(cosine)
+    return np.exp(-b * along)
 
 
 def rician(data: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
@@ -274,8 +400,12 @@ def rician(data: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
     return np.hypot(real, imaginary)
 
 
-def gradient_table(directions: int, b0s: int, b_value: float) -> tuple[np.ndarray, np.ndarray]:
+def gradient_table(
+    directions: int, b0s: int, b_value: float, *, more: Sequence[tuple[float, int]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """b-values (N,) and scanner directions (N, 3); unweighted volumes first and in between.
+
+    Further shells, ``more`` as (b-value, directions), follow after the first one.
 
     Returns
     -------
@@ -289,6 +419,7 @@ def gradient_table(directions: int, b0s: int, b_value: float) -> tuple[np.ndarra
         table.append((b_value, vector))
         if others and (i + 1) * others // directions > i * others // directions:
             table.append((0.0, np.zeros(3)))
+    table += [(b, vector) for b, count in more for vector in even_directions(count)]
     bvals, rows = zip(*table, strict=True)
     return np.array(bvals), np.array(rows)
 
@@ -366,26 +497,6 @@ def _in_scanner(course: np.ndarray, head: FineHead, where: tuple[np.ndarray, ...
     return (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def _tract_map() -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number of the tract by jhu189 label (-1: none), and the tracts' names."""
-    groups = jhu189().groups("tract")
-    names = tuple(groups)
-    numbers = np.full(int(jhu189().labels["index"].max()) + 1, -1, np.int16)
-    for number, name in enumerate(names):
-        numbers[groups[name]] = number
-    return numbers, names
-
-
-def _labels_at(numbers: np.ndarray, template_mm: np.ndarray) -> np.ndarray:
-    atlas = jhu189().image
-    step = np.linalg.inv(atlas.affine)
-    index = np.rint(template_mm @ step[:3, :3].T + step[:3, 3]).astype(np.intp)
-    labels = np.asanyarray(atlas.dataobj)
-    index = np.clip(index, 0, np.array(labels.shape) - 1)
-    return numbers[labels[tuple(index.T)]]
-
-
 def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
     return {
         "Manufacturer": person.scanner.manufacturer,
@@ -395,6 +506,6 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
         "EchoTime": 0.085,
         "FlipAngle": 90,
         "PhaseEncodingDirection": "j-",
-        "TotalReadoutTime": 0.045,
+        "TotalReadoutTime": DWI_READOUT_S,
         "PulseSequenceType": "Spin echo EPI",
     }

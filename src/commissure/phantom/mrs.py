@@ -1,6 +1,6 @@
-"""Simulated single-voxel spectra: shots and coils of a PRESS acquisition in the anterior cingulate.
+"""Simulated single-voxel spectra: shots and coils of an acquisition in the anterior cingulate.
 
-The generator is not the basis of any fit: pulses are not ideal, the two echo times differ, every
+The generator is not the basis of any fit: pulses are not ideal, delays are uneven, every
 metabolite has its own small shift and line width. Amplitudes follow the molal water-scaling
 equation exactly, so that known concentrations can be asked back.
 """
@@ -73,7 +73,8 @@ class MrsData:
     Attributes
     ----------
     fid
-        (1, 1, 1, points, coils, shots) complex64, phase convention of NIfTI-MRS.
+        (1, 1, 1, points, coils, shots) complex64, phase convention of NIfTI-MRS; of MEGA-PRESS
+        (1, 1, 1, points, coils, shots / 2, 2), edited and not edited in turn.
     water_fid
         (1, 1, 1, points, coils) complex64: without water suppression, one transient.
     affine
@@ -107,9 +108,15 @@ class MrsData:
 
 
 def simulate_mrs(
-    anatomy: Anatomy, person: Person, protocol: Protocol, rng: np.random.Generator
+    anatomy: Anatomy,
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    *,
+    own: np.random.Generator | None = None,
+    noise: np.random.Generator | None = None,
 ) -> MrsData:
-    """Simulate a PRESS measurement with its water reference.
+    """Simulate a measurement with its water reference.
 
     Parameters
     ----------
@@ -120,7 +127,11 @@ def simulate_mrs(
     protocol
         Sequence, sampling and signal-to-noise ratio.
     rng
-        Draws position, shim, minor metabolites, offsets, artefacts and noise.
+        Draws position, shim, offsets, artefacts and noise.
+    own
+        Draws what stays of a person, the minor metabolites; ``None`` is ``rng``.
+    noise
+        Draws the thermal noise; ``None`` is ``rng``.
 
     Raises
     ------
@@ -129,7 +140,9 @@ def simulate_mrs(
     """
     affine = voxel_affine(anatomy, protocol.mrs_voxel_mm, rng)
     fractions = tissue_fractions(anatomy, affine, who=person.participant_id)
-    concentrations = drawn_concentrations(person, rng)
+    if own is not None and own is not rng:
+        voxel_affine(anatomy, protocol.mrs_voxel_mm, own)  # The first scan drew its place first.
+    concentrations = drawn_concentrations(person, own or rng)
     times = np.arange(protocol.mrs_points) / protocol.mrs_spectral_width_hz
     lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
     shim = voigt_decay(times, lorentz_hz, gauss_hz)
@@ -138,16 +151,17 @@ def simulate_mrs(
     factor = tissue_water_share(fractions) * relaxation_weight(*METABOLITE_T1_T2_S, protocol)
     tnaa = tnaa_line(concentrations, protocol, times) * shim
     peak = factor * float(np.abs(np.fft.fft(tnaa)).max())
-    clean = factor * (clean + macromolecule_signal(protocol.field_mhz, times))
+    clean = factor * (clean + macromolecule_signal(protocol, times)[:, None])
     if rng.random() < LIPID_PROBABILITY:
-        clean += factor * lipid_signal(protocol.field_mhz, times, rng)
+        clean += factor * lipid_signal(protocol.field_mhz, times, rng)[:, None]
     eddy = np.exp(1j * rng.uniform(-0.6, 0.6) * np.exp(-times / rng.uniform(0.02, 0.06)))
     water = water_fid(fractions, protocol, times) * shim
     residual = residual_water(abs(water[0]), protocol.field_mhz, times, rng)
 
     shots = _draw_shots(protocol.mrs_shots, rng)
     turn = np.exp(1j * (shots.phase_rad - 2 * np.pi * times[:, None] * shots.shift_hz))
-    series = (clean + residual)[:, None] * turn
+    conditions = clean.shape[1]
+    series = (clean + residual[:, None])[:, np.arange(protocol.mrs_shots) % conditions] * turn
     for shot in shots.bad:
         series[:, shot] = _corrupted(series[:, shot], peak, protocol.field_mhz, times, rng)
 
@@ -160,12 +174,14 @@ def simulate_mrs(
     def received(signal: np.ndarray) -> np.ndarray:
         """Coils and noise: (points, shots) to (points, coils, shots)."""
         shape = (signal.shape[0], len(weights), signal.shape[1])
-        noise = rng.standard_normal((2, *shape), dtype=np.float32)
-        noise = np.einsum("ij,pjs->pis", mixing, noise[0] + 1j * noise[1])
-        return signal[:, None, :] * weights[None, :, None] + noise
+        real, imaginary = (noise or rng).standard_normal((2, *shape), dtype=np.float32)
+        thermal = np.einsum("ij,pjs->pis", mixing, real + 1j * imaginary)
+        return signal[:, None, :] * weights[None, :, None] + thermal
 
     scale = 100 / peak
     fid = received(series * eddy[:, None]) * scale
+    if conditions > 1:
+        fid = fid.reshape(*fid.shape[:2], -1, conditions)
     reference = received((water * eddy)[:, None])[..., 0] * scale
     truth = _truth(concentrations) | {("f_csf", VOI): fractions["csf"]}
     return MrsData(
@@ -178,7 +194,7 @@ def simulate_mrs(
             "RepetitionTime": protocol.mrs_tr_s,
             "SpectralWidth": protocol.mrs_spectral_width_hz,
             "Manufacturer": person.scanner.manufacturer,
-            "ProtocolName": "PRESS",
+            "ProtocolName": protocol.mrs_sequence,
         },
         truth=truth,
         fractions=fractions,
@@ -295,7 +311,7 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
         "NumberOfTransients": protocol.mrs_shots,
         "EchoTime": protocol.mrs_te_s,
         "RepetitionTime": protocol.mrs_tr_s,
-        "PulseSequenceType": "PRESS",
+        "PulseSequenceType": protocol.mrs_sequence,
         "AcquisitionVoxelSize": list(protocol.mrs_voxel_mm),
         "BodyPart": "BRAIN",
         "BodyPartDetails": "anterior cingulate",

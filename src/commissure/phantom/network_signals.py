@@ -107,21 +107,28 @@ def latent_correlation(person: Person, rng: np.random.Generator) -> np.ndarray:
 
 
 def haemodynamic_signals(
-    latent: np.ndarray, *, volumes: int, tr_s: float, rng: np.random.Generator
+    latent: np.ndarray,
+    *,
+    volumes: int,
+    tr_s: float,
+    rng: np.random.Generator,
+    own: np.random.Generator | None = None,
 ) -> Signals:
     """Draw stationary haemodynamic signals whose neural part has the correlation ``latent``.
 
     The neural signals are first-order autoregressive processes; they are drawn in the frequency
     domain on a circle longer than the run, so that the run starts in the middle of things and
     delays are exact. The correlation of two signals is that of their neural parts times what their
-    difference in latency leaves of it.
+    difference in latency leaves of it. ``own`` draws the latencies, which stay from run to run;
+    ``None`` is ``rng``.
     """
     nodes = len(latent)
     length = 2 * int(np.ceil((volumes * tr_s + 100) / FINE_S / 2))
     hz = np.fft.rfftfreq(length, FINE_S)
     spectrum = _spectrum(hz)
     spectrum[0] = 0
-    latency = np.clip(LATENCY_SD_S * rng.standard_normal(nodes), -LATENCY_LIMIT_S, LATENCY_LIMIT_S)
+    drawn = LATENCY_SD_S * (own or rng).standard_normal(nodes)
+    latency = np.clip(drawn, -LATENCY_LIMIT_S, LATENCY_LIMIT_S)
     white = rng.standard_normal((2, len(hz), nodes))
     coloured = (white[0] + 1j * white[1]) @ np.linalg.cholesky(latent).T
     shifted = np.exp(-2j * np.pi * hz[:, None] * latency) * np.sqrt(spectrum / 2)[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Group = Literal["control", "responsive", "resistant"]
@@ -99,7 +99,7 @@ class Person:
     motion_scale_mm
         Mean framewise displacement aimed at in the BOLD run.
     seed
-        Every random draw about this person's images starts here.
+        Every random draw about this scan starts here: pose, movement, noise.
     scanner
         The site's machine.
     clinical
@@ -109,6 +109,11 @@ class Person:
     label
         What the treatment history must be read as: ``control``, ``responsive``, ``resistant``, or
         ``indeterminate`` for those whose trials were never adequate.
+    session
+        Name of the visit or site, as ``1``; empty where a person is scanned once.
+    own_seed
+        What stays from scan to scan starts here: the shape of the head, the pairs of the
+        connectivity, the minor metabolites. ``None`` is the seed of the scan.
     """
 
     participant_id: str
@@ -124,6 +129,8 @@ class Person:
     clinical: Mapping[str, float] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     label: Literal["control", "responsive", "resistant", "indeterminate"] = "control"
+    session: str = ""
+    own_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,21 @@ class Protocol:
         Edges of the spectroscopy voxel (left-right, posterior-anterior, inferior-superior).
     field_mhz
         Proton imaging frequency.
+    mrs_sequence
+        One of :data:`SEQUENCES`.
+    dwi_more_shells
+        Further shells, each (b-value in s/mm², directions).
+    dwi_crossing
+        Whether a second bundle crosses the first in the corona radiata, the superior longitudinal
+        fasciculus and the white matter between them and the cortex.
+    dwi_eddy_mm
+        Largest displacement along the phase encoding, within the brain, that the eddy currents of
+        a gradient at the largest b-value cause; 0 is none.
+    dwi_reversed_b0s
+        Unweighted volumes with the opposite phase encoding, in a file of their own below ``fmap``.
+    field_hz
+        Off-resonance at its strongest, above the sinuses; it displaces echo-planar images, and the
+        true field map is written beside the BOLD run. 0 is none.
     """
 
     name: str
@@ -168,12 +190,21 @@ class Protocol:
     mrs_spectral_width_hz: float
     mrs_voxel_mm: tuple[float, float, float]
     field_mhz: float = 123.25
+    mrs_sequence: str = "PRESS"
+    dwi_more_shells: tuple[tuple[float, int], ...] = ()
+    dwi_crossing: bool = False
+    dwi_eddy_mm: float = 0.0
+    dwi_reversed_b0s: int = 0
+    field_hz: float = 0.0
 
     @property
     def field_t(self) -> float:
         """Field strength in tesla (proton gyromagnetic ratio 42.577 MHz/T)."""
         return self.field_mhz / 42.577
 
+
+#: Sequences of spectroscopy that can be simulated.
+SEQUENCES = ("PRESS", "sLASER", "MEGA-PRESS")
 
 PRESETS: dict[str, Protocol] = {
     "demo": Protocol(
@@ -223,3 +254,24 @@ PRESETS: dict[str, Protocol] = {
         mrs_voxel_mm=(20.0, 20.0, 20.0),
     ),
 }
+PRESETS["clinical"] = replace(
+    PRESETS["demo"],
+    name="clinical",
+    t1w_mm=1.0,
+    bold_mm=3.0,
+    bold_volumes=240,
+    bold_tr_s=2.0,
+    dwi_mm=2.5,
+    dwi_directions=60,
+    dwi_b0s=5,
+    mrs_shots=96,
+    mrs_coils=8,
+    dwi_crossing=True,
+    dwi_eddy_mm=2.0,
+    dwi_reversed_b0s=2,
+    field_hz=60.0,
+)
+PRESETS["null"] = replace(PRESETS["demo"], name="null")
+
+#: Presets whose people do not differ by group.
+WITHOUT_EFFECTS = ("null",)

@@ -1,4 +1,4 @@
-"""Spin physics of the simulated spectra: coupled protons through a PRESS sequence.
+"""Spin physics of the simulated spectra: coupled protons through a train of refocusing pulses.
 
 Shifts and couplings: Govindaraju V, Young K, Maudsley AA, Proton NMR chemical shifts and coupling
 constants for brain metabolites, NMR Biomed 13:129-153, 2000, with the corrigendum of 2015 (GABA,
@@ -175,6 +175,48 @@ METABOLITES: Mapping[str, tuple[SpinGroup, ...]] = {
 
 
 @dataclass(frozen=True)
+class Pulse:
+    """A pulse after the excitation.
+
+    Attributes
+    ----------
+    degrees
+        Flip angle; of an editing pulse, at its centre.
+    centre_ppm
+        Of an editing pulse, which turns protons by less the further away they resonate; ``None``
+        is a refocusing pulse, which turns all alike.
+    """
+
+    degrees: float
+    centre_ppm: float | None = None
+
+
+#: Full width at half maximum of an editing pulse's flip angle over the chemical shift.
+EDITING_WIDTH_PPM = 0.6
+
+
+@dataclass(frozen=True)
+class EchoTrain:
+    """Excitation by a hard pulse of 90 degrees, then pulses with delays around them.
+
+    Attributes
+    ----------
+    field_mhz
+        Proton frequency.
+    delays_s
+        One more than there are pulses; their sum is the echo time. Crushers keep only the
+        coherences that each refocusing pulse refocuses and that each editing pulse leaves at their
+        order. The loss that an uncoupled line has is divided out, since water has it too.
+    pulses
+        In order.
+    """
+
+    field_mhz: float
+    delays_s: tuple[float, ...]
+    pulses: tuple[Pulse, ...]
+
+
+@dataclass(frozen=True)
 class Press:
     """A PRESS sequence with hard pulses: 90 - TE1/2 - θ - (TE1 + TE2)/2 - θ - TE2/2 - echo.
 
@@ -185,8 +227,7 @@ class Press:
     te1_s, te2_s
         The two partial echo times; their sum is the echo time.
     refocusing_deg
-        Flip angle of both refocusing pulses; crushers keep only the coherences that each pulse
-        refocuses. The loss that an uncoupled line has is divided out, since water has it too.
+        Flip angle of both refocusing pulses.
     """
 
     field_mhz: float
@@ -194,20 +235,67 @@ class Press:
     te2_s: float
     refocusing_deg: float = 180.0
 
+    def train(self) -> EchoTrain:
+        """The same as a train of pulses."""
+        te1, te2 = self.te1_s, self.te2_s
+        pulse = Pulse(self.refocusing_deg)
+        return EchoTrain(self.field_mhz, (te1 / 2, (te1 + te2) / 2, te2 / 2), (pulse, pulse))
 
-def fid_at_zero(name: str, press: Press) -> complex:
+
+def slaser(
+    field_mhz: float, te_s: float, *, uneven: float = 0.0, degrees: float = 180.0
+) -> EchoTrain:
+    """Semi-LASER: two pairs of adiabatic pulses, which refocus nearly in full.
+
+    ``uneven`` is the share of the echo time by which the first pair comes late and the second one
+    early; the echo stays where it is.
+    """
+    quarter = te_s / 4
+    moved = uneven * te_s
+    delays = (quarter / 2 + moved, quarter + moved, quarter, quarter - moved, quarter / 2 - moved)
+    return EchoTrain(field_mhz, delays, (Pulse(degrees),) * 4)
+
+
+#: Delays of MEGA-PRESS as shares of the echo time: 90 - 180 - edit - 180 - edit. Shifts are
+#: refocused (first, fourth and fifth together are half), and the editing pulses stand half an echo
+#: time apart, so that coupling to what they invert is refocused too.
+MEGA_DELAYS = (0.11, 0.14, 0.36, 0.14, 0.25)
+
+#: Where the editing pulses stand: on the C3 protons of GABA, and beyond everything.
+EDIT_ON_PPM, EDIT_OFF_PPM = 1.9, 7.5
+
+
+def mega_press(
+    field_mhz: float,
+    te_s: float,
+    *,
+    on: bool,
+    refocusing_deg: float = 180.0,
+    editing_deg: float = 180.0,
+) -> EchoTrain:
+    """MEGA-PRESS (Mescher M et al., NMR Biomed 11:266-272, 1998), with or without editing."""
+    refocus = Pulse(refocusing_deg)
+    edit = Pulse(editing_deg, EDIT_ON_PPM if on else EDIT_OFF_PPM)
+    delays = tuple(share * te_s for share in MEGA_DELAYS)
+    return EchoTrain(field_mhz, delays, (refocus, edit, refocus, edit))
+
+
+Timing = Press | EchoTrain
+
+
+def fid_at_zero(name: str, timing: Timing) -> complex:
     """Signal of one metabolite at the top of the echo, ½ per fully refocused proton."""
-    return complex(sum(amplitudes.sum() for _, amplitudes in _molecule_lines(name, press)))
+    return complex(sum(amplitudes.sum() for _, amplitudes in _molecule_lines(name, timing)))
 
 
-def metabolite_fid(name: str, press: Press, times_s: np.ndarray) -> np.ndarray:
+def metabolite_fid(name: str, timing: Timing, times_s: np.ndarray) -> np.ndarray:
     """Free induction decay of one metabolite without any relaxation.
 
     Parameters
     ----------
     name
         One of :data:`METABOLITES`.
-    press
+    timing
         The sequence.
     times_s
         Shape (T,), from the top of the echo.
@@ -219,18 +307,18 @@ def metabolite_fid(name: str, press: Press, times_s: np.ndarray) -> np.ndarray:
         chemical shift below water turns with positive frequency.
     """
     signal = np.zeros(len(times_s), complex)
-    for hz, amplitudes in _molecule_lines(name, press):
+    for hz, amplitudes in _molecule_lines(name, timing):
         signal += np.exp(-2j * np.pi * np.outer(times_s, hz)) @ amplitudes.conj()
     return signal
 
 
-def _molecule_lines(name: str, press: Press) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [group_lines(group, press) for group in METABOLITES[name]]
+def _molecule_lines(name: str, timing: Timing) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [group_lines(group, timing) for group in METABOLITES[name]]
 
 
 @lru_cache(maxsize=256)
-def group_lines(group: SpinGroup, press: Press) -> tuple[np.ndarray, np.ndarray]:
-    """Spectral lines of a spin group at the top of the PRESS echo.
+def group_lines(group: SpinGroup, timing: Timing) -> tuple[np.ndarray, np.ndarray]:
+    """Spectral lines of a spin group at the top of the echo.
 
     Returns
     -------
@@ -239,18 +327,21 @@ def group_lines(group: SpinGroup, press: Press) -> tuple[np.ndarray, np.ndarray]
     amplitudes
         Complex, ½ per proton for an uncoupled line; coupled groups are partly out of phase.
     """
-    hz = (np.array(group.ppm) - WATER_PPM) * press.field_mhz
+    train = timing.train() if isinstance(timing, Press) else timing
+    hz = (np.array(group.ppm) - WATER_PPM) * train.field_mhz
     splits = [hz]
     if group.phosphorus_hz:
         half = np.array(group.phosphorus_hz) / 2
         splits = [hz + half, hz - half]
-    parts = [_lines(tuple(shifted), group, press) for shifted in splits]
+    parts = [_lines(tuple(shifted), group, train) for shifted in splits]
     frequencies = np.concatenate([part[0] for part in parts])
     amplitudes = np.concatenate([part[1] for part in parts]) * group.copies / len(parts)
     return frequencies, amplitudes
 
 
-def _lines(hz: tuple[float, ...], group: SpinGroup, press: Press) -> tuple[np.ndarray, np.ndarray]:
+def _lines(
+    hz: tuple[float, ...], group: SpinGroup, train: EchoTrain
+) -> tuple[np.ndarray, np.ndarray]:
     n = len(hz)
     ix, iy, iz = _spin_operators(n)
     hamiltonian = 2 * np.pi * np.tensordot(hz, iz, axes=1).astype(complex)
@@ -266,15 +357,19 @@ def _lines(hz: tuple[float, ...], group: SpinGroup, press: Press) -> tuple[np.nd
         step = (vectors * np.exp(-1j * energies * seconds)) @ vectors.conj().T
         return step @ state @ step.conj().T
 
-    angle = math.radians(press.refocusing_deg)
     flips, axes = np.linalg.eigh(total_y)
-    pulse = (axes * np.exp(-1j * angle * flips)) @ axes.conj().T
-    state = total_x * (order == -1)
-    state = evolved(state, press.te1_s / 2)
-    state = (pulse @ state @ pulse.conj().T) * (order == 1)
-    state = evolved(state, (press.te1_s + press.te2_s) / 2)
-    state = (pulse @ state @ pulse.conj().T) * (order == -1)
-    state = evolved(state, press.te2_s / 2) / math.sin(angle / 2) ** 4
+    sign, singlet = -1, 1.0
+    state = evolved(total_x * (order == sign), train.delays_s[0])
+    for pulse, delay in zip(train.pulses, train.delays_s[1:], strict=True):
+        angle = math.radians(pulse.degrees)
+        if pulse.centre_ppm is None:
+            turn = (axes * np.exp(-1j * angle * flips)) @ axes.conj().T
+            sign = -sign
+            singlet *= math.sin(angle / 2) ** 2
+        else:
+            turn = _editing(group.ppm, angle, pulse.centre_ppm)
+        state = evolved((turn @ state @ turn.conj().T) * (order == sign), delay)
+    state = state / singlet
 
     detector = vectors.conj().T @ (total_x + 1j * total_y) @ vectors
     weights = detector.T * (vectors.conj().T @ state @ vectors) / 2 ** (n - 1)
@@ -286,6 +381,17 @@ def _lines(hz: tuple[float, ...], group: SpinGroup, press: Press) -> tuple[np.nd
         where, weights[seen].imag
     )
     return bins * 0.02, amplitudes
+
+
+def _editing(ppm: tuple[float, ...], angle: float, centre_ppm: float) -> np.ndarray:
+    """Rotation about y by an editing pulse: less for each proton that is further away."""
+    turn = np.eye(1)
+    for shift in ppm:
+        away = (shift - centre_ppm) / EDITING_WIDTH_PPM
+        half = angle * 2 ** -(4 * away**2) / 2
+        one = np.array([[math.cos(half), -math.sin(half)], [math.sin(half), math.cos(half)]])
+        turn = np.kron(turn, one)
+    return turn
 
 
 @lru_cache(maxsize=8)

@@ -14,7 +14,15 @@ from functools import lru_cache
 import numpy as np
 
 from commissure.phantom.person import Person, Protocol
-from commissure.phantom.spins import METABOLITES, WATER_PPM, Press, metabolite_fid
+from commissure.phantom.spins import (
+    METABOLITES,
+    WATER_PPM,
+    Press,
+    Timing,
+    mega_press,
+    metabolite_fid,
+    slaser,
+)
 
 VOI = "ACC"
 
@@ -62,10 +70,15 @@ MACROMOLECULES = (
 )  # fmt: skip
 MACROMOLECULE_PROTONS_MMOL_PER_KG = 22.0
 
+#: The areas above are those at this echo time; they decay with this T2.
+MACROMOLECULE_TE_S, MACROMOLECULE_T2_S = 0.030, 0.030
+
 #: The part of the echo time that the first refocusing takes, and the real flip angle: together
 #: they lower Glu by 1.5 % and Gln by 1.8 % in a fit with ideal pulses at even timing.
 FIRST_ECHO_SHARE = 0.48
 REFOCUSING_DEG = 172.0
+ADIABATIC_DEG, EDITING_DEG = 177.0, 174.0
+SLASER_UNEVEN = 0.01
 SHIFT_SD_PPM = 0.0025
 SHIFT_LIMIT_PPM = 0.005
 
@@ -121,21 +134,29 @@ def relaxation_weight(t1_s: float, t2_s: float, protocol: Protocol) -> float:
     return saturation * math.exp(-protocol.mrs_te_s / t2_s)
 
 
-def press_of(protocol: Protocol) -> Press:
-    """The sequence as it really runs: uneven echo times, imperfect refocusing."""
-    te = protocol.mrs_te_s
-    return Press(
-        protocol.field_mhz, FIRST_ECHO_SHARE * te, (1 - FIRST_ECHO_SHARE) * te, REFOCUSING_DEG
-    )
+def timings_of(protocol: Protocol) -> tuple[Timing, ...]:
+    """The sequence as it really runs: uneven delays, imperfect refocusing.
+
+    One timing; of MEGA-PRESS two, the editing pulses on and off.
+    """
+    te, mhz = protocol.mrs_te_s, protocol.field_mhz
+    if protocol.mrs_sequence == "sLASER":
+        return (slaser(mhz, te, uneven=SLASER_UNEVEN, degrees=ADIABATIC_DEG),)
+    if protocol.mrs_sequence == "MEGA-PRESS":
+        return tuple(
+            mega_press(mhz, te, on=on, refocusing_deg=REFOCUSING_DEG, editing_deg=EDITING_DEG)
+            for on in (True, False)
+        )
+    return (Press(mhz, FIRST_ECHO_SHARE * te, (1 - FIRST_ECHO_SHARE) * te, REFOCUSING_DEG),)
 
 
 @lru_cache(maxsize=64)
-def _cached_fid(name: str, press: Press, points: int, dwell_s: float) -> np.ndarray:
-    return metabolite_fid(name, press, np.arange(points) * dwell_s)
+def _cached_fid(name: str, timing: Timing, points: int, dwell_s: float) -> np.ndarray:
+    return metabolite_fid(name, timing, np.arange(points) * dwell_s)
 
 
-def _fid(name: str, press: Press, times: np.ndarray) -> np.ndarray:
-    return _cached_fid(name, press, len(times), float(times[1]))
+def _fid(name: str, timing: Timing, times: np.ndarray) -> np.ndarray:
+    return _cached_fid(name, timing, len(times), float(times[1]))
 
 
 def _own_decay(name: str, times: np.ndarray) -> np.ndarray:
@@ -160,34 +181,44 @@ def metabolite_signal(
     shim: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """All metabolites at their concentrations, each with its small shift and own line width."""
-    press = press_of(protocol)
-    signal = np.zeros(len(times), complex)
+    """All metabolites at their concentrations, each with its small shift and own line width.
+
+    Shape (T, conditions): one column for each of :func:`timings_of`.
+    """
+    timings = timings_of(protocol)
+    signal = np.zeros((len(times), len(timings)), complex)
     for name, concentration in concentrations.items():
         shift = np.clip(rng.normal(0, SHIFT_SD_PPM), -SHIFT_LIMIT_PPM, SHIFT_LIMIT_PPM)
         moved = turning(WATER_PPM + shift, protocol.field_mhz, times)
-        signal += concentration * _fid(name, press, times) * _own_decay(name, times) * moved
-    return signal * shim
+        for condition, timing in enumerate(timings):
+            fid = concentration * _fid(name, timing, times) * _own_decay(name, times) * moved
+            signal[:, condition] += fid
+    return signal * shim[:, None]
 
 
 def tnaa_line(
     concentrations: Mapping[str, float], protocol: Protocol, times: np.ndarray
 ) -> np.ndarray:
-    """NAA and NAAG without shim and shifts: their height in the spectrum defines the SNR."""
-    press = press_of(protocol)
+    """NAA and NAAG without shim and shifts: their height in the spectrum defines the SNR.
+
+    Without editing, which takes NAA away.
+    """
+    timing = timings_of(protocol)[-1]
     signal = np.zeros(len(times), complex)
     for name in SUMS["tnaa"]:
-        signal += concentrations[name] * _fid(name, press, times) * _own_decay(name, times)
+        signal += concentrations[name] * _fid(name, timing, times) * _own_decay(name, times)
     return signal
 
 
-def macromolecule_signal(field_mhz: float, times: np.ndarray) -> np.ndarray:
+def macromolecule_signal(protocol: Protocol, times: np.ndarray) -> np.ndarray:
     """Macromolecules that underlie the metabolites, as Gaussian lines."""
+    field_mhz = protocol.field_mhz
+    left = math.exp((MACROMOLECULE_TE_S - protocol.mrs_te_s) / MACROMOLECULE_T2_S)
     signal = np.zeros(len(times), complex)
     for ppm, fwhm_ppm, area in MACROMOLECULES:
         line = turning(ppm, field_mhz, times) * voigt_decay(times, 0.0, fwhm_ppm * field_mhz)
         signal += area * MACROMOLECULE_PROTONS_MMOL_PER_KG / 2 * line
-    return signal
+    return left * signal
 
 
 def lipid_signal(field_mhz: float, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:

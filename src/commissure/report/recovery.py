@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from commissure.fusion.evaluation import area, compared_pairs
+from commissure.fusion.splits import CV
 from commissure.report import figures, words
 from commissure.report.differences import Key, main_keys
+from commissure.report.models import area_words, main_model
 from commissure.report.read import Results, modality_order
 from commissure.report.settings import ReportSettings
+from commissure.rows import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +45,8 @@ def recovery(results: Results, settings: ReportSettings) -> dict[str, Any]:
         "shortfalls": [row for row in rows if row["shortfalls"]],
         "scatters": _scatters(main, pairs, rows),
         "forest": _forest(main, rows),
+        "oracle": _oracle(results),
+        "chance": _chance(results, rows),
         "contrasts": [c for c in dict.fromkeys(row["contrast"] for row in rows) if c],
         "expected": [
             {
@@ -78,6 +85,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "slope": words.fixed(row["slope"]),
         "r": words.fixed(r),
         "icc": words.fixed(row["icc_a1"]),
+        "reliability": words.fixed(row.get("reliability")),
         "true_d": words.fixed(true),
         "recovered_d": words.fixed(row["recovered_d"]),
         "recovered_interval": words.interval(low, high),
@@ -107,6 +115,62 @@ def _modality(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         else words.ABSENT,
         "short": sum(bool(row["shortfalls"]) for row in own),
     }
+
+
+def _oracle(results: Results) -> dict[str, Any] | None:
+    """AUC within site of the oracle, of what is learned from the truth, and of the main model.
+
+    Of the same people: those whom the main model predicted.
+    """
+    path, main = results.folder / "recovery_oracle.tsv", main_model(results.metrics)
+    predicted = results.tables["fusion/predictions.tsv"]
+    if main is None or not path.is_file():
+        return None
+    known = read_table(path)
+    own = predicted[(predicted["model"] == main) & (predicted["scheme"] == CV)]
+    people = own.drop_duplicates("participant_id").merge(known, on="participant_id")
+    if people.empty:
+        return None
+    labels = (people["label"] == "resistant").astype(int).to_numpy()
+    sites = people["site"].to_numpy(str)
+    lines = [
+        (name, area([compared_pairs(labels, people[column].to_numpy(float), sites)]).record())
+        for name, column in (
+            ("the oracle: all true markers, their distribution known", "oracle"),
+            ("ridge logistic regression learned from the true markers", "learned"),
+        )
+    ]
+    lines.append((f"the main model ({main})", results.metrics["models"][main]["auc_within_site"]))
+    values = [(record or {}).get("value") for _, record in lines]
+    steps = ["learning from so few people", "measurement, and the model's own way"]
+    lost = [
+        f"{words.fixed(before - after)} by {step}"
+        for before, after, step in zip(values, values[1:], steps, strict=False)
+        if words.is_number(before) and words.is_number(after)
+    ]
+    return {
+        "n": len(people),
+        "rows": [{"name": name, "area": area_words(record)} for name, record in lines],
+        "lost": lost,
+    }
+
+
+def _chance(results: Results, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """A sentence on how often the group test finds a difference by chance."""
+    path = results.folder / "recovery_false_positives.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not found.get("tests"):
+        return None
+    p = [row["numbers"].get("recovered_p") for row in rows]
+    p = [value for value in p if words.is_number(value)]
+    return (
+        f"Between patients relabelled at random the group test calls "
+        f"{words.fixed(100 * found['rate'], 1)} % of {found['tests']} tests positive at p < 0.05 "
+        f"({words.fixed(100 * found['low'], 1)} to {words.fixed(100 * found['high'], 1)} %). As "
+        f"labelled, {sum(value < 0.05 for value in p)} of {len(p)} markers are."
+    )
 
 
 def _scatters(

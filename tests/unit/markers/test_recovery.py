@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commissure.markers.recovery import icc_a1, recovery, truth_pairs
+from commissure.markers.recovery import (
+    PAIRS,
+    false_positives,
+    icc_a1,
+    learned_from_truth,
+    oracle_table,
+    recovery,
+    reliability,
+    truth_pairs,
+    wilson,
+)
 from commissure.rows import COLUMNS
 
 
@@ -50,3 +60,85 @@ def test_bias_slope_and_effects_of_a_known_distortion():
 def test_only_what_both_know_is_compared():
     pairs = truth_pairs(table(np.arange(5.0)), table(np.arange(3.0)))
     assert pairs["participant_id"].tolist() == ["sub-00", "sub-01", "sub-02"]
+
+
+def visits(true: np.ndarray, recovered: np.ndarray) -> pd.DataFrame:
+    """Pairs of (people, sessions) values."""
+    people, sessions = np.indices(true.shape)
+    frame = pd.DataFrame({"true": true.ravel(), "recovered": recovered.ravel()})
+    frame["participant_id"] = [f"sub-{i:03d}" for i in people.ravel()]
+    frame["session"] = [f"ses-{i + 1}" for i in sessions.ravel()]
+    return frame.assign(modality="mrs", region="ACC", marker="glu", unit="mmol/kg")[PAIRS]
+
+
+def test_reliability_is_that_of_the_noise_whatever_really_changed():
+    # Between-subject variance 1, noise variance 0.25: ICC 0.8.
+    rng = np.random.default_rng(1)
+    n = 4000
+    true = rng.normal(10, 1, n)[:, None] + np.zeros((n, 2))
+    noise = rng.normal(0, 0.5, (n, 2))
+    steady = reliability(visits(true, true + noise))
+    assert steady["reliability"] == pytest.approx(0.8, abs=0.02)
+    assert steady["n_repeated"] == n
+    changed = true + np.array([0.0, 3.0]) + rng.normal(0, 1, (n, 2))
+    # What a person is on average still differs: 1 + 1/2; 1.5 / 1.75.
+    found = reliability(visits(changed, changed + noise))
+    assert found["reliability"] == pytest.approx(1.5 / 1.75, abs=0.02)
+    alone = reliability(visits(true[:, :1], true[:, :1]))
+    assert alone["n_repeated"] == 0 and np.isnan(alone["reliability"])
+
+
+def test_everybody_counts_once():
+    rng = np.random.default_rng(2)
+    true = rng.normal(10, 1, (30, 1)) + np.zeros((30, 2))
+    pairs = visits(true, true + np.array([1.0, 5.0]))
+    groups = pd.DataFrame({"participant_id": pairs["participant_id"].unique(), "label": "control"})
+    row = recovery(pairs, groups).iloc[0]
+    assert row["n"] == 30 and row["bias"] == pytest.approx(1.0) and row["n_repeated"] == 30
+
+
+def test_a_test_between_random_groups_is_positive_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    true = rng.normal(10, 1, (80, 1))
+    pairs = visits(true, true)
+    people = pairs["participant_id"].unique()
+    groups = pd.DataFrame({"participant_id": people, "label": ["resistant", "responsive"] * 40})
+    found = false_positives(pairs, groups, tests=2000)
+    assert found["low"] < 0.05 < found["high"]
+    assert found["high"] - found["low"] < 0.025
+    # A true difference between the groups is relabelled away.
+    far = visits(true, true + 5 * np.tile([[1.0], [0.0]], (40, 1)))
+    assert false_positives(far, groups, tests=2000)["rate"] < 0.08
+    few = false_positives(pairs, groups.assign(label="control"))
+    assert few["tests"] == 0
+
+
+def test_wilson_interval_of_the_literature():
+    # Newcombe RG, Stat Med 17:857-872, 1998, table I: 81 of 263, 0.2553 to 0.3662.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+
+
+def test_what_is_learned_from_the_truth_separates_as_the_truth_does(tmp_path):
+    rng = np.random.default_rng(4)
+    case = np.repeat([True, False], 60)
+    frames = []
+    for region, d in (("A", 1.5), ("B", 0.0), ("C", 0.0)):
+        frames.append(table(rng.normal(0, 1, 120) + d * case).assign(region=region))
+    truth = pd.concat(frames).sample(frac=0.95, random_state=1)  # Some are missing.
+    groups = pd.DataFrame({"participant_id": table(case)["participant_id"],
+                           "label": np.where(case, "resistant", "responsive")})  # fmt: skip
+    learned = learned_from_truth(truth, groups, repeats=2)
+    positive = learned.index.map(groups.set_index("participant_id")["label"]) == "resistant"
+    auc = (learned[positive].to_numpy()[:, None] > learned[~positive].to_numpy()).mean()
+    # Phi(1.5 / sqrt 2) = 0.856, less what is missing and what has to be learned; SE 0.034.
+    assert 0.75 < auc < 0.93
+    shuffled = groups.assign(label=rng.permutation(groups["label"]))
+    nothing = learned_from_truth(truth, shuffled, repeats=2)
+    positive = nothing.index.map(shuffled.set_index("participant_id")["label"]) == "resistant"
+    auc = (nothing[positive].to_numpy()[:, None] > nothing[~positive].to_numpy()).mean()
+    assert auc == pytest.approx(0.5, abs=0.17)
+    assert learned_from_truth(truth, groups[:65]).empty
+    (tmp_path / "oracle.tsv").write_text("participant_id\tscore\nsub-00\t0.5\n")
+    both = oracle_table([tmp_path / "oracle.tsv"], learned.rename({learned.index[0]: "sub-00"}))
+    assert both["oracle"].tolist() == [0.5] and both["learned"].notna().all()
+    assert oracle_table([], learned).empty

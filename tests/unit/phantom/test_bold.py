@@ -164,6 +164,21 @@ def test_series_shows_what_went_in(template_head, person, tiny):
     assert alike["Vis"] > 0.6
 
 
+def test_a_still_run_differs_from_a_moving_one_by_motion_alone(template_head, person, tiny):
+    protocol = replace(tiny, bold_volumes=6)
+    moving, still = (
+        simulate_bold(
+            template_head, replace(person, motion_scale_mm=fd), protocol, np.random.default_rng(9)
+        )
+        for fd in (0.5, 0.0)
+    )
+    assert np.abs(still.motion).max() == 0 < np.abs(moving.motion).max()
+    assert np.array_equal(still.data[..., 0], moving.data[..., 0])  # Before anything has moved.
+    assert np.array_equal(still.signals.series, moving.signals.series)
+    air = still.data.max(axis=-1) < 60
+    assert np.array_equal(still.data[air][:, 0], moving.data[air][:, 0])
+
+
 def test_same_seed_same_run(template_head, person, tiny):
     protocol = replace(tiny, bold_volumes=6)
     one, two = (

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from commissure.images.rigid import rigid_matrix
+from commissure.images.template import template
 from commissure.phantom.acquisition import FineHead, fine_head, voxel_means
 from commissure.phantom.dwi import (
     INTENSITY,
     Tensors,
     clean_series,
     even_directions,
+    fibre_anisotropy,
     fsl_bvecs,
     gradient_table,
     radial_diffusivity,
@@ -21,7 +23,7 @@ from commissure.phantom.dwi import (
     simulate_dwi,
     tensor_field,
 )
-from commissure.phantom.fibres import fibre_directions
+from commissure.phantom.fibres import current, fibre_courses
 
 
 def fitted_tensor(signal: np.ndarray, b: np.ndarray, g: np.ndarray):
@@ -116,6 +118,26 @@ def test_a_turned_head_sees_turned_gradients():
     assert np.abs(main @ direction / np.linalg.norm(direction)) == pytest.approx([1] * 8, abs=1e-4)
 
 
+def test_a_diffusion_volume_is_shifted_by_its_eddy_current():
+    head = block_head()
+    head.maps["wm"][:, :4] = 0
+    head.maps["wm"][:, 8:] = 0
+    bvals, gradients = gradient_table(6, 1, 1000.0)
+    tensors = one_tensor(head, 0.0, np.array([1.0, 0, 0]))
+    still = np.zeros((7, 6))
+    eddies = np.zeros((7, 4))
+    eddies[1:, 0] = 2.0  # Half a voxel to the front.
+    plain = clean_series(head, tensors, bvals, gradients, still)[2, :, 2]
+    moved = clean_series(head, tensors, bvals, gradients, still, eddies=eddies)[2, :, 2]
+    y = np.arange(6)[:, None]
+    sensitivity = head.coil_sensitivity(np.column_stack([np.full(6, 2), y, np.full(6, 2)]))[:, None]
+    centre = [
+        (y * image / sensitivity).sum(0) / (image / sensitivity).sum(0) for image in (plain, moved)
+    ]
+    assert centre[1][0] == pytest.approx(centre[0][0], abs=1e-5)
+    assert centre[1][1:] == pytest.approx(centre[0][1:] + 0.5, abs=1e-4)
+
+
 def test_noise_has_the_moments_of_rice():
     rng = np.random.default_rng(0)
     air = rician(np.zeros((100, 100, 10), np.float32), 20.0, rng)
@@ -151,17 +173,94 @@ def test_bvecs_follow_fsl():
     assert fsl_bvecs(np.array([[0.0, 0, 1]]), tilted)[:, 0] == pytest.approx([0, 1, 0])
 
 
-def test_fibres_are_mirrored_and_run_as_anatomy_has_it():
-    places = np.array([[20.0, -10.0, 15.0], [-20.0, -10.0, 15.0]])
-    for tract in ("BCC", "ACR-L", "SLF-R", "PLIC-L", "", "CGC-R"):
-        right, left = fibre_directions(tract, places)
-        assert right * [-1, 1, 1] == pytest.approx(left)
-        assert np.linalg.norm(right) == pytest.approx(1)
-    middle = np.array([[0.0, -10.0, 28.0]])
-    assert abs(fibre_directions("BCC", middle)[0, 0]) == pytest.approx(1)
-    assert abs(fibre_directions("CST-L", places)[1, 2]) > 0.95
-    assert abs(fibre_directions("CGC-L", np.array([[-8.0, -12.0, 38.0]]))[0, 1]) > 0.95
-    assert abs(fibre_directions("SS-R", places)[0, 1]) > 0.9
+def test_fibres_run_as_anatomy_has_it():
+    def course(*place: float) -> np.ndarray:
+        return np.abs(fibre_courses(np.array([place]))[0])
+
+    for side in (-1, 1):
+        assert course(22 * side, -12, 8)[2] > 0.8  # Internal capsule, posterior limb: up.
+        assert course(25 * side, -15, 30)[2] > 0.95  # Corona radiata.
+        assert (
+            course(36 * side, -20, 28)[1] > 0.9
+        )  # Superior longitudinal fasciculus: front to back.
+        assert course(8 * side, -12, 38)[1] > 0.9  # Cingulum.
+        assert course(40 * side, -35, -8)[1] > 0.9  # Sagittal stratum.
+    assert course(0, -10, 28)[0] > 0.9  # Body and genu of the callosum: from side to side.
+    assert course(0, 28, 8)[0] > 0.9
+    assert course(5, -24, -40)[2] > 0.95  # Brain stem.
+
+
+def test_courses_go_on_from_tract_to_tract():
+    rng = np.random.default_rng(0)
+    white = template("WM", resolution_mm=2.0)
+    voxels = np.argwhere(np.asanyarray(white.dataobj) > 0.9)
+    places = voxels[rng.choice(len(voxels), 3000)] @ white.affine[:3, :3].T + white.affine[:3, 3]
+    here = fibre_courses(places)
+    assert np.linalg.norm(here, axis=1) == pytest.approx(1, abs=1e-5)
+    turn = np.abs((fibre_courses(places + 2 * here) * here).sum(axis=1))
+    # 2 mm on, next to nothing turns by more than 45 degrees.
+    assert (turn > np.cos(np.pi / 4)).mean() > 0.93
+
+
+def test_a_current_through_a_bent_wire_follows_it():
+    # An L of a conductor in a plane: along the first axis, then along the second.
+    inside = np.zeros((20, 20, 3), bool)
+    inside[:, :3] = True
+    inside[17:, :] = True
+    share = np.ones(inside.shape)
+    voxels = np.argwhere(inside)
+    start, end = voxels[:, 0] == 0, voxels[:, 1] == 19
+    flow = current(share, inside, [(start, 1.0, 0.0), (end, 1.0, 1.0)])
+    first = (voxels[:, 0] < 13) & (voxels[:, 0] > 2)
+    second = (voxels[:, 1] > 7) & (voxels[:, 1] < 17)
+    assert flow[first] == pytest.approx(np.tile([1.0, 0, 0], (first.sum(), 1)), abs=0.05)
+    assert flow[second] == pytest.approx(np.tile([0, 1.0, 0], (second.sum(), 1)), abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_crossing_bundles_have_the_anisotropy_asked_for(share):
+    # Small b: the signal's first decay is that of the mean tensor, whose FA was asked for.
+    head, direction = block_head(), np.array([1.0, 2.0, -0.5])
+    n = 12**3
+    axial = np.full(n, 1.6e-3)
+    shares = np.full(n, share, np.float32)
+    alone = fibre_anisotropy(np.full(n, 0.42, np.float32), shares)
+    across = np.cross(direction, [0.0, 0, 1])
+    tensors = replace(
+        one_tensor(head, 0.0, direction),
+        radial=radial_diffusivity(alone, axial),
+        second=np.tile(across / np.linalg.norm(across), (n, 1)).astype(np.float32),
+        share=shares,
+    )
+    bvals, gradients = gradient_table(30, 3, 20.0)
+    series = clean_series(head, tensors, bvals, gradients, np.zeros((33, 6)))
+    fa, md, _ = fitted_tensor(series[2:4, 2:4, 2:4].reshape(8, -1).astype(float), bvals, gradients)
+    assert fa == pytest.approx([0.42] * 8, abs=0.004)
+    radial = float(tensors.radial[0])
+    assert md == pytest.approx([(1.6e-3 + 2 * radial) / 3] * 8, rel=0.005)
+    if share:
+        assert alone[0] > 0.42
+
+
+def test_two_crossing_bundles_decay_as_two(template_head, person):
+    head = fine_head(template_head, 5.0, pose=np.zeros(6))
+    one, two = (tensor_field(head, person, crossing=crossing) for crossing in (False, True))
+    assert two.second is not None and two.share is not None
+    assert np.array_equal(one.directions, two.directions)
+    assert np.abs((two.second * two.directions).sum(axis=1)).max() < 1e-4
+    for key, value in one.truth.items():
+        if key[0] == "fa":
+            assert two.truth[key] == pytest.approx(value, abs=1e-6)
+    crossed = two.share > 0
+    assert 0.3 < crossed.mean() < 0.6  # The upper half of white matter.
+    assert (two.radial[crossed] < one.radial[crossed]).all()
+    assert np.array_equal(two.radial[~crossed], one.radial[~crossed])
+
+
+def test_shells_follow_each_other():
+    bvals, directions = gradient_table(30, 3, 1000.0, more=[(2000.0, 20)])
+    assert [(bvals == b).sum() for b in (0, 1000, 2000)] == [3, 30, 20]
+    assert np.linalg.norm(directions[bvals > 0], axis=1) == pytest.approx(np.ones(50))
 
 
 def test_tract_means_are_the_markers(template_head, person):

@@ -17,6 +17,7 @@ from commissure.errors import ConfigError
 from commissure.images.load import load_image
 from commissure.phantom import simulate as module
 from commissure.phantom.dataset import STUDY_FILES, TRUTH, unit_of
+from commissure.phantom.requests import chosen_protocol
 from commissure.phantom.simulate import RECORD, simulate
 from commissure.rows import read_markers, read_table
 
@@ -52,7 +53,8 @@ class Interrupted(Exception):
 def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path):
     calls = []
 
-    def stop_after_the_first():
+    def stop_after_the_first(scans):
+        assert scans == 2
         calls.append("first call")
         raise Interrupted
 
@@ -64,7 +66,7 @@ def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path
     before = kept.stat().st_mtime_ns
     half = kept.with_name(".1-partial.sub-01_T1w.nii.gz")
     half.write_bytes(b"half")
-    simulate(out, **REQUEST, progress=lambda: calls.append("second call"))
+    simulate(out, **REQUEST, progress=lambda scans: calls.append("second call"))
     assert calls == ["first call", *["second call"] * 2]
     assert before == kept.stat().st_mtime_ns
     assert not half.exists()
@@ -105,12 +107,92 @@ def test_true_volumes_are_written_for_those_who_have_a_t1w(anat_only, tmp_path):
         ({"sites": 0}, "0 sites"),
         ({"jobs": 0}, "--jobs"),
         ({"missing": 1.2}, "--missing"),
+        ({"missing": 0.6}, "more would be missing than present"),
+        ({"missing": 0.1, "missing_by": "mood"}, "--missing-by"),
+        ({"missing": 0.1, "missing_by": "site"}, "one site"),
+        ({"effects": 3.1}, "--effects"),
+        ({"effects": 2.0, "patient_effects": 2.0}, "--patient-effects"),
+        ({"auc": 0.99999}, "which 3 times the published effects allow"),
+        ({"auc": 0.4}, "--auc"),
+        ({"auc": 0.7, "resistant_effects": 2.0}, "one of the two"),
+        ({"auc": 0.7, "effects": 0}, "--effects above 0"),
+        ({"preset": "null", "effects": 1}, "null with effects"),
+        ({"preset": "null", "auc": 0.7}, "null with effects"),
+        ({"site_people": [(0, 0, 0), (1, 1, 1)]}, "a site without people"),
+        ({"site_people": [(-1, 2, 2)]}, "--site"),
+        ({"visits": 0}, "--visits"),
+        ({"visits": 2, "years_between": -1}, "--years-between"),
+        ({"travelling": 2}, "2 travelling subjects among 1 controls"),
+        ({"motion": -1}, "--motion"),
+        ({"travelling": 1}, "two sites to travel between"),
+        ({"protocol": {"t1w_snr": -5.0}}, "--t1w-snr: -5.0"),
+        ({"protocol": {"mrs_snr": 0.0}}, "--mrs-snr"),
+        ({"protocol": {"bold_tsnr": float("nan")}}, "--bold-tsnr"),
+        ({"protocol": {"t1w_mm": 8.0}}, "as large as Accumbens"),
+        ({"protocol": {"dwi_mm": 7.0}}, "as large as UNC"),
+        ({"protocol": {"bold_mm": 9.0}}, "smallest structure measured there"),
+        ({"protocol": {"bold_mm": 3.5, "field_hz": 300.0}}, "folds over itself"),
+        ({"protocol": {"bold_tr_s": 0.02}}, "--bold-tr"),
+        ({"protocol": {"mrs_sequence": "STEAM"}}, "one of PRESS, sLASER, MEGA-PRESS"),
+        ({"protocol": {"mrs_sequence": "MEGA-PRESS"}}, "0.06 to 0.3 s for MEGA-PRESS"),
+        ({"protocol": {"dwi_more_shells": ((1000.0, 30),)}}, "another b-value"),
+        ({"protocol": {"flavour": 1}}, "a protocol has no flavour"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_before_anything_is_written(change, says, tmp_path):
     with pytest.raises(ConfigError, match=says):
         simulate(tmp_path / "bids", **{**REQUEST, **change})
     assert not (tmp_path / "bids").exists()
+
+
+def test_the_clinical_preset_is_a_clinical_protocol():
+    protocol = chosen_protocol("clinical", {})
+    assert (protocol.t1w_mm, protocol.bold_mm, protocol.dwi_mm) == (1.0, 3.0, 2.5)
+    assert (protocol.bold_volumes, protocol.bold_tr_s) == (240, 2.0)  # Eight minutes.
+    assert protocol.dwi_directions + protocol.dwi_b0s == 65
+    assert (protocol.dwi_b_value, protocol.dwi_more_shells) == (1000.0, ())
+    assert (protocol.mrs_sequence, protocol.mrs_te_s) == ("PRESS", 0.030)
+    assert (protocol.mrs_shots, protocol.mrs_coils, protocol.mrs_snr) == (96, 8, 100.0)
+
+
+def test_the_null_preset_plants_nothing(anat_only, tmp_path):
+    simulate(tmp_path / "bids", **{**REQUEST, "preset": "null"})
+    record = json.loads((tmp_path / "bids" / RECORD).read_text())
+    assert record["effects"] == 0.0
+    assert record["protocol"]["t1w_mm"] == 3.0
+    assert "without any difference between groups" in (tmp_path / "bids" / "README.md").read_text()
+
+
+def test_the_command_hands_everything_on(monkeypatch, tmp_path):
+    from typer.testing import CliRunner
+
+    from commissure.cli import app
+
+    asked = {}
+    monkeypatch.setattr(module, "simulate", lambda out, **request: asked.update(request))
+    words = (
+        "--preset clinical --site 5,8,12 --site 3,1,0 --missing 0.2 --missing-by site --auc 0.8 "
+        "--visits 2 --years-between 0 --travelling 3 --motion 0 --noise-seed 7 --jobs 1 "
+        "--bold-tr 1.5 --dwi-shell 2000:60 --dwi-shell 3000:30 --no-dwi-crossing "
+        "--mrs-sequence sLASER --mrs-te 0.035 --patient-effects 0.5"
+    )
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), *words.split()])
+    assert done.exit_code == 0, done.output
+    protocol = {name: value for name, value in asked.pop("protocol").items() if value is not None}
+    assert protocol == {
+        "bold_tr_s": 1.5,
+        "dwi_more_shells": ((2000.0, 60), (3000.0, 30)),
+        "dwi_crossing": False,
+        "mrs_sequence": "sLASER",
+        "mrs_te_s": 0.035,
+    }
+    assert chosen_protocol("clinical", protocol).bold_tr_s == 1.5
+    assert asked["site_people"] == ((5, 8, 12), (3, 1, 0))
+    changed = ("preset", "missing", "missing_by", "auc", "visits", "travelling", "noise_seed")
+    assert [asked[name] for name in changed] == ["clinical", 0.2, "site", 0.8, 2, 3, 7]
+    assert (asked["years_between"], asked["motion"], asked["patient_effects"]) == (0, 0, 0.5)
+    wrong = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), "--site", "5,8"])
+    assert wrong.exit_code == 2 and "three numbers of people" in wrong.output
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
@@ -128,6 +210,97 @@ def test_units():
         "mean_fd": "mm", "f_csf": "1",
     }  # fmt: skip
     assert expected == {marker: unit_of(marker) for marker in expected}
+
+
+def refused_by_the_validator(out: Path) -> list[dict]:
+    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
+    assert validator, "bids-validator-deno is a dependency"
+    report = subprocess.run([validator, str(out), "--json"], capture_output=True, text=True)
+    issues = json.loads(report.stdout)["issues"]["issues"]
+    return [issue for issue in issues if issue["severity"] == "error"]
+
+
+#: Every option that adds files or columns, at once.
+EVERYTHING = {
+    "preset": "tiny",
+    "protocol": {
+        "bold_volumes": 12,
+        "field_hz": 40.0,
+        "dwi_directions": 6,
+        "dwi_more_shells": ((2000.0, 6),),
+        "dwi_crossing": True,
+        "dwi_eddy_mm": 2.0,
+        "dwi_reversed_b0s": 2,
+        "mrs_sequence": "MEGA-PRESS",
+        "mrs_te_s": 0.068,
+    },
+    "site_people": [(1, 0, 0), (0, 0, 1)],
+    "missing": 0.0,
+    "travelling": 1,
+    "visits": 2,
+    "seed": 3,
+}
+
+
+@pytest.mark.slow
+def test_a_dataset_with_every_option_is_valid_and_repeats_itself(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    simulate(one, **EVERYTHING)
+    simulate(two, **EVERYTHING, jobs=2)
+    assert digests(one) == digests(two)
+    assert refused_by_the_validator(one) == []
+    control, patient = (
+        next(p.name for p in one.glob("sub-*") if len(list(p.glob("ses-*"))) == n) for n in (4, 2)
+    )
+    assert {p.name for p in (one / control).glob("ses-*")} == {
+        "ses-1A",
+        "ses-2B",
+        "ses-3A",
+        "ses-4B",
+    }
+    table = read_table(one / control / f"{control}_sessions.tsv").set_index("session_id")
+    assert table["site"].to_dict() == {"ses-1A": "A", "ses-2B": "B", "ses-3A": "A", "ses-4B": "B"}
+    # The same head at both sites and, a year on, hardly another one.
+    truth = read_markers(one / TRUTH / "markers.tsv")
+    tiv = truth[(truth["marker"] == "tiv") & (truth["participant_id"] == control)]
+    tiv = tiv.set_index("session")["value"]
+    assert tiv["ses-1A"] == pytest.approx(tiv["ses-2B"], rel=1e-9)
+    fmap = one / patient / "ses-1B" / "fmap"
+    stem = f"{patient}_ses-1B"
+    field = load_image(fmap / f"{stem}_fieldmap.nii.gz", who=patient, ndim=3)
+    assert np.asanyarray(field.dataobj).max() == pytest.approx(40, rel=0.1)
+    reversed_b0 = load_image(fmap / f"{stem}_dir-PA_epi.nii.gz", who=patient, ndim=4)
+    assert reversed_b0.shape[3] == 2
+    bvals = np.loadtxt(one / patient / "ses-1B" / "dwi" / f"{stem}_dwi.bval")
+    assert sorted(set(bvals)) == [0, 1000, 2000]
+
+    from nifti_mrs.nifti_mrs import NIFTI_MRS
+
+    svs = NIFTI_MRS(one / patient / "ses-1B" / "mrs" / f"{stem}_voi-ACC_svs.nii.gz")
+    assert svs.dim_tags == ["DIM_COIL", "DIM_DYN", "DIM_EDIT"]
+    assert svs.shape[4:] == (2, 4, 2)
+
+
+@pytest.mark.slow
+def test_another_noise_seed_keeps_the_truth_and_changes_every_image(tmp_path):
+    request = {**REQUEST, "resistant": 0, "protocol": {"bold_volumes": 12, "dwi_directions": 6}}
+    one, two = tmp_path / "one", tmp_path / "two"
+    simulate(one, **request)
+    simulate(two, **request, noise_seed=9)
+    first, second = (read_markers(out / TRUTH / "markers.tsv") for out in (one, two))
+    both = first.merge(second, on=["participant_id", "modality", "region", "marker"])
+    assert len(both) == len(first) == len(second)
+    # What depends on the scan: motion, place of the voxel, the grid that FA is averaged over.
+    scan = both["marker"].isin(["mean_fd", "f_csf"])
+    loose = both["modality"] == "dwi"
+    rest = both[~scan & ~loose]
+    assert rest["value_x"].to_numpy() == pytest.approx(rest["value_y"].to_numpy(), rel=1e-9)
+    assert both[loose]["value_x"].to_numpy() == pytest.approx(
+        both[loose]["value_y"].to_numpy(), rel=0.03
+    )
+    images = [name for name in digests(one) if name.endswith(".nii.gz")]
+    assert len(images) == 5
+    assert all(digests(one)[name] != digests(two)[name] for name in images)
 
 
 @pytest.mark.slow
@@ -171,8 +344,4 @@ def test_the_whole_dataset_is_valid_bids_with_its_truth(tmp_path):
     window = (ppm > 1.6) & (ppm < 2.7)
     assert ppm[window][power[window].argmax()] == pytest.approx(2.01, abs=0.06)
 
-    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
-    assert validator, "bids-validator-deno is a dependency"
-    report = subprocess.run([validator, str(out), "--json"], capture_output=True, text=True)
-    issues = json.loads(report.stdout)["issues"]["issues"]
-    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert refused_by_the_validator(out) == []

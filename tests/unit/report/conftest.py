@@ -331,6 +331,22 @@ def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:
     labels = pd.DataFrame({"participant_id": list(kinds), "label": list(kinds.values())})
     write_table(table.replace("", None), folder / "recovery_pairs.tsv")
     write_table(recovery(table, labels), folder / "recovery.tsv")
+    write_json(
+        {"tests": 1000, "rate": 0.052, "low": 0.04, "high": 0.0676},
+        folder / "recovery_false_positives.json",
+    )
+    # An oracle who separates all, and a model of the truth that separates none.
+    patients = labels[labels["label"] != "control"]
+    write_table(
+        pd.DataFrame(
+            {
+                "participant_id": patients["participant_id"],
+                "oracle": np.where(patients["label"] == "resistant", 1.0, -1.0),
+                "learned": 0.0,
+            }
+        ),
+        folder / "recovery_oracle.tsv",
+    )
 
 
 @pytest.fixture(scope="session")

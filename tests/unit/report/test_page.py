@@ -19,6 +19,7 @@ from commissure.report.models import falsification
 from commissure.report.page import SECTIONS, write_report
 from commissure.report.persons import chosen, persons
 from commissure.report.read import read_results
+from commissure.report.recovery import recovery
 from commissure.report.settings import ReportSettings
 from commissure.report.summary import summary
 from commissure.rows import write_json
@@ -186,6 +187,20 @@ def test_figures_that_do_not_fit_are_named(small):
     assert sum(len(image["address"]) for image in embedded) <= 1000
     assert all(path.startswith("sub-") and path.endswith(".svg") for path in shown["too_large"])
     assert shown["too_large"]
+
+
+def test_the_oracle_stands_beside_the_main_model(run, tmp_path):
+    found = recovery(read_results(run.folder), ReportSettings())
+    oracle, learned, main = found["oracle"]["rows"]
+    assert oracle["area"].startswith("1.00 (")
+    assert learned["area"].startswith("0.50")
+    assert main["name"] == "the main model (late)" and main["area"].startswith("0.68")
+    assert found["oracle"]["lost"][0] == "0.50 by learning from so few people"
+    assert "5.2 % of 1000 tests positive at p < 0.05 (4.0 to 6.8 %)" in found["chance"]
+    (other := copy(run, tmp_path / "out")).folder.joinpath("recovery_oracle.tsv").unlink()
+    (other.folder / "recovery_false_positives.json").unlink()
+    without = recovery(read_results(other.folder), ReportSettings())
+    assert without["oracle"] is None and without["chance"] is None
 
 
 def test_a_run_without_a_model_says_why(small, tmp_path):
