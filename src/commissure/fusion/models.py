@@ -83,7 +83,7 @@ class BlockModel(ClassifierMixin, BaseEstimator):
             prepared = self._prepared(X[everyone != fold], y[everyone != fold])
             axes = axes_of(self._stacked(prepared, X[labelled][train]))
             intercept, weights = logistic_path(axes, labels[train], penalties, self.solver)
-            scores = self._stacked(prepared, X[labelled][test]) @ axes.rotation
+            scores = axes.project(self._stacked(prepared, X[labelled][test]))
             logit = np.einsum("ir,lbr->lib", scores, weights) + intercept[:, None, :]
             logits[:, test] = logit
             evidence[:, test] = logit - base_logit(labels[train])
@@ -97,7 +97,7 @@ class BlockModel(ClassifierMixin, BaseEstimator):
         intercept, weights = logistic_path(axes, labels[present], penalties, self.solver)
         column = np.arange(labels.shape[1])
         self.intercept_ = intercept[chosen, column]
-        self.coef_ = axes.rotation @ weights[chosen, column].T
+        self.coef_ = axes.column_weights(weights[chosen, column])
         self.base_ = base_logit(labels[present])
         return self
 
