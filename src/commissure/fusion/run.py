@@ -184,6 +184,9 @@ def _fit(
         *falsify.drawn_checks(design, y, specs, primary, first, settings, spread),
         *falsify.baseline_checks(areas, primary),
         falsify.overlap_check(folds, design.participants),
+        *falsify.audit_checks(
+            design, y, next(spec for spec in specs if spec.name == primary), first, settings
+        ),
     ]
     names = np.where(y == 1, settings.label.positive, settings.label.negative)
     write_table(table, out / "splits.tsv")

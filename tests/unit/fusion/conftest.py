@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commissure.fusion.blocks import Block, Design
+from commissure.fusion.blocks import Block, Column, Design
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
 from commissure.rows import Marker, write_json, write_markers, write_table
@@ -117,6 +117,11 @@ def plain_design() -> Callable[..., Design]:
         x = Block("x", tuple(range(values.shape[1])))
         marks = np.column_stack([sites == name for name in np.unique(sites)]).astype(float)
         site = Block("site", tuple(range(values.shape[1], values.shape[1] + marks.shape[1])))
-        return Design(ids, sites, np.hstack([values, marks]), (), {"x": x, "site": site}, ("x",))
+        columns = tuple(
+            Column("x" if i < values.shape[1] else "site", f"r{i}", "marker")
+            for i in range(values.shape[1] + marks.shape[1])
+        )
+        blocks = {"x": x, "site": site}
+        return Design(ids, sites, np.hstack([values, marks]), columns, blocks, ("x",))
 
     return design
