@@ -17,6 +17,7 @@ rule fusion:
         metrics=out("fusion/metrics.json"),
         falsification=out("fusion/falsification.json"),
         importance=out("fusion/importance.tsv"),
+        model=directory(out("fusion/model")),
     log:
         log_of("fusion", batch=False),
     benchmark:

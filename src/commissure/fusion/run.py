@@ -108,8 +108,10 @@ def fuse(
         return
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
     people = people[inside.to_numpy()].reset_index(drop=True)
+    rows = kept_rows(read_markers(markers), _exclusions(exclusions))
+    units = {str(k): str(v) for k, v in rows.groupby("marker")["unit"].first().items()}
     design = build_design(
-        kept_rows(read_markers(markers), _exclusions(exclusions)),
+        rows,
         json.loads(definitions.read_text(encoding="utf-8")),
         people,
         settings=settings,
@@ -123,7 +125,7 @@ def fuse(
             f"TRRIP also asks for {point}, which was not checked."
             for point in unchecked_criteria(people, settings.trrip)
         ]
-    _fit(design, y, text, question, cautions, settings, out, say)
+    _fit(design, y, text, question, cautions, units, settings, out, say)
 
 
 def _fit(
@@ -132,6 +134,7 @@ def _fit(
     text: np.ndarray,
     question: dict[str, Any],
     cautions: list[str],
+    units: Mapping[str, str],
     settings: FusionSettings,
     out: Path,
     say: Callable[[str], None],
@@ -139,6 +142,7 @@ def _fit(
     import pandas as pd
 
     from commissure.fusion import falsification as falsify
+    from commissure.fusion import transport
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.panel import model_specs, primary_name
     from commissure.fusion.permutation import null_areas
@@ -151,6 +155,7 @@ def _fit(
         _write_nothing(out, question, reason, settings)
         say(f"fusion: no model is fitted: {reason}")
         return
+    main_spec = next(spec for spec in specs if spec.name == primary)
     table = split.split_table(
         pd.DataFrame({"participant_id": design.participants, "label": text, "site": design.sites}),
         outer_folds=settings.outer_folds, repeats=settings.repeats, seed=settings.seed,
@@ -184,9 +189,7 @@ def _fit(
         *falsify.drawn_checks(design, y, specs, primary, first, settings, spread),
         *falsify.baseline_checks(areas, primary),
         falsify.overlap_check(folds, design.participants),
-        *falsify.audit_checks(
-            design, y, next(spec for spec in specs if spec.name == primary), first, settings
-        ),
+        *falsify.audit_checks(design, y, main_spec, first, settings),
     ]
     names = np.where(y == 1, settings.label.positive, settings.label.negative)
     write_table(table, out / "splits.tsv")
@@ -210,17 +213,24 @@ def _fit(
         out / "importance.tsv",
     )
     write_json({"checks": checks}, out / "falsification.json")
+    records = {
+        spec.name: model_record(spec, scored[spec.name], areas[spec.name], nulls.get(spec.name), y)
+        for spec in specs
+    }
+    transport.freeze(
+        design, y, main_spec, settings, units=units, out=out / "model",
+        about={
+            "name": primary, "positive": settings.label.positive,
+            "negative": settings.label.negative, "n": question["n"],
+            "n_positive": question["n_positive"], "record": records[primary],
+        },
+    )  # fmt: skip
     write_json(
         {
             "status": "fitted",
             "primary": primary,
             "question": question,
-            "models": {
-                spec.name: model_record(
-                    spec, scored[spec.name], areas[spec.name], nulls.get(spec.name), y
-                )
-                for spec in specs
-            },
+            "models": records,
             "cautions": [
                 *reading_cautions(areas, nulls, specs, primary, question["n"]), *cautions,
             ],
@@ -309,11 +319,14 @@ def _write_nothing(
 ) -> None:
     import pandas as pd
 
+    from commissure.fusion.transport import freeze_nothing
+
     for name, columns in (
         ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),
         ("importance.tsv", IMPORTANCE),
     ):  # fmt: skip
         write_table(pd.DataFrame(columns=list(columns)), out / name)
+    freeze_nothing(out / "model", reason)
     write_json({"checks": []}, out / "falsification.json")
     write_json(
         {
