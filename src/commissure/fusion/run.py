@@ -108,14 +108,15 @@ def fuse(
         return
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
     people = people[inside.to_numpy()].reset_index(drop=True)
-    rows = kept_rows(read_markers(markers), _exclusions(exclusions))
+    rules, every_row = _exclusions(exclusions), read_markers(markers)
+    meanings = json.loads(definitions.read_text(encoding="utf-8"))
+    rows = kept_rows(every_row, rules)
     units = {str(k): str(v) for k, v in rows.groupby("marker")["unit"].first().items()}
-    design = build_design(
-        rows,
-        json.loads(definitions.read_text(encoding="utf-8")),
-        people,
-        settings=settings,
-    )
+    design = build_design(rows, meanings, people, settings=settings)
+
+    def rebuilt(other: pd.DataFrame) -> Design:
+        return build_design(kept_rows(every_row, other), meanings, people, settings=settings)
+
     by_person = labels.set_index("participant_id")["label"]
     text = by_person.loc[list(design.participants)].to_numpy(str)
     y = np.select([text == settings.label.positive, text == settings.label.negative], [1, 0], -1)
@@ -125,7 +126,7 @@ def fuse(
             f"TRRIP also asks for {point}, which was not checked."
             for point in unchecked_criteria(people, settings.trrip)
         ]
-    _fit(design, y, text, question, cautions, units, settings, out, say)
+    _fit(design, y, text, question, cautions, units, rules, rebuilt, settings, out, say)
 
 
 def _fit(
@@ -135,6 +136,8 @@ def _fit(
     question: dict[str, Any],
     cautions: list[str],
     units: Mapping[str, str],
+    rules: pd.DataFrame,
+    rebuilt: Callable[[pd.DataFrame], Design],
     settings: FusionSettings,
     out: Path,
     say: Callable[[str], None],
@@ -142,7 +145,7 @@ def _fit(
     import pandas as pd
 
     from commissure.fusion import falsification as falsify
-    from commissure.fusion import transport
+    from commissure.fusion import further, transport
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.panel import model_specs, primary_name
     from commissure.fusion.permutation import null_areas
@@ -217,6 +220,11 @@ def _fit(
         spec.name: model_record(spec, scored[spec.name], areas[spec.name], nulls.get(spec.name), y)
         for spec in specs
     }
+    beside = further.further_numbers(design, y, specs, main_spec, scored, first, settings, say)
+    if settings.usefulness:
+        beside["exclusion_sensitivity"] = further.exclusion_sensitivity(
+            rules, rebuilt, y, main_spec, first, settings
+        )
     transport.freeze(
         design, y, main_spec, settings, units=units, out=out / "model",
         about={
@@ -231,8 +239,12 @@ def _fit(
             "primary": primary,
             "question": question,
             "models": records,
+            **beside,
             "cautions": [
-                *reading_cautions(areas, nulls, specs, primary, question["n"]), *cautions,
+                *reading_cautions(
+                    areas, nulls, specs, primary, question["n"], question["n_positive"]
+                ),
+                *cautions,
             ],
             "settings": settings.model_dump(mode="json"),
         },

@@ -7,7 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ModelName = Literal[
-    "modalities", "early", "late", "stacked", "clinical", "confounds", "site", "missingness"
+    "modalities",
+    "early",
+    "late",
+    "stacked",
+    "kernels",
+    "clinical",
+    "confounds",
+    "site",
+    "missingness",
 ]
 
 
@@ -85,7 +93,7 @@ class FusionSettings(BaseModel):
         ],
         description="Models to fit; modalities stands for one model of each modality.",
     )  # fmt: skip
-    primary: Literal["late", "early", "stacked"] = Field(
+    primary: Literal["late", "early", "stacked", "kernels"] = Field(
         default="late",
         description="The fused model whose result is the study's result; declared beforehand.",
     )
@@ -139,5 +147,10 @@ class FusionSettings(BaseModel):
         ge=1,
         description="Repeats of the cross-validation in each permutation; the reported p is that "
         "of this reduced procedure.",
+    )
+    usefulness: bool = Field(
+        default=True,
+        description="Shares of the modalities, stability of the markers, learning curve and the "
+        "result under each exclusion rule; they take about as long as all else.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of folds, permutations and noise.")

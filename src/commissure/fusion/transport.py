@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 #: Types that a stored model may hold; any other is refused.
 TRUSTED = (
     "commissure.fusion.blocks.Block",
+    "commissure.fusion.kernels.Kernel",
     "commissure.fusion.kernels.KernelFusion",
     "commissure.fusion.models.BlockModel",
     "commissure.fusion.models.LateFusion",
@@ -54,6 +55,11 @@ DRIFT = 0.5
 DRAWN = 200
 #: People without whom old and new are not told apart.
 MIN_NEW = 10
+
+
+_KERNEL_WARNING = (
+    "A kernel model holds the prepared markers of its training people: share it as you would them."
+)
 
 
 @dataclass(frozen=True)
@@ -277,10 +283,10 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
             values[:, at] = site == column.marker
         elif key in wide.columns:
             values[:, at] = wide[key].to_numpy(float)
-    if not any(has_block(values, block).any() for block in frozen.model.blocks):
+    if not any(has_block(values, block).any() for block in frozen.model.blocks_):
         raise DatasetError(
             "markers.tsv", found="it holds none of the markers that the model uses",
-            wanted=f"markers of {', '.join(block.name for block in frozen.model.blocks)}",
+            wanted=f"markers of {', '.join(block.name for block in frozen.model.blocks_)}",
             mend="Run the workflow on the new dataset with the settings of the old one",
         )  # fmt: skip
     return values
@@ -300,7 +306,7 @@ def scores(frozen: Frozen, values: np.ndarray, people: pd.DataFrame) -> pd.DataF
     probability = sigmoid(frozen.model.logits(values)[:, 0])
     reasons = []
     outside = {}
-    for block in frozen.model.blocks:
+    for block in frozen.model.blocks_:
         there = has_block(values, block)
         own = np.where(
             there, distance(frozen.domain[block.name], values[:, list(block.columns)]), np.nan
@@ -343,7 +349,7 @@ def drift(frozen: Frozen, values: np.ndarray) -> pd.DataFrame:
     from scipy.stats import ttest_ind_from_stats
 
     rows = []
-    for block in frozen.model.blocks:
+    for block in frozen.model.blocks_:
         own = frozen.domain[block.name]
         for at, number in enumerate(block.columns):
             column = frozen.columns[number]
@@ -390,7 +396,7 @@ def transport_report(
         Seed of the drawn training people.
     """
     blocks = {}
-    for block in frozen.model.blocks:
+    for block in frozen.model.blocks_:
         own = frozen.domain[block.name]
         new = values[has_block(values, block)][:, list(block.columns)]
         with_values = int(np.isfinite(new).any(axis=0).sum()) if len(new) else 0
@@ -413,7 +419,7 @@ def transport_report(
     if new_sites:
         policy = (
             "their markers are not harmonised"
-            if any(block.sites for block in frozen.model.blocks)
+            if any(block.sites for block in frozen.model.blocks_)
             else "the model does not use the site"
         )
         told.append(f"The sites {', '.join(new_sites)} were not in training: {policy}.")
@@ -554,6 +560,7 @@ def _card(
         "people. People of a site that was not in training are "
         + ("not harmonised." if settings.combat == "in_fold" else "scored like all others."),
         "",
+        *([_KERNEL_WARNING, ""] if about["name"] == "kernels" else []),
         "Use: `commissure apply <this folder> <output folder of a new run, or markers.tsv>`.",
         "",
         "```json",

@@ -29,7 +29,7 @@ class Study:
     def run(self, **settings: object) -> dict:
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
-               "penalties": [1.0, 10.0]}  # fmt: skip
+               "penalties": [1.0, 10.0], "usefulness": False}  # fmt: skip
         fuse(
             markers=self.folder / "markers.tsv",
             definitions=self.folder / "markers.json",
@@ -102,7 +102,7 @@ def make_study(tmp_path: Path) -> Callable[..., Study]:
 def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study that has been fitted once, for tests that only read."""
     study = write_study(tmp_path_factory.mktemp("fusion"))
-    study.run()
+    study.run(usefulness=True)
     return study
 
 
