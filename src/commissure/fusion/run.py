@@ -18,6 +18,7 @@ from commissure.fusion.blocks import (
     kept_rows,
     refuse_post_outcome,
 )
+from commissure.fusion.depression import depression_labels
 from commissure.fusion.labels import (
     CONTROL,
     INDETERMINATE,
@@ -88,15 +89,16 @@ def fuse(
     refuse_post_outcome(settings)
     people, site_cautions = _people(participants, site_column)
     trials = None
-    if treatments is not None and settings.label.source == "treatments":
+    if treatments is not None and settings.label.source != "column":
         trials = read_table(treatments).rename(
             columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
         )
-    labels = (
-        treatment_labels(trials, people, criteria=settings.trrip)
-        if settings.label.source == "treatments"
-        else column_labels(people, settings.label)
-    )
+    if settings.label.source == "treatments":
+        labels = treatment_labels(trials, people, criteria=settings.trrip)
+    elif settings.label.source == "depression":
+        labels = depression_labels(trials, people, criteria=settings.depression)
+    else:
+        labels = column_labels(people, settings.label)
     out.mkdir(parents=True, exist_ok=True)
     write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
     question = _question(people, labels, settings)

@@ -24,10 +24,10 @@ class LabelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Literal["treatments", "column"] = Field(
+    source: Literal["treatments", "depression", "column"] = Field(
         default="treatments",
-        description="treatments: by the TRRIP rules from the treatment history; "
-        "column: a column of the participants table.",
+        description="treatments: by the TRRIP rules from the treatment history; depression: by "
+        "adequate trials of antidepressants in it; column: a column of the participants table.",
     )
     column: str | None = Field(
         default=None, description="The participants' column that holds the label (source: column)."
@@ -79,6 +79,22 @@ class TrripSettings(BaseModel):
     )
 
 
+class DepressionSettings(BaseModel):
+    """Thresholds of treatment resistance in depression."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_weeks_at_dose: float = Field(
+        default=6, gt=0, description="Weeks at an adequate dose of an adequate trial."
+    )
+    min_reduction: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of the score that a response takes away."
+    )
+    min_failed_drugs: int = Field(
+        default=2, ge=1, description="Different antidepressants that must have failed."
+    )
+
+
 class FusionSettings(BaseModel):
     """The classifier and the attempts to prove it wrong."""
 
@@ -86,6 +102,7 @@ class FusionSettings(BaseModel):
 
     label: LabelSettings = LabelSettings()
     trrip: TrripSettings = TrripSettings()
+    depression: DepressionSettings = DepressionSettings()
     models: list[ModelName] = Field(
         default=[
             "late", "early", "stacked", "modalities",

@@ -143,14 +143,14 @@ def test_schizophrenia_in_real_two_site_data(shared_data, tmp_path, repository) 
     import importlib.util
 
     from commissure.fusion.run import fuse
-    from commissure.fusion.settings import FusionSettings
 
-    where = importlib.util.spec_from_file_location("mcic", repository / "benchmarks" / "mcic.py")
-    mcic = importlib.util.module_from_spec(where)
-    where.loader.exec_module(mcic)
-    label = {"source": "column", "column": "is_control", "positive": "False", "negative": "True"}
-    paths = mcic.tidy_study(shared_data / "tables/mcic-vbm-aal/gm_density_aal116.csv", tmp_path)
-    settings = FusionSettings(label=label, clinical=[], outer_folds=10, repeats=1, permutations=19)
+    where = importlib.util.spec_from_file_location(
+        "fusion_real", repository / "benchmarks" / "fusion_real.py"
+    )
+    real = importlib.util.module_from_spec(where)
+    where.loader.exec_module(real)
+    paths = real.tidy_mcic(shared_data / "tables", tmp_path)
+    settings = real.settings_of("mcic", repeats=1, permutations=19, usefulness=False)
     fuse(**paths, treatments=None, settings=settings, out=tmp_path / "fusion")
     metrics = json.loads((tmp_path / "fusion/metrics.json").read_text())
     model = metrics["models"]["table"]
