@@ -275,6 +275,8 @@ def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str
     unknown = int(people[site_column].isna().sum())
     site = people[site_column].map(lambda value: "n/a" if value != value else str(value))
     told = [f"{unknown} people without a site count as a site of their own."] if unknown else []
+    if len(set(people[site_column].dropna())) == 1:
+        told.append("There is one site: nothing is known of how the models do at another.")
     return people.assign(site=site.fillna("n/a")), told
 
 
