@@ -1,11 +1,12 @@
 """Null cohorts: what the whole procedure says where there is nothing to find.
 
-Cohorts of 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls, ComBat in the folds,
-labels without meaning.
+Cohorts of 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls, labels
+without meaning.
 Each is cross-validated with the folds, intervals and permutation test of any study. Wanted: mean
 AUC 0.50, one p in twenty below 0.05, intervals that hold 0.5 nineteen times of twenty.
 
     python benchmarks/fusion_null.py [--cohorts 1000] [--models late early stacked] [--first 0]
+        [--combat]
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from commissure.fusion.splits import CV, folds, split_table
 PEOPLE, CONTROLS, SIZES = 100, 20, {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
 
 
-def cohort(seed: int) -> tuple[Design, np.ndarray]:
+def cohort(seed: int, combat: bool = False) -> tuple[Design, np.ndarray]:
     """A design and labels that have nothing to do with it."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     n = PEOPLE + CONTROLS
@@ -39,7 +40,8 @@ def cohort(seed: int) -> tuple[Design, np.ndarray]:
     y = np.where(np.arange(n) < PEOPLE, (rng.random(n) < np.array([0.35, 0.5, 0.6])[site]), -1)
     y = y.astype(int)
     parts, columns, blocks, at = [], [], {}, 0
-    sites = tuple(range(sum(SIZES.values()), sum(SIZES.values()) + 3))
+    first = sum(SIZES.values())
+    sites = (first, first + 1, first + 2) if combat else ()
     for name, size in SIZES.items():
         mixing = rng.normal(size=(size, size)) / np.sqrt(size)
         x = rng.normal(size=(n, size)) @ (np.eye(size) + mixing)
@@ -61,22 +63,23 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--permutations", type=int, default=199)
+    parser.add_argument("--combat", action="store_true", help="ComBat in the folds (slow)")
     parser.add_argument("--models", nargs="+", default=["late", "early", "stacked"],
                         choices=["late", "early", "stacked", "kernels"])  # fmt: skip
     asked = parser.parse_args()
     settings = FusionSettings(
-        repeats=2, permutations=asked.permutations, permutation_repeats=1, inner_folds=3,
+        repeats=1, permutations=asked.permutations, permutation_repeats=1, inner_folds=3,
         penalties=[0.1, 1.0, 10.0, 100.0],
     )  # fmt: skip
     found: dict[str, list[tuple[float, float, bool]]] = {name: [] for name in asked.models}
     start = time.process_time()
     for seed in range(asked.first, asked.first + asked.cohorts):
-        design, y = cohort(seed)
+        design, y = cohort(seed, asked.combat)
         specs = [ModelSpec(name, "fusion", "", tuple(SIZES), tuple(design.blocks.values()))
                  for name in asked.models]  # fmt: skip
         people = pd.DataFrame({"participant_id": design.participants, "site": design.sites,
                                "label": y.astype(str)})  # fmt: skip
-        table = split_table(people, outer_folds=5, repeats=2, seed=seed)
+        table = split_table(people, outer_folds=5, repeats=1, seed=seed)
         own = [one for one in folds(table, design.participants) if one.scheme == CV]
         scored, _ = out_of_fold(design, y, specs, own, settings, lambda line: None)
         nulls = null_areas(design, y, specs, settings.model_copy(update={"seed": seed}))
@@ -91,7 +94,7 @@ def main() -> None:
     low, high = binom.ppf([0.005, 0.995], count, 0.05) / count
     print(
         f"\n{count} null cohorts, n = {PEOPLE} + {CONTROLS} controls, 3 sites, 4 modalities, gaps; "
-        f"5 folds x 2, {asked.permutations} permutations\n"
+        f"5 folds, {'ComBat in the folds, ' if asked.combat else ''}{asked.permutations} permutations\n"
         f"{'model':10s}{'mean AUC':>10s}{'SE':>8s}{'SD':>8s}{'p < 0.05':>10s}"
         f"{'99 % band':>16s}{'coverage':>10s}{'99 % band':>16s}"
     )

@@ -94,7 +94,7 @@ def settings_of(name: str, **changes: object) -> FusionSettings:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("studies", nargs="*", default=list(STUDIES), choices=list(STUDIES))
+    parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared/data/tables")
     parser.add_argument("--permutations", type=int)
     parser.add_argument("--repeats", type=int)
@@ -107,7 +107,7 @@ def main() -> None:
                if getattr(asked, key) is not None}  # fmt: skip
     print(f"{'study':7s}{'ComBat':9s}{'model':11s}" + "".join(f"{a:>24s}" for a in AREAS)
           + f"{'p':>8s}{'n':>12s}")  # fmt: skip
-    for name in asked.studies:
+    for name in asked.studies or STUDIES:
         for combat in ("none", "in_fold"):
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
