@@ -79,6 +79,7 @@ def null_areas(
     labels: np.ndarray,
     specs: Sequence[ModelSpec],
     settings: FusionSettings,
+    first: int = 0,
 ) -> Mapping[str, Null]:
     """Run the reduced procedure on the observed and all permuted labels at once.
 
@@ -92,8 +93,10 @@ def null_areas(
         The models.
     settings
         ``permutations``, ``permutation_repeats``, folds, penalties and seed.
+    first
+        Number of the first permutation, where this is a part of them.
     """
-    table = permuted_labels(labels, design.sites, settings.permutations, settings.seed)
+    table = permuted_labels(labels, design.sites, settings.permutations, settings.seed, first)
     labelled = labels >= 0
     strata = np.char.add(np.where(labelled, "labelled ", "reference "), design.sites)
     total = {spec.name: np.zeros(table.shape[1]) for spec in specs}

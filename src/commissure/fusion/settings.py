@@ -165,6 +165,12 @@ class FusionSettings(BaseModel):
         description="Repeats of the cross-validation in each permutation; the reported p is that "
         "of this reduced procedure.",
     )
+    permutation_jobs: int = Field(
+        default=1,
+        ge=1,
+        description="Jobs over which the permutations are spread; more than 1 pays with many "
+        "people, markers or slow models.",
+    )
     usefulness: bool = Field(
         default=True,
         description="Shares of the modalities, stability of the markers, learning curve and the "

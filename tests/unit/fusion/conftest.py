@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +26,23 @@ class Study:
         self.folder = folder
         self.results = folder / "fusion"
 
-    def run(self, **settings: object) -> dict:
+    def tables(self) -> dict:
+        """The input tables, as :func:`fuse` takes them."""
+        return {
+            "markers": self.folder / "markers.tsv",
+            "definitions": self.folder / "markers.json",
+            "exclusions": self.folder / "exclusions.tsv",
+            "participants": self.folder / "participants.tsv",
+            "treatments": self.folder / "treatments.tsv",
+        }
+
+    def run(self, nulls: Sequence[Path] = (), **settings: object) -> dict:
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
                "penalties": [1.0, 10.0], "usefulness": False}  # fmt: skip
         fuse(
-            markers=self.folder / "markers.tsv",
-            definitions=self.folder / "markers.json",
-            exclusions=self.folder / "exclusions.tsv",
-            participants=self.folder / "participants.tsv",
-            treatments=self.folder / "treatments.tsv",
+            **self.tables(),
+            nulls=nulls,
             settings=FusionSettings(**{**few, **settings}),
             out=self.results,
         )

@@ -81,6 +81,25 @@ def test_the_order_of_rows_changes_no_byte(make_study) -> None:
         assert filecmp.cmp(first.results / name, second.results / name, shallow=False), name
 
 
+def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
+    from commissure.fusion.run import permute
+    from commissure.fusion.settings import FusionSettings
+
+    whole, parts = make_study("whole"), make_study("parts")
+    few = {"repeats": 1, "permutations": 11, "permutation_repeats": 1, "penalties": [1.0, 10.0],
+           "inner_folds": 3, "models": ["late", "modalities"], "usefulness": False}  # fmt: skip
+    expected = whole.run(**few)["models"]
+    files = []
+    for part in range(3):
+        files.append(parts.folder / f"part-{part}.tsv")
+        permute(**parts.tables(), settings=FusionSettings(**few, permutation_jobs=3), part=part,
+                out=files[-1])  # fmt: skip
+    rows = pd.concat([pd.read_csv(file, sep="\t") for file in files])
+    assert sorted(rows.loc[rows["model"] == "late", "permutation"]) == [0, 0, 0, *range(1, 12)]
+    found = parts.run(**few, permutation_jobs=3, nulls=files)["models"]
+    assert found == expected
+
+
 def test_unlabelled_people_are_told_in_one_sentence(make_study) -> None:
     study = make_study()
     (study.folder / "treatments.tsv").write_text(
