@@ -15,7 +15,8 @@ import numpy as np
 from commissure.fusion import audit
 from commissure.fusion.audit import Check, Procedure, check
 from commissure.fusion.blocks import CLINICAL, CONFOUNDS, MISSINGNESS, SITE, Block, Design
-from commissure.fusion.evaluation import Area, pair_shares
+from commissure.fusion.evaluation import Z_95, Area, calibration, pair_shares
+from commissure.fusion.logistic import sigmoid
 from commissure.fusion.panel import ModelSpec, fitted_panel
 from commissure.fusion.permutation import Null
 from commissure.fusion.preparation import has_block
@@ -162,6 +163,71 @@ def drawn_checks(
             + ("" if found >= FOUND else ": so few people would miss even that"),
         ),
     ]  # fmt: skip
+
+
+def beyond_confounds_check(
+    areas: Mapping[str, Mapping[str, Area]], primary: str, gap: Area | None
+) -> Check:
+    """Whether the main model tells more than age, sex and the quality of the measurement.
+
+    Parameters
+    ----------
+    areas, primary
+        As for :func:`baseline_checks`.
+    gap
+        Paired difference of the main model and the confounds model within site; None where there is
+        no such model.
+    """
+    question = "Does the main model tell more than the confounds alone?"
+    if gap is None or not math.isfinite(gap.value):
+        return check("beyond_confounds", question, None, "> 0", None, "there is no such model")
+    confounds = areas[CONFOUNDS]["within"]
+    told = (
+        f"the {primary} model exceeds the confounds by {gap.value:.2f} ({gap.ci_low:.2f} to "
+        f"{gap.ci_high:.2f}) on the same people"
+    )
+    suspicious = (
+        confounds.value > SUSPICIOUS and confounds.value - 0.5 > SURE * confounds.standard_error
+    )
+    passed: bool | None = True if gap.ci_low > 0 else False if suspicious else None
+    if passed is False:
+        told += ": what it tells may be age, sex, motion or noise and nothing else"
+    elif passed is None:
+        told += ": among so few people that may be chance"
+    return check("beyond_confounds", question, gap.value, "> 0", passed, told)
+
+
+def calibration_check(
+    rounds: Sequence[tuple[np.ndarray, np.ndarray]], y: np.ndarray, primary: str
+) -> Check:
+    """Whether the main model's probabilities are surer than they may be.
+
+    Parameters
+    ----------
+    rounds
+        Out-of-fold logit and fold of each person, per repeat.
+    y, primary
+        Labels (1, 0, others are left out) and the model's name.
+    """
+    slopes, errors = [], []
+    for logit, _ in rounds:
+        own = np.isfinite(logit) & (y >= 0)
+        slope, _ = calibration(y[own], sigmoid(logit[own]))
+        centred = logit[own] - logit[own].mean()
+        p = sigmoid(slope * centred) if math.isfinite(slope) else np.full(own.sum(), 0.5)
+        slopes.append(slope)
+        errors.append(1 / math.sqrt(max(float((p * (1 - p) * centred**2).sum()), 1e-12)))
+    slope, error = float(np.mean(slopes)), float(np.mean(errors))
+    question = "Are the probabilities surer than they may be?"
+    if not math.isfinite(slope):
+        return check("overconfidence", question, None, "1", None, "no slope could be fitted")
+    low, high = slope - Z_95 * error, slope + Z_95 * error
+    told = f"the calibration slope of the {primary} model is {slope:.2f} ({low:.2f} to {high:.2f})"
+    if high < 1:
+        told += ": its probabilities are too extreme and must not be read as such"
+    elif low > 1:
+        told += ": its probabilities are too modest"
+    return check("overconfidence", question, slope, "not below 1", high >= 1, told)
 
 
 def overlap_check(folds: Sequence[Fold], participants: np.ndarray) -> Check:

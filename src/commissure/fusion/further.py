@@ -114,6 +114,16 @@ def comparisons(
     return rows
 
 
+def gap_to(
+    name: str, design: Design, y: np.ndarray, main: str, scored: Mapping[str, Sequence[Scored]]
+) -> evaluation.Area | None:
+    """Paired difference of the main model and another within site; None where it is not there."""
+    if name not in scored or name == main:
+        return None
+    pairs = (_within(rounds_of(scored[one], len(y)), y, design.sites) for one in (main, name))
+    return evaluation.area_difference(*pairs)
+
+
 def decision_curve(
     y: np.ndarray, scored: Mapping[str, Sequence[Scored]], main: str
 ) -> dict[str, Any]:

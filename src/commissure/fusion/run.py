@@ -13,6 +13,7 @@ import numpy as np
 from commissure.errors import DatasetError
 from commissure.fusion import splits as split
 from commissure.fusion.blocks import (
+    CONFOUNDS,
     Design,
     build_design,
     check_people,
@@ -254,7 +255,7 @@ def _fit(
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.panel import model_specs, primary_name
     from commissure.fusion.permutation import null_areas
-    from commissure.fusion.scores import model_areas, model_record, out_of_fold
+    from commissure.fusion.scores import model_areas, model_record, out_of_fold, rounds_of
 
     design, y, question = study.design, study.y, study.question
     cautions = list(study.cautions)
@@ -302,6 +303,10 @@ def _fit(
         falsify.permuted_check(null),
         *falsify.drawn_checks(design, y, specs, primary, first, settings, spread),
         *falsify.baseline_checks(areas, primary),
+        falsify.beyond_confounds_check(
+            areas, primary, further.gap_to(CONFOUNDS, design, y, primary, scored)
+        ),
+        falsify.calibration_check(rounds_of(scored[primary], len(y)), y, primary),
         falsify.overlap_check(folds, design.participants),
         *falsify.audit_checks(design, y, main_spec, first, settings),
     ]

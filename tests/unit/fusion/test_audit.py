@@ -104,3 +104,50 @@ def test_a_baseline_fails_only_beyond_chance() -> None:
         own = {**areas, "confounds": {"within": Area(value, 0.0, 1.0, error)}}
         checks = {c["name"]: c["passed"] for c in baseline_checks(own, "late")}
         assert checks["confounds_only"] is expected
+
+
+def test_signal_that_is_only_motion_adds_nothing_to_the_confounds(make_study) -> None:
+    # methods C9, T5: motion differs by class, markers depend on motion only.
+    import json
+
+    import pandas as pd
+
+    study = make_study(n=120, d=0.0)
+    rng = np.random.default_rng(3)
+    people = pd.read_csv(study.folder / "participants.tsv", sep="\t", na_values="n/a")
+    resistant = (
+        pd.read_csv(study.folder / "treatments.tsv", sep="\t").groupby("participant_id").size() > 1
+    )
+    sick = people["participant_id"].isin(resistant[resistant].index).to_numpy()
+    motion = rng.normal(size=len(people)) + 2.0 * sick
+    path = study.folder / "markers.tsv"
+    table = pd.read_csv(path, sep="\t", na_values="n/a")
+    own = table["participant_id"].map(dict(zip(people["participant_id"], motion, strict=True)))
+    table.loc[table["marker"] == "fc", "value"] += 2.0 * own
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    people.assign(motion=motion).to_csv(
+        study.folder / "participants.tsv", sep="\t", index=False, na_rep="n/a"
+    )
+    metrics = study.run(
+        confounds=["motion"], permutations=0, models=["late", "modalities", "confounds"]
+    )
+    assert metrics["models"]["func"]["auc_within_site"]["value"] > 0.8
+    gap = next(row for row in metrics["comparisons"] if row["model"] == "confounds")["delong"]
+    assert gap["ci_low"] < 0.02
+    checks = json.loads((study.results / "falsification.json").read_text())["checks"]
+    found = {check["name"]: check["passed"] for check in checks}
+    assert found["confounds_only"] is False and found["beyond_confounds"] is False
+
+
+def test_logits_twice_too_large_are_called_overconfident() -> None:
+    # methods C9, T10: slope 0.5.
+    from commissure.fusion.falsification import calibration_check
+
+    rng = np.random.default_rng(4)
+    logit = rng.normal(size=600)
+    y = (rng.random(600) < 1 / (1 + np.exp(-logit))).astype(int)
+    fold = np.full(600, "1")
+    assert calibration_check([(logit, fold)], y, "late")["passed"] is True
+    found = calibration_check([(2 * logit, fold)], y, "late")
+    assert found["passed"] is False and found["value"] == pytest.approx(0.5, abs=0.12)
+    assert calibration_check([(logit / 3, fold)], y, "late")["passed"] is True
