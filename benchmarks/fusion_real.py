@@ -124,6 +124,9 @@ def main() -> None:
                 print(f"{name:7s}{combat:9s}{model:11s}" + "".join(f"{c:>24s}" for c in cells)
                       + (f"{p:8.4f}" if p is not None else f"{'n/a':>8s}")
                       + f"{record['n_positive']:>6d} of {record['n']}")  # fmt: skip
+            for row in metrics["site_classifier"]:
+                after = "" if row["after"] is None else f", {row['after']:.3f} after ComBat"
+                print(f"        AUC of the site from the markers: {row['before']:.3f}{after}")
             failed = [check["name"] for check in checks if check["passed"] is False]
             print(f"        checks that failed: {', '.join(failed) or 'none'}; "
                   f"{time.process_time() - start:.0f} CPU s", flush=True)  # fmt: skip

@@ -371,6 +371,17 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
             for row in metrics.get("missingness_patterns") or []
         ],
     )  # fmt: skip
+    add(
+        "How much of the site is in the markers",
+        "AUC of a classifier of the site in people left out; 0.5 is none. ComBat is learnt in the "
+        "training people of each fold.",
+        ["Modality", "As measured", "After ComBat"],
+        [
+            [words.capital(words.modality(row["modality"])), words.fixed(row["before"]),
+             words.fixed(row["after"])]
+            for row in metrics.get("site_classifier") or []
+        ],
+    )  # fmt: skip
     curve = metrics.get("learning_curve") or {}
     add(
         "Would more people help?",

@@ -235,3 +235,24 @@ def test_each_rule_can_be_lifted(make_study) -> None:
     complete = table["only people with all modalities"]
     assert complete["n"] < table["as declared"]["n"]
     assert table["without site north"]["words"] == "too few people are left"
+
+
+def test_the_site_is_told_before_combat_and_not_after() -> None:
+    from dataclasses import replace
+
+    from commissure.fusion.further import site_classifier
+
+    design, y, folds, spec = study(240, {"a": 0.0, "b": 0.0}, seed=9, columns=12)
+    south = design.sites == "S"
+    design.values[south, :12] += 1.0  # block a carries the site, b does not
+    marks = np.column_stack([~south, south]).astype(float)
+    values = np.hstack([design.values, marks])
+    blocks = tuple(replace(block, sites=(24, 25)) for block in spec.blocks)
+    design = replace(design, values=values)
+    rows = {
+        r["modality"]: r for r in site_classifier(design, y, replace(spec, blocks=blocks), folds)
+    }
+    assert rows["a"]["before"] > 0.95
+    assert rows["a"]["after"] == pytest.approx(0.5, abs=0.12)
+    assert rows["b"]["before"] == pytest.approx(0.5, abs=0.12)
+    assert site_classifier(design, y, spec, folds)[0]["after"] is None
