@@ -106,6 +106,7 @@ def test_a_baseline_fails_only_beyond_chance() -> None:
         assert checks["confounds_only"] is expected
 
 
+@pytest.mark.slow
 def test_signal_that_is_only_motion_adds_nothing_to_the_confounds(make_study) -> None:
     # methods C9, T5: motion differs by class, markers depend on motion only.
     import json

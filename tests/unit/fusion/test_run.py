@@ -81,6 +81,7 @@ def test_the_order_of_rows_changes_no_byte(make_study) -> None:
         assert filecmp.cmp(first.results / name, second.results / name, shallow=False), name
 
 
+@pytest.mark.slow
 def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
     from commissure.fusion.run import permute
     from commissure.fusion.settings import FusionSettings

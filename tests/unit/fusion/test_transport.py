@@ -50,6 +50,7 @@ def test_a_stored_model_says_what_it_said_before(plain_design, tmp_path) -> None
     assert (again.logits(X) == model.logits(X)).all()
 
 
+@pytest.mark.slow
 def test_two_freezes_are_the_same_bytes_and_hold_nobody(make_study) -> None:
     first, second = make_study("first"), make_study("second")
     few = {"repeats": 1, "permutations": 0, "models": ["late", "modalities"], "combat": "in_fold"}

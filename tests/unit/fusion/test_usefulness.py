@@ -218,6 +218,7 @@ def test_a_study_tells_all_of_it(fitted_study) -> None:
     assert 0 <= metrics["models"]["late"]["calibration_index"] < 0.5
 
 
+@pytest.mark.slow
 def test_each_rule_can_be_lifted(make_study) -> None:
     import pandas as pd
 
