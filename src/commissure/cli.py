@@ -258,5 +258,35 @@ def index(
             console.print(f"not used: {entry.scan}: {entry.note}", highlight=False)
 
 
+@app.command()
+def apply(
+    model: Annotated[Path, typer.Argument(help="Folder fusion/model of a finished run.")],
+    dataset: Annotated[
+        Path, typer.Argument(help="Output folder of a run on the new data, or its markers.tsv.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("apply"),
+    participants: Annotated[
+        Path | None, typer.Option(help="People's table; default: beside the markers.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the people with the outcome, if it is known.")
+    ] = None,
+    site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
+) -> None:
+    """Score new people by a frozen model, and show what differs in the new place."""
+    from commissure.fusion.apply import apply_model
+
+    with _readable():
+        apply_model(
+            model,
+            dataset,
+            out=out,
+            participants=participants,
+            label_column=label,
+            site_column=site,
+            say=typer.echo,
+        )
+
+
 if __name__ == "__main__":
     app()

@@ -1,6 +1,33 @@
 # REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv participants.tsv, the treatment history
 # OUTPUTS:          fusion/
 
+NULL_PARTS = settings.fusion.permutation_jobs
+NULL_PARTS = range(NULL_PARTS) if NULL_PARTS > 1 else []
+
+
+rule fusion_null:
+    """Run a part of the permutation test."""
+    input:
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        exclusions=out("exclusions.tsv"),
+        people=out("participants.tsv"),
+        treatments=study.treatments_file,
+    output:
+        work("fusion_null/part-{part}.tsv"),
+    log:
+        out("logs/fusion_null/part-{part}.log"),
+    benchmark:
+        out("benchmarks/fusion_null/part-{part}.tsv")
+    resources:
+        mem_mb=memory(2000),
+    params:
+        settings=settings.fusion.model_dump(mode="json"),
+        treatment_columns=settings.treatments.columns,
+        code=code("fusion/permute.py"),
+    script:
+        "../scripts/fusion/permute.py"
+
 
 rule fusion:
     """Fit and test the models; labels enter here and nowhere before."""
@@ -10,6 +37,7 @@ rule fusion:
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
         treatments=study.treatments_file,
+        nulls=expand(work("fusion_null/part-{part}.tsv"), part=NULL_PARTS),
     output:
         labels=out("fusion/labels.tsv"),
         splits=out("fusion/splits.tsv"),
@@ -17,6 +45,7 @@ rule fusion:
         metrics=out("fusion/metrics.json"),
         falsification=out("fusion/falsification.json"),
         importance=out("fusion/importance.tsv"),
+        model=directory(out("fusion/model")),
     log:
         log_of("fusion", batch=False),
     benchmark:

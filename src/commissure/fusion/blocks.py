@@ -189,8 +189,18 @@ def build_design(
     people = people.sort_values("participant_id", ignore_index=True)
     who = people["participant_id"].to_numpy(str)
     rows = markers[markers["participant_id"].isin(who)]
-    rows = baseline_rows(rows[np.isfinite(rows["value"].to_numpy(float))])
     cautions: list[str] = []
+    endless = int(np.isinf(rows["value"].to_numpy(float)).sum())
+    if endless:
+        cautions.append(f"{endless} marker values are infinite and count as missing.")
+    known = np.isfinite(rows["value"].to_numpy(float))
+    names = ["modality", "marker", "region"]
+    empty = set(rows[names].itertuples(index=False, name=None))
+    rows = rows[known]
+    empty -= set(rows[names].itertuples(index=False, name=None))
+    if empty:
+        cautions.append(f"{_some(empty)} no value in anybody: not used.")
+    rows = baseline_rows(rows)
     keys = ["participant_id", "modality", "marker", "region"]
     twice = int(rows.duplicated(keys).sum())
     if twice:
@@ -204,11 +214,25 @@ def build_design(
     parts = [wide.to_numpy(float).reshape(len(who), -1)]
     columns = [Column(str(key[0]), str(key[2]), str(key[1])) for key in list(wide.columns)]
     confound = np.array([role.get(column.marker) == "confound" for column in columns], dtype=bool)
-    names = sorted({c.modality for c, out in zip(columns, confound, strict=True) if not out})
+    modalities = sorted({c.modality for c, out in zip(columns, confound, strict=True) if not out})
+    still, copies = _idle_columns(parts[0])
+    told = {i: (columns[i].modality, columns[i].marker, columns[i].region) for i in still | copies}
+    if still:
+        cautions.append(f"{_some({told[i] for i in still})} one value in everybody: not used.")
+    if copies:
+        cautions.append(
+            f"{_some({told[i] for i in copies})} the values of another marker in everybody: "
+            "only the other is used."
+        )
     measured = {
-        name: [i for i, c in enumerate(columns) if c.modality == name and not confound[i]]
-        for name in names
+        name: [
+            i
+            for i, c in enumerate(columns)
+            if c.modality == name and not confound[i] and i not in told
+        ]
+        for name in modalities
     }
+    measured = {name: own for name, own in measured.items() if own}
 
     def add(block: str, table: pd.DataFrame) -> tuple[int, ...]:
         first = len(columns)
@@ -244,8 +268,30 @@ def build_design(
     blocks |= {name: Block(name, own) for name, own in baselines.items() if own}
     return Design(
         who, people["site"].to_numpy(str), np.concatenate(parts, axis=1), tuple(columns), blocks,
-        tuple(names), tuple(cautions),
+        tuple(measured), tuple(cautions),
     )  # fmt: skip
+
+
+def _idle_columns(values: np.ndarray) -> tuple[set[int], set[int]]:
+    """Columns with one value in everybody who has them, and copies of an earlier column."""
+    still, copies = set(), set()
+    seen: dict[bytes, int] = {}
+    for at, column in enumerate(values.T):
+        known = column[np.isfinite(column)]
+        if len(known) > 2 and np.ptp(known) == 0:
+            still.add(at)
+            continue
+        # Where values are few, equal ones are no sign of a copy.
+        if len(set(known.tolist())) > 5 and seen.setdefault(column.tobytes(), at) != at:
+            copies.add(at)
+    return still, copies
+
+
+def _some(markers: set[tuple[str, str, str]]) -> str:
+    """Name up to three markers, and count the rest: ``2 markers (a, b) have``."""
+    names = [" ".join(part for part in one if part) for one in sorted(markers)]
+    told = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")
+    return f"1 marker ({told}) has" if len(names) == 1 else f"{len(names)} markers ({told}) have"
 
 
 def _coded(

@@ -10,10 +10,8 @@ import numpy as np
 from commissure.fusion.evaluation import Area
 from commissure.fusion.panel import ModelSpec
 from commissure.fusion.permutation import REDUCTION, Null
+from commissure.fusion.sample_size import people_needed
 
-#: People needed for a shrinkage of 0.9 with 10 predictors at AUC 0.70 and a prevalence of 0.3
-#: (Riley et al. 2019, Stat Med 38:1276).
-RILEY_TEN_PREDICTORS = 810
 #: A half width of the interval above which no claim is made.
 WIDE = 0.10
 
@@ -24,6 +22,7 @@ def reading_cautions(
     specs: Sequence[ModelSpec],
     primary: str,
     n: int,
+    n_positive: int,
 ) -> list[str]:
     """What a reader of the primary result must know.
 
@@ -35,8 +34,8 @@ def reading_cautions(
         Permutation results by model; empty where none were asked for.
     specs, primary
         The models.
-    n
-        People with a label.
+    n, n_positive
+        People with a label, and with the positive one.
     """
     told = []
     main = areas[primary]["within"]
@@ -47,10 +46,11 @@ def reading_cautions(
             f"within site reaches {half:.2f} to either side, from {main.ci_low:.2f} to "
             f"{main.ci_high:.2f}."
         )
-    if n < RILEY_TEN_PREDICTORS:
+    needed = people_needed(0.70, n_positive / n, 10)["needed"]
+    if n < needed:
         told.append(
-            f"A model of only 10 predictors with an AUC of 0.70 asks for about "
-            f"{RILEY_TEN_PREDICTORS} people (Riley et al. 2019); here are {n}."
+            f"A model of only 10 predictors with an AUC of 0.70 asks for about {needed} people "
+            f"(Riley et al. 2019); here are {n}."
         )
     null = nulls.get(primary)
     if null is not None and len(null.permuted):

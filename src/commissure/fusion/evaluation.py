@@ -110,9 +110,13 @@ def delong_variance(pairs: Pairs) -> float:
 
     Where not all pairs are compared, that of the U statistic weighted by the comparisons.
     """
-    rows, columns = pairs.compared.any(axis=1), pairs.compared.any(axis=0)
+    return _u_variance(pairs.won, pairs.compared)
+
+
+def _u_variance(won: np.ndarray, compared: np.ndarray) -> float:
+    rows, columns = compared.any(axis=1), compared.any(axis=0)
     n1, n0 = int(rows.sum()), int(columns.sum())
-    weight, won = pairs.compared[rows][:, columns], pairs.won[rows][:, columns]
+    weight, won = compared[rows][:, columns], won[rows][:, columns]
     value = won.sum() / weight.sum()
     deviation = (won - value * weight) * (n1 * n0 / weight.sum())
     return sum(
@@ -120,6 +124,65 @@ def delong_variance(pairs: Pairs) -> float:
         for part, size in ((deviation.mean(axis=1), n1), (deviation.mean(axis=0), n0))
         if size > 1
     )
+
+
+def area_difference(first: Sequence[Pairs], second: Sequence[Pairs]) -> Area:
+    """How much larger the first AUC is, with DeLong's paired 95 % interval.
+
+    Only pairs of people that both models compare are taken; the variance is the mean over the
+    repeats, as in :func:`area`.
+
+    Parameters
+    ----------
+    first, second
+        The comparisons of two models in the same repeats.
+    """
+    total, count, variances = 0.0, 0.0, []
+    for one, other in zip(first, second, strict=True):
+        both = one.compared * other.compared
+        if both.any():
+            gap = (one.won - other.won) * both
+            total, count = total + float(gap.sum()), count + float(both.sum())
+            variances.append(_u_variance(gap, both))
+    if not count:
+        return NO_AREA
+    value, error = total / count, math.sqrt(float(np.mean(variances)))
+    return Area(value, value - Z_95 * error, value + Z_95 * error, error)
+
+
+def corrected_t(differences: np.ndarray, test_share: float) -> dict[str, float]:
+    """Nadeau and Bengio's corrected t test of repeated cross-validation (2003, Mach Learn 52:239).
+
+    Training sets overlap, so the variance over folds alone is far too small:
+    ``t = mean / sqrt((1 / J + n_test / n_train) s^2)`` with ``J - 1`` degrees of freedom.
+
+    Parameters
+    ----------
+    differences
+        Difference between two models in each of J folds; NaN where a fold has none.
+    test_share
+        ``n_test / n_train``.
+
+    Returns
+    -------
+    dict
+        ``value ci_low ci_high p folds``; NaN with fewer than two folds.
+    """
+    from scipy.stats import t as student
+
+    own = np.asarray(differences, float)
+    own = own[np.isfinite(own)]
+    count = len(own)
+    if count < 2:
+        return {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan, "p": math.nan,
+                "folds": count}  # fmt: skip
+    mean = float(own.mean())
+    error = math.sqrt((1 / count + test_share) * float(own.var(ddof=1)))
+    reach = float(student.ppf(0.975, count - 1)) * error
+    p = 1.0 if error == 0 and mean == 0 else 2 * float(
+        student.sf(abs(mean) / max(error, 1e-300), count - 1)
+    )  # fmt: skip
+    return {"value": mean, "ci_low": mean - reach, "ci_high": mean + reach, "p": p, "folds": count}
 
 
 def _bound_of_perfection(n1: int, n0: int) -> float:
@@ -196,3 +259,52 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, f
     _, weights = ridge_logistic(design, labels[:, None].astype(float), np.array([1e-6]))
     slope = float(weights[0, 0]) / spread
     return (slope if abs(weights[0, 0]) < 50 else math.nan), intercept
+
+
+#: Share of the people in a neighbourhood of the calibration curve.
+SPAN = 0.75
+
+
+def calibration_curve(
+    labels: np.ndarray, probabilities: np.ndarray, at: np.ndarray | None = None
+) -> np.ndarray:
+    """Observed frequency at predicted probabilities, by local linear regression.
+
+    Tricube weights over the nearest :data:`SPAN` of the people (loess of degree one; Austin and
+    Steyerberg 2014, Stat Med 33:517).
+
+    Parameters
+    ----------
+    labels, probabilities
+        Shape (people,).
+    at
+        Predictions at which the curve is wanted; those of the people by default.
+    """
+    at = probabilities if at is None else at
+    near = max(2, math.ceil(SPAN * len(labels)))
+    apart = np.abs(at[:, None] - probabilities[None, :])
+    reach = np.maximum(np.partition(apart, near - 1, axis=1)[:, near - 1 : near], 1e-9)
+    weight = np.clip(1 - (apart / (1.0001 * reach)) ** 3, 0, None) ** 3
+    total = weight.sum(axis=1)
+    mean_p = weight @ probabilities / total
+    mean_y = weight @ labels / total
+    spread = weight @ probabilities**2 / total - mean_p**2
+    slope = weight @ (probabilities * labels) / total - mean_p * mean_y
+    slope = np.where(spread > 1e-12, slope / np.maximum(spread, 1e-12), 0.0)
+    return np.clip(mean_y + slope * (at - mean_p), 0.0, 1.0)
+
+
+def calibration_index(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Integrated calibration index: mean distance of prediction and curve (Austin 2019)."""
+    if len(labels) < 10:
+        return math.nan
+    return float(np.abs(calibration_curve(labels, probabilities) - probabilities).mean())
+
+
+def net_benefit(
+    labels: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray
+) -> np.ndarray:
+    """Net benefit ``TP / n - FP / n * t / (1 - t)`` at each threshold (Vickers and Elkin 2006)."""
+    chosen = probabilities[None, :] >= thresholds[:, None]
+    odds = thresholds / (1 - thresholds)
+    return (chosen * labels).mean(axis=1) - odds * (chosen * (1 - labels)).mean(axis=1)

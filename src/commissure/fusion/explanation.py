@@ -13,30 +13,35 @@ from commissure.fusion.panel import Model
 Key = tuple[str, str, str, str]
 
 
-def marker_patterns(model: BlockModel, values: np.ndarray) -> Mapping[int, float]:
-    """Correlation of every marker with the model's logit, by column number.
+def haufe_patterns(model: BlockModel, values: np.ndarray) -> np.ndarray:
+    """Correlation of every kept column with the model's logit, shape (kept columns, labellings).
 
-    The activation pattern of Haufe et al. (2014, NeuroImage 87:96) for markers of unit variance.
-    A weight may serve to cancel noise; a pattern says how the marker differs with the logit.
+    The activation pattern of Haufe et al. (2014, NeuroImage 87:96), ``A = Cov(x, s) / Var(s)``, for
+    markers and scores of unit variance. A weight may serve to cancel noise; a pattern says how the
+    marker differs with the logit.
 
     Parameters
     ----------
     model
-        Fitted to one labelling.
+        A fitted model.
     values
         The training people, shape (people, columns).
     """
-    prepared = model.transform(values)
-    logit = model.logits(values)[:, 0]
-    known = np.isfinite(logit)
-    prepared, logit = prepared[known], logit[known] - logit[known].mean()
+    prepared = model.prepared_markers(values)
+    logit = model.logits(values)
+    known = np.isfinite(logit[:, 0])
     # A block that a person lacks is 0 throughout; he tells nothing of its markers.
-    patterns = {}
-    for at, (_, column) in enumerate(model.kept_columns()):
-        marker = prepared[:, at] - prepared[:, at].mean()
-        norm = np.sqrt((marker**2).sum() * (logit**2).sum())
-        patterns[column] = float(marker @ logit / norm) if norm > 0 else 0.0
-    return patterns
+    prepared, logit = prepared[known], logit[known]
+    prepared, logit = prepared - prepared.mean(axis=0), logit - logit.mean(axis=0)
+    norm = np.sqrt((prepared**2).sum(axis=0)[:, None] * (logit**2).sum(axis=0))
+    return np.where(norm > 0, prepared.T @ logit / np.where(norm > 0, norm, 1.0), 0.0)
+
+
+def marker_patterns(model: BlockModel, values: np.ndarray) -> Mapping[int, float]:
+    """Patterns of the first labelling by column number."""
+    patterns = haufe_patterns(model, values)[:, 0]
+    columns = (column for _, column in model.kept_columns())
+    return {column: float(one) for column, one in zip(columns, patterns, strict=True)}
 
 
 class Explanation:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from commissure.fusion.blocks import CONFOUNDS, MISSINGNESS, SITE, Block, Design
-from commissure.fusion.evaluation import Area, pair_shares
+from commissure.fusion import audit
+from commissure.fusion.audit import Check, Procedure, check
+from commissure.fusion.blocks import CLINICAL, CONFOUNDS, MISSINGNESS, SITE, Block, Design
+from commissure.fusion.evaluation import Z_95, Area, calibration, pair_shares
+from commissure.fusion.logistic import sigmoid
 from commissure.fusion.panel import ModelSpec, fitted_panel
 from commissure.fusion.permutation import Null
 from commissure.fusion.preparation import has_block
@@ -29,20 +31,24 @@ DRAWS = 10
 PLANTED_D = 3.0
 #: AUC within site at which the planted difference counts as found.
 FOUND = 0.70
-
-Check = dict[str, Any]
+#: Standard errors above 0.5 from which a baseline's AUC is no chance event in any of many studies.
+SURE = 3.3
+#: Changed labellings and markers in the audit of each study.
+AUDIT_TRIALS = 4
+#: Markers that the planted leak selects.
+SELECTED = 10
 
 
 def permuted_check(null: Null | None) -> Check:
     """Labels that mean nothing must give chance."""
     question = "Does the procedure find something in labels permuted within site?"
     if null is None or not len(null.permuted):
-        return _check("permuted_labels", question, None, "0.50", None,
+        return check("permuted_labels", question, None, "0.50", None,
                       "no permutation was asked for (fusion.permutations)")  # fmt: skip
     mean, spread = float(null.permuted.mean()), float(null.permuted.std())
     band = 0.01 + 3 * spread / math.sqrt(len(null.permuted))
     passed = abs(mean - 0.5) <= band
-    return _check(
+    return check(
         "permuted_labels", question, mean, f"0.50 +- {band:.3f}", passed,
         f"{len(null.permuted)} permutations give a mean AUC of {mean:.3f} (SD {spread:.3f}), "
         + ("that of chance" if passed else "which chance does not: there is a leak"),
@@ -72,9 +78,9 @@ def baseline_checks(areas: Mapping[str, Mapping[str, Area]], primary: str) -> li
             else ": the labels are spread unevenly over sites, so pooled AUCs mean little; read "
             "those within site"
         )
-        checks.append(_check("site_only", question, value, f"<= {SUSPICIOUS:.2f}", even, told))
+        checks.append(check("site_only", question, value, f"<= {SUSPICIOUS:.2f}", even, told))
     else:
-        checks.append(_check("site_only", question, None, f"<= {SUSPICIOUS:.2f}", None,
+        checks.append(check("site_only", question, None, f"<= {SUSPICIOUS:.2f}", None,
                              "there is one site, or the model was not asked for"))  # fmt: skip
     for name, question, subject in (
         (CONFOUNDS, "Do age, sex, motion, noise and head size alone tell the labels apart?",
@@ -89,16 +95,16 @@ def baseline_checks(areas: Mapping[str, Mapping[str, Area]], primary: str) -> li
                 if name == MISSINGNESS
                 else "there is no such model"
             )
-            checks.append(_check(key, question, None, f"<= {SUSPICIOUS:.2f}", None, why))
+            checks.append(check(key, question, None, f"<= {SUSPICIOUS:.2f}", None, why))
             continue
         area = areas[name]["within"]
         passed: bool | None = area.value <= SUSPICIOUS
         told = f"{subject} {area.value:.2f} within site, the {primary} model {main:.2f}"
-        if not passed and area.ci_low <= 0.5:
+        if not passed and not area.value - 0.5 > SURE * area.standard_error:
             passed, told = None, f"{told}; among so few people that may be chance"
         elif not passed:
             told += ": part of the result may be theirs"
-        checks.append(_check(key, question, area.value, f"<= {SUSPICIOUS:.2f}", passed, told))
+        checks.append(check(key, question, area.value, f"<= {SUSPICIOUS:.2f}", passed, told))
     return checks
 
 
@@ -143,13 +149,13 @@ def drawn_checks(
     band = 0.01 + 3.5 * spread / math.sqrt(DRAWS)
     passed = abs(mean - 0.5) <= band
     return [
-        _check(
+        check(
             "noise_features", "Does it find something where every marker is noise?", mean,
             f"0.50 +- {band:.2f}", passed,
             f"with noise in place of all markers the {primary} model reaches {mean:.2f} (mean of "
             f"{DRAWS} draws)" + ("" if passed else ", which chance does not: there is a leak"),
         ),
-        _check(
+        check(
             "planted_signal", "Is a difference found that was planted in noise?", found,
             f">= {FOUND:.2f}", found >= FOUND,
             f"a difference of {PLANTED_D:g} SD, spread over {len(largest.columns)} noise markers "
@@ -159,6 +165,71 @@ def drawn_checks(
     ]  # fmt: skip
 
 
+def beyond_confounds_check(
+    areas: Mapping[str, Mapping[str, Area]], primary: str, gap: Area | None
+) -> Check:
+    """Whether the main model tells more than age, sex and the quality of the measurement.
+
+    Parameters
+    ----------
+    areas, primary
+        As for :func:`baseline_checks`.
+    gap
+        Paired difference of the main model and the confounds model within site; None where there is
+        no such model.
+    """
+    question = "Does the main model tell more than the confounds alone?"
+    if gap is None or not math.isfinite(gap.value):
+        return check("beyond_confounds", question, None, "> 0", None, "there is no such model")
+    confounds = areas[CONFOUNDS]["within"]
+    told = (
+        f"the {primary} model exceeds the confounds by {gap.value:.2f} ({gap.ci_low:.2f} to "
+        f"{gap.ci_high:.2f}) on the same people"
+    )
+    suspicious = (
+        confounds.value > SUSPICIOUS and confounds.value - 0.5 > SURE * confounds.standard_error
+    )
+    passed: bool | None = True if gap.ci_low > 0 else False if suspicious else None
+    if passed is False:
+        told += ": what it tells may be age, sex, motion or noise and nothing else"
+    elif passed is None:
+        told += ": among so few people that may be chance"
+    return check("beyond_confounds", question, gap.value, "> 0", passed, told)
+
+
+def calibration_check(
+    rounds: Sequence[tuple[np.ndarray, np.ndarray]], y: np.ndarray, primary: str
+) -> Check:
+    """Whether the main model's probabilities are surer than they may be.
+
+    Parameters
+    ----------
+    rounds
+        Out-of-fold logit and fold of each person, per repeat.
+    y, primary
+        Labels (1, 0, others are left out) and the model's name.
+    """
+    slopes, errors = [], []
+    for logit, _ in rounds:
+        own = np.isfinite(logit) & (y >= 0)
+        slope, _ = calibration(y[own], sigmoid(logit[own]))
+        centred = logit[own] - logit[own].mean()
+        p = sigmoid(slope * centred) if math.isfinite(slope) else np.full(own.sum(), 0.5)
+        slopes.append(slope)
+        errors.append(1 / math.sqrt(max(float((p * (1 - p) * centred**2).sum()), 1e-12)))
+    slope, error = float(np.mean(slopes)), float(np.mean(errors))
+    question = "Are the probabilities surer than they may be?"
+    if not math.isfinite(slope):
+        return check("overconfidence", question, None, "1", None, "no slope could be fitted")
+    low, high = slope - Z_95 * error, slope + Z_95 * error
+    told = f"the calibration slope of the {primary} model is {slope:.2f} ({low:.2f} to {high:.2f})"
+    if high < 1:
+        told += ": its probabilities are too extreme and must not be read as such"
+    elif low > 1:
+        told += ": its probabilities are too modest"
+    return check("overconfidence", question, slope, "not below 1", high >= 1, told)
+
+
 def overlap_check(folds: Sequence[Fold], participants: np.ndarray) -> Check:
     """Nobody may be in training and test at once."""
     shared = {
@@ -166,7 +237,7 @@ def overlap_check(folds: Sequence[Fold], participants: np.ndarray) -> Check:
         for fold in folds
         for name in np.intersect1d(participants[fold.train], participants[fold.test])
     }
-    return _check(
+    return check(
         "people_in_two_folds", "Is anybody in training and test at once?", len(shared), "0",
         not shared,
         f"{len(folds)} divisions were compared; "
@@ -200,10 +271,93 @@ def _area(
     return float(shares[0])
 
 
-def _check(
-    name: str, question: str, value: float | None, expected: str, passed: bool | None, words: str
+def own_procedure(spec: ModelSpec, settings: FusionSettings) -> Procedure:
+    """The study's own way to a prediction, as the audit takes it."""
+
+    def procedure(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        model = fitted_panel([spec], values[fold.train], labels[fold.train], settings=settings)
+        return model[spec.name].logits(values[fold.test])[:, 0]
+
+    return procedure
+
+
+def audit_checks(
+    design: Design,
+    labels: np.ndarray,
+    spec: ModelSpec,
+    folds: Sequence[Fold],
+    settings: FusionSettings,
+) -> list[Check]:
+    """Audit the procedure and the tables of a study, and the audit by leaks that are planted.
+
+    Parameters
+    ----------
+    design, labels
+        The study.
+    spec
+        The model whose result is the study's.
+    folds
+        Divisions; the first one is audited.
+    settings
+        The settings.
+    """
+    own = own_procedure(spec, settings)
+    used = [design.columns[at].marker for name in (CLINICAL, CONFOUNDS) if name in design.blocks
+            for at in design.blocks[name].columns]  # fmt: skip
+    return [
+        *audit.procedure_checks(
+            own, design.values, labels, folds[0], seed=settings.seed, trials=AUDIT_TRIALS
+        ),
+        _planted_leaks(design, labels, own, spec, folds[0], settings.seed),
+        audit.label_copy_check(design, labels),
+        audit.repeated_people_check(design),
+        audit.post_outcome_check(settings.allow_post_outcome, [n.split("=")[0] for n in used]),
+    ]
+
+
+def _planted_leaks(
+    design: Design, labels: np.ndarray, own: Procedure, spec: ModelSpec, fold: Fold, seed: int
 ) -> Check:
-    return {
-        "name": name, "question": question, "value": value, "expected": expected,
-        "passed": passed, "words": words,
-    }  # fmt: skip
+    """Make the study's own procedure leak in two ways; the audit must find both.
+
+    The markers are drawn, with a difference planted in each block: a model that finds nothing in a
+    study listens to nothing, and then no leak can change what it says.
+    """
+    columns = [at for block in spec.blocks for at in block.columns]
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 16]))
+    drawn = design.values.copy()
+    drawn[:, columns] = rng.standard_normal((len(drawn), len(columns)))
+    for block in spec.blocks:
+        shift = PLANTED_D / math.sqrt(len(block.columns)) * (labels == 1)
+        drawn[:, list(block.columns)] += shift[:, None]
+    drawn[~np.isfinite(design.values)] = np.nan
+
+    def selecting(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        gap = np.nanmean(values[labels == 1], axis=0) - np.nanmean(values[labels == 0], axis=0)
+        size = np.abs(gap / np.maximum(np.nanstd(values, axis=0), 1e-300))[columns]
+        best = np.argsort(-np.nan_to_num(size))[: min(SELECTED, (len(columns) + 1) // 2)]
+        values = values.copy()
+        values[:, np.setdiff1d(columns, np.array(columns)[best])] = np.nan
+        return own(values, labels, fold)
+
+    def ranking(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        values = values.copy()
+        values[:, columns] = rankdata(values[:, columns], axis=0, nan_policy="omit")
+        return own(values, labels, fold)
+
+    import warnings
+
+    from scipy.stats import rankdata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns that nobody has
+        options = {"seed": seed, "trials": AUDIT_TRIALS}
+        by_label = audit.sees_test_labels(selecting, drawn, labels, fold, **options)
+        by_people = audit.sees_other_people(ranking, drawn, labels, fold, **options)
+    found = int(by_label > 0) + int(by_people > 0)
+    return check(
+        "planted_leaks", "Are leaks found that were planted in the procedure?", found, "2",
+        found == 2,
+        "markers were selected by the labels of everybody, and ranked among everybody, before the "
+        f"folds; the audit found {found} of the 2 leaks",
+    )  # fmt: skip

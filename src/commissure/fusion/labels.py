@@ -132,6 +132,13 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             wanted=f"two of {sorted(set(values.dropna()))[:10]}",
             mend="Set fusion.label.positive and fusion.label.negative in config.yaml",
         )
+    for value, label in _typing_errors(values, asked):
+        raise ConfigError(
+            f"participants.tsv, {name}",
+            found=f"'{value}' occurs ({int((values == value).sum())} people)",
+            wanted=f"'{label}', or a word that is not so like it",
+            mend=f"Correct the column {name}",
+        )
     rows = []
     groups = participants["group"] if "group" in participants else [None] * len(participants)
     for who, value, group in zip(participants["participant_id"], values, groups, strict=True):
@@ -143,6 +150,20 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             told = "n/a" if value is None else value
             rows.append((str(who), INDETERMINATE, f"{name} is {told}"))
     return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
+
+
+def _typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, str]]:
+    """Values that are nearly, but not quite, one of the two labels, with that label."""
+    from difflib import SequenceMatcher
+
+    found = []
+    for value in sorted(set(values.dropna()) - set(asked)):
+        plain = value.strip().casefold()
+        for label in asked:
+            like = SequenceMatcher(None, plain, label.casefold()).ratio()
+            if plain == label.casefold() or (len(label) > 4 and like > 0.85):
+                found.append((value, label))
+    return found
 
 
 def is_control(group: Any) -> bool:

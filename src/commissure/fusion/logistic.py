@@ -18,6 +18,8 @@ Solver = Literal["newton", "one_step"]
 
 #: Newton stops when no coordinate moves by more than this.
 TOLERANCE = 1e-8
+#: Newton by conjugate gradients stops when the loss can fall by about half of this.
+DECREMENT = 1e-18
 MAX_STEPS = 60
 #: Numbers in the stack of Hessians that is held at once (64 MB).
 STACK = 8_000_000
@@ -144,12 +146,26 @@ class Axes:
     ----------
     scores
         Training people, shape (people, axes).
-    rotation
-        Columns to axes, shape (columns, axes): ``new @ rotation`` are new people's scores.
+    basis
+        From columns to axes, shape (columns, axes); with ``design`` from training people to axes,
+        shape (people, axes).
+    design
+        The training people where they are fewer than the columns, else None: what leads to the
+        axes is then never written out for every column.
     """
 
     scores: np.ndarray
-    rotation: np.ndarray
+    basis: np.ndarray
+    design: np.ndarray | None = None
+
+    def project(self, new: np.ndarray) -> np.ndarray:
+        """Scores of people on the axes, from their columns."""
+        return new @ self.basis if self.design is None else (new @ self.design.T) @ self.basis
+
+    def column_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of the columns, shape (columns, models), from those of the axes."""
+        own = self.basis @ weights.T
+        return own if self.design is None else self.design.T @ own
 
 
 def axes_of(design: np.ndarray) -> Axes:
@@ -157,13 +173,17 @@ def axes_of(design: np.ndarray) -> Axes:
     people, columns = design.shape
     if not people or not columns:
         return Axes(np.zeros((people, 0)), np.zeros((columns, 0)))
+    from scipy.linalg.blas import dsyrk
+
     wide = columns > people
-    gram = design @ design.T if wide else design.T @ design
-    value, vector = np.linalg.eigh(gram)
+    # The lower triangle is all that eigh reads; BLAS sees the rows of numpy as columns.
+    gram = dsyrk(1.0, design.T, trans=int(wide), lower=1)
+    value, vector = np.linalg.eigh(gram, UPLO="L")
     kept = value > 1e-10 * max(value[-1], 1e-300)
     value, vector = value[kept], vector[:, kept]
-    rotation = design.T @ (vector / np.sqrt(value)) if wide else vector
-    return Axes(design @ rotation, rotation)
+    if wide:
+        return Axes(vector * np.sqrt(value), vector / np.sqrt(value), design)
+    return Axes(design @ vector, vector)
 
 
 def logistic_path(
@@ -188,16 +208,115 @@ def logistic_path(
     intercept, weights : numpy.ndarray
         Shapes (penalties, labellings) and (penalties, labellings, axes).
     """
-    labellings = labels.shape[1]
     if solver == "one_step":
         return _one_step(axes, labels, penalties)
-    intercept, weights = ridge_logistic(
-        axes.scores,
-        np.tile(labels, (1, len(penalties))),
-        np.repeat(np.asarray(penalties, float), labellings),
-    )
-    shape = (len(penalties), labellings)
-    return intercept.reshape(shape), weights.reshape(*shape, -1)
+    strengths = np.asarray(penalties, float)
+    size = (len(strengths), labels.shape[1])
+    intercept, weights = np.empty(size), np.empty((*size, axes.scores.shape[1]))
+    start = None
+    # From the strongest penalty down: each solution is a good start for the next.
+    for at in np.argsort(-strengths):
+        start = logistic_at(axes, labels, np.full(size[1], strengths[at]), start)
+        intercept[at], weights[at] = start
+    return intercept, weights
+
+
+def logistic_at(
+    axes: Axes,
+    labels: np.ndarray,
+    penalty: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit every labelling at a penalty of its own, all of them in the same products.
+
+    Newton's method; its linear systems are solved by conjugate gradients, preconditioned by the
+    diagonal that the Hessian has on these axes if everybody weighs the same. Nothing is factorised.
+
+    Parameters
+    ----------
+    axes, labels
+        The training people, and shape (people, labellings).
+    penalty
+        Shape (labellings,), positive.
+    start
+        Intercepts and weights to start from, as they are returned.
+
+    Returns
+    -------
+    intercept, weights : numpy.ndarray
+        Shapes (labellings,) and (labellings, axes). A labelling with one class gets its smoothed
+        base rate and zero weights.
+    """
+    people, labellings = labels.shape
+    full = np.column_stack([np.ones(people), axes.scores])
+    square = (full**2).sum(axis=0)[:, None]
+    beta = np.zeros((full.shape[1], labellings))
+    if start is None:
+        beta[0] = base_logit(labels)
+    else:
+        beta[0], beta[1:] = start[0], start[1].T
+    ones = labels.sum(axis=0)
+    active = np.flatnonzero((ones > 0) & (ones < people))
+    y, ridge, own = labels[:, active], _ridges(penalty[active], len(beta)), beta[:, active]
+    p = sigmoid(full @ own)
+    gradient = full.T @ (p - y) + ridge * own
+    for _ in range(MAX_STEPS):
+        weight = p * (1 - p)
+        metric = square * weight.mean(axis=0) + ridge
+        going = (gradient**2 / metric).sum(axis=0) > DECREMENT
+        if not going.all():
+            beta[:, active] = own
+            if not going.any():
+                break
+            active, y, ridge, own = active[going], y[:, going], ridge[:, going], own[:, going]
+            weight, metric, gradient = weight[:, going], metric[:, going], gradient[:, going]
+        step = _newton_step(full, weight, ridge, metric, gradient)
+        slope = (gradient * step).sum(axis=0)
+        for _ in range(30):
+            p = sigmoid(full @ (own + step))
+            gradient = full.T @ (p - y) + ridge * (own + step)
+            # The loss is convex: a slope that rises steeply at the end has gone over the bottom.
+            over = (gradient * step).sum(axis=0) > 0.5 * np.abs(slope)
+            if not over.any():
+                break
+            step[:, over] *= 0.5
+            slope[over] *= 0.5
+        own = own + step
+    beta[:, active] = own
+    return beta[0], beta[1:].T
+
+
+def _ridges(penalty: np.ndarray, size: int) -> np.ndarray:
+    ridge = np.repeat(penalty[None, :], size, axis=0)
+    ridge[0] = 1e-12
+    return ridge
+
+
+def _newton_step(
+    full: np.ndarray,
+    weight: np.ndarray,
+    ridge: np.ndarray,
+    metric: np.ndarray,
+    gradient: np.ndarray,
+) -> np.ndarray:
+    """Solve the Newton systems of all columns by preconditioned conjugate gradients."""
+    step = np.zeros_like(gradient)
+    rest = -gradient
+    lead = rest / metric
+    size = first = (rest * lead).sum(axis=0)
+    # Exact enough for convergence of order 1.5: the closer, the more digits.
+    wanted = np.clip(first, 1e-16, 1e-3) * first
+    for _ in range(len(gradient)):
+        image = full.T @ (weight * (full @ lead)) + ridge * lead
+        length = size / np.maximum((lead * image).sum(axis=0), 1e-300)
+        step += length * lead
+        rest -= length * image
+        scaled = rest / metric
+        size, before = (rest * scaled).sum(axis=0), size
+        if (size <= wanted).all():
+            break
+        lead = scaled + (size / np.maximum(before, 1e-300)) * lead
+    return step
 
 
 def _one_step(

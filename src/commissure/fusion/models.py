@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from commissure.fusion.blocks import Block
 from commissure.fusion.logistic import (
@@ -33,7 +35,18 @@ from commissure.fusion.splits import dealt_folds
 LEVEL_ONE_PENALTY = 1.0
 
 
-class BlockModel(ClassifierMixin, BaseEstimator):
+class TwoLabels(ClassifierMixin, BaseEstimator):
+    """What scikit-learn is told of the estimators: two labels, gaps allowed."""
+
+    def __sklearn_tags__(self) -> Any:
+        """The tags."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class BlockModel(TwoLabels):
     """Ridge logistic regression on one block, or on several side by side (early fusion).
 
     Every block has unit mean square norm after its preparation, so a block of 100 columns weighs
@@ -65,9 +78,9 @@ class BlockModel(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
         """Fit on the people with a label who have at least one of the blocks."""
-        X, labels, labelled, self.single_ = _labelled(X, y)
-        self.classes_ = np.array([0, 1])
-        self.n_features_in_ = X.shape[1]
+        X, labels, labelled, self.single_ = encoded_labels(self, X, y)
+        self.blocks_ = checked_blocks(self.blocks, X)
+        marks = np.where(labelled, 0, -1)
         penalties = np.asarray(self.penalties, float)
         inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed)
         present = self._present(X[labelled])
@@ -80,10 +93,10 @@ class BlockModel(ClassifierMixin, BaseEstimator):
             train = (inner != fold) & present
             if not test.any() or not train.any():
                 continue
-            prepared = self._prepared(X[everyone != fold], y[everyone != fold])
+            prepared = self._prepared(X[everyone != fold], marks[everyone != fold])
             axes = axes_of(self._stacked(prepared, X[labelled][train]))
             intercept, weights = logistic_path(axes, labels[train], penalties, self.solver)
-            scores = self._stacked(prepared, X[labelled][test]) @ axes.rotation
+            scores = axes.project(self._stacked(prepared, X[labelled][test]))
             logit = np.einsum("ir,lbr->lib", scores, weights) + intercept[:, None, :]
             logits[:, test] = logit
             evidence[:, test] = logit - base_logit(labels[train])
@@ -92,34 +105,34 @@ class BlockModel(ClassifierMixin, BaseEstimator):
         chosen = loss.argmin(axis=0)
         self.penalty_ = penalties[chosen]
         self.evidence_ = evidence[chosen, :, np.arange(labels.shape[1])].T
-        self.preparations_ = self._prepared(X, y)
+        self.preparations_ = self._prepared(X, marks)
         axes = axes_of(self._stacked(self.preparations_, X[labelled][present]))
         intercept, weights = logistic_path(axes, labels[present], penalties, self.solver)
         column = np.arange(labels.shape[1])
         self.intercept_ = intercept[chosen, column]
-        self.coef_ = axes.rotation @ weights[chosen, column].T
+        self.coef_ = axes.column_weights(weights[chosen, column])
         self.base_ = base_logit(labels[present])
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Logit of the positive label; NaN for people who have none of the blocks."""
-        return _squeezed(self.logits(X), self.single_)
+        return squeezed(self, X)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of both labels, shape (people, 2)."""
-        return _both(self, X)
+        return both_probabilities(self, X)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The more probable label; people without data get the negative one."""
-        return (self.decision_function(X) > 0).astype(int)
+        return named(self, self.decision_function(X) > 0)
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
         X = np.asarray(X, float)
-        logit = self.transform(X) @ self.coef_ + self.intercept_
+        logit = self.prepared_markers(X) @ self.coef_ + self.intercept_
         return np.where(self._present(X)[:, None], logit, np.nan)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    def prepared_markers(self, X: np.ndarray) -> np.ndarray:
         """The prepared blocks side by side."""
         return self._stacked(self.preparations_, np.asarray(X, float))
 
@@ -127,23 +140,23 @@ class BlockModel(ClassifierMixin, BaseEstimator):
         """Block and column number of each row of ``coef_``."""
         return [
             (block.name, column)
-            for block, prepared in zip(self.blocks, self.preparations_, strict=True)
+            for block, prepared in zip(self.blocks_, self.preparations_, strict=True)
             for column, kept in zip(block.columns, prepared.kept_, strict=True)
             if kept
         ]
 
     def _present(self, X: np.ndarray) -> np.ndarray:
-        return np.any([has_block(X, block) for block in self.blocks], axis=0)
+        return np.any([has_block(X, block) for block in self.blocks_], axis=0)
 
-    def _prepared(self, X: np.ndarray, y: np.ndarray) -> list[Preparation]:
-        return [Preparation(block).fit(X, y) for block in self.blocks]
+    def _prepared(self, X: np.ndarray, marks: np.ndarray) -> list[Preparation]:
+        return [Preparation(block).fit(X, marks) for block in self.blocks_]
 
     def _stacked(self, prepared: list[Preparation], X: np.ndarray) -> np.ndarray:
         parts = [one.transform(X) for one in prepared]
         return np.concatenate(parts, axis=1) / np.sqrt(len(parts))
 
 
-class _Combined(ClassifierMixin, BaseEstimator):
+class _Combined(TwoLabels):
     """What late fusion and stacking share: one model per block, joined by their evidence."""
 
     def __init__(
@@ -166,14 +179,16 @@ class _Combined(ClassifierMixin, BaseEstimator):
         ``fitted`` takes models of the blocks that were fitted on the same people, labels, penalties
         and folds, to save fitting them again.
         """
-        X, labels, _, self.single_ = _labelled(X, y)
-        self.classes_ = np.array([0, 1])
-        self.n_features_in_ = X.shape[1]
+        X, labels, labelled, self.single_ = encoded_labels(self, X, y)
+        self.blocks_ = checked_blocks(self.blocks, X)
+        table = np.full((len(X), labels.shape[1]), -1)
+        table[labelled] = labels
+        same = table[:, 0] if self.single_ else table
         self.models_ = list(fitted) if fitted is not None else [
             BlockModel(
                 (block,), self.penalties, self.inner_folds, self.seed, self.solver
-            ).fit(X, y)
-            for block in self.blocks
+            ).fit(X, same)
+            for block in self.blocks_
         ]  # fmt: skip
         evidence = np.stack([model.evidence_ for model in self.models_], axis=2)
         self.base_ = base_logit(labels)
@@ -182,15 +197,15 @@ class _Combined(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Logit of the positive label; NaN for people who have none of the blocks."""
-        return _squeezed(self.logits(X), self.single_)
+        return squeezed(self, X)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of both labels, shape (people, 2)."""
-        return _both(self, X)
+        return both_probabilities(self, X)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The more probable label; people without data get the negative one."""
-        return (self.decision_function(X) > 0).astype(int)
+        return named(self, self.decision_function(X) > 0)
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
@@ -274,19 +289,71 @@ def inner_fold_numbers(people: int, inner_folds: int, seed: int) -> np.ndarray:
     return dealt_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
 
 
-def _labelled(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    X, y = np.asarray(X, float), np.asarray(y)
+def encoded_labels(
+    model: Any, X: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Check what an estimator is fitted to, and tell labels from reference people.
+
+    Labels are 1 and 0, with -1 for reference people; or any two other values, the second of which
+    in their order is the positive one; or a table of 1, 0 and -1 with a labelling per column.
+
+    Returns
+    -------
+    X, labels, labelled, single
+        The values; zeros and ones of the labelled people, shape (people, labellings); who is
+        labelled; whether there is one labelling.
+
+    Raises
+    ------
+    ValueError
+        There are more than two labels, or the values are no finite table (gaps are allowed).
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] != 1:
+        X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan")
+        model.classes_ = np.array([0, 1])
+        labelled = y[:, 0] >= 0
+        return X, y[labelled].astype(float), labelled, False
     single = y.ndim == 1
-    table = y[:, None] if single else y
-    labelled = table[:, 0] >= 0
-    return X, table[labelled].astype(float), labelled, single
+    X, y = validate_data(model, X, y, dtype=float, ensure_all_finite="allow-nan")
+    check_classification_targets(y)
+    found = np.unique(y)
+    own = y.dtype.kind in "iuf" and set(found.tolist()) <= {-1, 0, 1}
+    if own and set(found.tolist()) != {-1, 1}:
+        model.classes_ = np.array([0, 1])
+        labelled = y >= 0
+        return X, y[labelled, None].astype(float), labelled, single
+    if len(found) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is multiclass: "
+            f"{len(found)} classes"
+        )
+    model.classes_ = found
+    return X, (y == found[-1])[:, None].astype(float), np.ones(len(y), dtype=bool), single
 
 
-def _squeezed(logits: np.ndarray, single: bool) -> np.ndarray:
-    return logits[:, 0] if single else logits
+def checked_blocks(blocks: Sequence[Block], X: np.ndarray) -> tuple[Block, ...]:
+    """The blocks, or one of all columns where none is named."""
+    return tuple(blocks) or (Block("all", tuple(range(X.shape[1]))),)
 
 
-def _both(model: Any, X: np.ndarray) -> np.ndarray:
+def squeezed(model: Any, X: np.ndarray) -> np.ndarray:
+    """Logits of checked values, without the axis of the labellings where there is one."""
+    check_is_fitted(model)
+    X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
+    logits = model.logits(X)
+    return logits[:, 0] if model.single_ else logits
+
+
+def named(model: Any, positive: np.ndarray) -> np.ndarray:
+    """The labels in the words of the fit."""
+    return model.classes_[np.minimum(positive.astype(int), len(model.classes_) - 1)]
+
+
+def both_probabilities(model: Any, X: np.ndarray) -> np.ndarray:
+    """Probabilities of both labels, shape (people, 2)."""
+    check_is_fitted(model)
+    X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
     p = sigmoid(model.logits(X)[:, 0])
     return np.column_stack([1 - p, p])
 

@@ -16,19 +16,21 @@ from commissure.fusion.blocks import (
     Block,
     Design,
 )
+from commissure.fusion.kernels import KernelFusion
 from commissure.fusion.logistic import Solver
 from commissure.fusion.models import BlockModel, LateFusion, StackedFusion
 from commissure.fusion.preparation import has_block
 from commissure.fusion.settings import FusionSettings
 
 Kind = Literal["fusion", "modality", "baseline"]
-Model = BlockModel | LateFusion | StackedFusion
+Model = BlockModel | LateFusion | StackedFusion | KernelFusion
 
 _FUSION_WORDS = {
     "late": "Mean of the calibrated logits of the modalities that a person has",
     "early": "One ridge logistic regression on all modalities, each block weighing the same",
     "stacked": "Ridge logistic regression with non-negative weights on the modalities' "
     "out-of-fold evidence",
+    "kernels": "Multiple-kernel learning: Gaussian kernels of the modalities, their weights learnt",
 }
 _BASELINE_WORDS = {
     CLINICAL: "No image: {columns}",
@@ -156,6 +158,8 @@ def fitted_panel(
     for spec in specs:
         if spec.name == "early":
             fitted[spec.name] = BlockModel(spec.blocks, *options).fit(X, y)
+        elif spec.name == "kernels":
+            fitted[spec.name] = KernelFusion(spec.blocks, *options).fit(X, y)
         elif spec.kind == "fusion":
             kind = LateFusion if spec.name == "late" else StackedFusion
             parts = [single(block) for block in spec.blocks]

@@ -52,19 +52,25 @@ class Null:
         return float((better + 1) / (len(self.permuted) + 1))
 
 
-def permuted_labels(labels: np.ndarray, sites: np.ndarray, count: int, seed: int) -> np.ndarray:
+def permuted_labels(
+    labels: np.ndarray, sites: np.ndarray, count: int, seed: int, first: int = 0
+) -> np.ndarray:
     """Labellings in columns, the observed one first; -1 stays where it is.
+
+    Permutation ``first + b`` depends on its number and the seed only, so that parts of the
+    permutations, each a job of its own, are together what one job would have made.
 
     Returns
     -------
     numpy.ndarray
         Shape (people, count + 1); every site keeps its numbers of ones and zeros.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 3]))
     table = np.repeat(labels[:, None], count + 1, axis=1)
-    for site in np.unique(sites):
-        rows = np.flatnonzero((sites == site) & (labels >= 0))
-        table[rows, 1:] = rng.permuted(table[rows, 1:], axis=0)
+    rows = [np.flatnonzero((sites == site) & (labels >= 0)) for site in np.unique(sites)]
+    for number in range(count):
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 3, first + number]))
+        for own in rows:
+            table[own, number + 1] = rng.permutation(table[own, 0])
     return table
 
 
@@ -73,6 +79,7 @@ def null_areas(
     labels: np.ndarray,
     specs: Sequence[ModelSpec],
     settings: FusionSettings,
+    first: int = 0,
 ) -> Mapping[str, Null]:
     """Run the reduced procedure on the observed and all permuted labels at once.
 
@@ -86,8 +93,10 @@ def null_areas(
         The models.
     settings
         ``permutations``, ``permutation_repeats``, folds, penalties and seed.
+    first
+        Number of the first permutation, where this is a part of them.
     """
-    table = permuted_labels(labels, design.sites, settings.permutations, settings.seed)
+    table = permuted_labels(labels, design.sites, settings.permutations, settings.seed, first)
     labelled = labels >= 0
     strata = np.char.add(np.where(labelled, "labelled ", "reference "), design.sites)
     total = {spec.name: np.zeros(table.shape[1]) for spec in specs}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -107,31 +108,63 @@ def _head_size_slopes(
     return slopes, mean
 
 
-def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> Any:
-    """ComBat and the sites it knows, or None where it has nothing to align."""
+@dataclass(frozen=True)
+class Alignment:
+    """What ComBat does to the columns of each site that it knows: a shift and a stretch.
+
+    Attributes
+    ----------
+    sites
+        Numbers of the sites, shape (sites,).
+    shift, stretch
+        Shape (sites, columns): ``value * stretch + shift``.
+    """
+
+    sites: np.ndarray
+    shift: np.ndarray
+    stretch: np.ndarray
+
+
+def _site_numbers(rows: np.ndarray, block: Block) -> np.ndarray:
+    """Number of each person's site; -1 for a site that has no column."""
+    marks = rows[:, list(block.sites)]
+    return np.where((marks > 0).any(axis=1), marks.argmax(axis=1), -1)
+
+
+def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> Alignment | None:
+    """ComBat for the sites with enough people, or None where it has nothing to align."""
     if not block.sites or not values.shape[1]:
         return None
-    site = rows[:, list(block.sites)].argmax(axis=1)
-    numbers, counts = np.unique(site, return_counts=True)
+    site = _site_numbers(rows, block)
+    numbers, counts = np.unique(site[site >= 0], return_counts=True)
     known = numbers[counts >= MIN_PER_SITE]
     if len(known) < 2:
         return None
     from combatlearn import ComBat
 
     own = np.isin(site, known)
-    model = ComBat(batch=site[own].astype(str), method="johnson").fit(values[own])
-    return model, known
+    with warnings.catch_warnings():
+        # A block of one column is only standardised by site; that is what is wanted of it.
+        warnings.filterwarnings("ignore", message="Only one feature")
+        model = ComBat(batch=site[own].astype(str), method="johnson").fit(values[own])
+    # Without covariates each site's correction is affine; two points of each column tell it.
+    low = values[own].mean(axis=0) - values[own].std(axis=0)
+    high = low + 2 * values[own].std(axis=0)
+    ends = []
+    for point in (low, high):
+        model.set_params(batch=known.astype(str))
+        ends.append(np.asarray(model.transform(np.tile(point, (len(known), 1)))))
+    stretch = (ends[1] - ends[0]) / (high - low)
+    return Alignment(known, ends[0] - stretch * low, stretch)
 
 
-def _harmonised(combat: Any, values: np.ndarray, rows: np.ndarray, block: Block) -> np.ndarray:
-    if combat is None or not len(values):
+def _harmonised(
+    alignment: Alignment | None, values: np.ndarray, rows: np.ndarray, block: Block
+) -> np.ndarray:
+    if alignment is None or not len(values):
         return values
-    model, known = combat
-    site = rows[:, list(block.sites)].argmax(axis=1)
-    own = np.isin(site, known) & has_block(rows, block)
-    if not own.any():
-        return values
-    values = values.copy()
-    model.set_params(batch=site[own].astype(str))
-    values[own] = np.asarray(model.transform(values[own]))
-    return values
+    site = _site_numbers(rows, block)
+    place = np.searchsorted(alignment.sites, site).clip(max=len(alignment.sites) - 1)
+    known = (alignment.sites[place] == site)[:, None]
+    aligned = values * alignment.stretch[place] + alignment.shift[place]
+    return np.where(known, aligned, values)

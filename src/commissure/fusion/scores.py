@@ -89,7 +89,7 @@ def out_of_fold(
 def model_areas(scored: Sequence[Scored], y: np.ndarray, sites: np.ndarray) -> dict[str, Area]:
     """The three areas of one model: ``within`` site, ``pooled``, and with the site ``left_out``."""
     site_folds = [one for one in scored if one.fold.scheme == LEAVE_SITE_OUT]
-    rounds = _rounds(scored, len(y))
+    rounds = rounds_of(scored, len(y))
     within = [(s, np.char.add(np.char.add(sites, "\t"), fold)) for s, fold in rounds]
     pooled = [(s, np.zeros(len(y))) for s, _ in rounds]
     left_out = []
@@ -112,8 +112,8 @@ def model_record(
     y: np.ndarray,
 ) -> dict[str, Any]:
     """The entry of a model in metrics.json; Brier score and calibration are means over repeats."""
-    briers, slopes, intercepts = [], [], []
-    rounds = _rounds(scored, len(y))
+    briers, slopes, intercepts, indices = [], [], [], []
+    rounds = rounds_of(scored, len(y))
     for logits, _ in rounds:
         own = np.isfinite(logits)
         p = sigmoid(logits[own])
@@ -121,6 +121,7 @@ def model_record(
         slope, intercept = evaluation.calibration(y[own], p)
         slopes.append(slope)
         intercepts.append(intercept)
+        indices.append(evaluation.calibration_index(y[own], p))
     known = np.isfinite(rounds[0][0])
     return {
         "kind": spec.kind,
@@ -131,6 +132,7 @@ def model_record(
         "brier": _mean(briers),
         "calibration_slope": _mean(slopes),
         "calibration_intercept": _mean(intercepts),
+        "calibration_index": _mean(indices),
         "p_permutation": None if null is None else null.p,
         "n": int(known.sum()),
         "n_positive": int((y[known] == 1).sum()),
@@ -138,7 +140,7 @@ def model_record(
     }
 
 
-def _rounds(scored: Sequence[Scored], people: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def rounds_of(scored: Sequence[Scored], people: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Logit and fold of every person, one pair of arrays per repeat of the cross-validation."""
     rounds: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for one in scored:

@@ -7,7 +7,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ModelName = Literal[
-    "modalities", "early", "late", "stacked", "clinical", "confounds", "site", "missingness"
+    "modalities",
+    "early",
+    "late",
+    "stacked",
+    "kernels",
+    "clinical",
+    "confounds",
+    "site",
+    "missingness",
 ]
 
 
@@ -16,10 +24,10 @@ class LabelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Literal["treatments", "column"] = Field(
+    source: Literal["treatments", "depression", "column"] = Field(
         default="treatments",
-        description="treatments: by the TRRIP rules from the treatment history; "
-        "column: a column of the participants table.",
+        description="treatments: by the TRRIP rules from the treatment history; depression: by "
+        "adequate trials of antidepressants in it; column: a column of the participants table.",
     )
     column: str | None = Field(
         default=None, description="The participants' column that holds the label (source: column)."
@@ -71,6 +79,22 @@ class TrripSettings(BaseModel):
     )
 
 
+class DepressionSettings(BaseModel):
+    """Thresholds of treatment resistance in depression."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_weeks_at_dose: float = Field(
+        default=6, gt=0, description="Weeks at an adequate dose of an adequate trial."
+    )
+    min_reduction: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of the score that a response takes away."
+    )
+    min_failed_drugs: int = Field(
+        default=2, ge=1, description="Different antidepressants that must have failed."
+    )
+
+
 class FusionSettings(BaseModel):
     """The classifier and the attempts to prove it wrong."""
 
@@ -78,6 +102,7 @@ class FusionSettings(BaseModel):
 
     label: LabelSettings = LabelSettings()
     trrip: TrripSettings = TrripSettings()
+    depression: DepressionSettings = DepressionSettings()
     models: list[ModelName] = Field(
         default=[
             "late", "early", "stacked", "modalities",
@@ -85,7 +110,7 @@ class FusionSettings(BaseModel):
         ],
         description="Models to fit; modalities stands for one model of each modality.",
     )  # fmt: skip
-    primary: Literal["late", "early", "stacked"] = Field(
+    primary: Literal["late", "early", "stacked", "kernels"] = Field(
         default="late",
         description="The fused model whose result is the study's result; declared beforehand.",
     )
@@ -139,5 +164,16 @@ class FusionSettings(BaseModel):
         ge=1,
         description="Repeats of the cross-validation in each permutation; the reported p is that "
         "of this reduced procedure.",
+    )
+    permutation_jobs: int = Field(
+        default=1,
+        ge=1,
+        description="Jobs over which the permutations are spread; more than 1 pays with many "
+        "people, markers or slow models.",
+    )
+    usefulness: bool = Field(
+        default=True,
+        description="Shares of the modalities, stability of the markers, learning curve and the "
+        "result under each exclusion rule; they take about as long as all else.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of folds, permutations and noise.")

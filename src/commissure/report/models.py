@@ -127,6 +127,7 @@ def models(results: Results, people: Cohort) -> dict[str, Any]:
         "forest": _forest(own),
         "curves": _curves(results, people, main),
         "importance": _importance(results.tables["fusion/importance.tsv"], main),
+        "tables": _tables(metrics, main),
         "sites": [
             {
                 "site": site,
@@ -316,6 +317,103 @@ def _importance(table: pd.DataFrame, main: str | None, most: int = 15) -> dict[s
             for row in shares.to_dict("records")
         ],
     }
+
+
+def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]]:
+    """What stands beside the result: one table a question; empty ones are left out."""
+    tables = []
+
+    def add(title: str, note: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        if rows:
+            tables.append({"title": title, "note": note, "head": head, "rows": rows})
+
+    add(
+        "What each modality adds",
+        "Shares add up to the AUC within site minus 0.5 (Shapley values: the gain from each one, "
+        "averaged over all orders of adding them). Intervals by bootstrap of the people.",
+        ["Modality", "Share", "Alone", "Lost without it", "Added to clinical", "Lost if shuffled"],
+        [
+            [words.capital(words.modality(row["name"])), area_words(row["shapley"]),
+             area_words(row["alone"]), area_words(row["lost_without_it"]),
+             area_words(row["added_to_clinical"]), words.fixed(row["permutation_importance"])]
+            for row in metrics.get("modalities") or []
+        ],
+    )  # fmt: skip
+    add(
+        f"Is {main} better than the others?",
+        "Difference in AUC within site on the same people: DeLong’s paired interval, and Nadeau "
+        "and Bengio’s over the folds, corrected for training sets that overlap.",
+        ["Compared with", "Difference (DeLong)", "Difference (folds)", "p (folds)"],
+        [
+            [row["model"], area_words(row["delong"]), area_words(row["nadeau_bengio"]),
+             words.p_value(row["nadeau_bengio"].get("p")).removeprefix("= ")]
+            for row in metrics.get("comparisons") or []
+        ],
+    )  # fmt: skip
+    add(
+        "The result under other exclusions",
+        f"AUC within site of {main}, one repeat of the cross-validation in the same folds.",
+        ["People", "AUC within site", "n"],
+        [
+            [words.capital(row["what"]),
+             row["words"] if row.get("words", "").startswith("too few")
+             else area_words(row["auc_within_site"]), f"{row['n']} ({row['n_positive']})"]
+            for row in metrics.get("exclusion_sensitivity") or []
+        ],
+    )  # fmt: skip
+    add(
+        "The result by what people have",
+        f"Predictions of {main} among people with the same modalities.",
+        ["Modalities", "n", "AUC within site", "Mean prediction", "Observed"],
+        [
+            [row["has"], f"{row['n']} ({row['n_positive']})", area_words(row["auc_within_site"]),
+             words.fixed(row["predicted"]), words.fixed(row["observed"])]
+            for row in metrics.get("missingness_patterns") or []
+        ],
+    )  # fmt: skip
+    add(
+        "How much of the site is in the markers",
+        "AUC of a classifier of the site in people left out; 0.5 is none. ComBat is learnt in the "
+        "training people of each fold.",
+        ["Modality", "As measured", "After ComBat"],
+        [
+            [words.capital(words.modality(row["modality"])), words.fixed(row["before"]),
+             words.fixed(row["after"])]
+            for row in metrics.get("site_classifier") or []
+        ],
+    )  # fmt: skip
+    curve = metrics.get("learning_curve") or {}
+    add(
+        "Would more people help?",
+        words.sentence(curve.get("words") or ""),
+        ["Labelled training people", "AUC within site"],
+        [[words.number(row["n"]), words.fixed(row["auc"])] for row in curve.get("points") or []],
+    )
+    advice = (metrics.get("sample_size") or {}).get("rows") or []
+    add(
+        "How many people a model asks for",
+        "Riley et al. (2019) at this share of labels: a shrinkage of 0.9, little optimism, a share "
+        "known to 0.05.",
+        ["Expected AUC", "6 predictors", "10", "20", "Carried by the people here"],
+        [
+            [words.fixed(row["auc"]), *(words.number(row["needed"][p]) for p in ("6", "10", "20")),
+             words.number(row["predictors_carried"])]
+            for row in advice
+        ],
+    )  # fmt: skip
+    stable = metrics.get("stability")
+    if stable:
+        add(
+            "Does it follow the same markers in other people?",
+            f"Nogueira’s index of the {stable['selected']} strongest of {stable['markers']} "
+            "markers over halves of the people: 1 is always the same, 0 chance. Labels that mean "
+            "nothing show what overlapping halves alone give.",
+            ["", "Index"],
+            [["True labels", words.fixed(stable["index"])],
+             ["Permuted labels, mean", words.fixed(stable["null_mean"])],
+             ["Permuted labels, 95 %", words.fixed(stable["null_95"])]],
+        )  # fmt: skip
+    return tables
 
 
 def falsification(results: Results) -> dict[str, Any]:

@@ -28,6 +28,8 @@ _PARTS = {
     "fusion/splits.tsv": "Folds by person",
     "fusion/predictions.tsv": "Predictions for people whom the model had not seen",
     "fusion/importance.tsv": "Weights of the markers in the models",
+    "fusion/model/model.skops": "The declared model, fitted on everybody",
+    "fusion/model/card.md": "What the stored model is for, and what it reached",
     "fusion/labels.tsv": "Label of every person, with its reason",
     "provenance/run.json": "Versions and command",
     "provenance/config.yaml": "The complete configuration, defaults included",

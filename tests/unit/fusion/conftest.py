@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from commissure.fusion.blocks import Block, Design
+from commissure.fusion.blocks import Block, Column, Design
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
 from commissure.rows import Marker, write_json, write_markers, write_table
@@ -26,16 +26,23 @@ class Study:
         self.folder = folder
         self.results = folder / "fusion"
 
-    def run(self, **settings: object) -> dict:
+    def tables(self) -> dict:
+        """The input tables, as :func:`fuse` takes them."""
+        return {
+            "markers": self.folder / "markers.tsv",
+            "definitions": self.folder / "markers.json",
+            "exclusions": self.folder / "exclusions.tsv",
+            "participants": self.folder / "participants.tsv",
+            "treatments": self.folder / "treatments.tsv",
+        }
+
+    def run(self, nulls: Sequence[Path] = (), **settings: object) -> dict:
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
-               "penalties": [1.0, 10.0]}  # fmt: skip
+               "penalties": [1.0, 10.0], "usefulness": False}  # fmt: skip
         fuse(
-            markers=self.folder / "markers.tsv",
-            definitions=self.folder / "markers.json",
-            exclusions=self.folder / "exclusions.tsv",
-            participants=self.folder / "participants.tsv",
-            treatments=self.folder / "treatments.tsv",
+            **self.tables(),
+            nulls=nulls,
             settings=FusionSettings(**{**few, **settings}),
             out=self.results,
         )
@@ -102,7 +109,7 @@ def make_study(tmp_path: Path) -> Callable[..., Study]:
 def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study that has been fitted once, for tests that only read."""
     study = write_study(tmp_path_factory.mktemp("fusion"))
-    study.run()
+    study.run(usefulness=True)
     return study
 
 
@@ -117,6 +124,11 @@ def plain_design() -> Callable[..., Design]:
         x = Block("x", tuple(range(values.shape[1])))
         marks = np.column_stack([sites == name for name in np.unique(sites)]).astype(float)
         site = Block("site", tuple(range(values.shape[1], values.shape[1] + marks.shape[1])))
-        return Design(ids, sites, np.hstack([values, marks]), (), {"x": x, "site": site}, ("x",))
+        columns = tuple(
+            Column("x" if i < values.shape[1] else "site", f"r{i}", "marker")
+            for i in range(values.shape[1] + marks.shape[1])
+        )
+        blocks = {"x": x, "site": site}
+        return Design(ids, sites, np.hstack([values, marks]), columns, blocks, ("x",))
 
     return design

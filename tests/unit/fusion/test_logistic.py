@@ -45,7 +45,7 @@ def test_one_step_is_the_first_newton_step_from_the_base_rate() -> None:
     _, weights = logistic_path(axes, y[:, None], np.array([2.0]), "one_step")
     p = sigmoid(base_logit(y[:, None]))[0]
     expected = np.linalg.solve(p * (1 - p) * x.T @ x + 2.0 * np.eye(3), x.T @ (y - p))
-    assert axes.rotation @ weights[0, 0] == pytest.approx(expected)
+    assert axes.column_weights(weights[0])[:, 0] == pytest.approx(expected)
 
 
 def test_one_class_gives_the_smoothed_base_rate() -> None:

@@ -34,6 +34,13 @@ def test_labels_move_within_their_site_only() -> None:
     assert len(np.unique(table, axis=1).T) == 4 * 4  # one of four is 0 in site a and 1 in b
 
 
+def test_parts_of_the_permutations_are_what_one_job_makes() -> None:
+    labels, sites = np.arange(20) % 2, np.array(["N", "S"])[np.arange(20) // 10]
+    whole = permuted_labels(labels, sites, 10, seed=2)
+    parts = [permuted_labels(labels, sites, 5, seed=2, first=at)[:, 1:] for at in (0, 5)]
+    assert (whole[:, 1:] == np.hstack(parts)).all()
+
+
 def test_p_is_small_for_a_planted_difference_and_counts_the_observed_labelling(
     plain_design,
 ) -> None:

@@ -57,7 +57,8 @@ def test_every_attempt_to_prove_it_wrong_is_reported(fitted_study) -> None:
     checks = json.loads((fitted_study.results / "falsification.json").read_text())["checks"]
     assert [check["name"] for check in checks] == [
         "permuted_labels", "noise_features", "planted_signal", "site_only", "confounds_only",
-        "missingness_only", "people_in_two_folds",
+        "missingness_only", "beyond_confounds", "overconfidence", "people_in_two_folds", "test_labels_unseen", "test_people_unseen",
+        "same_answer_twice", "planted_leaks", "label_copy", "people_twice", "post_outcome_columns",
     ]  # fmt: skip
     assert all(set(check) == {"name", "question", "value", "expected", "passed", "words"}
                for check in checks)  # fmt: skip
@@ -78,6 +79,26 @@ def test_the_order_of_rows_changes_no_byte(make_study) -> None:
     second.run(**few)
     for name in FILES:
         assert filecmp.cmp(first.results / name, second.results / name, shallow=False), name
+
+
+@pytest.mark.slow
+def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
+    from commissure.fusion.run import permute
+    from commissure.fusion.settings import FusionSettings
+
+    whole, parts = make_study("whole"), make_study("parts")
+    few = {"repeats": 1, "permutations": 11, "permutation_repeats": 1, "penalties": [1.0, 10.0],
+           "inner_folds": 3, "models": ["late", "modalities"], "usefulness": False}  # fmt: skip
+    expected = whole.run(**few)["models"]
+    files = []
+    for part in range(3):
+        files.append(parts.folder / f"part-{part}.tsv")
+        permute(**parts.tables(), settings=FusionSettings(**few, permutation_jobs=3), part=part,
+                out=files[-1])  # fmt: skip
+    rows = pd.concat([pd.read_csv(file, sep="\t") for file in files])
+    assert sorted(rows.loc[rows["model"] == "late", "permutation"]) == [0, 0, 0, *range(1, 12)]
+    found = parts.run(**few, permutation_jobs=3, nulls=files)["models"]
+    assert found == expected
 
 
 def test_unlabelled_people_are_told_in_one_sentence(make_study) -> None:
@@ -142,14 +163,14 @@ def test_schizophrenia_in_real_two_site_data(shared_data, tmp_path, repository) 
     import importlib.util
 
     from commissure.fusion.run import fuse
-    from commissure.fusion.settings import FusionSettings
 
-    where = importlib.util.spec_from_file_location("mcic", repository / "benchmarks" / "mcic.py")
-    mcic = importlib.util.module_from_spec(where)
-    where.loader.exec_module(mcic)
-    label = {"source": "column", "column": "is_control", "positive": "False", "negative": "True"}
-    paths = mcic.tidy_study(shared_data / "tables/mcic-vbm-aal/gm_density_aal116.csv", tmp_path)
-    settings = FusionSettings(label=label, clinical=[], outer_folds=10, repeats=1, permutations=19)
+    where = importlib.util.spec_from_file_location(
+        "fusion_real", repository / "benchmarks" / "fusion_real.py"
+    )
+    real = importlib.util.module_from_spec(where)
+    where.loader.exec_module(real)
+    paths = real.tidy_mcic(shared_data / "tables", tmp_path)
+    settings = real.settings_of("mcic", repeats=1, permutations=19, usefulness=False)
     fuse(**paths, treatments=None, settings=settings, out=tmp_path / "fusion")
     metrics = json.loads((tmp_path / "fusion/metrics.json").read_text())
     model = metrics["models"]["table"]

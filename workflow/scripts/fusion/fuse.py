@@ -16,6 +16,7 @@ with running(snakemake) as job:
         treatments=optional(job.input.treatments),
         treatment_columns=job.params.treatment_columns,
         site_column="site",
+        nulls=[Path(part) for part in job.input.nulls],
         settings=FusionSettings(**job.params.settings),
         out=Path(job.output.metrics).parent,
         progress=job.say,
