@@ -13,8 +13,8 @@ from commissure.fusion.evaluation import area, compared_pairs
 from commissure.fusion.labels import panss_reduction
 from commissure.images.rigid import framewise_displacement
 from commissure.markers.recovery import icc_a1
-from commissure.mrs.basis import press_lines
 from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
+from commissure.mrs.sequences import Sequence, lines_of
 from commissure.mrs.spin_systems import SPIN_SYSTEMS
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
@@ -45,7 +45,7 @@ def test_water_scale(name: str, metabolite: str, expected: float) -> None:
 @pytest.mark.parametrize(("te_s", "name", "expected"), GOLDEN["press_first_point"]["height"])
 def test_first_point_of_press(te_s: float, name: str, expected: float) -> None:
     megahertz = GOLDEN["press_first_point"]["frequency_mhz"]
-    _, amplitudes = press_lines(SPIN_SYSTEMS[name], te_s=te_s, frequency_mhz=megahertz)
+    _, amplitudes = lines_of(SPIN_SYSTEMS[name], Sequence("press", te_s), frequency_mhz=megahertz)
     assert abs(amplitudes.sum()) == pytest.approx(expected, abs=1e-4)
 
 

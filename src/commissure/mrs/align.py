@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.mrs.basis import WATER_PPM, ppm_axis
+from commissure.mrs.basis import ppm_axis
+from commissure.mrs.sequences import WATER_PPM
 
 
 @dataclass(frozen=True)

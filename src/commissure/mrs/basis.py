@@ -1,4 +1,4 @@
-"""Basis spectra: density-matrix simulation of PRESS, and macromolecules as Gaussians.
+"""Basis spectra: metabolites from the density matrix, and macromolecules as Gaussians.
 
 Frequencies count upwards in ppm from the carrier: a line at ``ppm`` turns as
 ``exp(2 pi i (ppm - 4.65) f0 t)`` with the spectrometer frequency ``f0`` in MHz. This is the
@@ -7,7 +7,6 @@ convention of the ``nifti-mrs`` package, the complex conjugate of what a NIfTI-M
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from commissure.mrs.relaxation import RELAXATION_SETS
-from commissure.mrs.spin_systems import SPIN_SYSTEMS, Group
-
-#: Chemical shift of water at body temperature: where the carrier lies unless a header says else.
-WATER_PPM = 4.65
+from commissure.mrs.sequences import WATER_PPM, Sequence, lines_of
+from commissure.mrs.spin_systems import SPIN_SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -55,91 +52,6 @@ def ppm_axis(points: int, dwell_s: float, frequency_mhz: float) -> np.ndarray:
     return np.fft.fftshift(np.fft.fftfreq(points, dwell_s)) / frequency_mhz + WATER_PPM
 
 
-@lru_cache(maxsize=16)
-def _operators(spins: int) -> np.ndarray:
-    """Ix, Iy, Iz of each spin in the product basis, (3, spins, 2**spins, 2**spins)."""
-    pauli = 0.5 * np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-    out = np.empty((3, spins, 2**spins, 2**spins), complex)
-    for axis, spin in itertools.product(range(3), range(spins)):
-        left, right = np.eye(2**spin), np.eye(2 ** (spins - spin - 1))
-        out[axis, spin] = np.kron(np.kron(left, pauli[axis]), right)
-    return out
-
-
-def _lines(
-    offsets_hz: np.ndarray, couplings: tuple[tuple[int, int, float], ...], te_s: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (Hz) and complex amplitudes of a coupled group after an ideal PRESS."""
-    spins = len(offsets_hz)
-    axes = _operators(spins)
-    hamiltonian = 2 * np.pi * np.einsum("s,sij->ij", offsets_hz, axes[2])
-    for i, k, j_hz in couplings:
-        for axis in axes:
-            hamiltonian += 2 * np.pi * j_hz * (axis[i] @ axis[k])
-    energy, states = np.linalg.eigh(hamiltonian)
-    ix, iy = axes[0].sum(0), axes[1].sum(0)
-
-    def evolved(rho: np.ndarray, delay_s: float) -> np.ndarray:
-        turn = states @ (np.exp(-1j * energy * delay_s)[:, None] * states.conj().T)
-        return turn @ rho @ turn.conj().T
-
-    refocus = _rotation(iy, np.pi)
-    rho = evolved(ix, te_s / 4)
-    rho = evolved(refocus @ rho @ refocus.conj().T, te_s / 2)
-    rho = evolved(refocus @ rho @ refocus.conj().T, te_s / 4)
-
-    rho = states.conj().T @ rho @ states
-    detect = states.conj().T @ (ix + 1j * iy) @ states
-    # Trace with the detector, element by element, in the eigenbasis: one line per transition.
-    amplitude = 2 * rho.T * detect / 2**spins
-    frequency = (energy[:, None] - energy[None, :]) / (2 * np.pi)
-    keep = np.abs(amplitude) > 1e-9
-    return frequency[keep], amplitude[keep]
-
-
-def _rotation(generator: np.ndarray, angle: float) -> np.ndarray:
-    value, vector = np.linalg.eigh(generator)
-    return vector @ (np.exp(-1j * angle * value)[:, None] * vector.conj().T)
-
-
-def press_lines(
-    groups: tuple[Group, ...], *, te_s: float, frequency_mhz: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate PRESS with ideal pulses: 90 - TE/4 - 180 - TE/2 - 180 - TE/4 - acquire.
-
-    Parameters
-    ----------
-    groups
-        The metabolite.
-    te_s
-        Echo time in seconds.
-    frequency_mhz
-        Spectrometer frequency of protons.
-
-    Returns
-    -------
-    frequencies, amplitudes
-        Lines in Hz from water and their complex amplitudes; half a unit per proton at TE 0.
-
-    Notes
-    -----
-    H = sum omega_i I_iz + 2 pi sum J_ik I_i.I_k (strong coupling in full). Nuclei that the pulses
-    do not touch shift the protons by their state's part of J, state by state.
-    """
-    frequencies, amplitudes = [], []
-    for group in groups:
-        offsets = (np.array(group.ppm) - WATER_PPM) * frequency_mhz
-        levels = [np.arange(p.states) - (p.states - 1) / 2 for p in group.passive]
-        for combination in itertools.product(*levels):
-            moved = offsets.copy()
-            for level, nucleus in zip(combination, group.passive, strict=True):
-                moved += level * np.array(nucleus.j_hz)
-            f, a = _lines(moved, group.j_hz, te_s)
-            frequencies.append(f)
-            amplitudes.append(a * group.protons / np.prod([len(x) for x in levels], initial=1))
-    return np.concatenate(frequencies), np.concatenate(amplitudes)
-
-
 def fid_of_lines(
     frequencies: np.ndarray, amplitudes: np.ndarray, *, points: int, dwell_s: float
 ) -> np.ndarray:
@@ -171,6 +83,11 @@ MACROMOLECULES: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 
 
+def is_macromolecule(name: str) -> bool:
+    """Whether a column is broad: MM09, Mac, MMBL, Lip13."""
+    return name.startswith(("MM", "Mac", "Lip"))
+
+
 def gaussian_fid(
     ppm: float,
     protons: float,
@@ -187,18 +104,45 @@ def gaussian_fid(
     return 0.5 * protons * np.exp(2j * np.pi * (ppm - WATER_PPM) * frequency_mhz * t + decay)
 
 
+def macromolecule_fids(
+    *, points: int, dwell_s: float, frequency_mhz: float
+) -> dict[str, np.ndarray]:
+    """FIDs of :data:`MACROMOLECULES` by name, half a unit each."""
+    sampling: dict[str, Any] = {
+        "points": points, "dwell_s": dwell_s, "frequency_mhz": frequency_mhz,
+    }  # fmt: skip
+    return {
+        name: np.sum([gaussian_fid(*part, **sampling) for part in parts], axis=0)
+        for name, parts in MACROMOLECULES.items()
+    }
+
+
+def creatine_correction(*, points: int, dwell_s: float, frequency_mhz: float) -> np.ndarray:
+    """FID that takes away creatine's CH2: water suppression weakens it (LCModel does the same)."""
+    t = np.arange(points) * dwell_s
+    turn = 2j * np.pi * (3.913 - WATER_PPM) * frequency_mhz
+    return -np.exp((turn - 1 / RELAXATION_SETS["osprey_3t"].of("Cr").t2_s) * t)
+
+
 @lru_cache(maxsize=8)
-def press_basis(
-    metabolites: tuple[str, ...], *, te_s: float, frequency_mhz: float, points: int, dwell_s: float
+def simulated_basis(
+    metabolites: tuple[str, ...],
+    sequence: Sequence,
+    *,
+    frequency_mhz: float,
+    points: int,
+    dwell_s: float,
 ) -> Basis:
-    """Simulate a PRESS basis with macromolecules for the timing and field of one acquisition.
+    """Simulate a basis with macromolecules for the timing and field of one acquisition.
 
     Parameters
     ----------
     metabolites
         Names of :data:`commissure.mrs.spin_systems.SPIN_SYSTEMS`.
-    te_s, frequency_mhz
-        Echo time and spectrometer frequency.
+    sequence
+        What the spins go through.
+    frequency_mhz
+        Spectrometer frequency.
     points, dwell_s
         Sampling of the FIDs.
 
@@ -217,27 +161,23 @@ def press_basis(
     sampling: dict[str, Any] = {"points": points, "dwell_s": dwell_s}
     fids = [
         fid_of_lines(
-            *press_lines(SPIN_SYSTEMS[name], te_s=te_s, frequency_mhz=frequency_mhz), **sampling
+            *lines_of(SPIN_SYSTEMS[name], sequence, frequency_mhz=frequency_mhz), **sampling
         )
         for name in metabolites
     ]
-    # Water suppression takes part of creatine's CH2, so near to water (LCModel manual).
-    lines = press_lines((Group((3.913,), protons=2),), te_s=te_s, frequency_mhz=frequency_mhz)
-    fids.append(-fid_of_lines(*lines, **sampling))
     t = np.arange(points) * dwell_s
     times = RELAXATION_SETS["osprey_3t"]
-    for i, name in enumerate((*metabolites, "Cr")):
+    for i, name in enumerate(metabolites):
         fids[i] = fids[i] * np.exp(-t / times.of(name).t2_s)
-    for parts in MACROMOLECULES.values():
-        lines_of = [gaussian_fid(*p, **sampling, frequency_mhz=frequency_mhz) for p in parts]
-        fids.append(np.sum(lines_of, axis=0))
+    fids.append(creatine_correction(**sampling, frequency_mhz=frequency_mhz))
+    fids += macromolecule_fids(**sampling, frequency_mhz=frequency_mhz).values()
     array = np.array(fids)
     array.setflags(write=False)
     return Basis(
         names=(*metabolites, "-CrCH2", *MACROMOLECULES),
         fids=array,
         macromolecules=len(MACROMOLECULES),
-        description=f"PRESS, ideal pulses, TE {te_s * 1e3:.4g} ms, {frequency_mhz:.3f} MHz, "
+        description=f"{sequence}, {frequency_mhz:.3f} MHz, "
         "density matrix, shifts and couplings of Govindaraju 2000, decay with the T2 of Wyss 2018; "
         "macromolecules as Gaussians",
     )

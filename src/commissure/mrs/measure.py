@@ -17,6 +17,7 @@ from commissure.mrs.outputs import read_curves, read_record
 from commissure.mrs.quality import (
     ON_CONCENTRATIONS,
     Spectral,
+    basis_check,
     scale_check,
     spectral_checks,
     voxel_checks,
@@ -72,6 +73,8 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
     checks = spectral_checks(
         Spectral.of(svs, record, curves), settings=settings, steps=_steps(path, scan.who)
     )
+    if record.get("BasisFlag"):
+        checks.append(basis_check(str(record["BasisFlag"])))
     for name, key in (("fwhm", "FWHMppm"), ("snr", "SNR")):
         if key in record:
             values[name] = (float(record[key]), "ppm" if name == "fwhm" else "1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.mrs.baseline import Baseline
-from commissure.mrs.basis import Basis, ppm_axis
+from commissure.mrs.basis import Basis, is_macromolecule, ppm_axis
 
 #: Area of a macromolecule over that of MM09 and how far it may stray, softly. Up to MM22 they are
 #: LCModel's defaults (LCModel manual, 11.8) in terms of area; the rest, resonances that hide under
@@ -17,6 +17,10 @@ MACROMOLECULE_RATIOS: dict[str, tuple[float, float]] = {
     "MM22": (0.35, 0.15), "MM27": (0.20, 0.20), "MM30": (0.25, 0.15), "MM32": (0.20, 0.15),
     "MM37": (0.60, 0.30), "MM40": (0.40, 0.20),
 }  # fmt: skip
+
+#: SD of what a macromolecule is wider or narrower than the table, Hz. Wider limits take
+#: glutathione's signal into the macromolecule at 2.99 ppm, none at all gives theirs to glutamine.
+MACROMOLECULE_WIDTH_SD_HZ = 0.5
 
 _PIVOT_PPM = 3.027
 _LN2 = np.log(2)
@@ -34,8 +38,8 @@ class Shape:
         Common to all.
     log_lorentz, log_gauss
         Logarithm of the widths in Hz.
-    shifts_hz
-        Of each column, on top.
+    shifts_hz, widths_hz
+        Of each column, on top: (columns,) each. A width is that of the Lorentzian part.
     """
 
     phase_rad: float
@@ -44,17 +48,25 @@ class Shape:
     log_lorentz: float
     log_gauss: float
     shifts_hz: np.ndarray
+    widths_hz: np.ndarray
 
     def vector(self) -> np.ndarray:
         """All parameters in one array."""
         head = [self.phase_rad, self.phase_rad_per_ppm, self.shift_hz, self.log_lorentz]
-        return np.array([*head, self.log_gauss, *self.shifts_hz])
+        return np.array([*head, self.log_gauss, *self.shifts_hz, *self.widths_hz])
 
     @classmethod
     def of(cls, vector: np.ndarray) -> Shape:
         """The inverse of :meth:`vector`."""
         phase, slope, shift, lorentz, gauss = (float(v) for v in vector[:COMMON])
-        return cls(phase, slope, shift, lorentz, gauss, np.array(vector[COMMON:]))
+        shifts, widths = np.split(np.array(vector[COMMON:]), 2)
+        return cls(phase, slope, shift, lorentz, gauss, shifts, widths)
+
+    @classmethod
+    def start(cls, columns: int) -> Shape:
+        """No phase, no shift, and lines of a good shim."""
+        nothing = np.zeros(columns)
+        return cls(0.0, 0.0, 0.0, np.log(4.0), np.log(4.0), nothing, nothing)
 
 
 #: How many nonlinear parameters all columns share.
@@ -89,7 +101,8 @@ class Problem:
         lorentz, gauss = np.exp(shape.log_lorentz), np.exp(shape.log_gauss)
         decay = -np.pi * lorentz * self.t - (np.pi * gauss * self.t) ** 2 / (4 * _LN2)
         fids = self.fids * np.exp(turn * shape.shift_hz + decay)
-        return fids * np.exp(turn * shape.shifts_hz[:, None])
+        own = turn * shape.shifts_hz[:, None] - np.pi * self.t * shape.widths_hz[:, None]
+        return fids * np.exp(own)
 
     def spectra(self, fids: np.ndarray) -> np.ndarray:
         """Complex spectra of FIDs (k, points) over the fitted range, (range, k)."""
@@ -114,18 +127,28 @@ def _noise_sd(spectrum: np.ndarray, axis: np.ndarray) -> float:
 class Priors:
     """What is known before, as SDs; ``noise`` turns them into rows of the residual.
 
-    ``mm_size`` is the amplitude of MM09 that the ratios' SDs refer to.
+    ``mm_size`` is the amplitude of MM09 that the ratios' SDs refer to; ``common`` is where the
+    shared nonlinear parameters are expected, None for no phase, no shift and 4 Hz of either width.
     """
 
     noise: float
     mm_size: float
     shift_sd_hz: float
+    width_sd_hz: float
+    common: np.ndarray | None = None
 
     def centre_and_weight(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Of the nonlinear parameters."""
-        sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *[self.shift_sd_hz] * len(names)]
-        centre = np.zeros(COMMON + len(names))
+        broad = np.array([is_macromolecule(name) for name in names])
+        own = [
+            *[self.shift_sd_hz] * len(names),
+            *np.where(broad, MACROMOLECULE_WIDTH_SD_HZ, self.width_sd_hz),
+        ]
+        sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *own]
+        centre = np.zeros(COMMON + 2 * len(names))
         centre[3:5] = np.log(4.0)
+        if self.common is not None:
+            centre[:COMMON] = self.common
         return centre, self.noise / np.array(sd)
 
     def rows(self, names: tuple[str, ...]) -> np.ndarray:
@@ -201,15 +224,15 @@ def residual_slopes(
     moment = problem.spectra(fids * problem.t)
     phased = problem.phased(shape)
     turned = -2 * np.pi * moment.imag * amplitudes
-    widened = -np.pi * moment.real @ amplitudes * np.exp(shape.log_lorentz)
+    widened = -np.pi * moment.real * amplitudes
     gauss = np.exp(shape.log_gauss)
     bell = problem.spectra((amplitudes @ fids)[None] * problem.t**2).real[:, 0]
     bell *= -((np.pi * gauss) ** 2) / (2 * _LN2)
-    out = np.empty((len(problem.ppm), COMMON + len(amplitudes)))
+    out = np.empty((len(problem.ppm), COMMON + 2 * len(amplitudes)))
     out[:, 0] = phased.imag
     out[:, 1] = phased.imag * (problem.ppm - _PIVOT_PPM)
     out[:, 2] = -turned.sum(axis=1)
-    out[:, 3] = -widened
+    out[:, 3] = -widened.sum(axis=1) * np.exp(shape.log_lorentz)
     out[:, 4] = -bell
-    out[:, COMMON:] = -turned
+    out[:, COMMON:] = -np.hstack([turned, widened])
     return np.vstack([baseline.without(out), np.zeros((rows, out.shape[1]))])

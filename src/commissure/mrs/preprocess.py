@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from commissure.errors import DatasetError
+from commissure.errors import ConfigError, DatasetError
 from commissure.images.anatomy import AnatFiles
 from commissure.mrs.align import Alignment, align_shots, turned, unlike_shots
-from commissure.mrs.basis import press_basis
+from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
+from commissure.mrs.basis import Basis, simulated_basis
 from commissure.mrs.clean import (
     eddy_corrected,
     eddy_phase,
@@ -22,15 +23,22 @@ from commissure.mrs.clean import (
     water_signal,
 )
 from commissure.mrs.combine import coil_weights, combined
+from commissure.mrs.edited import difference_of, edited_bases, fit_difference
 from commissure.mrs.fit import Fit, fit_spectrum
-from commissure.mrs.outputs import write_fit
+from commissure.mrs.outputs import EDITED, write_fit
+from commissure.mrs.sequences import Sequence, SequenceName
 from commissure.mrs.settings import MrsSettings
-from commissure.mrs.svs import Svs, read_svs, write_svs
+from commissure.mrs.svs import Svs, read_conditions, write_svs
 from commissure.names import Scan
 from commissure.rows import write_json
 
-#: Sequences whose echo is not that of PRESS, as they appear in metadata.
-_OTHER_SEQUENCES = ("steam", "laser", "mega", "special", "hermes", "hercules")
+#: Words in metadata by the sequence they mean, the telling ones first.
+_SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
+    ("mega", "mega-press"), ("laser", "slaser"), ("steam", "steam"), ("press", "press"),
+)  # fmt: skip
+
+#: Sequences that no basis is simulated for.
+_NOT_SIMULATED = ("special", "hermes", "hercules")
 
 
 def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSettings) -> None:
@@ -49,46 +57,161 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Mr
 
     Raises
     ------
+    ConfigError
+        The basis that the settings name does not suit the spectrum.
     DatasetError
-        A file is missing, unreadable, or contradicts physics (see :func:`read_svs`).
+        A file is missing, unreadable, or contradicts physics (see :func:`read_conditions`).
     QualityError
         The spectrum holds no creatine.
     """
     region = scan.entities.get("voi") or settings.voi
-    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
-    _refuse_other_sequences(svs, scan.who)
+    conditions = read_conditions(scan.path, tuple(scan.sidecars), who=scan.who)
+    if len(conditions) > 1:
+        _preprocess_edited(scan, folder, region, conditions, settings)
+        return
+    svs = conditions[""]
+    basis, flag = basis_for(svs, settings, who=scan.who)
     water = read_water(scan, svs)
     spectrum = averaged_spectrum(svs, water, shot_rejection_sd=settings.shot_rejection_sd)
+    fit = _fitted(spectrum, basis, settings)
+    _write(scan, folder, region, spectrum)
+    write_fit(fit, folder, scan, region, basis=basis.description, basis_flag=flag)
+
+
+def _fitted(spectrum: Spectrum, basis: Basis, settings: MrsSettings) -> Fit:
     flexibility = settings.baseline_flexibility_per_ppm
-    basis = press_basis(
-        settings.metabolites,
-        te_s=svs.te_s,
-        frequency_mhz=svs.frequency_mhz,
-        points=svs.points,
-        dwell_s=svs.dwell_s,
-    )
-    fit = fit_spectrum(
+    return fit_spectrum(
         spectrum.svs.averaged(),
         basis,
-        dwell_s=svs.dwell_s,
-        frequency_mhz=svs.frequency_mhz,
+        dwell_s=spectrum.svs.dwell_s,
+        frequency_mhz=spectrum.svs.frequency_mhz,
         low_ppm=settings.fit_low_ppm,
         high_ppm=settings.fit_high_ppm,
         shift_sd_ppm=settings.shift_sd_ppm,
+        width_sd_hz=settings.width_sd_hz,
         freedom_per_ppm=None if isinstance(flexibility, str) else flexibility,
     )
-    _write(scan, folder, region, spectrum, fit, basis.description)
 
 
-def _refuse_other_sequences(svs: Svs, who: str) -> None:
-    found = [name for name in _OTHER_SEQUENCES if name in svs.sequence]
-    if found:
-        raise DatasetError(
-            who,
-            found=f"the metadata of {svs.name} name the sequence '{svs.sequence}'",
-            wanted="PRESS, which the built-in basis is simulated for",
-            mend="Fit these spectra with another tool and give its table",
+def _preprocess_edited(
+    scan: Scan, folder: Path, region: str, conditions: Mapping[str, Svs], settings: MrsSettings
+) -> None:
+    """MEGA-PRESS: glutathione from the difference, everything else from the unedited spectrum."""
+    off_svs = conditions["OFF"]
+    sequence = sequence_of(off_svs, settings, who=scan.who)
+    if settings.basis or sequence.name != "mega-press":
+        raise ConfigError(
+            scan.who,
+            found=f"{off_svs.name} holds edited sub-spectra, the sequence is {sequence.name} and "
+            f"mrs.basis is '{settings.basis}'",
+            wanted="mrs.sequence mega-press and no basis file: a difference needs both conditions",
+            mend="Mend mrs.sequence and leave mrs.basis empty",
         )
+    if EDITED not in settings.metabolites:
+        raise ConfigError(
+            scan.who,
+            found=f"{off_svs.name} is edited and mrs.metabolites has no {EDITED}",
+            wanted=f"{EDITED}, which the difference is fitted for",
+            mend="Mend mrs.metabolites",
+        )
+    sampling: dict[str, Any] = {
+        "dwell_s": off_svs.dwell_s, "frequency_mhz": off_svs.frequency_mhz,
+    }  # fmt: skip
+    bases = edited_bases(
+        settings.metabolites, replace(sequence, edit_ppm=settings.edit_on_ppm), sequence,
+        points=off_svs.points, **sampling,
+    )  # fmt: skip
+    water = read_water(scan, off_svs)
+    off, on = (
+        averaged_spectrum(conditions[name], water, shot_rejection_sd=settings.shot_rejection_sd)
+        for name in ("OFF", "ON")
+    )
+    fit = _fitted(off, bases.off, settings)
+    difference = difference_of(
+        on.svs.averaged(), off.svs.averaged(), _fitted(on, bases.on, settings), fit,
+        dwell_s=off_svs.dwell_s,
+    )  # fmt: skip
+    found = fit_difference(difference.fid, bases.difference, fit, **sampling)
+    steps = [{**step, "spectrum": "unedited"} for step in off.steps]
+    steps += [{**step, "spectrum": "edited"} for step in on.steps]
+    _write(scan, folder, region, replace(off, steps=[*steps, difference.step()]))
+    write_fit(
+        fit, folder, scan, region, basis=bases.off.description, difference=found,
+        difference_basis=bases.difference.description,
+    )  # fmt: skip
+
+
+def sequence_of(svs: Svs, settings: MrsSettings, *, who: str) -> Sequence:
+    """What the spins of an acquisition went through.
+
+    Raises
+    ------
+    DatasetError
+        The metadata name a sequence that is not simulated, or STEAM without a mixing time.
+    """
+    name = settings.sequence
+    if name == "auto":
+        refused = [word for word in _NOT_SIMULATED if word in svs.sequence]
+        semi = any(word in svs.sequence for word in ("slaser", "semi"))
+        if refused or ("laser" in svs.sequence and not semi):
+            raise DatasetError(
+                who,
+                found=f"the metadata of {svs.name} name the sequence '{svs.sequence}'",
+                wanted="PRESS, sLASER, STEAM or MEGA-PRESS, which bases are simulated for",
+                mend="Name a basis for it under mrs.basis, or the nearest under mrs.sequence",
+            )
+        named = [word for word, _ in _SEQUENCES if word in svs.sequence]
+        name = dict(_SEQUENCES)[named[0]] if named else "press"
+    if name == "steam":
+        mixing = svs.metadata.get("MixingTime", settings.mixing_time_s)
+        if mixing is None:
+            raise DatasetError(
+                who,
+                found=f"{svs.name} is STEAM and its metadata give no MixingTime",
+                wanted="the mixing time in seconds",
+                mend="Give MixingTime in the sidecar, or mrs.mixing_time_s",
+            )
+        return Sequence("steam", svs.te_s, mixing_s=float(mixing))
+    if name == "slaser":
+        return Sequence("slaser", svs.te_s)
+    if name == "press":
+        return Sequence("press", svs.te_s, settings.first_echo_s)
+    return Sequence(
+        name, svs.te_s, settings.first_echo_s, edit_ppm=settings.edit_off_ppm,
+        edit_bandwidth_hz=settings.edit_bandwidth_hz,
+    )  # fmt: skip
+
+
+def basis_for(svs: Svs, settings: MrsSettings, *, who: str) -> tuple[Basis, str]:
+    """The basis of an acquisition: the one that the settings name, else a simulated one.
+
+    Returns
+    -------
+    basis, flag
+        ``flag`` says what is doubtful about it; empty where nothing is.
+
+    Raises
+    ------
+    ConfigError
+        The basis named is for another field strength, or for another echo time without leave.
+    DatasetError
+        The metadata name a sequence that is not simulated.
+    """
+    sampling: dict[str, Any] = {
+        "frequency_mhz": svs.frequency_mhz, "points": svs.points, "dwell_s": svs.dwell_s,
+    }  # fmt: skip
+    if not settings.basis:
+        sequence = sequence_of(svs, settings, who=who)
+        return simulated_basis(settings.metabolites, sequence, **sampling), ""
+    stored = read_basis(Path(settings.basis))
+    flag = check_basis(
+        stored,
+        te_s=svs.te_s,
+        frequency_mhz=svs.frequency_mhz,
+        allow_other_echo_time=settings.basis_of_another_echo_time,
+        who=who,
+    )
+    return stored_basis_on(stored, **sampling), flag
 
 
 def read_water(scan: Scan, svs: Svs) -> Svs | None:
@@ -103,7 +226,10 @@ def read_water(scan: Scan, svs: Svs) -> Svs | None:
     if path is None:
         return None
     beside = scan.companions.get("mrsref_json")
-    water = read_svs(path, (beside,) if beside else (), who=scan.who)
+    # An edited reference holds water twice; the pulses leave it alone, so one will do.
+    found = read_conditions(path, (beside,) if beside else (), who=scan.who)
+    water = found.get("OFF", found.get(""))
+    assert water is not None
     offset = float(np.linalg.norm(water.affine[:3, 3] - svs.affine[:3, 3]))
     for what, mine, theirs, same in (
         ("coils", svs.fids.shape[1], water.fids.shape[1], None),
@@ -303,7 +429,7 @@ def _to_length(fid: np.ndarray, points: int) -> np.ndarray:
     return np.pad(fid[:points], (0, max(0, points - len(fid))))
 
 
-def _write(scan: Scan, folder: Path, region: str, spectrum: Spectrum, fit: Fit, basis: str) -> None:
+def _write(scan: Scan, folder: Path, region: str, spectrum: Spectrum) -> None:
     from commissure.mrs.figures import shots_figure, write_figure
 
     def path(suffix: str, extension: str, desc: str = "") -> Path:
@@ -324,7 +450,6 @@ def _write(scan: Scan, folder: Path, region: str, spectrum: Spectrum, fit: Fit, 
             },
             path(suffix, ".json", "preproc"),
         )
-    write_fit(fit, folder, scan, region, basis=basis)
     if len(spectrum.before) > 1:
         figure = shots_figure(
             spectrum.before,

@@ -36,7 +36,7 @@ class Spectral:
 
     Attributes
     ----------
-    fwhm_ppm, snr_fit, residual_over_noise
+    fwhm_ppm, snr_fit, residual_over_noise, residual_structure
         From the engine's record; None where it gives none.
     snr_peak
         NAA's height over twice the noise SD.
@@ -47,6 +47,7 @@ class Spectral:
     fwhm_ppm: float | None
     snr_fit: float | None
     residual_over_noise: float | None
+    residual_structure: float | None
     snr_peak: float
     lipid: float
 
@@ -70,6 +71,7 @@ class Spectral:
             fwhm_ppm=number("FWHMppm"),
             snr_fit=number("SNR"),
             residual_over_noise=number("ResidualOverNoise"),
+            residual_structure=number("ResidualStructure"),
             snr_peak=peak,
             lipid=float(lipid),
         )
@@ -115,6 +117,11 @@ def spectral_checks(
             MAX_RESIDUAL,
             "1 where the model explains all but the noise",
         ),
+        Check(
+            "residual_structure",
+            _finite(found.residual_structure),
+            note="1 where the residual is white, more where it runs in waves",
+        ),
         _at_most("lipid_over_naa", found.lipid, 1.0),
     ]
     by_name = {step.get("step"): step for step in steps}
@@ -145,6 +152,11 @@ def spectral_checks(
         offset = float(eddy["water_offset_ppm"])
         checks.append(_at_most("water_offset_ppm", abs(offset), 0.5))
     return checks
+
+
+def basis_check(flag: str) -> Check:
+    """Whether the basis is that of the acquisition; ``flag`` says what is doubtful."""
+    return Check("basis_of_this_echo_time", None, "", False if flag else None, flag)
 
 
 def voxel_checks(

@@ -26,10 +26,58 @@ class MrsSettings(BaseModel):
     metabolites: tuple[str, ...] = Field(
         tuple(SPIN_SYSTEMS), description="Metabolites of the simulated basis."
     )
+    sequence: Literal["auto", "press", "slaser", "steam", "mega-press"] = Field(
+        "auto",
+        description="Localisation that the simulated basis goes through; auto takes the name in "
+        "the metadata, and PRESS where there is none.",
+    )
+    first_echo_s: float | None = Field(
+        None,
+        gt=0,
+        lt=0.1,
+        description="Echo time of the first refocusing of PRESS and MEGA-PRESS; null takes half "
+        "of the echo time.",
+    )
+    mixing_time_s: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        description="Mixing time of STEAM where the metadata do not give MixingTime.",
+    )
+    edit_on_ppm: float = Field(
+        4.56,
+        gt=0,
+        lt=10,
+        description="Where the editing pulses of MEGA-PRESS invert: 4.56 for glutathione.",
+    )
+    edit_off_ppm: float = Field(
+        7.5, gt=0, lt=10, description="Where they lie in the unedited sub-spectrum."
+    )
+    edit_bandwidth_hz: float = Field(
+        60.0, gt=5, lt=500, description="Full width at half maximum of what they invert."
+    )
+    basis: str = Field(
+        "",
+        description="Basis made elsewhere: an LCModel .BASIS file, or a folder with one NIfTI-MRS "
+        "or JSON file per metabolite, relative to the working folder; empty simulates one. A basis "
+        "of another field strength is refused.",
+    )
+    basis_of_another_echo_time: bool = Field(
+        False,
+        description="Whether a basis whose echo time is another or unknown may be used; its "
+        "spectra are flagged.",
+    )
     fit_low_ppm: float = Field(0.2, ge=0, le=3, description="Lower end of the fitted range.")
     fit_high_ppm: float = Field(4.2, ge=3.2, le=4.5, description="Upper end of the fitted range.")
     shift_sd_ppm: float = Field(
         0.01, gt=0, le=0.05, description="Prior standard deviation of each metabolite's shift."
+    )
+    width_sd_hz: float = Field(
+        0.1,
+        gt=0,
+        le=3,
+        description="Prior standard deviation of what each metabolite's line is wider than the "
+        "common one and its T2 make it.",
     )
     baseline_flexibility_per_ppm: float | Literal["auto"] = Field(
         "auto",

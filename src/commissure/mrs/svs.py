@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Svs:
         4x4, voxel to scanner mm: the voxel is the cube from -0.5 to 0.5.
     sequence
         What the metadata say of the pulse sequence, in lower case; may be empty.
+    metadata
+        Sidecar and header extension, merged.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Svs:
     tr_s: float
     affine: np.ndarray
     sequence: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -81,6 +84,25 @@ _SEQUENCE_KEYS = ("PulseSequenceType", "SequenceName", "ProtocolName", "SeriesDe
 
 
 def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
+    """Read a NIfTI-MRS file of one spectrum; see :func:`read_conditions`.
+
+    Raises
+    ------
+    DatasetError
+        As there; or the file holds edited sub-spectra.
+    """
+    found = read_conditions(path, sidecars, who=who)
+    if len(found) > 1:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has the dimension DIM_EDIT",
+            wanted="one spectrum",
+            mend="Leave the file out, or split it",
+        )
+    return found[""]
+
+
+def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict[str, Svs]:
     """Read a NIfTI-MRS file and hold its header and sidecar against physics and each other.
 
     Parameters
@@ -93,10 +115,16 @@ def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
     who
         Person and visit, for messages.
 
+    Returns
+    -------
+    dict
+        By editing condition, as ``{"ON": ..., "OFF": ...}``; one entry under the empty name where
+        nothing is edited.
+
     Raises
     ------
     DatasetError
-        The file is missing, truncated, no NIfTI-MRS, of another nucleus than protons, edited,
+        The file is missing, truncated, no NIfTI-MRS, of another nucleus than protons,
         of more than one voxel, too short, or holds NaN; a field contradicts physics, or the
         sidecar contradicts the header.
     """
@@ -138,16 +166,55 @@ def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
             wanted=f"{GYROMAGNETIC_MHZ_PER_T * float(field_t):.1f} MHz at that field",
             mend="Mend the one that is wrong",
         )
-    return Svs(
-        name=path.name,
-        fids=_shots_by_coils(data, tags, path, who),
-        dwell_s=dwell_s,
-        frequency_mhz=frequency,
-        te_s=float(metadata["EchoTime"]),
-        tr_s=float(metadata["RepetitionTime"]),
-        affine=affine,
-        sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
-    )
+    labels = _conditions(data, header, tags, path, who)
+    return {
+        label: Svs(
+            name=path.name,
+            fids=_shots_by_coils(part, tags, path, who),
+            dwell_s=dwell_s,
+            frequency_mhz=frequency,
+            te_s=float(metadata["EchoTime"]),
+            tr_s=float(metadata["RepetitionTime"]),
+            affine=affine,
+            sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
+            metadata=metadata,
+        )
+        for label, part in labels.items()
+    }
+
+
+def _conditions(
+    data: np.ndarray, header: Mapping[str, Any], tags: list[str | None], path: Path, who: str
+) -> dict[str, np.ndarray]:
+    """The data by editing condition; the edited dimension is left with one element."""
+    axes = [i for i, (tag, n) in enumerate(zip(tags, data.shape[4:], strict=False), start=5)
+            if tag == "DIM_EDIT" and n > 1]  # fmt: skip
+    if not axes:
+        return {"": data}
+    fields = header.get(f"dim_{axes[0]}_header") or {}
+    labels = fields.get("EditCondition") if isinstance(fields, Mapping) else None
+    if isinstance(labels, Mapping):
+        labels = labels.get("Value")
+    count = data.shape[axes[0] - 1]
+    if not isinstance(labels, list) or sorted(str(v).upper() for v in labels) != ["OFF", "ON"]:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has {count} edited sub-spectra, and its header names them {labels}",
+            wanted="two, named ON and OFF under EditCondition of the edited dimension",
+            mend="Convert the file again, or leave it out: HERMES and HERCULES are not read",
+        )
+    parts = np.split(data, count, axis=axes[0] - 1)
+    return {str(label).upper(): part for label, part in zip(labels, parts, strict=True)}
+
+
+def read_svs_fields(path: Path, *, who: str) -> tuple[np.ndarray, float, dict[str, Any]]:
+    """Read the one FID of a NIfTI-MRS file with its dwell time and header, unchecked.
+
+    For spectra that no scanner measured: a basis has no repetition time and no voxel.
+    """
+    data, header, dwell_s, _, _ = _load(path, who)
+    fields = {key: _scalar(value) for key, value in header.items()}
+    return data.reshape(data.shape[3], -1)[:, 0], dwell_s, fields
 
 
 def _load(path: Path, who: str) -> tuple[np.ndarray, dict, float, np.ndarray, list[str | None]]:
@@ -272,12 +339,11 @@ def _shots_by_coils(data: np.ndarray, tags: list[str | None], path: Path, who: s
     extra = data.shape[4:]
     odd = [str(tag) for tag, n in zip(tags, extra, strict=False) if n > 1 and tag not in known]
     if odd:
-        kind = "edited spectra" if "DIM_EDIT" in odd else "this dimension"
         raise DatasetError(
             who,
             found=f"{path.name} has the dimension {', '.join(odd)}",
             wanted="coils (DIM_COIL) and shots (DIM_DYN) only",
-            mend=f"The built-in engine does not read {kind}: split the file or leave it out",
+            mend="The built-in engine does not read this dimension: split the file or leave it out",
         )
     fids = data[0, 0, 0]
     kept: list[str | None] = []

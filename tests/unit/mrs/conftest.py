@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commissure.mrs.basis import Basis, press_basis
+from commissure.mrs.basis import Basis, simulated_basis
+from commissure.mrs.sequences import Sequence
 from commissure.mrs.spin_systems import SPIN_SYSTEMS
 from commissure.names import Scan
 
@@ -31,8 +32,12 @@ T = np.arange(POINTS) * DWELL_S
 
 @pytest.fixture(scope="session")
 def basis() -> Basis:
-    return press_basis(
-        tuple(SPIN_SYSTEMS), te_s=TE_S, frequency_mhz=FREQUENCY_MHZ, points=POINTS, dwell_s=DWELL_S
+    return simulated_basis(
+        tuple(SPIN_SYSTEMS),
+        Sequence("press", TE_S),
+        frequency_mhz=FREQUENCY_MHZ,
+        points=POINTS,
+        dwell_s=DWELL_S,
     )
 
 

@@ -20,7 +20,7 @@ from commissure.mrs.tissue import Place
 from commissure.names import Scan
 from commissure.rows import read_markers
 
-from .conftest import TRUTH, WATER
+from .conftest import FREQUENCY_MHZ, TRUTH, WATER, T
 
 SETTINGS = MrsSettings()
 
@@ -122,6 +122,27 @@ def test_conjugated_data_are_turned_round_and_flagged(
     found, record = run(write_press(shots=1, coils=1, conjugated=True).scan, tmp_path / "out")
     assert record["flags"] == ["orientation_evidence"]
     assert found["tnaa_tcr"] == pytest.approx(11.2 / 8.5, rel=0.06)
+
+
+def test_shots_that_are_all_bad_are_refused(write_press: Callable, tmp_path: Path) -> None:
+    def spoil(data: np.ndarray) -> np.ndarray:
+        generator = np.random.default_rng(1)
+        return generator.normal(size=data.shape) + 1j * generator.normal(size=data.shape)
+
+    with pytest.raises(QualityError, match="creatine at 3.03 ppm"):
+        run(write_press(shots=16, coils=2, water=False, spoil=spoil).scan, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*_fit.tsv"))
+
+
+def test_a_spectrum_without_creatine_is_refused(write_press: Callable, tmp_path: Path) -> None:
+    lactate = 30 * np.exp((2j * np.pi * (1.3 - 4.65) * FREQUENCY_MHZ - 20) * T)
+
+    def spoil(data: np.ndarray) -> np.ndarray:
+        generator = np.random.default_rng(1)
+        return lactate + generator.normal(size=data.shape) + 1j * generator.normal(size=data.shape)
+
+    with pytest.raises(QualityError, match="creatine at 3.03 ppm"):
+        run(write_press(shots=1, coils=1, water=False, spoil=spoil).scan, tmp_path / "out")
 
 
 def test_a_voxel_outside_the_brain_is_refused(

@@ -1,0 +1,96 @@
+r"""The ISMRM 2016 fitting challenge: the water-scaling test, and spectra 1 to 8 with the given basis.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+        python benchmarks/mrs_ismrm.py ../shared/data/mrs-ismrm2016 --basis BASIS_FILE
+
+Without a basis file only the water-scaling test is done. The constants are those of the
+challenge's own description. The truth of spectra 1 to 8 is not published with the data: what is
+judged is the residual.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
+from commissure.mrs.basis import Basis, fid_of_lines
+from commissure.mrs.clean import referenced, water_removed, water_signal
+from commissure.mrs.fit import Fit, fit_spectrum
+from commissure.mrs.lcmodel import read_raw
+from commissure.mrs.sequences import Sequence, lines_of
+from commissure.mrs.spin_systems import SPIN_SYSTEMS
+
+#: Of the challenge's description: sampling, and what turns an amplitude ratio into mmol/l.
+SAMPLING: dict[str, Any] = {"dwell_s": 1 / 4000, "frequency_mhz": 123.2}
+TE_S, POINTS = 0.030, 2048
+WATER_MM, METABOLITE_DECAY = 29697.0, np.exp(-30 / 160)
+
+
+def creatine_mm(folder: Path) -> float:
+    """Creatine of the water-scaling test, from a fit of its two singlets."""
+    stem = folder / "Cr_10mM_test_water_scaling"
+    fid = read_raw(stem.with_suffix(".RAW"), who="challenge")
+    water = read_raw(stem.with_suffix(".H2O"), who="challenge")
+    lines = lines_of(
+        SPIN_SYSTEMS["Cr"], Sequence("press", TE_S), frequency_mhz=SAMPLING["frequency_mhz"]
+    )
+    column = fid_of_lines(*lines, points=len(fid), dwell_s=SAMPLING["dwell_s"])
+    basis = Basis(("Cr",), column[None], 0, "two singlets")
+    ready, _, _ = referenced(fid, **SAMPLING)
+    fit = fit_spectrum(ready, basis, **SAMPLING)
+    scale = water_signal(water, **SAMPLING).amplitude
+    return float(fit.total(("Cr",))[0] / scale * WATER_MM / METABOLITE_DECAY)
+
+
+def challenge_fit(folder: Path, number: int, basis: Basis) -> tuple[Fit, float]:
+    """Fit of one spectrum, and the amplitude of its water."""
+    stem = folder / f"dataset{number:02d}"
+    fid = read_raw(stem.with_suffix(".RAW"), who="challenge")
+    water = water_signal(read_raw(stem.with_suffix(".H2O"), who="challenge"), **SAMPLING)
+    clean, _ = water_removed(fid, **SAMPLING)
+    ready, _, _ = referenced(clean, **SAMPLING)
+    return fit_spectrum(ready, basis, **SAMPLING), water.amplitude
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--basis", type=Path)
+    options = parser.parse_args()
+    print(f"creatine of the water-scaling test: {creatine_mm(options.folder):.3f} mM (10.82)")
+    if options.basis is None:
+        return
+    stored = read_basis(options.basis)
+    note = check_basis(
+        stored, te_s=TE_S, frequency_mhz=SAMPLING["frequency_mhz"], allow_other_echo_time=True,
+        who="challenge",
+    )  # fmt: skip
+    print(f"flag: {note}\nmM, with the constants of the description")
+    basis = stored_basis_on(stored, points=POINTS, **SAMPLING)
+    shown = {"tNAA": ("NAA", "NAAG"), "tCr": ("Cr", "PCr"), "tCho": ("GPC", "PCh")}
+    shown |= {name: (name,) for name in ("Glu", "Gln", "GSH", "Ins", "GABA", "Lac", "Mac")}
+    print(
+        "set  " + "".join(f"{name:>7s}" for name in shown) + "   res/noise  waves  p        CPU s"
+    )
+    for number in range(1, 9):
+        start = time.process_time()
+        fit, water = challenge_fit(options.folder, number, basis)
+        spent = time.process_time() - start
+        values = (
+            fit.total(parts)[0] / water * WATER_MM / METABOLITE_DECAY for parts in shown.values()
+        )
+        print(
+            f"{number:3d}  " + "".join(f"{value:7.2f}" for value in values)
+            + f"   {fit.residual_sd / fit.noise_sd:6.2f}  {fit.residual_structure:6.2f}"
+            f"  {fit.residual_p:7.2f} {spent:6.2f}"
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

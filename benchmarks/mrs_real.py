@@ -1,0 +1,134 @@
+r"""A real PRESS spectrum with two bases: ratios against healthy adults, voxel, scale of the water.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+        python benchmarks/mrs_real.py ../shared/data --basis BASIS_FILE
+
+One averaged spectrum of the posterior cingulate (Osprey's example data). The basis file of another
+echo time is used all the same, and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
+from commissure.mrs.basis import simulated_basis
+from commissure.mrs.clean import water_signal
+from commissure.mrs.fit import Fit, fit_spectrum
+from commissure.mrs.preprocess import averaged_spectrum
+from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
+from commissure.mrs.sequences import Sequence
+from commissure.mrs.spin_systems import SPIN_SYSTEMS, SUMS
+from commissure.mrs.svs import Svs, read_svs
+from commissure.mrs.tissue import voxel_share
+
+#: Name in the table of published values by our name.
+HEALTHY = {
+    "Glu": "Glu", "Gln": "Gln", "Glx": "Glx", "GSH": "GSH", "tNAA": "tNAA", "tCho": "tCho",
+    "Ins": "Myo",
+}  # fmt: skip
+
+
+def healthy_ranges(data: Path) -> dict[str, tuple[float, float]]:
+    """Mean and SD over creatine in healthy adults, by our name."""
+    import pandas as pd
+
+    table = pd.read_csv(
+        data / "tables" / "mrs-reference-ranges" / "Results_Healthy_All_Groups.csv",
+        na_filter=False,
+    )
+    table = table[(table["Units"] == "Cr") & (table["Groups"] == "Norm")].set_index("Metabolite")
+    return {
+        name: (float(table.loc[theirs, "Mean"]), float(table.loc[theirs, "StdDev"]))
+        for name, theirs in HEALTHY.items()
+    }
+
+
+def acquisition(data: Path) -> tuple[Svs, Svs]:
+    """The spectrum and its water reference."""
+    stem = data / "bids" / "sub-op01" / "mrs" / "sub-op01_acq-press_"
+    svs, water = (
+        read_svs(Path(f"{stem}{name}.nii.gz"), (Path(f"{stem}{name}.json"),), who="sub-op01")
+        for name in ("svs", "mrsref")
+    )
+    return svs, water
+
+
+def ratios(fit: Fit) -> dict[str, float]:
+    """Amplitudes over total creatine."""
+    creatine = fit.total(SUMS["tCr"])[0]
+    return {name: fit.total(SUMS.get(name, (name,)))[0] / creatine for name in HEALTHY}
+
+
+def noise_sd(fid: np.ndarray) -> float:
+    """SD of the noise at the end of an FID, from third differences."""
+    return float(np.std(np.diff(fid[-512:], n=3).real) / np.sqrt(20))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--basis", type=Path)
+    options = parser.parse_args()
+    svs, water = acquisition(options.data)
+    sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
+    spectrum = averaged_spectrum(svs, water)
+    assert spectrum.water is not None
+    bases = {
+        "own": simulated_basis(
+            tuple(SPIN_SYSTEMS), Sequence("press", svs.te_s), points=svs.points, **sampling
+        )
+    }
+    if options.basis is not None:
+        stored = read_basis(options.basis)
+        note = check_basis(
+            stored, te_s=svs.te_s, frequency_mhz=svs.frequency_mhz, allow_other_echo_time=True,
+            who="sub-op01",
+        )  # fmt: skip
+        print(f"flag: {note}")
+        bases["file"] = stored_basis_on(stored, points=svs.points, **sampling)
+    healthy = healthy_ranges(options.data)
+    print("ratio to tCr   " + "".join(f"{name:>8s}" for name in HEALTHY))
+    print("healthy mean   " + "".join(f"{healthy[name][0]:8.2f}" for name in HEALTHY))
+    print("healthy 2 SD   " + "".join(f"{2 * healthy[name][1]:8.2f}" for name in HEALTHY))
+    signal = water_signal(spectrum.water.averaged(), **sampling).amplitude
+    timing = Timing(svs.te_s, svs.tr_s)
+    for label, basis in bases.items():
+        fit = fit_spectrum(spectrum.svs.averaged(), basis, **sampling)
+        found = ratios(fit)
+        print(f"{label:15s}" + "".join(f"{found[name]:8.2f}" for name in HEALTHY))
+        off = [n for n, v in found.items() if abs(v - healthy[n][0]) > 2 * healthy[n][1]]
+        creatine = fit.total(SUMS["tCr"])[0] / signal
+        factor = concentration_factor(
+            Fractions(0.60, 0.25, 0.15), "Cr", timing=timing, water_timing=timing,
+            times=RELAXATION_SETS["fsl_mrs_3t"],
+        )  # fmt: skip
+        print(
+            f"    outside: {off or 'none'}; residual {fit.residual_sd / fit.noise_sd:.2f} of the "
+            f"noise, waves {fit.residual_structure:.1f}; tCr over water {creatine:.3e}, that is "
+            f"{creatine * factor:.1f} mmol/kg at 60/25/15 % GM/WM/CSF"
+        )
+    spectra = svs.averaged(), water.averaged()
+    ratio = noise_sd(spectra[1]) / noise_sd(spectra[0])
+    print(
+        f"noise of the reference over noise of the spectrum: {ratio:.2f}. If both are means on one "
+        f"scale the reference has {48 / ratio**2:.1f} of the spectrum's 48 shots"
+    )
+    first = [float(abs(fid[0] / fid[1])) for fid in spectra]
+    print(f"first over second point: spectrum {first[0]:.2f}, reference {first[1]:.2f}")
+    path = options.data / "bids/sub-op01/anat/sub-op01_acq-skullstripped_T1w.nii.gz"
+    head = nib.load(path)
+    share, _ = voxel_share(svs.affine, head)
+    brain = np.asanyarray(head.dataobj) > 0
+    centre = ", ".join(f"{v:.1f}" for v in svs.affine[:3, 3])
+    print(f"voxel centre ({centre}) mm; {100 * (share * brain).sum():.1f} % inside the brain")
+
+
+if __name__ == "__main__":
+    main()
