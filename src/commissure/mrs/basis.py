@@ -83,6 +83,15 @@ MACROMOLECULES: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 
 
+#: Lipids of the scalp, as LCModel's defaults have them (LCModel manual, 11.7).
+LIPIDS: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "Lip09": ((0.89, 1.0, 0.14),),
+    "Lip13a": ((1.28, 1.0, 0.15),),
+    "Lip13b": ((1.28, 1.0, 0.089),),
+    "Lip20": ((2.04, 0.5, 0.15), (2.25, 0.25, 0.15), (2.80, 0.25, 0.20)),
+}
+
+
 def is_macromolecule(name: str) -> bool:
     """Whether a column is broad: MM09, Mac, MMBL, Lip13."""
     return name.startswith(("MM", "Mac", "Lip"))
@@ -108,13 +117,29 @@ def macromolecule_fids(
     *, points: int, dwell_s: float, frequency_mhz: float
 ) -> dict[str, np.ndarray]:
     """FIDs of :data:`MACROMOLECULES` by name, half a unit each."""
-    sampling: dict[str, Any] = {
-        "points": points, "dwell_s": dwell_s, "frequency_mhz": frequency_mhz,
-    }  # fmt: skip
+    return _broad_fids(MACROMOLECULES, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+
+
+def _broad_fids(
+    table: dict[str, tuple[tuple[float, float, float], ...]], **sampling: Any
+) -> dict[str, np.ndarray]:
     return {
         name: np.sum([gaussian_fid(*part, **sampling) for part in parts], axis=0)
-        for name, parts in MACROMOLECULES.items()
+        for name, parts in table.items()
     }
+
+
+def with_lipids(basis: Basis, *, dwell_s: float, frequency_mhz: float) -> Basis:
+    """The basis with columns for the lipids of the scalp; what it has already stays."""
+    points = basis.fids.shape[1]
+    found = _broad_fids(LIPIDS, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+    new = {name: fid for name, fid in found.items() if name not in basis.names}
+    return Basis(
+        names=(*basis.names, *new),
+        fids=np.concatenate([basis.fids, np.array(list(new.values())).reshape(-1, points)]),
+        macromolecules=basis.macromolecules + len(new),
+        description=f"{basis.description}; lipids",
+    )
 
 
 def creatine_correction(*, points: int, dwell_s: float, frequency_mhz: float) -> np.ndarray:

@@ -39,8 +39,8 @@ class Fit:
         Of the columns: metabolites, corrections and macromolecules.
     amplitudes, covariance
         In the FID's units per unit of the basis; (columns,) and (columns, columns). The
-        covariance is the inverse Fisher information with all other parameters free, the
-        priors on shifts and macromolecules included.
+        covariance is how the estimate scatters with the noise, all other parameters free and the
+        priors held: the Cramér-Rao bound of a regularised fit. What the priors bias is not in it.
     shape
         Nonlinear parameters.
     ppm, data, model, baseline
@@ -315,8 +315,12 @@ def finished(
     _, weight = priors.centre_and_weight(problem.basis.names)
     spread = max(residual_sd, np.finfo(float).tiny)
     known = np.concatenate([np.zeros(len(names)), (weight / priors.noise) ** 2])
-    fisher = everything.T @ everything / spread**2 + np.diag(known)
-    covariance = np.linalg.pinv(fisher, hermitian=True)[: len(names), : len(names)]
+    curvature = everything.T @ everything / spread**2 + np.diag(known)
+    # Noise is in the data only: the rows of penalties and priors draw the estimate, they do not
+    # scatter it. Without priors this is the inverse of the curvature.
+    noisy = everything[: len(data)].T @ everything[: len(data)] / spread**2
+    inverse = np.linalg.pinv(curvature, hermitian=True)[: len(names)]
+    covariance = inverse @ noisy @ inverse.T
     scale = problem.scale
     waves, p = structure(left - smooth)
     return Fit(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from commissure import __version__
 from commissure.errors import DatasetError
 from commissure.images.anatomy import AnatFiles
 from commissure.images.load import load_image
@@ -19,11 +20,13 @@ from commissure.mrs.quality import (
     Spectral,
     basis_check,
     scale_check,
+    session_check,
     spectral_checks,
     voxel_checks,
 )
 from commissure.mrs.quantify import MARKERS, concentrations, ratios, read_fit
 from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing
+from commissure.mrs.reporting import mrs_in_mrs
 from commissure.mrs.settings import MrsSettings
 from commissure.mrs.svs import GYROMAGNETIC_MHZ_PER_T, Svs, read_svs
 from commissure.mrs.tissue import Place, brain_maps, tissue_fractions, voxel_place, voxel_share
@@ -94,6 +97,7 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
         values["f_csf"] = (fractions.csf, "1")
         write_json(_tissue_record(fractions, inside, place, anat), path("tissue", ".json"))
         checks += voxel_checks(fractions, inside, place, region, settings=settings)
+        checks.append(session_check(scan.entities.get("ses", ""), anat.preproc.name))
         _draw_voxel(scan, folder, svs, anat, fractions, place, region)
 
     if fractions is not None:
@@ -144,6 +148,16 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
         crlb_percent=_crlb_percent(fit),
         fit=record,
         steps=_steps(path, scan.who),
+        mrsinmrs=mrs_in_mrs(
+            _sidecar(path, scan.who).get("Acquisition", {}),
+            record,
+            _steps(path, scan.who),
+            _crlb_percent(fit),
+            region=region,
+            settings=settings,
+            water_scaled="concentrations" not in missing,
+            version=__version__,
+        ),
     )
 
 
@@ -160,9 +174,12 @@ def _derivative(path: Path, who: str) -> Svs:
     return read_svs(_there(path, who), (sidecar,) if sidecar.exists() else (), who=who)
 
 
+def _sidecar(path: Any, who: str) -> dict[str, Any]:
+    return read_record(path("svs", ".json", "preproc"), who=who)
+
+
 def _steps(path: Any, who: str) -> list[Mapping[str, Any]]:
-    sidecar = path("svs", ".json", "preproc")
-    return list(read_record(sidecar, who=who).get("Steps", []))
+    return list(_sidecar(path, who).get("Steps", []))
 
 
 def _at_zero(fit: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from commissure.errors import ConfigError, DatasetError
 from commissure.images.anatomy import AnatFiles
 from commissure.mrs.align import Alignment, align_shots, turned, unlike_shots
 from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
-from commissure.mrs.basis import Basis, simulated_basis
+from commissure.mrs.basis import Basis, simulated_basis, with_lipids
 from commissure.mrs.clean import (
     eddy_corrected,
     eddy_phase,
@@ -26,6 +26,7 @@ from commissure.mrs.combine import coil_weights, combined
 from commissure.mrs.edited import difference_of, edited_bases, fit_difference
 from commissure.mrs.fit import Fit, fit_spectrum
 from commissure.mrs.outputs import EDITED, write_fit
+from commissure.mrs.reporting import acquisition
 from commissure.mrs.sequences import Sequence, SequenceName
 from commissure.mrs.settings import MrsSettings
 from commissure.mrs.svs import Svs, read_conditions, write_svs
@@ -73,24 +74,47 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Mr
     basis, flag = basis_for(svs, settings, who=scan.who)
     water = read_water(scan, svs)
     spectrum = averaged_spectrum(svs, water, shot_rejection_sd=settings.shot_rejection_sd)
-    fit = _fitted(spectrum, basis, settings)
+    fit, basis = _fitted(spectrum, basis, settings)
     _write(scan, folder, region, spectrum)
     write_fit(fit, folder, scan, region, basis=basis.description, basis_flag=flag)
 
 
-def _fitted(spectrum: Spectrum, basis: Basis, settings: MrsSettings) -> Fit:
+def _fitted(spectrum: Spectrum, basis: Basis, settings: MrsSettings) -> tuple[Fit, Basis]:
+    """The fit, and the basis it was made with: lipids are added where they show."""
     flexibility = settings.baseline_flexibility_per_ppm
-    return fit_spectrum(
-        spectrum.svs.averaged(),
-        basis,
-        dwell_s=spectrum.svs.dwell_s,
-        frequency_mhz=spectrum.svs.frequency_mhz,
-        low_ppm=settings.fit_low_ppm,
-        high_ppm=settings.fit_high_ppm,
-        shift_sd_ppm=settings.shift_sd_ppm,
-        width_sd_hz=settings.width_sd_hz,
-        freedom_per_ppm=None if isinstance(flexibility, str) else flexibility,
-    )
+    sampling: dict[str, Any] = {
+        "dwell_s": spectrum.svs.dwell_s, "frequency_mhz": spectrum.svs.frequency_mhz,
+    }  # fmt: skip
+
+    def fitted(columns: Basis) -> Fit:
+        return fit_spectrum(
+            spectrum.svs.averaged(),
+            columns,
+            low_ppm=settings.fit_low_ppm,
+            high_ppm=settings.fit_high_ppm,
+            shift_sd_ppm=settings.shift_sd_ppm,
+            width_sd_hz=settings.width_sd_hz,
+            freedom_per_ppm=None if isinstance(flexibility, str) else flexibility,
+            **sampling,
+        )
+
+    if settings.lipids != "yes":
+        fit = fitted(basis)
+        if settings.lipids == "no" or not shows_lipids(fit):
+            return fit, basis
+    basis = with_lipids(basis, **sampling)
+    return fitted(basis), basis
+
+
+def shows_lipids(fit: Fit) -> bool:
+    """Whether a spectrum is much higher at 1.3 ppm than at 0.9 ppm, where macromolecules are."""
+    above = fit.data - fit.baseline
+    lipid = above[(fit.ppm > 1.2) & (fit.ppm < 1.4)]
+    methyl = above[(fit.ppm > 0.85) & (fit.ppm < 0.97)]
+    naa = above[(fit.ppm > 1.9) & (fit.ppm < 2.1)]
+    if not len(lipid) or not len(methyl):
+        return False
+    return bool(lipid.max() > max(2.0 * methyl.max(), 0.15 * naa.max()))
 
 
 def _preprocess_edited(
@@ -126,9 +150,9 @@ def _preprocess_edited(
         averaged_spectrum(conditions[name], water, shot_rejection_sd=settings.shot_rejection_sd)
         for name in ("OFF", "ON")
     )
-    fit = _fitted(off, bases.off, settings)
+    fit, basis = _fitted(off, bases.off, settings)
     difference = difference_of(
-        on.svs.averaged(), off.svs.averaged(), _fitted(on, bases.on, settings), fit,
+        on.svs.averaged(), off.svs.averaged(), _fitted(on, bases.on, settings)[0], fit,
         dwell_s=off_svs.dwell_s,
     )  # fmt: skip
     found = fit_difference(difference.fid, bases.difference, fit, **sampling)
@@ -136,7 +160,7 @@ def _preprocess_edited(
     steps += [{**step, "spectrum": "edited"} for step in on.steps]
     _write(scan, folder, region, replace(off, steps=[*steps, difference.step()]))
     write_fit(
-        fit, folder, scan, region, basis=bases.off.description, difference=found,
+        fit, folder, scan, region, basis=basis.description, difference=found,
         difference_basis=bases.difference.description,
     )  # fmt: skip
 
@@ -267,6 +291,8 @@ class Spectrum:
         Shots (shots, points) before and after alignment, for the figure.
     kept
         Which shots were averaged.
+    raw
+        What the raw file says of itself, see :func:`commissure.mrs.reporting.acquisition`.
     """
 
     svs: Svs
@@ -275,6 +301,7 @@ class Spectrum:
     before: np.ndarray = field(repr=False)
     after: np.ndarray = field(repr=False)
     kept: np.ndarray = field(repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
 
 def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float = 2.58) -> Spectrum:
@@ -342,6 +369,7 @@ def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float =
         before=before,
         after=shots,
         kept=kept,
+        raw=acquisition(svs),
     )
 
 
@@ -446,6 +474,7 @@ def _write(scan: Scan, folder: Path, region: str, spectrum: Spectrum) -> None:
                 "SpatialReference": "scanner",
                 "EchoTime": svs.te_s,
                 "RepetitionTime": svs.tr_s,
+                "Acquisition": spectrum.raw if suffix == "svs" else {},
                 "Steps": spectrum.steps,
             },
             path(suffix, ".json", "preproc"),

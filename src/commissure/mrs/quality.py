@@ -22,12 +22,15 @@ MIN_VOI_SHARE = 0.10
 #: Residual over noise above which the model has missed something.
 MAX_RESIDUAL = 3.0
 
+#: Rise of the residual late in time above which there is a spurious echo; noise reaches 3.
+MAX_ECHO = 5.0
+
 #: Total creatine of a living brain in mmol/kg, generously; outside, spectrum and water reference
 #: are hardly on one scale (averages summed in one and not in the other, another receiver gain).
 CREATINE_RANGE = (4.0, 14.0)
 
 #: Checks that touch concentrations only.
-ON_CONCENTRATIONS = frozenset({"tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf"})
+ON_CONCENTRATIONS = frozenset({"tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf", "t1w_of_this_session"})
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,26 @@ class Spectral:
 
     Attributes
     ----------
+    frequency_mhz
+        Of the spectrometer.
     fwhm_ppm, snr_fit, residual_over_noise, residual_structure
         From the engine's record; None where it gives none.
     snr_peak
         NAA's height over twice the noise SD.
     lipid
         Height in 1.2 to 1.45 ppm over that of NAA.
+    echo
+        See :func:`echo_ratio`; None without curves of the fit.
     """
 
+    frequency_mhz: float
     fwhm_ppm: float | None
     snr_fit: float | None
     residual_over_noise: float | None
     residual_structure: float | None
     snr_peak: float
     lipid: float
+    echo: float | None
 
     @classmethod
     def of(cls, svs: Svs, record: Mapping[str, Any], curves: Curves | None) -> Spectral:
@@ -68,13 +77,51 @@ class Spectral:
             return float(record[key]) if record.get(key) is not None else None
 
         return cls(
+            frequency_mhz=svs.frequency_mhz,
             fwhm_ppm=number("FWHMppm"),
             snr_fit=number("SNR"),
             residual_over_noise=number("ResidualOverNoise"),
             residual_structure=number("ResidualStructure"),
             snr_peak=peak,
             lipid=float(lipid),
+            echo=None
+            if curves is None
+            else echo_ratio(
+                curves.data - curves.model, curves.ppm, frequency_mhz=svs.frequency_mhz
+            ),
         )
+
+
+def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -> float:
+    """How far the residual rises again late in time, where only a spurious echo can.
+
+    Parameters
+    ----------
+    residual, ppm
+        Real spectrum less its model, on an even axis, (points,).
+    frequency_mhz
+        Of the spectrometer.
+
+    Returns
+    -------
+    float
+        Largest power of 20 ms after 40 ms, over the least power before it and over the noise:
+        what a fit misses of lines is largest at the beginning and dies away, an echo from
+        outside the voxel comes when it is refocused (Kreis R, NMR Biomed 17:361-381, 2004).
+    """
+    width_hz = float(ppm[-1] - ppm[0]) * frequency_mhz
+    power = np.abs(np.fft.ifft(residual - residual.mean()))[: len(residual) // 2] ** 2
+    step_s = 1 / width_hz
+    # The spectrum is zero-filled once: its second half in time holds nothing.
+    power = power[: len(power) // 2] if len(power) > 64 else power
+    block = max(4, round(0.02 / step_s))
+    blocks = power[: len(power) // block * block].reshape(-1, block).mean(axis=1)
+    if len(blocks) < 8:
+        return float("nan")
+    floor = max(float(np.median(blocks[len(blocks) // 2 :])), np.finfo(float).tiny)
+    level = np.maximum(blocks / floor, 1.0)
+    before = np.minimum.accumulate(level)
+    return float((level[2:] / before[1:-1]).max())
 
 
 def peak_snr(spectrum: np.ndarray, ppm: np.ndarray) -> float:
@@ -123,6 +170,12 @@ def spectral_checks(
             note="1 where the residual is white, more where it runs in waves",
         ),
         _at_most("lipid_over_naa", found.lipid, 1.0),
+        _at_most(
+            "spurious_echo",
+            found.echo,
+            MAX_ECHO,
+            "power of the residual late in time over what it had come down to",
+        ),
     ]
     by_name = {step.get("step"): step for step in steps}
     rejection = by_name.get("shot rejection", {})
@@ -132,7 +185,13 @@ def spectral_checks(
         checks.append(_at_least("shots_kept_share", share, 0.75, note))
     alignment = by_name.get("alignment", {})
     if alignment.get("applied"):
-        checks.append(Check("drift_hz", float(alignment["drift_hz"])))
+        drift = abs(float(alignment["drift_hz"]))
+        checks.append(
+            _at_most(
+                "drift_hz", drift, settings.max_fwhm_ppm * found.frequency_mhz,
+                "no more than the widest line that is let pass",
+            )
+        )  # fmt: skip
         checks.append(Check("shot_phase_sd_deg", float(alignment["phase_sd_deg"])))
     facing = by_name.get("orientation", {})
     if facing.get("applied"):
@@ -157,6 +216,26 @@ def spectral_checks(
 def basis_check(flag: str) -> Check:
     """Whether the basis is that of the acquisition; ``flag`` says what is doubtful."""
     return Check("basis_of_this_echo_time", None, "", False if flag else None, flag)
+
+
+def session_check(session: str, t1w_name: str) -> Check:
+    """Whether the T1w image that the voxel is laid on is of the spectrum's session.
+
+    Parameters
+    ----------
+    session
+        Label of the spectrum's session; empty where the dataset has none.
+    t1w_name
+        File name of the T1w image.
+    """
+    found = next((p[4:] for p in t1w_name.split("_") if p.startswith("ses-")), "")
+    note = (
+        ""
+        if found == session
+        else f"the T1w image is of {f'ses-{found}' if found else 'no session'}: the head lay "
+        "otherwise, and so did the voxel"
+    )
+    return Check("t1w_of_this_session", None, "", found == session, note)
 
 
 def voxel_checks(

@@ -84,6 +84,11 @@ class MrsSettings(BaseModel):
         description="Effective degrees of freedom of the spline baseline per ppm (0.75 to 7); auto "
         "chooses by an information criterion.",
     )
+    lipids: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Whether the fit has columns for lipids of the scalp; auto adds them where the "
+        "spectrum is higher at 1.3 ppm than macromolecules make it.",
+    )
     shot_rejection_sd: float = Field(
         2.58,
         gt=1,

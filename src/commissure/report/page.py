@@ -17,6 +17,7 @@ from commissure.report.quality import quality
 from commissure.report.read import Results, modality_order, read_results
 from commissure.report.recovery import recovery
 from commissure.report.settings import ReportSettings
+from commissure.report.spectroscopy import spectroscopy
 from commissure.report.summary import summary
 from commissure.rows import write_text
 
@@ -36,6 +37,7 @@ SECTIONS = (
     ("recovery", "True and recovered markers"),
     ("individuals", "Individual figures"),
     ("methods", "What the markers mean"),
+    ("spectroscopy", "Reporting of spectroscopy"),
     ("reporting", "Reporting checklist"),
     ("rerun", "Versions, configuration, rerun"),
 )
@@ -107,10 +109,12 @@ def contents(results: Results, people: Cohort, settings: ReportSettings) -> dict
     verdicts = falsification(results)
     truth = recovery(results, settings)
     provenance = results.provenance
+    spectra = spectroscopy(results.quality)
+    shown = {"recovery": truth["known"], "spectroscopy": bool(spectra)}
     items = checklist(fitted=fitted(results), facts=_facts(results, people))
     return {
         "title": settings.title,
-        "sections": [s for s in SECTIONS if s[0] != "recovery" or truth["known"]],
+        "sections": [s for s in SECTIONS if shown.get(s[0], True)],
         "absent": results.absent,
         "most_points": POINTS,
         "summary": summary(
@@ -124,6 +128,7 @@ def contents(results: Results, people: Cohort, settings: ReportSettings) -> dict
         "recovery": truth,
         "individuals": persons(results, settings),
         "definitions": _definitions(results),
+        "spectroscopy": spectra,
         "checklist": items,
         "tally": tally(items),
         "fitted": fitted(results),

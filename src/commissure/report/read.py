@@ -58,6 +58,8 @@ class QualityRecord:
         Names of failed checks; sentences for the reader.
     missing
         Products that could not be computed, with their causes.
+    reporting
+        Rows of the MRSinMRS table: ``section``, ``item``, ``value``, ``unit``; empty for images.
     """
 
     participant_id: str
@@ -68,6 +70,7 @@ class QualityRecord:
     flags: Sequence[str]
     notes: Sequence[str]
     missing: Mapping[str, str]
+    reporting: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -219,4 +222,5 @@ def _read_quality(path: Path, folder: Path) -> QualityRecord:
         flags=content.get("flags", []),
         notes=content.get("notes", []),
         missing=content.get("missing", {}),
+        reporting=content.get("mrsinmrs", []),
     )

@@ -166,7 +166,14 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
             if at == 20 and modality == "dwi":
                 checks.append(Check("outlier_slices", None, "<= 5", None, "too few directions"))
             missing = {"connectivity": "no degree of freedom"} if at % 16 == 9 else {}
-            write_quality(checks, place / scan.derivative("qc", ".json"), missing=missing)
+            reporting = [] if modality != "mrs" else [
+                {"section": "1. Hardware", "item": "Field strength", "value": "2.89 T", "unit": ""},
+                {"section": "4. Quality", "item": "SNR of the fit", "value": 20 + at, "unit": ""},
+                {"section": "2. Acquisition", "item": "Shimming", "value": None, "unit": ""},
+            ]  # fmt: skip
+            write_quality(
+                checks, place / scan.derivative("qc", ".json"), missing=missing, mrsinmrs=reporting
+            )
             drawn = place / "figures" / scan.derivative(suffix, ".svg", desc="fitAndTissue")
             drawn.parent.mkdir(parents=True, exist_ok=True)
             drawn.write_text(figure(f"{person} {modality}"), encoding="utf-8")
