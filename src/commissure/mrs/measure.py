@@ -25,7 +25,13 @@ from commissure.mrs.quality import (
     voxel_checks,
 )
 from commissure.mrs.quantify import MARKERS, concentrations, ratios, read_fit
-from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing
+from commissure.mrs.relaxation import (
+    RELAXATION_SETS,
+    Fractions,
+    Timing,
+    concentration_factor,
+    molar_factor,
+)
 from commissure.mrs.reporting import mrs_in_mrs
 from commissure.mrs.settings import MrsSettings
 from commissure.mrs.svs import GYROMAGNETIC_MHZ_PER_T, Svs, read_svs
@@ -100,9 +106,10 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
         checks.append(session_check(scan.entities.get("ses", ""), anat.preproc.name))
         _draw_voxel(scan, folder, svs, anat, fractions, place, region)
 
+    molar: Mapping[str, float] = {}
     if fractions is not None:
-        found, cause = _concentrations(path("mrsref", ".nii.gz", "preproc"), scan, svs, fit,
-                                       fractions, settings)  # fmt: skip
+        found, molar, cause = _concentrations(path("mrsref", ".nii.gz", "preproc"), scan, svs, fit,
+                                              fractions, settings)  # fmt: skip
         values.update({name: (value, "mmol/kg") for name, value in found.items()})
         if "tcr" in found:
             checks.append(scale_check(found["tcr"]))
@@ -114,6 +121,15 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
         )
         figure = fit_figure(curves, title=f"{scan.who}, voxel {region}: fit", caption=caption)
         write_figure(figure, folder / "figures" / scan.derivative("svs", ".svg", desc="fit"))
+    edited = read_curves(path("svs", ".tsv", "difference"))
+    if edited is not None:
+        figure = fit_figure(
+            edited,
+            title=f"{scan.who}, voxel {region}: fit of the edited difference",
+            caption="edited minus unedited spectrum",
+        )
+        where = scan.derivative("svs", ".svg", desc="difference")
+        write_figure(figure, folder / "figures" / where)
 
     failed = {check.name for check in checks if check.passed is False}
     write_markers(
@@ -145,6 +161,7 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
             "source": RELAXATION_SETS[settings.relaxation].source,
             "denominator": "(1 - molal CSF fraction) x metabolite relaxation",
         },
+        molar_mmol_per_l=molar,
         crlb_percent=_crlb_percent(fit),
         fit=record,
         steps=_steps(path, scan.who),
@@ -204,29 +221,35 @@ def _concentrations(
     fit: Mapping[str, Any],
     fractions: Fractions,
     settings: MrsSettings,
-) -> tuple[dict[str, float], str]:
-    """Concentrations, or the cause of their absence."""
+) -> tuple[dict[str, float], dict[str, float], str]:
+    """Molal and molar concentrations, or the cause of their absence."""
     if not water_path.exists():
-        return {}, f"{scan.who} has no water reference; ratios to creatine are given"
+        return {}, {}, f"{scan.who} has no water reference; ratios to creatine are given"
     times = RELAXATION_SETS[settings.relaxation]
     field_t = svs.frequency_mhz / GYROMAGNETIC_MHZ_PER_T
     if abs(field_t / times.field_t - 1) > 0.15:
-        return {}, (
+        cause = (
             f"the spectrum was taken at {field_t:.1f} T and mrs.relaxation {settings.relaxation} "
             f"holds at {times.field_t:g} T; choose a set for this field"
         )
+        return {}, {}, cause
     water = _derivative(water_path, scan.who)
     signal = water_signal(
         water.averaged(), dwell_s=water.dwell_s, frequency_mhz=water.frequency_mhz
     )
-    return concentrations(
-        fit,
-        signal.amplitude,
-        fractions,
-        timing=Timing(svs.te_s, svs.tr_s),
-        water_timing=Timing(water.te_s, water.tr_s),
-        times=times,
-    ), ""
+    molal, molar = (
+        concentrations(
+            fit,
+            signal.amplitude,
+            fractions,
+            timing=Timing(svs.te_s, svs.tr_s),
+            water_timing=Timing(water.te_s, water.tr_s),
+            times=times,
+            factor_of=factor,
+        )
+        for factor in (concentration_factor, molar_factor)
+    )
+    return molal, molar, ""
 
 
 def _tissue_record(

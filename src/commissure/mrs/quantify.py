@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +87,7 @@ def concentrations(
     timing: Timing,
     water_timing: Timing,
     times: RelaxationSet,
+    factor_of: Callable[..., float] = concentration_factor,
 ) -> dict[str, float]:
     """Millimoles per kg of tissue water, by marker name; what the fit put at zero is left out.
 
@@ -97,12 +98,14 @@ def concentrations(
     fractions, timing, water_timing, times
         See :func:`commissure.mrs.relaxation.concentration_factor`; each part of a sum is
         corrected with its own relaxation times.
+    factor_of
+        :func:`commissure.mrs.relaxation.molar_factor` for millimoles per litre of tissue.
     """
     out = {}
     for marker, (total, parts) in MARKERS.items():
         value = 0.0
         for name, estimate in _parts(fit, total, parts).items():
-            factor = concentration_factor(
+            factor = factor_of(
                 fractions, name, timing=timing, water_timing=water_timing, times=times
             )
             value += estimate.amplitude / water_amplitude * factor

@@ -187,3 +187,34 @@ def concentration_factor(
     )
     left = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
     return WATER_MMOL_PER_KG * water / ((1 - shares[2]) * left)
+
+
+def molar_factor(
+    fractions: Fractions,
+    metabolite: str,
+    *,
+    timing: Timing,
+    water_timing: Timing,
+    times: RelaxationSet,
+) -> float:
+    """Factor from (metabolite amplitude / water amplitude) to mmol per litre of tissue.
+
+    Parameters
+    ----------
+    fractions, metabolite, timing, water_timing, times
+        See :func:`concentration_factor`.
+
+    Notes
+    -----
+    Near J et al., NMR Biomed 34:e4257, 2021, eq. 4: volume fractions and water densities in place
+    of molal fractions, and the volume fraction of CSF in the denominator.
+    """
+    volumes = (fractions.gm, fractions.wm, fractions.csf)
+    water = sum(
+        volume * density * compartment.weight(te_s=water_timing.te_s, tr_s=water_timing.tr_s)
+        for volume, density, compartment in zip(
+            volumes, WATER_DENSITY, (times.gm, times.wm, times.csf), strict=True
+        )
+    )
+    left = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
+    return WATER_MMOL_PER_KG * water / ((1 - fractions.csf) * left)

@@ -90,6 +90,7 @@ def test_glutathione_comes_from_the_difference(
     creatine = TRUTH["Cr"] + TRUTH["PCr"]
     assert found["gsh_tcr"] == pytest.approx(TRUTH["GSH"] / creatine, rel=0.10)
     assert found["tnaa_tcr"] == pytest.approx(11.2 / creatine, rel=0.06)
+    assert (tmp_path / "figures" / "sub-01_voi-ACC_desc-difference_svs.svg").exists()
     record = json.loads((tmp_path / "sub-01_voi-ACC_fit.json").read_text())
     assert record["Edited"]["Metabolite"] == "GSH"
     assert "editing at 4.56 ppm" in record["Edited"]["Basis"]

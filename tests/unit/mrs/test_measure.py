@@ -84,6 +84,10 @@ def test_concentrations_ratios_and_confounds(
         if marker != "tcr":
             assert found[f"{marker}_tcr"] == pytest.approx(planted / creatine, rel=limit), marker
     assert found["f_csf"] == pytest.approx(0.15, abs=1e-3)
+    # A litre of this tissue without CSF holds (0.6 * 0.78 + 0.25 * 0.65) / 0.85 kg of water.
+    assert record["molar_mmol_per_l"]["glu"] == pytest.approx(
+        found["glu"] * 0.6305 / 0.85, rel=1e-6
+    )
     assert found["fwhm"] == pytest.approx(6.58 / 123.25, rel=0.1)
     assert (record["flags"], record["missing"]) == ([], {})
     rejection = next(s for s in record["steps"] if s["step"] == "shot rejection")
