@@ -284,3 +284,18 @@ def test_the_main_figure_follows_the_metrics_file(small, tmp_path):
     )
     assert "(AUC) of 0.91 (0.87 to 0.95)" in told["found"][0]
     assert not any("contains 0.50" in limit or "simulated" in limit for limit in told["limits"])
+
+
+def test_tables_beside_the_result_are_on_the_page(small, tmp_path):
+    other = copy(small, tmp_path / "out")
+    path = other.folder / "fusion/metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    area = {"value": 0.123, "ci_low": -0.05, "ci_high": 0.3}
+    metrics["comparisons"] = [
+        {"model": "clinical", "delong": area, "nadeau_bengio": {**area, "p": 0.04}}
+    ]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    page = html.unescape(other.report(tmp_path / "report.html", FEW))
+    assert "Is late better than the others?" in page
+    assert "0.12 (−0.05 to 0.30)" in page
+    assert "What each modality adds" not in page
