@@ -146,7 +146,7 @@ def _mean_dyads() -> tuple[np.ndarray, np.ndarray]:
     x, y, z = places.T
     surface = (inside & ~binary_erosion(inside))[inside]
     cortex = surface & (np.abs(x) > 9)
-    stem = (np.abs(x) < 16) & (z < -40) & (y > -50)
+    stem = (np.abs(x) < 12) & (z < -50) & (y > -42)
     contacts = (
         [(stem, 10.0, 0.0), (cortex & (z > -25), 0.02, 1.0)],
         [(cortex & (x < 0), 0.02, -1.0), (cortex & (x > 0), 0.02, 1.0), (stem, 10.0, 0.0)],
