@@ -116,8 +116,7 @@ def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
             found=f"{raw.files[0].name} is to be converted and the program {program} is not "
             "installed",
             wanted="spec2nii 0.8 or later on the PATH",
-            mend="Install it in an environment of its own (pip install spec2nii), or convert the "
-            "file elsewhere",
+            mend="Activate the environment that `make env` sets up, or convert the file elsewhere",
         )
     with tempfile.TemporaryDirectory() as draft:
         done = subprocess.run(
