@@ -19,7 +19,8 @@ from commissure.mrs.sequences import Sequence
 #: that are edited along with it, clear of the singlets that do not subtract to nothing.
 RANGE_PPM = (2.4, 3.15)
 
-#: Share of glutathione's height, per unit, that another column must reach there to be fitted.
+#: Share of glutathione's height, per unit, and of its own unedited height that a column must reach
+#: there to be fitted.
 _LEAST_EDITED = 0.02
 
 
@@ -62,10 +63,17 @@ def edited_bases(
     ppm = ppm_axis(points, dwell_s, frequency_mhz)
     inside = (ppm > RANGE_PPM[0]) & (ppm < RANGE_PPM[1])
     line = np.exp(-20 * np.arange(points) * dwell_s)
-    height = np.abs(np.fft.fftshift(np.fft.fft(fids * line), axes=-1)[:, inside]).max(axis=-1)
+
+    def height(rows: np.ndarray) -> np.ndarray:
+        spectra = np.fft.fftshift(np.fft.fft(rows * line), axes=-1)
+        return np.abs(spectra[:, inside]).max(axis=-1)
+
     names = both[1].names
-    least = _LEAST_EDITED * (height[names.index("GSH")] if "GSH" in names else height.max())
-    keep = [i for i, name in enumerate(names) if name in metabolites and height[i] > least]
+    changed, whole = height(fids), height(both[1].fids)
+    least = _LEAST_EDITED * np.maximum(
+        changed[names.index("GSH")] if "GSH" in names else changed.max(), whole
+    )
+    keep = [i for i, name in enumerate(names) if name in metabolites and changed[i] > least[i]]
     difference = Basis(
         names=tuple(names[i] for i in keep),
         fids=fids[keep],

@@ -29,6 +29,7 @@ from commissure.mrs.outputs import EDITED, write_fit
 from commissure.mrs.reporting import acquisition
 from commissure.mrs.sequences import Sequence, SequenceName
 from commissure.mrs.settings import MrsSettings
+from commissure.mrs.spin_systems import SUMS
 from commissure.mrs.svs import Svs, read_conditions, write_svs
 from commissure.names import Scan
 from commissure.rows import write_json
@@ -37,6 +38,8 @@ from commissure.rows import write_json
 _SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
     ("mega", "mega-press"), ("laser", "slaser"), ("steam", "steam"), ("press", "press"),
 )  # fmt: skip
+
+_TINY = float(np.finfo(float).tiny)
 
 #: Sequences that no basis is simulated for.
 _NOT_SIMULATED = ("special", "hermes", "hercules")
@@ -145,16 +148,32 @@ def _preprocess_edited(
         settings.metabolites, replace(sequence, edit_ppm=settings.edit_on_ppm), sequence,
         points=off_svs.points, **sampling,
     )  # fmt: skip
+    if EDITED not in bases.difference.names:
+        raise ConfigError(
+            scan.who,
+            found=f"editing at {settings.edit_on_ppm:g} ppm changes nothing of {EDITED}",
+            wanted="mrs.edit_on_ppm near 4.56",
+            mend="Mend mrs.edit_on_ppm; other edited metabolites are not read",
+        )
     water = read_water(scan, off_svs)
     off, on = (
         averaged_spectrum(conditions[name], water, shot_rejection_sd=settings.shot_rejection_sd)
         for name in ("OFF", "ON")
     )
     fit, basis = _fitted(off, bases.off, settings)
+    edited_fit, _ = _fitted(on, bases.on, settings)
+    left = edited_fit.total(SUMS["tNAA"])[0] / max(fit.total(SUMS["tNAA"])[0], _TINY)
+    if left < 0.5:
+        raise DatasetError(
+            scan.who,
+            found=f"NAA of the edited sub-spectrum of {off_svs.name} is {left:.2f} of that of the "
+            "unedited one, as where GABA is edited at 1.9 ppm",
+            wanted=f"editing of {EDITED} at {settings.edit_on_ppm:g} ppm, which spares NAA",
+            mend="Leave the file out, or look whether ON and OFF are named the right way round",
+        )
     difference = difference_of(
-        on.svs.averaged(), off.svs.averaged(), _fitted(on, bases.on, settings)[0], fit,
-        dwell_s=off_svs.dwell_s,
-    )  # fmt: skip
+        on.svs.averaged(), off.svs.averaged(), edited_fit, fit, dwell_s=off_svs.dwell_s
+    )
     found = fit_difference(difference.fid, bases.difference, fit, **sampling)
     steps = [{**step, "spectrum": "unedited"} for step in off.steps]
     steps += [{**step, "spectrum": "edited"} for step in on.steps]

@@ -40,7 +40,7 @@ def write_mega(tmp_path: Path) -> Callable[..., Scan]:
 
     def write(
         *, labels: tuple[str, ...] | None = ("OFF", "ON"), shots: int = 16, snr: float = 20.0,
-        gsh: float = TRUTH["GSH"],
+        gsh: float = TRUTH["GSH"], on: Sequence = ON,
     ) -> Scan:  # fmt: skip
         import nibabel as nib
         from nifti_mrs.create_nmrs import gen_nifti_mrs
@@ -50,7 +50,10 @@ def write_mega(tmp_path: Path) -> Callable[..., Scan]:
         naa = np.abs(np.fft.fft(spectrum(OFF, {"NAA": truth["NAA"]}))).max()
         parts = []
         for seed, label in enumerate(labels or ("OFF", "ON")):
-            clean = spectrum(ON if label == "ON" else OFF, truth)
+            clean = spectrum(on if label == "ON" else OFF, truth)
+            if label == "ON" and on.edit_ppm == 1.9:
+                # A pulse that turns NAA's own singlet leaves nothing of it.
+                clean = spectrum(on, truth | {"NAA": 0.0, "NAAG": 0.0})
             shift = np.linspace(0, 2, shots) + generator.normal(0, 0.3, shots) + 0.5 * seed
             phase = np.radians(generator.normal(0, 8, shots) + 6 * seed)
             turn = np.exp(2j * np.pi * shift[:, None] * T + 1j * phase[:, None])
@@ -137,3 +140,11 @@ def test_the_difference_holds_what_is_edited() -> None:
     basis = edited_bases(tuple(SPIN_SYSTEMS), ON, OFF, **SAMPLING).difference
     assert {"GSH", "NAA"} <= set(basis.names)
     assert not {"Cr", "PCr", "Glu", "Gln", "Tau", "Lac"} & set(basis.names)
+
+
+def test_spectra_edited_for_gaba_are_refused(write_mega: Callable, tmp_path: Path) -> None:
+    scan = write_mega(on=Sequence("mega-press", TE_S, edit_ppm=1.9))
+    with pytest.raises(DatasetError, match="as where GABA is edited"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
+    with pytest.raises(ConfigError, match="changes nothing of GSH"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=8.5))
