@@ -158,6 +158,9 @@ def simulate(
         float | None, _protocol_option("Strongest off-resonance: distortion, and a field map.")
     ] = None,
     mrs_sequence: Annotated[str | None, _protocol_option("PRESS, sLASER or MEGA-PRESS.")] = None,
+    mrs_edit_ppm: Annotated[
+        float | None, _protocol_option("Editing pulse of MEGA-PRESS: 4.56 for GSH, 1.9 for GABA.")
+    ] = None,
     mrs_te: Annotated[float | None, _protocol_option("Echo time, s.")] = None,
     mrs_tr: Annotated[float | None, _protocol_option("Repetition time, s.")] = None,
     mrs_shots: Annotated[int | None, _protocol_option("Transients.")] = None,
@@ -189,6 +192,7 @@ def simulate(
         "dwi_reversed_b0s": dwi_reversed_b0s,
         "field_hz": field_hz,
         "mrs_sequence": mrs_sequence,
+        "mrs_edit_ppm": mrs_edit_ppm,
         "mrs_te_s": mrs_te,
         "mrs_tr_s": mrs_tr,
         "mrs_shots": mrs_shots,

@@ -153,6 +153,8 @@ class Protocol:
         Proton imaging frequency.
     mrs_sequence
         One of :data:`SEQUENCES`.
+    mrs_edit_ppm
+        Where the editing pulses of MEGA-PRESS stand: 4.56 edits glutathione, 1.9 GABA.
     dwi_more_shells
         Further shells, each (b-value in s/mm², directions).
     dwi_crossing
@@ -191,6 +193,7 @@ class Protocol:
     mrs_voxel_mm: tuple[float, float, float]
     field_mhz: float = 123.25
     mrs_sequence: str = "PRESS"
+    mrs_edit_ppm: float = 4.56
     dwi_more_shells: tuple[tuple[float, int], ...] = ()
     dwi_crossing: bool = False
     dwi_eddy_mm: float = 0.0

@@ -35,6 +35,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "mrs_coils": (1, 128),
     "mrs_points": (512, 16_384),
     "mrs_snr": (1, 1e8),
+    "mrs_edit_ppm": (0.5, 6.0),
     "mrs_tr_s": (0.5, 20),
     "mrs_spectral_width_hz": (1000, 20_000),
     "field_hz": (0, 300),

@@ -261,21 +261,23 @@ def slaser(
 #: time apart, so that coupling to what they invert is refocused too.
 MEGA_DELAYS = (0.11, 0.14, 0.36, 0.14, 0.25)
 
-#: Where the editing pulses stand: on the C3 protons of GABA, and beyond everything.
-EDIT_ON_PPM, EDIT_OFF_PPM = 1.9, 7.5
+#: Where an editing pulse stands that edits nothing.
+EDIT_OFF_PPM = 7.5
 
 
 def mega_press(
     field_mhz: float,
     te_s: float,
     *,
-    on: bool,
+    edit_ppm: float = EDIT_OFF_PPM,
     refocusing_deg: float = 180.0,
     editing_deg: float = 180.0,
 ) -> EchoTrain:
-    """MEGA-PRESS (Mescher M et al., NMR Biomed 11:266-272, 1998), with or without editing."""
-    refocus = Pulse(refocusing_deg)
-    edit = Pulse(editing_deg, EDIT_ON_PPM if on else EDIT_OFF_PPM)
+    """MEGA-PRESS (Mescher M et al., NMR Biomed 11:266-272, 1998).
+
+    Editing pulses at 4.56 ppm edit glutathione, at 1.9 ppm GABA.
+    """
+    refocus, edit = Pulse(refocusing_deg), Pulse(editing_deg, edit_ppm)
     delays = tuple(share * te_s for share in MEGA_DELAYS)
     return EchoTrain(field_mhz, delays, (refocus, edit, refocus, edit))
 

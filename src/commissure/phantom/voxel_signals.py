@@ -15,6 +15,7 @@ import numpy as np
 
 from commissure.phantom.person import Person, Protocol
 from commissure.phantom.spins import (
+    EDIT_OFF_PPM,
     METABOLITES,
     WATER_PPM,
     Press,
@@ -144,8 +145,10 @@ def timings_of(protocol: Protocol) -> tuple[Timing, ...]:
         return (slaser(mhz, te, uneven=SLASER_UNEVEN, degrees=ADIABATIC_DEG),)
     if protocol.mrs_sequence == "MEGA-PRESS":
         return tuple(
-            mega_press(mhz, te, on=on, refocusing_deg=REFOCUSING_DEG, editing_deg=EDITING_DEG)
-            for on in (True, False)
+            mega_press(
+                mhz, te, edit_ppm=ppm, refocusing_deg=REFOCUSING_DEG, editing_deg=EDITING_DEG
+            )
+            for ppm in (protocol.mrs_edit_ppm, EDIT_OFF_PPM)
         )
     return (Press(mhz, FIRST_ECHO_SHARE * te, (1 - FIRST_ECHO_SHARE) * te, REFOCUSING_DEG),)
 

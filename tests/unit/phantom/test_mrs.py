@@ -76,7 +76,7 @@ def test_other_trains_refocus_singlets_and_turn_doublets_by_pi_j_te(sequence):
     def train(te: float) -> EchoTrain:
         if sequence == "sLASER":
             return slaser(4000.0, te)
-        return mega_press(4000.0, te, on=False)
+        return mega_press(4000.0, te)
 
     assert sum(train(0.1).delays_s) == pytest.approx(0.1)
     _, single = group_lines(SpinGroup((3.0,)), train(0.1))
@@ -92,20 +92,21 @@ def test_editing_refocuses_what_is_coupled_to_the_inverted_proton():
     # Two spins far apart, one at the editing pulse, an echo time of 1/J: upside down without
     # editing, upright with it, so that the difference is the whole signal.
     group = SpinGroup((1.9, 9.9), (((1, 2), 10.0),))
-    off, on = (group_lines(group, mega_press(4000.0, 0.1, on=on)) for on in (False, True))
+    off, on = (group_lines(group, mega_press(4000.0, 0.1, edit_ppm=ppm)) for ppm in (7.5, 1.9))
     for (lines, amplitudes), expected in ((off, -0.5), (on, 0.5)):
         high = lines > np.median(lines)
         assert amplitudes[high].sum().real == pytest.approx(expected, abs=5e-3)
     # Crushed where the editing pulse itself turns: the singlet of NAA is nearly gone.
-    naa = abs(fid_at_zero("NAA", mega_press(123.25, 0.068, on=True)))
-    assert naa < 0.4 * abs(fid_at_zero("NAA", mega_press(123.25, 0.068, on=False)))
+    naa = abs(fid_at_zero("NAA", mega_press(123.25, 0.068, edit_ppm=1.9)))
+    assert naa < 0.4 * abs(fid_at_zero("NAA", mega_press(123.25, 0.068)))
     # GABA at 3.01 ppm is in the difference; creatine beside it is not.
     times = np.arange(1024) / 2000
     decay = np.exp(-times * 15)
 
-    def difference_at_3(name: str) -> float:
+    def difference_at_3(name: str, edited: float = 1.9) -> float:
         both = [
-            metabolite_fid(name, mega_press(123.25, 0.068, on=on), times) for on in (True, False)
+            metabolite_fid(name, mega_press(123.25, 0.068, edit_ppm=ppm), times)
+            for ppm in (edited, 7.5)
         ]
         spectrum = np.fft.fft((both[0] - both[1]) * decay).real
         ppm = WATER_PPM - np.fft.fftfreq(1024, 1 / 2000) / 123.25
@@ -114,6 +115,8 @@ def test_editing_refocuses_what_is_coupled_to_the_inverted_proton():
 
     assert difference_at_3("GABA") > 20
     assert abs(difference_at_3("Cr")) < 0.02 * difference_at_3("GABA")
+    # Glutathione's cysteine at 2.95 ppm is coupled to the proton at 4.56 ppm.
+    assert difference_at_3("GSH", 4.56) > 10 * abs(difference_at_3("GSH", 1.9))
 
 
 def test_slaser_keeps_more_of_coupled_spins_than_press():
@@ -124,7 +127,9 @@ def test_slaser_keeps_more_of_coupled_spins_than_press():
 
 
 def test_mega_press_has_two_conditions_that_differ_in_naa(template_head, person, tiny):
-    protocol = replace(tiny, mrs_sequence="MEGA-PRESS", mrs_te_s=0.068, mrs_shots=16, mrs_snr=1e4)
+    protocol = replace(
+        tiny, mrs_sequence="MEGA-PRESS", mrs_te_s=0.068, mrs_edit_ppm=1.9, mrs_shots=16, mrs_snr=1e4
+    )
     mrs = simulate_mrs(template_head, person, protocol, np.random.default_rng(1))
     assert mrs.fid.shape == (1, 1, 1, tiny.mrs_points, tiny.mrs_coils, 8, 2)
     good = [i for i in range(8) if not {2 * i, 2 * i + 1} & set(mrs.shots.bad)]
