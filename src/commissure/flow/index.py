@@ -312,12 +312,12 @@ def assign_batches(entries: Sequence[Entry], size: int, known: Mapping[str, int]
 def people_per_batch(tree: Mapping[str, tuple[int, int]], entries: Sequence[Entry]) -> int:
     """Choose a batch size: a job should compute for minutes, yet leave work for several cores.
 
-    About 500 MB of images per batch (three or four people at clinical resolution, a dozen in the
+    About 1.2 GB of images per batch (ten people at clinical resolution, a dozen in the
     demo), at most 16 people and at most a quarter of the cohort.
     """
     people = {entry.participant_id for entry in entries}
     per_person = sum(tree[entry.scan][0] for entry in entries) / len(people)
-    return max(1, min(16, round(500e6 / max(per_person, 1)), -(-len(people) // 4)))
+    return max(1, min(16, round(1.2e9 / max(per_person, 1)), -(-len(people) // 4)))
 
 
 def refresh_index(root: Path, work: Path, *, batch_size: int | None) -> list[Entry]:

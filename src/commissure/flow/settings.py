@@ -58,7 +58,7 @@ class Settings(BaseModel):
     batch_size: int | None = Field(
         default=None,
         ge=1,
-        description="People per job; chosen by the size of their images if unset (a few at "
+        description="People per job; chosen by the size of their images if unset (ten at "
         "clinical resolution, a dozen in the demo), because each job spends 4 to 10 s on starting.",
     )
     participants: ParticipantsSettings = ParticipantsSettings()
