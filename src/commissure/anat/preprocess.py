@@ -7,7 +7,6 @@ the registration's resolution, then segments once more at the segmentation's.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,9 +28,8 @@ from commissure.anat.tissues import TISSUES, Segmentation, tissue_posteriors
 from commissure.images.anatomy import AnatFiles
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
-from commissure.images.registration import apply_transform, register
+from commissure.images.registration import apply_transform, linear_map, register
 from commissure.images.template import TEMPLATE, template
-from commissure.images.transforms import read_affine
 from commissure.names import Scan
 from commissure.rows import atomic, write_json
 
@@ -157,7 +155,8 @@ def segmented(
         person = nib.Nifti1Image(_contrast(found.posterior), low.affine)
         fixed = _template_contrast(wider * mm)
         if turn == 0:
-            to_person = _straightened(fixed, person, to_person)
+            # The head's map follows skull, neck and face as well; this one sees the brain alone.
+            to_person = linear_map(fixed, person, kind="affine", initial=to_person)
         register(
             fixed,
             person,
@@ -187,23 +186,6 @@ def _template_contrast(resolution_mm: float) -> nib.Nifti1Image:
     maps = [template(name, resolution_mm=resolution_mm) for name in TISSUES]  # type: ignore[arg-type]
     shares = np.stack([np.asanyarray(part.dataobj) for part in maps])
     return nib.Nifti1Image(_contrast(shares), maps[0].affine)
-
-
-def _straightened(
-    fixed: nib.Nifti1Image, person: nib.Nifti1Image, to_person: np.ndarray
-) -> np.ndarray:
-    """The head's affine map follows skull, neck and face as well; this one sees the brain alone."""
-    with tempfile.TemporaryDirectory() as scratch:
-        there = Path(scratch, "there.h5")
-        register(
-            fixed,
-            person,
-            kind="affine",
-            initial=to_person,
-            forward=there,
-            inverse=Path(scratch, "back.h5"),
-        )
-        return read_affine(there)
 
 
 def _carried(

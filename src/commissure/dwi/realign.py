@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.dwi.contrast import between_contrasts
 from commissure.dwi.gradients import Gradients, quadratic, shells
+from commissure.dwi.space import between_contrasts
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
     RigidTarget,
@@ -26,7 +26,7 @@ from commissure.images.rigid import (
 #: Largest influence of a volume on its own prediction up to which leaving it out is stable.
 _LEVERAGE_MAX = 0.8
 
-#: Error of :func:`~commissure.dwi.contrast.between_contrasts` on simulated heads, as the size of a
+#: Error of :func:`~commissure.dwi.space.between_contrasts` on simulated heads, as the size of a
 #: pose (:func:`_size_mm`) in voxels.
 _CONTRAST_ERROR_VOXELS = 0.2
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 
 from commissure.errors import QualityError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import zooms_mm
-from commissure.images.registration import register
+from commissure.images.registration import linear_map
 
 #: Voxels at which the brain is outlined: finer ones cost time and give a rougher outline.
 _MASK_MM = 3.0
@@ -130,24 +127,36 @@ def matrix_to_t1w(
     if resolution_mm > min(zooms_mm(t1w.affine)):
         fixed = coarser(fixed, resolution_mm)
     moving = nib.Nifti1Image(np.where(b0_mask, b0, 0).astype(np.float32), affine)
-    with tempfile.TemporaryDirectory() as scratch:
-        forward = Path(scratch, "forward.h5")
-        register(fixed, moving, kind="rigid", forward=forward, inverse=Path(scratch, "back.h5"))
-        return affine_matrix(forward)
+    return linear_map(fixed, moving, kind="rigid")
 
 
-def affine_matrix(transform: Path) -> np.ndarray:
-    """Read a linear ITK transform file as a 4x4 matrix between worlds in RAS+.
+def between_contrasts(
+    reference: np.ndarray, shell: np.ndarray, affine: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Find the rigid way from a volume to an image of the same head of another contrast.
 
-    The matrix maps points of the fixed image to points of the moving image.
+    Mutual information (ANTs), from where the images lie.
+
+    Parameters
+    ----------
+    reference
+        3-D, as a b0.
+    shell
+        3-D on the same grid, as the mean of a shell's volumes.
+    affine
+        4x4, voxel to mm.
+    mask
+        3-D brain mask of the reference.
+
+    Returns
+    -------
+    numpy.ndarray
+        4x4, from the world of ``reference`` to that of ``shell``.
     """
-    import pandas as pd
-    from ants import apply_transforms_to_points
+    from scipy.ndimage import binary_dilation
 
-    points = pd.DataFrame(np.vstack([np.zeros(3), np.eye(3)]) * 100.0, columns=["x", "y", "z"])
-    moved = apply_transforms_to_points(3, points, [str(transform)]).to_numpy()
-    flip = np.diag([-1.0, -1.0, 1.0])
-    matrix = np.eye(4)
-    matrix[:3, :3] = flip @ ((moved[1:, :3] - moved[0, :3]) / 100).T @ flip
-    matrix[:3, 3] = flip @ moved[0, :3]
-    return matrix
+    fixed, moving = (
+        nib.Nifti1Image(np.asarray(image, np.float32), affine) for image in (reference, shell)
+    )
+    around = binary_dilation(np.asarray(mask) > 0)
+    return linear_map(fixed, moving, kind="rigid", initial=np.eye(4), fixed_mask=around)

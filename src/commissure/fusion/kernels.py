@@ -9,21 +9,17 @@ a person lacks is the training mean in its kernel: neither for nor against.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from commissure.fusion.blocks import Block
-from commissure.fusion.logistic import Axes, Solver, base_logit, logistic_path
+from commissure.fusion.logistic import Axes, base_logit, logistic_path
 from commissure.fusion.models import (
     TwoLabels,
-    both_probabilities,
     checked_blocks,
     encoded_labels,
     inner_fold_numbers,
-    named,
-    squeezed,
 )
 from commissure.fusion.preparation import Preparation, has_block
 
@@ -54,20 +50,6 @@ class KernelFusion(TwoLabels):
     weights_ : numpy.ndarray
         Weight of each block's kernel, shape (blocks, labellings); they sum to 1.
     """
-
-    def __init__(
-        self,
-        blocks: Sequence[Block] = (),
-        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
-        inner_folds: int = 5,
-        seed: int = 0,
-        solver: Solver = "newton",
-    ) -> None:
-        self.blocks = blocks
-        self.penalties = penalties
-        self.inner_folds = inner_folds
-        self.seed = seed
-        self.solver = solver
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> KernelFusion:
         """Fit on the people with a label who have at least one of the blocks."""
@@ -113,18 +95,6 @@ class KernelFusion(TwoLabels):
             self.weights_[:, at], self.intercept_[at] = eta, intercept[0, 0]
             self.dual_[:, at] = axes.column_weights(weights[0])[:, 0]
         return self
-
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Logit of the positive label; NaN for people who have none of the blocks."""
-        return squeezed(self, X)
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both labels, shape (people, 2)."""
-        return both_probabilities(self, X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The more probable label; people without data get the negative one."""
-        return named(self, self.decision_function(X) > 0)
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""

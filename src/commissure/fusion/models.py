@@ -11,6 +11,7 @@ is one such fit.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,8 +36,22 @@ from commissure.fusion.splits import dealt_folds
 LEVEL_ONE_PENALTY = 1.0
 
 
-class TwoLabels(ClassifierMixin, BaseEstimator):
-    """What scikit-learn is told of the estimators: two labels, gaps allowed."""
+class TwoLabels(ClassifierMixin, BaseEstimator, ABC):
+    """What the estimators share: two labels, gaps allowed, a penalty by inner folds."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Block] = (),
+        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
+        inner_folds: int = 5,
+        seed: int = 0,
+        solver: Solver = "newton",
+    ) -> None:
+        self.blocks = blocks
+        self.penalties = penalties
+        self.inner_folds = inner_folds
+        self.seed = seed
+        self.solver = solver
 
     def __sklearn_tags__(self) -> Any:
         """The tags."""
@@ -44,6 +59,22 @@ class TwoLabels(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+    @abstractmethod
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Logits of shape (people, labellings); NaN for people who have none of the blocks."""
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Logit of the positive label; NaN for people who have none of the blocks."""
+        return squeezed(self, X)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of both labels, shape (people, 2)."""
+        return both_probabilities(self, X)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The more probable label; people without data get the negative one."""
+        return named(self, self.decision_function(X) > 0)
 
 
 class BlockModel(TwoLabels):
@@ -61,20 +92,6 @@ class BlockModel(TwoLabels):
         of their inner training people, shape (labelled training people, labellings); NaN for
         people who have none of the blocks. What late fusion and stacking learn from.
     """
-
-    def __init__(
-        self,
-        blocks: Sequence[Block] = (),
-        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
-        inner_folds: int = 5,
-        seed: int = 0,
-        solver: Solver = "newton",
-    ) -> None:
-        self.blocks = blocks
-        self.penalties = penalties
-        self.inner_folds = inner_folds
-        self.seed = seed
-        self.solver = solver
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
         """Fit on the people with a label who have at least one of the blocks."""
@@ -114,18 +131,6 @@ class BlockModel(TwoLabels):
         self.base_ = base_logit(labels[present])
         return self
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Logit of the positive label; NaN for people who have none of the blocks."""
-        return squeezed(self, X)
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both labels, shape (people, 2)."""
-        return both_probabilities(self, X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The more probable label; people without data get the negative one."""
-        return named(self, self.decision_function(X) > 0)
-
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
         X = np.asarray(X, float)
@@ -159,20 +164,6 @@ class BlockModel(TwoLabels):
 class _Combined(TwoLabels):
     """What late fusion and stacking share: one model per block, joined by their evidence."""
 
-    def __init__(
-        self,
-        blocks: Sequence[Block] = (),
-        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
-        inner_folds: int = 5,
-        seed: int = 0,
-        solver: Solver = "newton",
-    ) -> None:
-        self.blocks = blocks
-        self.penalties = penalties
-        self.inner_folds = inner_folds
-        self.seed = seed
-        self.solver = solver
-
     def fit(self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None) -> Any:
         """Fit the model of each block and the join.
 
@@ -195,29 +186,19 @@ class _Combined(TwoLabels):
         self._join(np.swapaxes(evidence, 0, 1), labels)
         return self
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Logit of the positive label; NaN for people who have none of the blocks."""
-        return squeezed(self, X)
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both labels, shape (people, 2)."""
-        return both_probabilities(self, X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The more probable label; people without data get the negative one."""
-        return named(self, self.decision_function(X) > 0)
-
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
         evidence = np.stack([model.logits(X) - model.base_ for model in self.models_], axis=2)
         joined = self._joined(evidence)
         return np.where(np.isfinite(evidence).any(axis=2), joined, np.nan)
 
+    @abstractmethod
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
-        raise NotImplementedError
+        """Learn how the evidence of the models, (models, people, labellings), is joined."""
 
+    @abstractmethod
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Logits (people, labellings) of evidence of shape (people, labellings, models)."""
 
 
 class LateFusion(_Combined):

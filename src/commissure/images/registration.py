@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import nibabel as nib
 import numpy as np
 
-from commissure.images.transforms import write_affine
+from commissure.images.transforms import read_affine, write_affine
 from commissure.rows import atomic
 
 if TYPE_CHECKING:
@@ -135,6 +135,40 @@ def register(
         )
         forward_draft.write_bytes(Path(result["fwdtransforms"]).read_bytes())
         inverse_draft.write_bytes(Path(result["invtransforms"]).read_bytes())
+
+
+def linear_map(
+    fixed: nib.Nifti1Image,
+    moving: nib.Nifti1Image,
+    *,
+    kind: Literal["rigid", "affine"],
+    initial: np.ndarray | None = None,
+    fixed_mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Register ``moving`` onto ``fixed`` linearly, by mutual information (Mattes).
+
+    Parameters
+    ----------
+    fixed, moving, kind, initial, fixed_mask
+        See :func:`register`.
+
+    Returns
+    -------
+    numpy.ndarray
+        4x4 in RAS+ mm: takes a point of the fixed image to the moving one.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        there = Path(scratch, "there.h5")
+        register(
+            fixed,
+            moving,
+            kind=kind,
+            initial=initial,
+            fixed_mask=fixed_mask,
+            forward=there,
+            inverse=Path(scratch, "back.h5"),
+        )
+        return read_affine(there)
 
 
 def apply_transform(

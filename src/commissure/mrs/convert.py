@@ -6,6 +6,7 @@ of a dataset to ``sub-XX/[ses-YY/]mrs/`` and leaves alone what is there already.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -110,17 +111,20 @@ def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
     """
     if raw.target.exists():
         return
-    if shutil.which(program) is None:
+    # It comes with the package, whose environment need not be the active one.
+    folders = (os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent))
+    found = shutil.which(program, path=os.pathsep.join(folders))
+    if found is None:
         raise ConfigError(
             who,
             found=f"{raw.files[0].name} is to be converted and the program {program} is not "
             "installed",
             wanted="spec2nii 0.8 or later on the PATH",
-            mend="Activate the environment that `make env` sets up, or convert the file elsewhere",
+            mend="Set the environment up again by `make env`, or convert the file elsewhere",
         )
     with tempfile.TemporaryDirectory() as draft:
         done = subprocess.run(
-            [program, *raw.command(Path(draft))], capture_output=True, text=True, check=False
+            [found, *raw.command(Path(draft))], capture_output=True, text=True, check=False
         )
         made = {
             suffix: Path(draft) / raw.target.name.replace(".nii.gz", suffix)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.dwi.contrast import between_contrasts
 from commissure.dwi.gradients import Gradients, quadratic
 from commissure.dwi.realign import (
     dark_slices,
@@ -12,6 +11,7 @@ from commissure.dwi.realign import (
     realign,
     without_direction_bias,
 )
+from commissure.dwi.space import between_contrasts
 from commissure.images.rigid import (
     RigidTarget,
     framewise_displacement,

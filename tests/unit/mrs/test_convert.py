@@ -99,8 +99,6 @@ def test_the_command_needs_a_dataset(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.real
 def test_real_sdat_and_spar(shared_data: Path, tmp_path: Path) -> None:
-    if shutil.which("spec2nii") is None:
-        pytest.skip("spec2nii is not installed")
     shutil.copytree(
         shared_data / "bids" / "sourcedata", tmp_path / "sourcedata",
         copy_function=shutil.copyfile,
