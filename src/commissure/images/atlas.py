@@ -79,7 +79,10 @@ def schaefer(parcels: int = 100) -> Atlas:
         resource("atlases", "schaefer2018", f"{stem}.txt"), sep="\t", header=None, usecols=[0, 1]
     )
     parts = order[1].str.split("_")
-    centroids = np.array([np.argwhere(data == i).mean(axis=0) for i in order[0]])
+    places = np.nonzero(data)
+    where = data[places]
+    sums = np.stack([np.bincount(where, axis) for axis in places], axis=1)
+    centroids = sums[order[0]] / np.bincount(where)[order[0]][:, None]
     xyz = nib.affines.apply_affine(image.affine, centroids)
     labels = pd.DataFrame(
         {

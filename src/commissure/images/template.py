@@ -56,13 +56,13 @@ def template(name: TemplateMap = "T1w", *, resolution_mm: float = 1.0) -> nib.Ni
     Returns
     -------
     nibabel.Nifti1Image
-        float32, RAS+; read-only where it is coarser than 1 mm.
+        float32, RAS+; read-only.
     """
-    return _coarse(name, float(resolution_mm)) if resolution_mm > 1 else _map(name, 1.0)
+    return _kept(name, max(1.0, float(resolution_mm)))
 
 
 @lru_cache(maxsize=24)
-def _coarse(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
+def _kept(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
     # Averaging takes half a second; a job that goes through many people does it once.
     image = _map(name, resolution_mm)
     data = np.asanyarray(image.dataobj)

@@ -287,8 +287,14 @@ def grid_weights() -> GridWeights:
     everywhere = np.arange(len(brain))
     rows = {name: spread(everywhere, amount) for name, amount in inside.items()}
     tissue_of = dict(zip(atlas.labels["index"], atlas.labels["tissue"], strict=True))
-    for name, indices in atlas.groups("structure").items():
-        chosen = np.flatnonzero(np.isin(label, indices))
+    groups = atlas.groups("structure")
+    number = np.full(int(atlas.labels["index"].max()) + 1, -1, np.int16)
+    for at, indices in enumerate(groups.values()):
+        number[indices] = at
+    order = np.argsort(number[label], kind="stable")
+    ends = np.cumsum(np.bincount(number[label] + 1, minlength=len(groups) + 1))
+    for (name, indices), start, end in zip(groups.items(), ends[:-1], ends[1:], strict=True):
+        chosen = order[start:end]
         rows[name] = spread(chosen, inside[tissue_of[indices[0]]][chosen])
     return GridWeights(rows, {name: float(row.sum()) for name, row in rows.items()})
 
