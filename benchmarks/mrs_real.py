@@ -16,11 +16,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from commissure.mrs.average import averaged_spectrum
 from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
 from commissure.mrs.basis import simulated_basis
 from commissure.mrs.clean import water_signal
 from commissure.mrs.fit import Fit, fit_spectrum
-from commissure.mrs.preprocess import averaged_spectrum
 from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
 from commissure.mrs.sequences import Sequence
 from commissure.mrs.spin_systems import SPIN_SYSTEMS, SUMS

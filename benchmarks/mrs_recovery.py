@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from commissure.mrs.average import averaged_spectrum
 from commissure.mrs.basis import simulated_basis
 from commissure.mrs.clean import referenced, water_removed
 from commissure.mrs.fit import Fit, fit_spectrum
-from commissure.mrs.preprocess import averaged_spectrum
 from commissure.mrs.sequences import Sequence
 from commissure.mrs.spin_systems import SPIN_SYSTEMS, SUMS
 from commissure.mrs.svs import Svs

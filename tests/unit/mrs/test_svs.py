@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from commissure.errors import CommissureError, DatasetError
-from commissure.mrs.preprocess import preprocess, sequence_of
+from commissure.mrs.preprocess import preprocess
+from commissure.mrs.protocol import sequence_of
 from commissure.mrs.sequences import Sequence
 from commissure.mrs.settings import MrsSettings
 from commissure.mrs.svs import Svs, read_svs, write_svs
