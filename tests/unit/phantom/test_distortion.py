@@ -16,7 +16,8 @@ from commissure.phantom.distortion import (
     off_resonance,
     steepest_shift,
 )
-from commissure.phantom.dwi import gradient_table, simulate_dwi
+from commissure.phantom.dwi import simulate_dwi
+from commissure.phantom.gradients import gradient_table
 
 INSIDE = (slice(None), slice(5, -5), slice(None))
 

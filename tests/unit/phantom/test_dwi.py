@@ -10,20 +10,15 @@ import pytest
 from commissure.images.rigid import rigid_matrix
 from commissure.images.template import template
 from commissure.phantom.acquisition import FineHead, fine_head, voxel_means
-from commissure.phantom.dwi import (
-    INTENSITY,
+from commissure.phantom.dwi import INTENSITY, clean_series, rician, simulate_dwi
+from commissure.phantom.fibres import current, fibre_courses
+from commissure.phantom.gradients import even_directions, fsl_bvecs, gradient_table
+from commissure.phantom.tensors import (
     Tensors,
-    clean_series,
-    even_directions,
     fibre_anisotropy,
-    fsl_bvecs,
-    gradient_table,
     radial_diffusivity,
-    rician,
-    simulate_dwi,
     tensor_field,
 )
-from commissure.phantom.fibres import current, fibre_courses
 
 
 def fitted_tensor(signal: np.ndarray, b: np.ndarray, g: np.ndarray):
