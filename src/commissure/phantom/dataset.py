@@ -122,10 +122,7 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
     """
     from commissure.phantom.anatomy import draw_anatomy
 
-    streams = _streams(person.seed)
-    # A later scan draws what stays of a person from the streams of his first one.
-    again = person.own_seed is not None and person.own_seed != person.seed
-    own = _streams(person.own_seed or 0) if again else streams
+    streams, own = random_streams(person)
     anatomy = draw_anatomy(person, protocol, own["anatomy"], lie=streams["anatomy"])
     truth: list[Marker] = []
     happened: dict[str, object] = {}
@@ -350,6 +347,18 @@ planted. What was planted lies in `sourcedata/truth/`:
 
 `sourcedata/treatments.tsv` has the courses of treatment from which the label follows.
 """
+
+
+def random_streams(
+    person: Person,
+) -> tuple[dict[str, np.random.Generator], dict[str, np.random.Generator]]:
+    """Random numbers of one scan by what they decide, and those of what stays of the person.
+
+    A later scan draws what stays from the streams of the first one; in the first, both are one.
+    """
+    streams = _streams(person.seed)
+    again = person.own_seed is not None and person.own_seed != person.seed
+    return streams, _streams(person.own_seed or 0) if again else streams
 
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:
