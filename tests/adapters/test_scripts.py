@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import runpy
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 from commissure.anat.settings import AnatSettings
+from commissure.flow.collect import study_tables
 from commissure.flow.index import build_index, tree_of, write_entries
 from commissure.rows import COLUMNS, read_table
 
@@ -47,7 +49,10 @@ def rules(repository: Path) -> list[tuple[str, Path, dict[str, set[str]]]]:
 def used(script: Path) -> dict[str, set[str]]:
     """Names that a script takes from each section of its job."""
     names: dict[str, set[str]] = {section: set() for section in SECTIONS}
-    for node in ast.walk(ast.parse(script.read_text())):
+    code = script.read_text()
+    if "study_tables(job)" in code:
+        code += inspect.getsource(study_tables)
+    for node in ast.walk(ast.parse(code)):
         inner = node.value if isinstance(node, ast.Attribute) else None
         if isinstance(inner, ast.Attribute) and inner.attr in SECTIONS:
             names[inner.attr].add(node.attr)

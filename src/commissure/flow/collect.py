@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from commissure.flow.job import Job
 from commissure.names import bids_name, parse_name
 
 _TEXT = ("participant_id", "session", "modality", "scan", "step", "state", "cause")
@@ -61,3 +63,22 @@ def measured(table: pd.DataFrame, column: str) -> list[Path]:
 def optional(item: object) -> Path | None:
     """Path of an input that may be absent: Snakemake gives an empty list for an absent file."""
     return Path(str(item)) if str(item) else None
+
+
+def study_tables(job: Job) -> dict[str, Any]:
+    """The tables of the study, as :func:`commissure.fusion.study.read_study` takes them.
+
+    Parameters
+    ----------
+    job
+        A job of the fusion room.
+    """
+    return {
+        "markers": Path(job.input.markers),
+        "definitions": Path(job.input.definitions),
+        "exclusions": Path(job.input.exclusions),
+        "participants": Path(job.input.people),
+        "treatments": optional(job.input.treatments),
+        "treatment_columns": job.params.treatment_columns,
+        "site_column": "site",
+    }
