@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion import transport
 from commissure.fusion.blocks import check_people, kept_rows
+from commissure.fusion.frozen import Frozen, load
+from commissure.fusion.scoring import design_of, scores
+from commissure.fusion.transport import DRIFT, drift, newcomers, transport_report
 from commissure.rows import read_markers, read_table, write_json, write_table
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def apply_model(
         A named column is not there.
     """
     say = say or (lambda line: None)
-    frozen = transport.load(model)
+    frozen = load(model)
     table = _marker_table(dataset)
     markers = read_markers(table)
     exclusions = table.parent / "exclusions.tsv"
@@ -72,10 +74,10 @@ def apply_model(
     people = _people(markers, participants or table.parent / "participants.tsv",
                      asked=participants is not None, site_column=site_column)  # fmt: skip
     labels = _labels(people, table.parent, frozen, label_column)
-    values = transport.design_of(frozen, markers, people)
-    scored = transport.scores(frozen, values, people)
-    drifted = transport.drift(frozen, values)
-    report = transport.transport_report(frozen, values, scored, drifted, labels)
+    values = design_of(frozen, markers, people)
+    scored = scores(frozen, values, people)
+    drifted = drift(frozen, values[newcomers(scored)])
+    report = transport_report(frozen, values, scored, drifted, labels)
     out.mkdir(parents=True, exist_ok=True)
     write_table(scored, out / "scores.tsv")
     write_table(drifted, out / "drift.tsv")
@@ -89,9 +91,10 @@ def summary(report: dict[str, Any]) -> list[str]:
     """The result in a few lines."""
     lines = [
         f"{report['n_scored']} of {report['n']} people are scored by the {report['model']['name']} "
-        f"model; for the others it abstains (scores.tsv says why).",
+        f"model; {report['n_training']} are its own training people, and for "
+        f"{report['n_abstained']} it abstains (scores.tsv says why).",
         f"{report['n_drifted']} of {report['n_markers']} markers have drifted by more than "
-        f"{transport.DRIFT:g} standard deviations (drift.tsv).",
+        f"{DRIFT:g} standard deviations (drift.tsv).",
     ]
     for name, one in report["blocks"].items():
         if np.isfinite(one["auc_old_new"]):
@@ -108,8 +111,9 @@ def summary(report: dict[str, Any]) -> list[str]:
     else:
         area = own["auc_within_site"]
         lines.append(
-            f"With the labels of {own['n']} people: AUC within site {area['value']:.2f} "
-            f"({area['ci_low']:.2f} to {area['ci_high']:.2f}), Brier score {own['brier']:.3f}, "
+            f"With the labels of {own['n']} new people: AUC within site {area['value']:.2f} "
+            f"({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} people have somebody of "
+            f"the other label at their site), Brier score {own['brier']:.3f}, "
             f"calibration slope {own['calibration_slope']:.2f} and intercept "
             f"{own['calibration_intercept']:.2f}."
         )
@@ -155,7 +159,7 @@ def _people(markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str)
 
 
 def _labels(
-    people: pd.DataFrame, folder: Path, frozen: transport.Frozen, column: str | None
+    people: pd.DataFrame, folder: Path, frozen: Frozen, column: str | None
 ) -> np.ndarray | None:
     source = folder / "fusion" / "labels.tsv"
     if column is not None:

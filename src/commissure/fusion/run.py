@@ -123,8 +123,9 @@ def _fit(
     import pandas as pd
 
     from commissure.fusion import falsification as falsify
-    from commissure.fusion import further, transport
+    from commissure.fusion import further
     from commissure.fusion.cautions import reading_cautions
+    from commissure.fusion.frozen import freeze
     from commissure.fusion.panel import model_specs, primary_name
     from commissure.fusion.permutation import null_areas
     from commissure.fusion.scores import model_areas, model_record, out_of_fold, rounds_of
@@ -213,7 +214,7 @@ def _fit(
         beside["exclusion_sensitivity"] = further.exclusion_sensitivity(
             study.rules, study.rebuilt, y, main_spec, first, settings
         )
-    transport.freeze(
+    freeze(
         design, y, main_spec, settings, units=study.units, out=out / "model",
         about={
             "name": primary, "positive": settings.label.positive,
@@ -250,7 +251,7 @@ def _write_nothing(
 ) -> None:
     import pandas as pd
 
-    from commissure.fusion.transport import freeze_nothing
+    from commissure.fusion.frozen import freeze_nothing
 
     for name, columns in (
         ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),

@@ -113,6 +113,14 @@ def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
+@pytest.fixture(scope="package")
+def stored_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that was fitted quickly, for its stored model."""
+    study = write_study(tmp_path_factory.mktemp("stored"))
+    study.run(repeats=1, permutations=0, models=["late", "modalities"])
+    return study
+
+
 @pytest.fixture
 def plain_design() -> Callable[..., Design]:
     """A design of one block ``x``, and of a site block where sites are given."""

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from commissure.cli import app
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion import transport
+from commissure.fusion import frozen as store
 from commissure.fusion.apply import apply_model
 from commissure.fusion.blocks import Block
 from commissure.fusion.models import LateFusion
@@ -42,11 +42,20 @@ def test_a_stored_model_says_what_it_said_before(plain_design, tmp_path) -> None
     blocks = (Block("a", (0, 1, 2, 3), sites=(7, 8)), Block("b", (4, 5, 6)))
     model = LateFusion(blocks, inner_folds=3).fit(X, rng.integers(0, 2, 60))
     (tmp_path / "model.skops").write_bytes(
-        transport._without_addresses(
-            skops.io.dumps({"model": model, "columns": [], "units": {}, "domain": {}, "about": {}})
+        store._without_addresses(
+            skops.io.dumps(
+                {
+                    "model": model,
+                    "columns": [],
+                    "units": {},
+                    "domain": {},
+                    "digests": [],
+                    "about": {},
+                }
+            )
         )
     )
-    again = transport.load(tmp_path).model
+    again = store.load(tmp_path).model
     assert (again.logits(X) == model.logits(X)).all()
 
 
@@ -59,7 +68,7 @@ def test_two_freezes_are_the_same_bytes_and_hold_nobody(make_study) -> None:
     stored = (first.results / "model/model.skops").read_bytes()
     assert stored == (second.results / "model/model.skops").read_bytes()
     assert b"sub-0" not in stored
-    assert not hasattr(transport.load(first.results / "model").model, "evidence_")
+    assert not hasattr(store.load(first.results / "model").model, "evidence_")
     assert "decides nothing" in (first.results / "model/card.md").read_text()
 
 
@@ -71,9 +80,9 @@ def test_foreign_types_and_pickles_are_refused(tmp_path) -> None:
     (tmp_path / "pickled.skops").write_bytes(pickle.dumps({"model": 1}))
     for name in ("model.skops", "other.skops", "pickled.skops"):
         with pytest.raises(DatasetError):
-            transport.load(tmp_path / name)
+            store.load(tmp_path / name)
     with pytest.raises(DatasetError, match="there is no stored model"):
-        transport.load(tmp_path / "nothing")
+        store.load(tmp_path / "nothing")
 
 
 def test_people_like_those_of_training_are_scored_and_nothing_drifts(
