@@ -187,7 +187,7 @@ def read_markers(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     DatasetError
-        The file lacks one of :data:`COLUMNS`, or a value is not a number.
+        The file lacks one of :data:`COLUMNS`, a value is not a number, or a row names nobody.
     """
     import pandas as pd
 
@@ -208,6 +208,13 @@ def read_markers(path: Path | str) -> pd.DataFrame:
             Path(path).name,
             found=f"'{bad.iloc[0]}' stands in the column value",
             wanted="a number or n/a",
+        )
+    nobody = int(table["participant_id"].isna().sum())
+    if nobody:
+        raise DatasetError(
+            Path(path).name,
+            found=f"{nobody} of {len(table)} rows have no participant_id",
+            wanted="an identifier in every row",
         )
     table["value"] = numbers.astype(float)
     table["session"] = table["session"].fillna("")

@@ -25,6 +25,11 @@ POST_OUTCOME = (
     "trial",
 )  # fmt: skip
 
+#: A value beyond is no measurement, and its square may be no number.
+LARGEST = 1e30
+#: Values that differ by less are the same: the square of the difference may be 0.
+SMALLEST = 1e-100
+
 _NUMBER_IN_TEXT = re.compile(r"(\d+)")
 
 
@@ -102,10 +107,11 @@ def refuse_post_outcome(settings: FusionSettings) -> None:
         A clinical or confound column is the label itself, or tells by its name that it follows the
         outcome and is not in ``allow_post_outcome``.
     """
-    label_columns = {"group", "label", "diagnosis", settings.label.column}
+    own = settings.label.column
+    label_columns = {"group", "label", "diagnosis", own.casefold() if own else None}
     for key in ("clinical", "confounds"):
         for name in getattr(settings, key):
-            if name in label_columns:
+            if name.casefold() in label_columns:
                 raise ConfigError(
                     f"fusion.{key}",
                     found=f"'{name}' is the label or the group itself",
@@ -182,6 +188,8 @@ def build_design(
     ------
     ConfigError
         A column named in the configuration is not among the people's, or not usable.
+    DatasetError
+        A column of numbers has words.
     """
     import pandas as pd
 
@@ -190,10 +198,13 @@ def build_design(
     who = people["participant_id"].to_numpy(str)
     rows = markers[markers["participant_id"].isin(who)]
     cautions: list[str] = []
-    endless = int(np.isinf(rows["value"].to_numpy(float)).sum())
+    size = np.abs(rows["value"].to_numpy(float))
+    known = size <= LARGEST
+    endless = int((size > LARGEST).sum())
     if endless:
-        cautions.append(f"{endless} marker values are infinite and count as missing.")
-    known = np.isfinite(rows["value"].to_numpy(float))
+        cautions.append(
+            f"{endless} marker values are infinite or beyond {LARGEST:g} and count as missing."
+        )
     names = ["modality", "marker", "region"]
     empty = set(rows[names].itertuples(index=False, name=None))
     rows = rows[known]
@@ -278,7 +289,7 @@ def _idle_columns(values: np.ndarray) -> tuple[set[int], set[int]]:
     seen: dict[bytes, int] = {}
     for at, column in enumerate(values.T):
         known = column[np.isfinite(column)]
-        if len(known) > 2 and np.ptp(known) == 0:
+        if len(known) > 2 and np.ptp(known) < SMALLEST:
             still.add(at)
             continue
         # Where values are few, equal ones are no sign of a copy.
@@ -315,9 +326,23 @@ def _coded(
             cautions.append(f"The {key} model does without '{name}': the people have no values.")
             continue
         numbers = pd.to_numeric(people[name], errors="coerce").astype(float)
-        if (numbers.notna() | people[name].isna()).all():
-            coded[name] = numbers.to_numpy()
+        words = numbers.isna() & people[name].notna()
+        if not words.any():
+            endless = numbers.abs() > LARGEST
+            if endless.any():
+                cautions.append(f"'{name}' is infinite in {int(endless.sum())} people: missing.")
+            if len(set(numbers[~endless].dropna())) == 1:
+                cautions.append(f"'{name}' has one value in everybody: the {key} model learns "
+                                "nothing from it.")  # fmt: skip
+            coded[name] = numbers.mask(endless).to_numpy()
             continue
+        if words.sum() < numbers.notna().sum():
+            raise DatasetError(
+                str(people.loc[words, "participant_id"].iloc[0]),
+                found=f"{name} is '{people.loc[words, name].iloc[0]}' in the participants table",
+                wanted="a number, as in most people, or n/a",
+                mend="Mend the participants table",
+            )
         levels = sorted({str(value) for value in people[name].dropna()})
         if len(levels) > 10:
             raise ConfigError(
@@ -334,13 +359,21 @@ def _coded(
 
 
 def check_people(people: pd.DataFrame) -> None:
-    """Refuse a table in which a person stands twice.
+    """Refuse a table in which a person stands twice or without a name.
 
     Raises
     ------
     DatasetError
-        The person is named.
+        The person who stands twice is named.
     """
+    nobody = int(people["participant_id"].isna().sum())
+    if nobody:
+        raise DatasetError(
+            "the participants table",
+            found=f"{nobody} of {len(people)} rows have no participant_id",
+            wanted="an identifier in every row",
+            mend="Name these people, or remove the rows",
+        )
     twice = people.loc[people["participant_id"].duplicated(), "participant_id"]
     if len(twice):
         raise DatasetError(
@@ -349,3 +382,22 @@ def check_people(people: pd.DataFrame) -> None:
             wanted="one row per person",
             mend="Remove the rows that are too many",
         )
+
+
+def check_units(markers: pd.DataFrame) -> None:
+    """Refuse a marker that has several units.
+
+    Raises
+    ------
+    DatasetError
+        The marker is named.
+    """
+    units = markers.groupby(["modality", "marker", "region"], sort=True)["unit"].unique()
+    for names, own in zip(units.index.to_frame().to_numpy(str), units, strict=True):
+        if len(own) > 1:
+            raise DatasetError(
+                f"marker {' '.join(names)}",
+                found=f"its units are {' and '.join(sorted(map(str, own)))}",
+                wanted="one unit in everybody",
+                mend="Compute the markers of all people with the same settings",
+            )

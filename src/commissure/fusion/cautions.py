@@ -21,6 +21,7 @@ def reading_cautions(
     nulls: Mapping[str, Null],
     specs: Sequence[ModelSpec],
     primary: str,
+    declared: str,
     n: int,
     n_positive: int,
 ) -> list[str]:
@@ -33,7 +34,9 @@ def reading_cautions(
     nulls
         Permutation results by model; empty where none were asked for.
     specs, primary
-        The models.
+        The models, and the one whose result is the study's.
+    declared
+        The one that was to be it.
     n, n_positive
         People with a label, and with the positive one.
     """
@@ -76,7 +79,12 @@ def reading_cautions(
             f"{primary} model ({main.value:.2f})."
         )
     images = sum(spec.kind != "baseline" for spec in specs)
-    if images > 1:
+    if primary != declared:
+        told.append(
+            f"The result is that of the {primary} model: {declared}, which was declared, was not "
+            "fitted."
+        )
+    elif images > 1:
         told.append(
             f"The result is that of the {primary} model, declared beforehand; the best of {images} "
             "models is better by chance alone."

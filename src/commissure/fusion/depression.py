@@ -18,6 +18,7 @@ from commissure.fusion.labels import (
     RESISTANT,
     RESPONSIVE,
     is_control,
+    number_of,
 )
 from commissure.fusion.settings import DepressionSettings
 
@@ -160,11 +161,16 @@ def _course(
     helped: list[str] = []
     doubts: list[str] = []
     for trial in trials:
-        drug = str(trial["drug"]).strip().casefold()
+        named = trial["drug"] == trial["drug"] and trial["drug"] is not None
+        drug = str(trial["drug"]).strip().casefold() if named else "a trial"
         kind = str(trial["drug_class"]).strip().casefold()
         answer = responded(trial["score_before"], trial["score_after"],
                            least=criteria.min_reduction)  # fmt: skip
-        if not trial["weeks_at_dose"] >= criteria.min_weeks_at_dose:
+        if not named:
+            doubts.append(f"{drug}: its drug is not named")
+        elif math.isnan(trial["weeks_at_dose"]):
+            doubts.append(f"{drug}: duration unknown")
+        elif not trial["weeks_at_dose"] >= criteria.min_weeks_at_dose:
             doubts.append(f"{drug}: duration {trial['weeks_at_dose']:g} weeks, below "
                           f"{criteria.min_weeks_at_dose:g}")  # fmt: skip
         elif trial["dose_adequate"] != 1:
@@ -184,7 +190,8 @@ def _course(
         if months is not None and months == months and severity in SEVERITY:
             kinds = set(failed.values())
             score, word = maudsley_score(
-                months=float(months), severity=str(severity), antidepressants=len(drugs),
+                months=number_of(months, str(person["participant_id"]), "episode_months"),
+                severity=str(severity), antidepressants=len(drugs),
                 augmented="augmentation" in kinds, ect=ECT in kinds,
             )  # fmt: skip
             told += f", Maudsley {score} ({word})"

@@ -148,6 +148,14 @@ def drawn_checks(
     mean, found = float(np.mean(noise)), float(np.mean(planted))
     band = 0.01 + 3.5 * spread / math.sqrt(DRAWS)
     passed = abs(mean - 0.5) <= band
+    if not (math.isfinite(mean) and math.isfinite(found)):
+        nothing = "no two people of different labels were at one site in one fold"
+        return [
+            check("noise_features", "Does it find something where every marker is noise?", None,
+                  f"0.50 +- {band:.2f}", None, nothing),
+            check("planted_signal", "Is a difference found that was planted in noise?", None,
+                  f">= {FOUND:.2f}", None, nothing),
+        ]  # fmt: skip
     return [
         check(
             "noise_features", "Does it find something where every marker is noise?", mean,

@@ -133,6 +133,14 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             mend="Set fusion.label.positive and fusion.label.negative in config.yaml",
         )
     for value, label in _typing_errors(values, asked):
+        if not (values == label).any():
+            raise ConfigError(
+                "fusion.label",
+                found=f"'{label}' occurs in nobody, but '{value}' in "
+                f"{int((values == value).sum())} people of the column {name}",
+                wanted="the words of the column",
+                mend="Correct fusion.label.positive or fusion.label.negative in config.yaml",
+            )
         raise ConfigError(
             f"participants.tsv, {name}",
             found=f"'{value}' occurs ({int((values == value).sum())} people)",
@@ -169,6 +177,25 @@ def _typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, s
 def is_control(group: Any) -> bool:
     """Whether a value of the column ``group`` means a healthy control."""
     return isinstance(group, str) and group.strip().casefold() in CONTROL_GROUPS
+
+
+def number_of(value: Any, who: str, column: str) -> float:
+    """A number from the people's table.
+
+    Raises
+    ------
+    DatasetError
+        It is none.
+    """
+    try:
+        return float(value)
+    except ValueError:
+        raise DatasetError(
+            who,
+            found=f"{column} is '{value}' in the participants table",
+            wanted="a number, or n/a",
+            mend="Mend the participants table",
+        ) from None
 
 
 def unchecked_criteria(participants: pd.DataFrame, criteria: TrripSettings) -> list[str]:
@@ -303,9 +330,10 @@ def _why_not_ill_enough(
         level = person[column]
         if level is None or level != level:
             return f"functioning ({column}) is unknown"
-        if not float(level) < criteria.functioning_impaired_below:
+        level = number_of(level, str(person["participant_id"]), column)
+        if not level < criteria.functioning_impaired_below:
             return (
-                f"functioning ({column}) is {float(level):g}, not below "
+                f"functioning ({column}) is {level:g}, not below "
                 f"{criteria.functioning_impaired_below:g}"
             )
     return ""

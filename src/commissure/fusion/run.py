@@ -57,7 +57,7 @@ def fuse(
     write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
     say(f"fusion: {question['n']} people with a label, {question['n_positive']} of them positive")
     if study.reason:
-        _write_nothing(out, question, study.reason, settings)
+        _write_nothing(out, question, study.reason, settings, study.cautions)
         say(f"fusion: no model is fitted: {study.reason}")
         return
     _fit(study, nulls, settings, out, say)
@@ -135,8 +135,12 @@ def _fit(
     specs, left_out = model_specs(design, y, settings)
     primary = primary_name(specs, settings)
     if primary is None:
-        reason = " ".join(left_out) or "The markers hold no modality to fit."
-        _write_nothing(out, question, reason, settings)
+        reason = " ".join(left_out) or (
+            "fusion.models names no model of a modality."
+            if design.modalities
+            else "The markers hold no modality to fit."
+        )
+        _write_nothing(out, question, reason, settings, cautions)
         say(f"fusion: no model is fitted: {reason}")
         return
     main_spec = next(spec for spec in specs if spec.name == primary)
@@ -231,7 +235,8 @@ def _fit(
             **beside,
             "cautions": [
                 *reading_cautions(
-                    areas, nulls, specs, primary, question["n"], question["n_positive"]
+                    areas, nulls, specs, primary, settings.primary, question["n"],
+                    question["n_positive"],
                 ),
                 *cautions,
             ],
@@ -247,7 +252,11 @@ def _fit(
 
 
 def _write_nothing(
-    out: Path, question: Mapping[str, Any], reason: str, settings: FusionSettings
+    out: Path,
+    question: Mapping[str, Any],
+    reason: str,
+    settings: FusionSettings,
+    cautions: Sequence[str],
 ) -> None:
     import pandas as pd
 
@@ -266,7 +275,7 @@ def _write_nothing(
             "reason": reason,
             "question": question,
             "models": {},
-            "cautions": [],
+            "cautions": list(cautions),
             "settings": settings.model_dump(mode="json"),
         },
         out / "metrics.json",

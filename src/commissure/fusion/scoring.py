@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.fusion.blocks import baseline_rows
+from commissure.fusion.blocks import baseline_rows, check_units
 from commissure.fusion.domain import distance
 from commissure.fusion.frozen import Frozen
 from commissure.fusion.logistic import sigmoid
@@ -37,9 +37,11 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
     Raises
     ------
     DatasetError
-        A marker has another unit than in training, or no marker that the model uses is there.
+        A marker has several units or another than in training, or none that the model uses is
+        there.
     """
     rows = markers[markers["participant_id"].isin(people["participant_id"])]
+    check_units(rows)
     rows = baseline_rows(rows[np.isfinite(rows["value"].to_numpy(float))])
     for name, unit in rows.groupby("marker")["unit"].first().items():
         wanted = frozen.units.get(str(name))

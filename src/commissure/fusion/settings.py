@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 ModelName = Literal[
     "modalities",
@@ -34,6 +34,12 @@ class LabelSettings(BaseModel):
     )
     positive: str = Field(default="resistant", description="Label whose probability is predicted.")
     negative: str = Field(default="responsive", description="The other label.")
+
+    @model_validator(mode="after")
+    def _two_labels(self) -> Self:
+        if self.positive == self.negative:
+            raise ValueError(f"positive and negative are both '{self.positive}'")
+        return self
 
 
 class TrripSettings(BaseModel):
@@ -145,7 +151,7 @@ class FusionSettings(BaseModel):
     inner_folds: int = Field(
         default=5, ge=2, description="Folds inside the training people that choose the penalty."
     )
-    penalties: list[float] = Field(
+    penalties: list[PositiveFloat] = Field(
         default=[0.1, 1.0, 3.0, 10.0, 30.0, 100.0],
         min_length=1,
         description="Ridge penalties to choose from, for a block whose people have unit mean "

@@ -15,6 +15,7 @@ from commissure.fusion.blocks import (
     Design,
     build_design,
     check_people,
+    check_units,
     kept_rows,
     refuse_post_outcome,
 )
@@ -27,7 +28,7 @@ from commissure.fusion.labels import (
     unchecked_criteria,
 )
 from commissure.fusion.settings import FusionSettings
-from commissure.rows import read_markers, read_table
+from commissure.rows import MODALITIES, read_markers, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class Study:
     labels, question
         Label and reason of everybody; the counts of metrics.json.
     reason
-        Why nothing can be fitted, or an empty text; the rest is then None.
+        Why nothing can be fitted, or an empty text; the matrix is then None.
     design, y, text
         The matrix, labels as 1, 0 and -1, and in words.
     cautions
@@ -104,27 +105,36 @@ def read_study(
         A table cannot be read, contradicts itself, or names a person twice.
     """
     refuse_post_outcome(settings)
-    people, site_cautions = _people(participants, site_column)
+    people, cautions = _people(participants, site_column)
     trials = None
     if treatments is not None and settings.label.source != "column":
         trials = read_table(treatments).rename(
             columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
         )
+        cautions += _strangers(trials, people, treatments.name)
     if settings.label.source == "treatments":
         labels = treatment_labels(trials, people, criteria=settings.trrip)
     elif settings.label.source == "depression":
         labels = depression_labels(trials, people, criteria=settings.depression)
     else:
         labels = column_labels(people, settings.label)
+        cautions += _other_words(labels)
     question = _question(people, labels, settings)
+    cautions += _uneven_sites(question)
     reason = _why_not(question, labels, settings)
     if reason:
-        return Study(labels, question, reason)
+        return Study(labels, question, reason, cautions=tuple(cautions))
+    everyone = people
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
     people = people[inside.to_numpy()].reset_index(drop=True)
     rules, every_row = _exclusions(exclusions), read_markers(markers)
-    meanings = json.loads(definitions.read_text(encoding="utf-8"))
+    check_units(every_row)
+    cautions += _strangers(every_row, everyone, markers.name)
+    cautions += _idle_rules(rules, every_row, everyone)
+    meanings = _definitions(definitions)
     rows = kept_rows(every_row, rules)
+    if len(every_row) and not len(rows):
+        cautions.append(f"{exclusions.name} excludes all {len(every_row)} rows of markers.")
 
     def rebuilt(other: pd.DataFrame) -> Design:
         return build_design(kept_rows(every_row, other), meanings, people, settings=settings)
@@ -133,7 +143,7 @@ def read_study(
     by_person = labels.set_index("participant_id")["label"]
     text = by_person.loc[list(design.participants)].to_numpy(str)
     y = np.select([text == settings.label.positive, text == settings.label.negative], [1, 0], -1)
-    cautions = [*site_cautions, *design.cautions]
+    cautions += design.cautions
     if settings.label.source == "treatments":
         cautions += [
             f"TRRIP also asks for {point}, which was not checked."
@@ -200,15 +210,96 @@ def _question(
 def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: FusionSettings) -> str:
     """One sentence on why nothing is fitted, or an empty text."""
     positive, negative = question["n_positive"], question["n"] - question["n_positive"]
-    wanted = settings.min_per_class
-    if min(positive, negative) >= max(wanted, settings.outer_folds):
-        return ""
+    wanted = max(settings.min_per_class, settings.outer_folds)
+    sites = question["sites"]
+    if min(positive, negative) >= wanted:
+        if any(_has_both(site) for site in sites.values()):
+            return ""
+        return (
+            f"None of the {len(sites)} sites has people of both labels: whatever tells "
+            f"{question['positive']} from {question['negative']} may be the site."
+        )
     told = (
         f"{positive} {question['positive']} and {negative} {question['negative']} among "
-        f"{len(labels)} people are too few: {max(wanted, settings.outer_folds)} of each are needed"
+        f"{len(labels)} people are too few: {wanted} of each are needed"
     )
     unclear = labels.loc[labels["label"] == INDETERMINATE, "reason"]
     if len(unclear):
         common = unclear.value_counts().index[0]
         told += f" ({len(unclear)} people are indeterminate, most often because {common})"
     return told + "."
+
+
+def _strangers(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
+    """Tell of rows about people who are not in the study; refuse a table that has no others."""
+    if "participant_id" not in table or not len(table):
+        return []
+    strange = ~table["participant_id"].isin(people["participant_id"])
+    if not strange.any():
+        return []
+    first = str(table.loc[strange, "participant_id"].iloc[0])
+    if strange.all():
+        raise DatasetError(
+            name,
+            found=f"nobody in it is in the participants table; its first person is '{first}'",
+            wanted=f"identifiers as '{people['participant_id'].iloc[0]}'",
+            mend=f"Write the identifiers of {name} as those of the participants table",
+        )
+    count = table.loc[strange, "participant_id"].nunique()
+    return [f"{name} also tells of {count} people who are not in the participants table "
+            f"({first} ...): they are not used."]  # fmt: skip
+
+
+def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:
+    """Exclusions that name a modality or a person whom nothing else names."""
+    told = []
+    for column, known in (
+        ("modality", {"all", *MODALITIES, *markers["modality"]}),
+        ("participant_id", {*people["participant_id"], *markers["participant_id"]}),
+    ):
+        idle = sorted({str(one) for one in rules[column]} - {str(one) for one in known})
+        if idle:
+            told.append(
+                f"exclusions.tsv names the {column} {', '.join(idle[:3])}, which no marker has: "
+                "that excludes nothing."
+            )
+    return told
+
+
+def _definitions(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            path.name, found=f"it cannot be read ({error})", wanted="the definitions of the markers"
+        ) from None
+    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+        raise DatasetError(
+            path.name, found="it is no table of definitions", wanted="an entry for every marker"
+        )
+    return content
+
+
+def _other_words(labels: pd.DataFrame) -> list[str]:
+    """Values of a label column that are neither of the two labels."""
+    own = labels.loc[labels["label"] == INDETERMINATE, "reason"].value_counts()
+    if not len(own):
+        return []
+    words = ", ".join(f"{reason}: {count}" for reason, count in own.head(3).items())
+    return [
+        f"{int(own.sum())} people carry neither label ({words}{' ...' if len(own) > 3 else ''}): "
+        "they are indeterminate and left out."
+    ]
+
+
+def _uneven_sites(question: Mapping[str, Any]) -> list[str]:
+    """People who cannot be compared within their site."""
+    alone = [site["n"] for site in question["sites"].values() if not _has_both(site)]
+    if not alone or len(alone) == len(question["sites"]):
+        return []
+    return [f"{sum(alone)} of {question['n']} people are at sites with one label only: the AUC "
+            "within site says nothing of them."]  # fmt: skip
+
+
+def _has_both(site: Mapping[str, int]) -> bool:
+    return 0 < site["n_positive"] < site["n"]
