@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion.blocks import check_people, kept_rows
+from commissure.fusion.blocks import check_people, kept_rows, measured_rows
 from commissure.fusion.frozen import Frozen, load
+from commissure.fusion.labels import as_text, refuse_typing_errors
 from commissure.fusion.scoring import design_of, scores
+from commissure.fusion.study import ONE_SITE, read_exclusions, sites_of, strangers
 from commissure.fusion.transport import DRIFT, drift, newcomers, transport_report
 from commissure.rows import read_markers, read_table, write_json, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ONE_SITE = "all"
 
 
 def apply_model(
@@ -69,15 +69,16 @@ def apply_model(
     markers = read_markers(table)
     exclusions = table.parent / "exclusions.tsv"
     if exclusions.is_file():
-        named = read_table(exclusions, text=("participant_id", "session", "modality"))
-        markers = kept_rows(markers, named)
-    people = _people(markers, participants or table.parent / "participants.tsv",
-                     asked=participants is not None, site_column=site_column)  # fmt: skip
+        markers = kept_rows(markers, read_exclusions(exclusions))
+    people, told = _people(markers, participants or table.parent / "participants.tsv",
+                           asked=participants is not None, site_column=site_column)  # fmt: skip
+    told += measured_rows(markers)[1]
     labels = _labels(people, table.parent, frozen, label_column)
     values = design_of(frozen, markers, people)
     scored = scores(frozen, values, people)
     drifted = drift(frozen, values[newcomers(scored)])
     report = transport_report(frozen, values, scored, drifted, labels)
+    report["cautions"] += told
     out.mkdir(parents=True, exist_ok=True)
     write_table(scored, out / "scores.tsv")
     write_table(drifted, out / "drift.tsv")
@@ -110,11 +111,15 @@ def summary(report: dict[str, Any]) -> list[str]:
         lines.append(f"The labels tell nothing: {own['reason']}.")
     else:
         area = own["auc_within_site"]
+        within = (
+            f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} people "
+            "have somebody of the other label at their site)"
+            if area["n"]
+            else "unknown (nobody has somebody of the other label at his site)"
+        )
         lines.append(
-            f"With the labels of {own['n']} new people: AUC within site {area['value']:.2f} "
-            f"({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} people have somebody of "
-            f"the other label at their site), Brier score {own['brier']:.3f}, "
-            f"calibration slope {own['calibration_slope']:.2f} and intercept "
+            f"With the labels of {own['n']} new people: AUC within site {within}, Brier score "
+            f"{own['brier']:.3f}, calibration slope {own['calibration_slope']:.2f} and intercept "
             f"{own['calibration_intercept']:.2f}."
         )
     return lines + list(report["cautions"])
@@ -140,22 +145,30 @@ def _marker_table(dataset: Path) -> Path:
     )  # fmt: skip
 
 
-def _people(markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str) -> pd.DataFrame:
+def _people(
+    markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The people of the markers with what is known of them, and what the reader must know."""
     import pandas as pd
 
     people = pd.DataFrame({"participant_id": sorted(markers["participant_id"].unique())})
     if not path.is_file():
         if asked:
             raise DatasetError(str(path), found="there is no such file", wanted="a people's table")
-        return people.assign(site=ONE_SITE)
+        return people.assign(site=ONE_SITE), []
     table = read_table(path)
     if "participant_id" not in table:
         raise DatasetError(path.name, found=f"the columns are {list(table.columns)}",
                            wanted="a column participant_id")  # fmt: skip
     check_people(table)
+    if site_column not in table and site_column != "site":
+        raise ConfigError(
+            "--site", found=f"the people have no column '{site_column}'",
+            wanted=f"one of {[c for c in table.columns if c != 'participant_id']}",
+        )  # fmt: skip
+    told = strangers(people, table, "markers.tsv") if len(table) else []
     people = people.merge(table, on="participant_id", how="left", sort=True)
-    site = people[site_column] if site_column in people else pd.Series(ONE_SITE, people.index)
-    return people.assign(site=site.map(lambda value: "n/a" if value != value else str(value)))
+    return people.assign(site=sites_of(people, site_column)), told
 
 
 def _labels(
@@ -174,12 +187,15 @@ def _labels(
         text = people["participant_id"].map(known)
     else:
         return None
-    words = text.astype(str).to_numpy(str)
     positive, negative = frozen.about["positive"], frozen.about["negative"]
+    text = text.map(as_text)
+    if column is not None:
+        refuse_typing_errors(text, (positive, negative), column)
+    words = text.fillna("n/a").to_numpy(str)
     labels = np.select([words == positive, words == negative], [1, 0], -1)
     if column is not None and not (labels >= 0).any():
         raise ConfigError(
             "--label", found=f"neither '{positive}' nor '{negative}' occurs in {column}",
-            wanted=f"the words of the model, not {sorted(set(words))[:6]}",
+            wanted=f"the words of the model, not {sorted(set(words.tolist()))[:6]}",
         )  # fmt: skip
     return labels

@@ -146,6 +146,14 @@ def kept_rows(markers: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
     return markers[~drop]
 
 
+def measured_rows(markers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows with a value that can be one, and a sentence on those that cannot."""
+    size = np.abs(markers["value"].to_numpy(float))
+    endless = int((size > LARGEST).sum())
+    told = f"{endless} marker values are infinite or beyond {LARGEST:g} and count as missing."
+    return markers[size <= LARGEST], [told] if endless else []
+
+
 def baseline_rows(markers: pd.DataFrame) -> pd.DataFrame:
     """For every person and modality the rows of the earliest session that has data.
 
@@ -198,16 +206,10 @@ def build_design(
     who = people["participant_id"].to_numpy(str)
     rows = markers[markers["participant_id"].isin(who)]
     cautions: list[str] = []
-    size = np.abs(rows["value"].to_numpy(float))
-    known = size <= LARGEST
-    endless = int((size > LARGEST).sum())
-    if endless:
-        cautions.append(
-            f"{endless} marker values are infinite or beyond {LARGEST:g} and count as missing."
-        )
     names = ["modality", "marker", "region"]
     empty = set(rows[names].itertuples(index=False, name=None))
-    rows = rows[known]
+    rows, told_of = measured_rows(rows)
+    cautions += told_of
     empty -= set(rows[names].itertuples(index=False, name=None))
     if empty:
         cautions.append(f"{_some(empty)} no value in anybody: not used.")

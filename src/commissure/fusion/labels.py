@@ -123,7 +123,7 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             wanted=f"one of {[c for c in participants.columns if c != 'participant_id']}",
             mend="Set fusion.label.column in config.yaml",
         )
-    values = participants[name].map(_as_text)
+    values = participants[name].map(as_text)
     asked = (settings.positive, settings.negative)
     if not values.isin(asked).any() and values.notna().any():
         raise ConfigError(
@@ -132,7 +132,7 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             wanted=f"two of {sorted(set(values.dropna()))[:10]}",
             mend="Set fusion.label.positive and fusion.label.negative in config.yaml",
         )
-    for value, label in _typing_errors(values, asked):
+    for value, label in typing_errors(values, asked):
         if not (values == label).any():
             raise ConfigError(
                 "fusion.label",
@@ -141,12 +141,7 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
                 wanted="the words of the column",
                 mend="Correct fusion.label.positive or fusion.label.negative in config.yaml",
             )
-        raise ConfigError(
-            f"participants.tsv, {name}",
-            found=f"'{value}' occurs ({int((values == value).sum())} people)",
-            wanted=f"'{label}', or a word that is not so like it",
-            mend=f"Correct the column {name}",
-        )
+    refuse_typing_errors(values, asked, name)
     rows = []
     groups = participants["group"] if "group" in participants else [None] * len(participants)
     for who, value, group in zip(participants["participant_id"], values, groups, strict=True):
@@ -160,7 +155,24 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
     return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
 
 
-def _typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, str]]:
+def refuse_typing_errors(values: pd.Series, asked: Sequence[str], name: str) -> None:
+    """Refuse a column in which a value is nearly, but not quite, one of the two labels.
+
+    Raises
+    ------
+    ConfigError
+        The value is named.
+    """
+    for value, label in typing_errors(values, asked):
+        raise ConfigError(
+            f"participants.tsv, {name}",
+            found=f"'{value}' occurs ({int((values == value).sum())} people)",
+            wanted=f"'{label}', or a word that is not so like it",
+            mend=f"Correct the column {name}",
+        )
+
+
+def typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, str]]:
     """Values that are nearly, but not quite, one of the two labels, with that label."""
     from difflib import SequenceMatcher
 
@@ -209,7 +221,8 @@ def unchecked_criteria(participants: pd.DataFrame, criteria: TrripSettings) -> l
     return open_points
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
+    """A cell in words; None where it is empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -263,7 +276,7 @@ def _course(
     responded: list[str] = []
     doubts: list[str] = []
     for trial in trials:
-        drug = _as_text(trial["drug"])
+        drug = as_text(trial["drug"])
         doubt = "its drug is not named" if drug is None else _why_inadequate(trial, criteria)
         gone = panss_reduction(trial["panss_before"], trial["panss_after"])
         if not doubt and math.isnan(gone):
@@ -306,7 +319,7 @@ def _why_unsure_failure(trial: Mapping[Any, Any], criteria: TrripSettings) -> st
     """A failure counts only where adherence is verified; a table without the column is taken."""
     if "adherence_sources" not in trial or criteria.min_adherence_sources == 0:
         return ""
-    given = _as_text(trial["adherence_sources"])
+    given = as_text(trial["adherence_sources"])
     if given is None:
         return "sources of the adherence unknown"
     names = [part for part in re.split(r"[;,/+|]", given) if part.strip()]

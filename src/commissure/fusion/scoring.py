@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.fusion.blocks import baseline_rows, check_units
+from commissure.fusion.blocks import baseline_rows, check_units, measured_rows
 from commissure.fusion.domain import distance
 from commissure.fusion.frozen import Frozen
 from commissure.fusion.logistic import sigmoid
@@ -42,7 +42,7 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
     """
     rows = markers[markers["participant_id"].isin(people["participant_id"])]
     check_units(rows)
-    rows = baseline_rows(rows[np.isfinite(rows["value"].to_numpy(float))])
+    rows = baseline_rows(measured_rows(rows)[0])
     for name, unit in rows.groupby("marker")["unit"].first().items():
         wanted = frozen.units.get(str(name))
         if wanted is not None and str(unit) != wanted:

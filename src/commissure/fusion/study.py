@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Site of everyone where the people have no site.
 ONE_SITE = "all"
+#: Site of a person whose site is not told.
+UNKNOWN_SITE = "n/a"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def read_study(
         trials = read_table(treatments).rename(
             columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
         )
-        cautions += _strangers(trials, people, treatments.name)
+        cautions += strangers(trials, people, treatments.name)
     if settings.label.source == "treatments":
         labels = treatment_labels(trials, people, criteria=settings.trrip)
     elif settings.label.source == "depression":
@@ -127,9 +129,9 @@ def read_study(
     everyone = people
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
     people = people[inside.to_numpy()].reset_index(drop=True)
-    rules, every_row = _exclusions(exclusions), read_markers(markers)
+    rules, every_row = read_exclusions(exclusions), read_markers(markers)
     check_units(every_row)
-    cautions += _strangers(every_row, everyone, markers.name)
+    cautions += strangers(every_row, everyone, markers.name)
     cautions += _idle_rules(rules, every_row, everyone)
     meanings = _definitions(definitions)
     rows = kept_rows(every_row, rules)
@@ -164,17 +166,33 @@ def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str
         )
     check_people(people)
     people = people.sort_values("participant_id", ignore_index=True)
-    if site_column is None or site_column not in people or people[site_column].isna().all():
-        return people.assign(site=ONE_SITE), ["The people have no site: all count as one site."]
-    unknown = int(people[site_column].isna().sum())
-    site = people[site_column].map(lambda value: "n/a" if value != value else str(value))
+    people = people.assign(site=sites_of(people, site_column))
+    if (people["site"] == ONE_SITE).all():
+        return people, ["The people have no site: all count as one site."]
+    unknown = int((people["site"] == UNKNOWN_SITE).sum())
     told = [f"{unknown} people without a site count as a site of their own."] if unknown else []
-    if len(set(people[site_column].dropna())) == 1:
+    if len(set(people["site"]) - {UNKNOWN_SITE}) == 1:
         told.append("There is one site: nothing is known of how the models do at another.")
-    return people.assign(site=site.fillna("n/a")), told
+    return people, told
 
 
-def _exclusions(path: Path) -> pd.DataFrame:
+def sites_of(people: pd.DataFrame, column: str | None) -> pd.Series:
+    """Site of each person in words; :data:`ONE_SITE` for all where there is no such column."""
+    import pandas as pd
+
+    if column is None or column not in people or people[column].isna().all():
+        return pd.Series(ONE_SITE, people.index)
+    return people[column].map(lambda value: UNKNOWN_SITE if value != value else str(value))
+
+
+def read_exclusions(path: Path) -> pd.DataFrame:
+    """The exclusion table.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be read, or a column is missing.
+    """
     table = read_table(path, text=("participant_id", "session", "modality"))
     missing = [n for n in ("participant_id", "session", "modality") if n not in table]
     if missing:
@@ -230,8 +248,14 @@ def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: Fusion
     return told + "."
 
 
-def _strangers(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
-    """Tell of rows about people who are not in the study; refuse a table that has no others."""
+def strangers(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
+    """Tell of rows about people who are not in the people's table; refuse a table of no others.
+
+    Raises
+    ------
+    DatasetError
+        Nobody is in both tables.
+    """
     if "participant_id" not in table or not len(table):
         return []
     strange = ~table["participant_id"].isin(people["participant_id"])

@@ -13,6 +13,7 @@ from commissure.fusion.domain import told_apart
 from commissure.fusion.frozen import Frozen
 from commissure.fusion.preparation import has_block
 from commissure.fusion.scoring import ABSTAINED, SCORED, TRAINING
+from commissure.fusion.study import ONE_SITE, UNKNOWN_SITE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,13 +155,16 @@ def _strangers(
     ]
     told += [f"{name}: nobody has it." for name, one in blocks.items() if not one["n"]]
     known = {c.marker for c in frozen.columns if c.modality == "site"}
-    new_sites = sorted(set(scored["site"]) - known)
+    policy = (
+        "their markers are not harmonised"
+        if any(block.sites for block in frozen.model.blocks_)
+        else "the model does not use the site"
+    )
+    nowhere = scored["site"].isin({ONE_SITE, UNKNOWN_SITE} - known)
+    if nowhere.any():
+        told.append(f"{int(nowhere.sum())} people have no site: {policy}.")
+    new_sites = sorted(set(scored.loc[~nowhere, "site"]) - known)
     if new_sites:
-        policy = (
-            "their markers are not harmonised"
-            if any(block.sites for block in frozen.model.blocks_)
-            else "the model does not use the site"
-        )
         told.append(f"The sites {', '.join(new_sites)} were not in training: {policy}.")
     return told
 

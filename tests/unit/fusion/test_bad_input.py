@@ -271,8 +271,8 @@ def test_settings_without_a_question_are_refused() -> None:
 def test_a_label_misspelt_in_the_settings_is_refused(make_study) -> None:
     study = make_study()
     with_column(study, lambda p: np.where(np.arange(len(p)) % 2, "resistant", "responsive"))
-    with pytest.raises(ConfigError, match="'resistent' occurs in nobody, but 'resistant' in 22"):
-        study.run(**FEW, label={**COLUMN, "positive": "resistent"})
+    with pytest.raises(ConfigError, match="'resistnt' occurs in nobody, but 'resistant' in 22"):
+        study.run(**FEW, label={**COLUMN, "positive": "resistnt"})
 
 
 def test_words_that_are_no_label_are_counted(make_study) -> None:

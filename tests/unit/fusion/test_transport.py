@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 from commissure.cli import app
 from commissure.errors import ConfigError, DatasetError
 from commissure.fusion import frozen as store
-from commissure.fusion.apply import apply_model
+from commissure.fusion.apply import apply_model, summary
 from commissure.fusion.blocks import Block
 from commissure.fusion.models import LateFusion
 
 
 @pytest.fixture(scope="module")
-def frozen(fitted_study):
-    return fitted_study.results / "model"
+def frozen(stored_study):
+    return stored_study.results / "model"
 
 
 def applied(frozen, study, tmp_path, **options):
@@ -155,6 +155,65 @@ def test_missing_markers_and_new_sites_are_told(frozen, make_study, tmp_path) ->
     report, _, _ = applied(frozen, study, tmp_path)
     assert any("func: 3 of 5 markers are there" in told for told in report["cautions"])
     assert any("The sites west were not in training" in told for told in report["cautions"])
+
+
+def edited(study, name, change):
+    path = study.folder / name
+    change(pd.read_csv(path, sep="\t", na_values="n/a")).to_csv(
+        path, sep="\t", index=False, na_rep="n/a"
+    )
+    return study
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "options", "words"),
+    [
+        ("participants.tsv", lambda t: t.assign(tr=np.where(t.index % 2, "Resistant", "responsive")),
+         {"label_column": "tr"}, "'Resistant' occurs \\(22 people\\); 'resistant'"),
+        ("participants.tsv", lambda t: t.assign(tr=np.nan), {"label_column": "tr"},
+         "neither 'resistant' nor 'responsive' occurs in tr; .* not \\['n/a'\\]"),
+        ("participants.tsv", lambda t: t.assign(participant_id=t["participant_id"].str[4:]), {},
+         "nobody in it is in the participants table"),
+        ("participants.tsv", lambda t: t, {"site_column": "centre"}, "no column 'centre'"),
+        ("markers.tsv", lambda t: t.assign(unit=t["unit"].where(t.index > 9, "mM")), {},
+         "its units are"),
+        ("exclusions.tsv", lambda t: t[["rule"]], {}, "'participant_id', 'session', 'modality'"),
+    ],
+)  # fmt: skip
+def test_tables_that_contradict_themselves_are_refused(
+    frozen, make_study, tmp_path, name, change, options, words
+) -> None:
+    study = edited(make_study("new", seed=8), name, change)
+    with pytest.raises((ConfigError, DatasetError), match=words):
+        applied(frozen, study, tmp_path, **options)
+
+
+def test_infinite_values_and_missing_sites_are_told(frozen, make_study, tmp_path) -> None:
+    study = edited(make_study("new", seed=8), "markers.tsv", lambda t: t.assign(
+        value=t["value"].where(t.index > 5, np.inf)))  # fmt: skip
+    edited(study, "participants.tsv", lambda t: t.assign(site=t["site"].where(t.index > 2)))
+    report, _, _ = applied(frozen, study, tmp_path)
+    assert (
+        "6 marker values are infinite or beyond 1e+30 and count as missing." in (report["cautions"])
+    )
+    assert "3 people have no site: the model does not use the site." in report["cautions"]
+
+
+def test_few_labels_make_no_claim(frozen, make_study, tmp_path) -> None:
+    people = ["sub-002", "sub-003", "sub-005"]
+    study = edited(make_study("new", seed=8), "markers.tsv", lambda t: t[
+        t["participant_id"].isin(people)])  # fmt: skip
+    edited(study, "participants.tsv", lambda t: t.assign(
+        tr=np.where(t.index % 2, "resistant", "responsive"), site=["x", "y"] * 22))  # fmt: skip
+    report, _, _ = applied(frozen, study, tmp_path, label_column="tr")
+    own = report["performance"]
+    # Labels and sites alternate: nobody has somebody of the other label at his site.
+    assert own["auc_within_site"]["n"] == 0 and np.isnan(own["auc_within_site"]["value"])
+    assert own["auc_pooled"]["n"] == own["n"] == 3
+    assert "AUC within site unknown (nobody has somebody" in " ".join(summary(report))
+    assert "The labels of 3 people (1 resistant) are too few for a claim" in " ".join(
+        report["cautions"]
+    )
 
 
 def test_the_command_prints_what_it_found(frozen, make_study, tmp_path) -> None:
