@@ -112,8 +112,8 @@ def summary(report: dict[str, Any]) -> list[str]:
     else:
         area = own["auc_within_site"]
         within = (
-            f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} people "
-            "have somebody of the other label at their site)"
+            f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} "
+            "people have somebody of the other label at their site)"
             if area["n"]
             else "unknown (nobody has somebody of the other label at his site)"
         )
