@@ -182,7 +182,7 @@ def sites_of(people: pd.DataFrame, column: str | None) -> pd.Series:
 
     if column is None or column not in people or people[column].isna().all():
         return pd.Series(ONE_SITE, people.index)
-    return people[column].map(lambda value: UNKNOWN_SITE if value != value else str(value))
+    return people[column].map(lambda value: UNKNOWN_SITE if pd.isna(value) else str(value))
 
 
 def read_exclusions(path: Path) -> pd.DataFrame:
