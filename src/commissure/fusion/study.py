@@ -270,23 +270,25 @@ def strangers(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]
             mend=f"Write the identifiers of {name} as those of the participants table",
         )
     count = table.loc[strange, "participant_id"].nunique()
-    return [f"{name} also tells of {count} people who are not in the participants table "
-            f"({first} ...): they are not used."]  # fmt: skip
+    return [
+        f"{name} also tells of {count} people who are not in the participants table: they are not "
+        "used."
+    ]
 
 
 def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:
-    """Exclusions that name a modality or a person whom nothing else names."""
+    """Exclusions that name a modality or people whom nothing else names (reports show no names)."""
     told = []
-    for column, known in (
-        ("modality", {"all", *MODALITIES, *markers["modality"]}),
-        ("participant_id", {*people["participant_id"], *markers["participant_id"]}),
-    ):
-        idle = sorted({str(one) for one in rules[column]} - {str(one) for one in known})
-        if idle:
-            told.append(
-                f"exclusions.tsv names the {column} {', '.join(idle[:3])}, which no marker has: "
-                "that excludes nothing."
-            )
+    idle = sorted(set(rules["modality"].map(str)) - {"all", *MODALITIES, *markers["modality"]})
+    if idle:
+        told.append(
+            f"exclusions.tsv names the modality {', '.join(idle[:3])}, which no marker has: that "
+            "excludes nothing."
+        )
+    known = {*people["participant_id"], *markers["participant_id"]}
+    count = len(set(rules["participant_id"]) - known)
+    if count:
+        told.append(f"exclusions.tsv names {count} people whom no other table has.")
     return told
 
 

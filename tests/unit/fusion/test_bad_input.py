@@ -167,7 +167,9 @@ def test_the_label_under_another_spelling_is_refused_as_a_predictor(make_study) 
 def test_people_of_other_names_are_refused_or_told(make_study, name: str) -> None:
     study = make_study()
     edited(study, name, lambda t: pd.concat([t, t.iloc[:3].assign(participant_id="sub-zzz")]))
-    assert f"{name} also tells of 1 people who are not in" in told(study.run(**FEW))
+    metrics = study.run(**FEW)
+    assert f"{name} also tells of 1 people who are not in" in told(metrics)
+    assert "zzz" not in told(metrics)  # the report shows no names
     edited(study, name, lambda t: t.assign(participant_id=t["participant_id"].str[4:]))
     with pytest.raises(DatasetError, match="nobody in it is in the participants table"):
         study.run(**FEW)
