@@ -262,7 +262,7 @@ def _purified(
         white_min=max(settings.tract_wm_min, 0.3),
         b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
     )
-    return fit_tensor(signal, gradients, corrected), corrected & core
+    return fit_tensor(signal, gradients, corrected), corrected
 
 
 def _averages(

@@ -17,6 +17,9 @@ from commissure.images.load import zooms_mm
 #: The order of tissues in arrays.
 TISSUES = ("WM", "GM", "CSF")
 
+#: Shares of each neighbour along an axis that are tried.
+_MIXINGS = (0.0, 0.03, 0.06, 0.09, 0.12)
+
 
 def white_matter_signal(
     series: np.ndarray,
@@ -63,17 +66,21 @@ def white_matter_signal(
     Linear regression for partial volumes: Asllani I et al., Magn Reson Med 60:1362-1371, 2008. That
     fluid lowers FA, and differently in shrunken brains, is shown in Metzler-Baddeley C et al.,
     NeuroImage 59:1394-1403, 2012.
+
+    An image is not as sharp as its voxels: readout, interpolation and movement mix neighbours. The
+    shares are mixed alike, by as much as explains the signal best.
     """
     inside = np.asarray(mask) > 0
-    total = np.maximum(sum(shares[name] for name in TISSUES), 0.3)
-    parts = np.stack([np.where(inside, shares[name] / total, 0) for name in TISSUES], axis=3)
-    corrected = inside & (parts[..., 0] >= white_min)
     shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
     means = np.stack(
         [series[..., shell == number].mean(axis=3) for number in range(int(shell.max()) + 1)],
         axis=3,
     )
-    pure = _pure_signals(means, parts, corrected, reach_mm / np.array(zooms_mm(affine)))
+    width = reach_mm / np.array(zooms_mm(affine))
+    mixing = _mixing(means, shares, inside, width)
+    parts = _parts(shares, inside, mixing)
+    corrected = inside & (parts[..., 0] >= white_min)
+    pure = _pure_signals(means, parts, corrected, width)
     others = np.einsum("vt,vts->vs", parts[corrected][:, 1:], pure[:, 1:])
     signal = np.array(series, dtype=np.float32)
     mixed = signal[corrected]
@@ -83,26 +90,86 @@ def white_matter_signal(
     return signal, corrected
 
 
+def _parts(shares: Mapping[str, np.ndarray], inside: np.ndarray, mixing: float) -> np.ndarray:
+    """Shares that add up to one, ``(x, y, z, tissues)``; each voxel has some of its neighbours'."""
+    from scipy.ndimage import convolve1d
+
+    kernel = [mixing, 1 - 2 * mixing, mixing]
+    seen = {}
+    for name in TISSUES:
+        seen[name] = np.asarray(shares[name], dtype=np.float32)
+        for axis in range(3) if mixing else ():
+            seen[name] = convolve1d(seen[name], kernel, axis=axis, mode="nearest")
+    total = np.maximum(sum(seen[name] for name in TISSUES), 0.3)
+    return np.stack([np.where(inside, seen[name] / total, 0) for name in TISSUES], axis=3)
+
+
+def _mixing(
+    means: np.ndarray, shares: Mapping[str, np.ndarray], inside: np.ndarray, width: np.ndarray
+) -> float:
+    """Share of its neighbour, along each axis, that explains the (weighted) signal best."""
+    within = inside & (sum(shares[name] for name in TISSUES) > 0.9)
+    if not within.any():
+        return 0.0
+    # Unweighted fluid would decide alone, where it pulsates and where the T1w ends.
+    shown = means[..., 1:] if means.shape[3] > 1 else means
+    rest = []
+    for mixing in _MIXINGS:
+        parts = _parts(shares, inside, mixing)
+        pure = _pure_signals(shown, parts, within, width)
+        predicted = np.einsum("vt,vts->vs", parts[within], pure)
+        rest.append(float(((shown[within] - predicted) ** 2).sum()))
+    best = int(np.argmin(rest))
+    if best in (0, len(rest) - 1):
+        return _MIXINGS[best]
+    before, here, after = rest[best - 1 : best + 2]
+    step = _MIXINGS[1] - _MIXINGS[0]
+    return _MIXINGS[best] + step * (before - after) / (before - 2 * here + after) / 2
+
+
 def _pure_signals(
     means: np.ndarray, parts: np.ndarray, where: np.ndarray, width: np.ndarray
 ) -> np.ndarray:
     """Signal of each pure tissue around some voxels, ``(voxels, tissues, shells)``.
 
     Regression of the signal on the shares. Taking the purest voxels instead would overestimate
-    grey matter, which has fluid beside it nearly everywhere.
+    grey matter, which has fluid beside it nearly everywhere. What is that smooth need not be found
+    in every voxel: blocks of voxels will do.
     """
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import gaussian_filter, map_coordinates
 
+    block = np.maximum(np.floor(width / 3).astype(int), 1)
     tissues = range(parts.shape[3])
-    products = np.stack([[parts[..., i] * parts[..., j] for j in tissues] for i in tissues])
-    seen = np.stack([[parts[..., i] * mean for mean in np.moveaxis(means, 3, 0)] for i in tissues])
+    means = means.astype(np.float32)
 
     def around(image: np.ndarray) -> np.ndarray:
+        blocks = gaussian_filter(_block_means(image, block), width / block)
         # A little of the whole brain decides where a tissue is not near.
-        return gaussian_filter(image, width)[where] + 1e-3 * image.mean()
+        return blocks + 1e-3 * blocks.mean()
 
-    square = np.moveaxis(np.array([[around(image) for image in row] for row in products]), 2, 0)
-    right = np.moveaxis(np.array([[around(image) for image in row] for row in seen]), 2, 0)
+    square = [[around(parts[..., i] * parts[..., j]) for j in tissues] for i in tissues]
+    right = [[around(parts[..., i] * mean) for mean in np.moveaxis(means, 3, 0)] for i in tissues]
     # A tissue that is nowhere has no signal.
-    square = square + 1e-9 * np.eye(parts.shape[3])
-    return np.maximum(np.linalg.solve(square, right), 0)
+    system = np.moveaxis(np.array(square), (0, 1), (3, 4)) + 1e-9 * np.eye(parts.shape[3])
+    pure = np.linalg.solve(system, np.moveaxis(np.array(right), (0, 1), (3, 4)))
+    place = ((np.argwhere(where) + 0.5) / block - 0.5).T
+    return (
+        np.stack(
+            [
+                [
+                    map_coordinates(pure[..., i, k], place, order=1, mode="nearest")
+                    for k in range(means.shape[3])
+                ]
+                for i in tissues
+            ]
+        )
+        .clip(0)
+        .transpose(2, 0, 1)
+    )
+
+
+def _block_means(image: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Mean of blocks of voxels; the last ones are filled up with zeros."""
+    image = np.pad(image, [(0, -n % b) for n, b in zip(image.shape, block, strict=True)])
+    (x, a), (y, b), (z, c) = ((n // k, k) for n, k in zip(image.shape, block, strict=True))
+    return image.reshape(x, a, y, b, z, c).mean(axis=(1, 3, 5), dtype=np.float64)

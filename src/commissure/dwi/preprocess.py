@@ -1,10 +1,11 @@
-"""The built-in engine: a raw diffusion series, denoised, realigned and set beside the T1w image."""
+"""The built-in engine: a raw diffusion series, denoised, aligned, undistorted, beside the T1w."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
 from commissure.dwi.denoise import mppca
@@ -13,11 +14,12 @@ from commissure.dwi.quality import neighbouring_correlation
 from commissure.dwi.realign import Realignment, realign
 from commissure.dwi.settings import DwiSettings
 from commissure.dwi.space import aligned_grid, b0_brain_mask, matrix_to_t1w
+from commissure.dwi.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.images.anatomy import AnatFiles
 from commissure.images.grid import resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
-from commissure.images.rigid import framewise_displacement, resample_pose
-from commissure.names import Scan
+from commissure.images.rigid import RigidTarget, framewise_displacement, resample_pose
+from commissure.names import Scan, read_sidecars
 from commissure.rows import write_json, write_table
 
 if TYPE_CHECKING:
@@ -28,12 +30,13 @@ _PATCH = 5
 
 
 def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: DwiSettings) -> None:
-    """Denoise and realign one diffusion series and write its derivatives.
+    """Denoise, realign and undistort one diffusion series and write its derivatives.
 
     Parameters
     ----------
     scan
-        The raw series with its companions ``bval`` and ``bvec``.
+        The raw series with its companions ``bval`` and ``bvec``; ``epi`` and ``epi_json`` where
+        there are unweighted images of the opposite phase encoding.
     folder
         Where to write (a person's ``dwi/``).
     anat
@@ -68,6 +71,11 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
     series, noise = _denoised(series, rough, settings, notes)
     if settings.gibbs:
         series = _without_ringing(series)
+    metadata = scan.metadata() if scan.sidecars else {}
+    encoded = phase_axis(metadata.get("PhaseEncodingDirection", metadata.get("PhaseEncodingAxis")))
+    if settings.realign and settings.eddy and encoded is None:
+        notes.append("Eddy currents are not corrected: the sidecar names no phase encoding.")
+    eddy = settings.realign and settings.eddy and encoded is not None
     motion = realign(
         series,
         affine,
@@ -77,11 +85,20 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
         outlier_z=settings.outlier_z,
         replace_outliers=settings.replace_outliers,
         move=settings.realign,
+        phase=affine[:3, encoded[0]] / zooms_mm(affine)[encoded[0]] if eddy and encoded else None,
     )
     del series
     b0 = _mean_b0(motion, affine, unweighted)
     mask = b0_brain_mask(b0, affine, who=scan.who)
+    shift = None
+    if settings.susceptibility:
+        shift = _shift(scan, metadata, b0, mask, affine, notes)
+    if shift is not None:
+        b0 = _sampled(b0, affine, np.eye(4), *shift.seen_from(_world(b0.shape, affine)))
+        b0 = np.clip(b0, 0, None)
+        mask = b0_brain_mask(b0, affine, who=scan.who)
 
+    acquired = mask
     shape: tuple[int, int, int] = b0.shape
     grid, journey, space = affine, np.eye(4), ""
     if anat is not None:
@@ -94,15 +111,8 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
         shape, grid = aligned_grid(t1w_mask, size)
         seen = _in_view(motion, affine, journey, shape, grid)
         mask = (resample_to(t1w_mask, shape, grid) > 0.5) & seen
-    matrices = motion.matrices @ journey
-    moved = np.empty((*shape, len(matrices)), np.float32)
-    for i, matrix in enumerate(matrices):
-        if np.array_equal(matrix, np.eye(4)):
-            moved[..., i] = motion.series[..., i]
-        else:
-            volume = resample_pose(motion.series[..., i], affine, matrix, shape, grid)
-            moved[..., i] = np.clip(volume, 0, None)
-    turned = gradients.turned(matrices[:, :3, :3])
+    moved = _in_one_step(motion, affine, journey, shape, grid, shift)
+    turned = gradients.turned((motion.head @ journey)[:, :3, :3])
 
     def name(suffix: str, extension: str, **entities: str) -> Path:
         return folder / scan.derivative(suffix, extension, space=space, **entities)
@@ -136,6 +146,11 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
             "Realigned": settings.realign,
             "Interpolation": "cubic spline, once",
             "GradientsTurned": True,
+            "EddyCurrentsCorrected": eddy,
+            "SusceptibilityCorrected": shift is not None,
+            "SusceptibilityShiftMm": None
+            if shift is None
+            else round(float(np.percentile(np.abs(shift.mm[acquired]), 99)), 2),
             "NoiseStandardDeviation": float(np.median(inside)) if inside.size else None,
             "NeighbouringCorrelationRaw": raw_correlation,
             "Slices": int(motion.dropouts.shape[1]),
@@ -180,6 +195,103 @@ def _mean_b0(motion: Realignment, affine: np.ndarray, unweighted: np.ndarray) ->
         for i in np.flatnonzero(unweighted)
     ]
     return np.clip(np.mean(volumes, axis=0), 0, None)
+
+
+def _shift(
+    scan: Scan,
+    metadata: dict,
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    notes: list[str],
+) -> Shift | None:
+    """Distortion of the series, from unweighted images of the opposite phase encoding."""
+    if "epi" not in scan.companions:
+        return None
+    path = scan.companions["epi"]
+    beside = [scan.companions["epi_json"]] if "epi_json" in scan.companions else []
+    its = read_sidecars(beside, who=scan.who)
+    own, other = (phase_axis(sidecar.get("PhaseEncodingDirection")) for sidecar in (metadata, its))
+    reason = None
+    if own is None or other is None:
+        reason = "a sidecar names no PhaseEncodingDirection"
+    elif (own[0], -own[1]) != other:
+        reason = "its phase encoding is not opposite to that of the series"
+    else:
+        mine, yours = (sidecar.get("TotalReadoutTime") for sidecar in (metadata, its))
+        if mine and yours and abs(mine - yours) > 0.05 * mine:
+            reason = f"its readout takes {yours:g} s, that of the series {mine:g} s"
+    if reason or own is None:
+        notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
+        return None
+    return opposed_shift(
+        b0, _mean_backward(path, scan.who, mask, affine), affine, mask, axis=own[0]
+    )
+
+
+def _mean_backward(path: Path, who: str, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Mean of the images of the opposite phase encoding, on the grid of the series."""
+    image = load_image(path, who=who)
+    data = np.asanyarray(image.dataobj).astype(np.float32).reshape(*image.shape[:3], -1)
+    volumes = [
+        resample_to(nib.Nifti1Image(volume, image.affine), mask.shape, affine, outside="edge")
+        for volume in np.moveaxis(data, 3, 0)
+    ]
+    target = RigidTarget(volumes[0], affine, mask)
+    others = [
+        resample_pose(volume, affine, target.matrix(target.pose(volume)), mask.shape, affine)
+        for volume in volumes[1:]
+    ]
+    return np.mean([volumes[0], *others], axis=0)
+
+
+def _world(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Places of the voxels of a grid, ``(3, x, y, z)`` mm."""
+    index = np.indices(shape, dtype=np.float32)
+    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+
+
+def _in_one_step(
+    motion: Realignment,
+    affine: np.ndarray,
+    journey: np.ndarray,
+    shape: tuple[int, int, int],
+    grid: np.ndarray,
+    shift: Shift | None,
+) -> np.ndarray:
+    """Every volume on the grid wanted, interpolated once, signal kept: ``(x, y, z, volumes)``."""
+    moved = np.empty((*shape, len(motion.poses)), np.float32)
+    if shift is not None:
+        # The field belongs to the head and moves with it.
+        tissue = _world(shape, journey @ grid)
+        places, factor = shift.seen_from(tissue)
+    for i, matrix in enumerate(motion.matrices):
+        volume = motion.series[..., i]
+        if shift is not None:
+            moved[..., i] = _sampled(volume, affine, matrix, places, factor)
+        elif np.array_equal(matrix @ journey, np.eye(4)):
+            moved[..., i] = volume
+        else:
+            moved[..., i] = resample_pose(volume, affine, matrix @ journey, shape, grid)
+            moved[..., i] *= np.linalg.det(matrix[:3, :3])
+    return np.clip(moved, 0, None, out=moved)
+
+
+def _sampled(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    matrix: np.ndarray,
+    places: np.ndarray,
+    factor: np.ndarray,
+) -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
+    step = np.linalg.inv(affine) @ matrix
+    index = np.tensordot(step[:3, :3], places, 1) + step[:3, 3].reshape(3, 1, 1, 1)
+    values = map_coordinates(
+        np.asarray(volume, np.float32), index, order=3, mode="nearest", output=np.float32
+    )
+    return values * (factor * np.linalg.det(matrix[:3, :3])).astype(np.float32)
 
 
 def _in_view(

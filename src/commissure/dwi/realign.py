@@ -4,7 +4,8 @@ A weighted volume looks unlike the b0 and unlike other directions, so none of th
 reference for it. Within a shell the logarithm of the signal is nearly a quadratic form of the
 direction (exactly so for a tensor). Each volume is therefore aligned to what the *other* volumes of
 its shell predict for its direction; the shell as a whole is aligned to the b0 by mutual
-information.
+information. Eddy currents, which stretch, shear and shift a volume along the phase encoding, are
+found along with the movement.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from commissure.images.rigid import (
     resample_pose,
     rigid_matrix,
     rigid_pose,
+    sheared_matrix,
 )
 
 #: Largest influence of a volume on its own prediction up to which leaving it out is stable.
 _LEVERAGE_MAX = 0.8
+
+#: Fewest volumes of a shell from which eddy currents are found.
+_EDDY_VOLUMES_MIN = 12
 
 #: Error of :func:`~commissure.dwi.space.between_contrasts` on simulated heads, as the size of a
 #: pose (:func:`_size_mm`) in voxels.
@@ -38,9 +43,12 @@ class Realignment:
     Attributes
     ----------
     poses
-        ``(volumes, 6)``: mm and radians, relative to the first b0.
+        ``(volumes, 6)``: where the head was, mm and radians, relative to the first b0.
     centre
         ``(3,)``: point that rotations turn about, mm.
+    eddies
+        ``(volumes, 4, 4)``: how eddy currents displaced each volume besides, along the phase
+        encoding.
     dropouts
         ``(volumes, slices)`` of bool: slices (third voxel axis) much darker than predicted.
     series
@@ -49,13 +57,19 @@ class Realignment:
 
     poses: np.ndarray
     centre: np.ndarray
+    eddies: np.ndarray
     dropouts: np.ndarray
     series: np.ndarray
 
     @property
+    def head(self) -> np.ndarray:
+        """``(volumes, 4, 4)``: from the world of the first b0 to where the head was."""
+        return np.stack([rigid_matrix(pose, self.centre) for pose in self.poses])
+
+    @property
     def matrices(self) -> np.ndarray:
         """``(volumes, 4, 4)``: from the world of the first b0 to that of each volume."""
-        return np.stack([rigid_matrix(pose, self.centre) for pose in self.poses])
+        return self.eddies @ self.head
 
 
 def realign(
@@ -69,8 +83,9 @@ def realign(
     replace_outliers: bool = True,
     move: bool = True,
     passes: int = 2,
+    phase: np.ndarray | None = None,
 ) -> Realignment:
-    """Align all volumes of a diffusion series rigidly to its first b0.
+    """Align all volumes of a diffusion series to its first b0.
 
     Parameters
     ----------
@@ -92,14 +107,19 @@ def realign(
         False leaves every pose at zero and only looks for dropouts.
     passes
         Rounds of prediction and alignment within a shell.
+    phase
+        ``(3,)``: unit vector of the phase encoding in the world. With it weighted volumes may
+        also be displaced along it by eddy currents, linearly with place and with the gradient;
+        without it, and where there are too few directions, volumes are aligned rigidly.
 
     Notes
     -----
     A shell is joined to the volumes already placed by mutual information and by continuity
     (between one volume and the next the head hardly moves), each weighted by its precision.
 
-    Prediction from the other volumes: Andersson JLR & Sotiropoulos SN, NeuroImage 125:1063-1078,
-    2016 (there by a Gaussian process); dropouts and their replacement: Andersson JLR et al.,
+    Prediction from the other volumes, and eddy currents as functions of the gradient that leaves
+    them (here linear): Andersson JLR & Sotiropoulos SN, NeuroImage 125:1063-1078, 2016 (there
+    predicted by a Gaussian process); dropouts and their replacement: Andersson JLR et al.,
     NeuroImage 141:556-572, 2016.
     """
     box = _box(mask, affine)
@@ -112,7 +132,7 @@ def realign(
     unweighted = np.flatnonzero(shell == 0)
     first = RigidTarget(inner[..., unweighted[0]], inner_affine, inner_mask)
     centre = first.centre
-    matrices = np.tile(np.eye(4), (volumes, 1, 1))
+    matrices, eddies = (np.tile(np.eye(4), (volumes, 1, 1)) for _ in range(2))
     if move:
         for i in unweighted[1:]:
             matrices[i] = rigid_matrix(first.pose(inner[..., i], robust=True), centre)
@@ -130,12 +150,13 @@ def realign(
             outlier_z=outlier_z,
             passes=passes,
             move=move,
+            phase=phase,
         )
         inner[..., members] = stack
-        for i, pose in zip(members, poses, strict=True):
-            matrices[i] = rigid_matrix(pose, centre)
+        for i, (pose, eddy) in zip(members, poses, strict=True):
+            matrices[i], eddies[i] = rigid_matrix(pose, centre), eddy
         if move:
-            aligned = _on_reference(inner, inner_affine, matrices, members)
+            aligned = _on_reference(inner, inner_affine, eddies @ matrices, members)
             seen = between_contrasts(b0, aligned.mean(axis=3), inner_affine, inner_mask)
             joint = _joined(
                 matrices,
@@ -154,8 +175,8 @@ def realign(
         part = series[box]
         for i, k in np.argwhere(dark):
             part[:, :, k, i] = inner[:, :, k, i]
-    poses = np.stack([rigid_pose(matrix, centre) for matrix in matrices])
-    return Realignment(poses, centre, dropouts, series)
+    heads = np.stack([rigid_pose(matrix, centre) for matrix in matrices])
+    return Realignment(heads, centre, eddies, dropouts, series)
 
 
 def _box(mask: np.ndarray, affine: np.ndarray, *, margin_mm: float = 12.0) -> tuple[slice, ...]:
@@ -224,7 +245,9 @@ def _on_reference(
 def _moved(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     if np.array_equal(matrix, np.eye(4)):
         return volume
-    return resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
+    moved = resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
+    # What is stretched is thinned.
+    return moved * np.float32(np.linalg.det(matrix[:3, :3]))
 
 
 def _shell(
@@ -237,19 +260,27 @@ def _shell(
     outlier_z: float,
     passes: int,
     move: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Align the volumes of one shell to each other: series without dropouts, poses, dropouts."""
+    phase: np.ndarray | None,
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Align the volumes of one shell: series without dropouts, poses and eddies, dropouts."""
     count = stack.shape[3]
-    poses = np.zeros((count, 6))
+    if phase is None or count < _EDDY_VOLUMES_MIN:
+        phase = None
+    poses = np.zeros((count, 6 if phase is None else 9))
     if move:
-        target = RigidTarget(np.median(stack, axis=3), affine, mask)
+        target = RigidTarget(np.median(stack, axis=3), affine, mask, shear_along=phase)
         poses = np.stack([target.pose(stack[..., i], robust=True) for i in range(count)])
         poses = without_direction_bias(poses, gradients.directions)
     dark = np.zeros((count, stack.shape[2]), bool)
     acquired = stack
     for _ in range(passes):
-        matrices = np.stack([rigid_matrix(pose, centre) for pose in poses])
-        predicted = predicted_volumes(stack, affine, gradients, matrices)
+        heads = np.stack([rigid_matrix(pose[:6], centre) for pose in poses])
+        matrices = heads
+        if phase is not None:
+            poses[:, 6:] = linear_in_gradient(poses[:, 6:], gradients.directions)
+            matrices = np.stack([sheared_matrix(pose, centre, phase) for pose in poses])
+        turned = gradients.turned(heads[:, :3, :3])
+        predicted = predicted_volumes(stack, affine, turned, matrices)
         back = np.stack(
             [_moved(predicted[..., i], affine, np.linalg.inv(matrices[i])) for i in range(count)],
             axis=3,
@@ -261,9 +292,63 @@ def _shell(
             stack[:, :, k, i] = back[:, :, k, i]
         if move:
             for i in range(count):
-                near = RigidTarget(predicted[..., i], affine, mask, fwhm_mm=(6.0,))
+                near = RigidTarget(
+                    predicted[..., i], affine, mask, fwhm_mm=(6.0,), shear_along=phase
+                )
                 poses[i] = near.pose(stack[..., i], initial=poses[i], robust=True)
-    return stack, poses, dark
+    if phase is None:
+        return stack, [(pose, np.eye(4)) for pose in poses], dark
+    return stack, _separated(poses, gradients.directions, centre, phase), dark
+
+
+def linear_in_gradient(values: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The part of some parameters that is proportional to the gradient of each volume.
+
+    Parameters
+    ----------
+    values
+        ``(volumes, parameters)`` of one shell.
+    directions
+        ``(volumes, 3)`` unit vectors.
+
+    Returns
+    -------
+    numpy.ndarray
+        Like ``values``: a regression without intercept that outliers do not pull (iteratively
+        reweighted, Huber).
+    """
+    return np.stack([directions @ _huber(directions, column) for column in values.T], axis=1)
+
+
+def _huber(design: np.ndarray, values: np.ndarray) -> np.ndarray:
+    weight = np.ones(len(values))
+    for _ in range(10):
+        root = np.sqrt(weight)[:, None]
+        found = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
+        rest = np.abs(values - design @ found)
+        cut = 1.345 * 1.4826 * np.median(rest) + 1e-12
+        weight = np.minimum(1, cut / np.maximum(rest, 1e-12))
+    return found
+
+
+def _separated(
+    poses: np.ndarray, directions: np.ndarray, centre: np.ndarray, phase: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Part where the head was from what eddy currents did: poses ``(6,)`` and 4x4 matrices.
+
+    A displacement of the whole volume may be either; heads do not follow the gradient from volume
+    to volume.
+    """
+    shear = linear_in_gradient(poses[:, 6:], directions)
+    place = poses[:, :3] @ phase
+    offset = directions @ _huber(np.diff(directions, axis=0), np.diff(place))
+    result = []
+    for pose, own, mm in zip(poses, shear, offset, strict=True):
+        head = np.append(pose[:3] - mm * phase, pose[3:6])
+        eddy = sheared_matrix(np.append(np.zeros(6), own), centre, phase)
+        eddy[:3, 3] += mm * phase
+        result.append((head, eddy))
+    return result
 
 
 def without_direction_bias(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -277,29 +362,21 @@ def without_direction_bias(poses: np.ndarray, directions: np.ndarray) -> np.ndar
     Parameters
     ----------
     poses
-        ``(volumes, 6)`` in the order of acquisition.
+        ``(volumes, parameters)`` in the order of acquisition.
     directions
         ``(volumes, 3)`` unit vectors.
 
     Returns
     -------
     numpy.ndarray
-        ``(volumes, 6)`` with a median of zero.
+        Like ``poses``, with a median of zero.
     """
     form = quadratic(directions)[:, 1:]
     steps = np.diff(form, axis=0)
     if len(poses) >= 3 * form.shape[1]:
         poses = poses.copy()
-        for k in range(6):
-            change = np.diff(poses[:, k])
-            weight = np.ones(len(change))
-            for _ in range(10):
-                root = np.sqrt(weight)[:, None]
-                bias = np.linalg.lstsq(steps * root, change * root[:, 0], rcond=None)[0]
-                rest = np.abs(change - steps @ bias)
-                cut = 1.345 * 1.4826 * np.median(rest) + 1e-12
-                weight = np.minimum(1, cut / np.maximum(rest, 1e-12))
-            poses[:, k] -= form @ bias
+        for k in range(poses.shape[1]):
+            poses[:, k] -= form @ _huber(steps, np.diff(poses[:, k]))
     return poses - np.median(poses, axis=0)
 
 
@@ -320,7 +397,7 @@ def predicted_volumes(
     affine
         4x4, voxel to mm.
     gradients
-        Of these volumes, in the world of the scanner.
+        Of these volumes, in the frame of the head.
     matrices
         ``(volumes, 4, 4)``: from the reference's world to that of each volume.
 
@@ -331,7 +408,7 @@ def predicted_volumes(
     """
     count = stack.shape[3]
     aligned = np.stack([_moved(stack[..., i], affine, matrices[i]) for i in range(count)], axis=3)
-    design = quadratic(gradients.turned(matrices[:, :3, :3]).directions)
+    design = quadratic(gradients.directions)
     hat = design @ np.linalg.pinv(design)
     leverage = np.diag(hat)
     if np.linalg.matrix_rank(design, tol=0.05) < 6 or leverage.max() > _LEVERAGE_MAX:

@@ -31,8 +31,16 @@ class DwiSettings(BaseModel):
         description="Remove Gibbs ringing by subvoxel shifts (Kellner 2016); for fully sampled "
         "data that were not interpolated by the scanner.",
     )
-    realign: bool = Field(
-        True, description="Rigid realignment of all volumes, b-vectors turned along."
+    realign: bool = Field(True, description="Realignment of all volumes, b-vectors turned along.")
+    eddy: bool = Field(
+        True,
+        description="Undo what eddy currents do to each volume, with the realignment (needs the "
+        "phase encoding in the sidecar).",
+    )
+    susceptibility: bool = Field(
+        True,
+        description="Undo susceptibility distortion where `fmap/` has unweighted images of the "
+        "opposite phase encoding for the series.",
     )
     outlier_z: float = Field(
         4.0,
@@ -71,7 +79,7 @@ class DwiSettings(BaseModel):
         description="Voxels of a tract's label count from this share of white matter.",
     )
     partial_volume_from_mm: float = Field(
-        3.0,
+        2.0,
         ge=0,
         description="From this voxel size on, the signal of grey matter and fluid is subtracted "
         "before the tensor of the tracts is fitted (needs a T1w image); 0 is always, 100 never.",

@@ -43,7 +43,8 @@ class Entry:
     sidecars
         JSON files that apply to it, most general first.
     companions
-        ``bval``, ``bvec``; ``mrsref`` and its sidecars ``mrsref_json``.
+        ``bval``, ``bvec``; ``epi`` of the opposite phase encoding with its sidecar ``epi_json``;
+        ``mrsref`` and its sidecars ``mrsref_json``.
     fingerprint
         Digest of size and time (of large files) or content (of small ones) of all of them.
     batch
@@ -164,6 +165,8 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
             for kind in ("bval", "bvec"):
                 if applies := beside.applying(path, "dwi", f".{kind}"):
                     companions[kind] = applies[-1]
+            if opposed := beside.opposed(root, path):
+                companions["epi"], companions["epi_json"] = opposed
         if suffix == "svs" and (reference := beside.water_reference(path)):
             companions["mrsref"] = reference
             if applies := beside.applying(reference, "mrsref", ".json"):
@@ -219,6 +222,35 @@ class _Beside:
             found += [candidate for _, candidate in sorted(here)]
         return found
 
+    def opposed(self, root: Path, path: str) -> tuple[str, str] | None:
+        """The ``epi`` field map that says it is for an image, and its own sidecar.
+
+        BIDS has two ways to say so: ``IntendedFor``, and ``B0FieldIdentifier`` of the one with
+        ``B0FieldSource`` of the other. Of several the first whose phase encoding is opposite.
+        """
+        folder = path.rsplit("/", 2)[0] + "/fmap"
+        candidates = [
+            (candidate, sidecars[-1])
+            for candidate in sorted(self.by_folder.get(folder, ()))
+            if self.parsed[candidate][1] == "epi"
+            and self.parsed[candidate][2] in _IMAGE
+            and (sidecars := self.applying(candidate, "epi", ".json"))
+        ]
+        if not candidates:
+            return None
+        own = _fields(root, self.applying(path, "dwi", ".json"))
+        sources = set(_listed(own.get("B0FieldSource")))
+        subject = path.split("/")[0]
+        fitting = []
+        for candidate, sidecar in candidates:
+            its = _fields(root, [sidecar])
+            meant = {text.rpartition(":")[2] for text in _listed(its.get("IntendedFor"))}
+            meant |= {f"{subject}/{text}" for text in meant}
+            if path in meant or sources & set(_listed(its.get("B0FieldIdentifier"))):
+                here, there = (str(x.get("PhaseEncodingDirection")) for x in (own, its))
+                fitting.append((here.endswith("-") == there.endswith("-"), candidate, sidecar))
+        return min(fitting)[1:] if fitting else None
+
     def water_reference(self, path: str) -> str | None:
         """The ``mrsref`` image of the same visit and voxel that shares most entities."""
         entities = self.parsed[path][0]
@@ -234,6 +266,22 @@ class _Beside:
             if best is None or (shared, candidate) > best:
                 best = (shared, candidate)
         return best[1] if best else None
+
+
+def _fields(root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
+    """Merged sidecars; one that cannot be read is left to the room to complain about."""
+    merged: dict[str, Any] = {}
+    for sidecar in sidecars:
+        try:
+            content = json.loads((root / sidecar).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        merged.update(content if isinstance(content, dict) else {})
+    return merged
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item]
 
 
 def _fingerprint(root: Path, tree: Mapping[str, tuple[int, int]], files: Iterable[str]) -> str:

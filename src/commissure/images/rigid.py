@@ -50,6 +50,47 @@ def rigid_pose(matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
     )
 
 
+def sheared_matrix(pose: np.ndarray, centre: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Turn nine parameters into a 4x4 matrix: a rigid one, then displacement along one direction.
+
+    Parameters
+    ----------
+    pose
+        ``(9,)``: six as for :func:`rigid_matrix`, then the displacement in mm per mm from the
+        centre along world x, y and z.
+    centre
+        ``(3,)``: the point that stays, in mm.
+    along
+        ``(3,)``: unit vector of the displacement, as the phase encoding.
+    """
+    shear = np.eye(4)
+    shear[:3, :3] += np.outer(along, pose[6:])
+    shear[:3, 3] = -along * (pose[6:] @ centre)
+    return shear @ rigid_matrix(pose[:6], centre)
+
+
+def sheared_pose(matrix: np.ndarray, centre: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Read the nine parameters back (inverse of :func:`sheared_matrix`).
+
+    Of a matrix that is only nearly of that form, what lies across ``along`` is kept.
+    """
+    across = np.linalg.svd(along[None])[2][1:]
+    if np.linalg.det(np.stack([*across, along])) < 0:
+        across = across[::-1]
+    first, second = across @ matrix[:3, :3]
+    first = first / np.linalg.norm(first)
+    second = second - (second @ first) * first
+    second = second / np.linalg.norm(second)
+    rigid = np.eye(4)
+    rotation = np.stack([*across, along]).T @ np.stack([first, second, np.cross(first, second)])
+    shear = along @ (matrix[:3, :3] - rotation) @ rotation.T
+    moved = matrix[:3, :3] @ centre + matrix[:3, 3] - centre
+    moved = moved - along * (shear @ moved) / (1 + shear @ along)
+    rigid[:3, :3] = rotation
+    rigid[:3, 3] = moved + centre - rotation @ centre
+    return np.append(rigid_pose(rigid, centre), shear)
+
+
 def framewise_displacement(poses: np.ndarray, *, radius_mm: float = 50.0) -> np.ndarray:
     """Sum of the absolute changes from volume to volume, rotations as arcs on a sphere.
 
@@ -93,6 +134,9 @@ class RigidTarget:
         (about the coarsest width) and how far noise is averaged.
     max_points
         At most about this many voxels are compared, picked evenly from the mask.
+    shear_along
+        ``(3,)`` unit vector. With it poses have nine parameters: volumes may also be displaced
+        along it, linearly with place, as eddy currents do (:func:`sheared_matrix`).
 
     Notes
     -----
@@ -108,7 +152,9 @@ class RigidTarget:
         *,
         fwhm_mm: Sequence[float] = (12.0, 6.0),
         max_points: int = 8_000,
+        shear_along: np.ndarray | None = None,
     ) -> None:
+        self.along = shear_along
         self.affine = np.asarray(affine, dtype=float)
         self._inverse = np.linalg.inv(self.affine)
         voxels = np.argwhere(np.asarray(mask) > 0)
@@ -128,8 +174,17 @@ class RigidTarget:
         gradient = slopes @ self._inverse[:3, :3]
         arm = self._world - self.centre
         values = smooth[at].astype(float)
-        columns = np.column_stack([gradient, np.cross(arm, gradient), values, np.ones(len(values))])
+        free = [gradient, np.cross(arm, gradient)]
+        if self.along is not None:
+            free.append((gradient @ self.along)[:, None] * arm)
+        columns = np.column_stack([*free, values, np.ones(len(values))])
         return fwhm_mm, values, columns
+
+    def matrix(self, pose: np.ndarray) -> np.ndarray:
+        """4x4 from the reference's world to that of a volume with this pose."""
+        if self.along is None:
+            return rigid_matrix(pose, self.centre)
+        return sheared_matrix(pose, self.centre, self.along)
 
     def pose(
         self,
@@ -147,7 +202,7 @@ class RigidTarget:
         volume
             3-D, on the reference's grid.
         initial
-            ``(6,)`` pose to start from.
+            Pose to start from.
         robust
             Weigh voxels down that differ by more than the rest do (Tukey's biweight), as in
             slices with signal dropout.
@@ -159,16 +214,17 @@ class RigidTarget:
         Returns
         -------
         numpy.ndarray
-            ``(6,)``: mm and radians.
+            ``(6,)``: mm and radians; ``(9,)`` where volumes may be sheared.
         """
         from scipy.ndimage import map_coordinates
 
-        matrix = rigid_matrix(np.zeros(6) if initial is None else initial, self.centre)
+        count = 6 if self.along is None else 9
+        matrix = self.matrix(np.zeros(count) if initial is None else initial)
         for fwhm_mm, values, columns in self._levels:
             smooth = smoothed(volume, self.affine, fwhm_mm)
             normal = columns.T @ columns
-            brightness = columns[:, 6:]
-            solver = np.linalg.solve(normal[6:, 6:], brightness.T)
+            brightness = columns[:, count:]
+            solver = np.linalg.solve(normal[count:, count:], brightness.T)
             for _ in range(iterations):
                 step = self._inverse @ matrix
                 coordinates = step[:3, :3] @ self._world.T + step[:3, 3:]
@@ -180,10 +236,12 @@ class RigidTarget:
                     change = np.linalg.solve(columns.T @ weighted, weighted.T @ difference)
                 else:
                     change = np.linalg.solve(normal, columns.T @ difference)
-                matrix = matrix @ rigid_matrix(-change[:6], self.centre)
-                if np.abs(change[:3]).max() + 50 * np.abs(change[3:6]).max() < tolerance:
+                matrix = matrix @ self.matrix(-change[:count])
+                if np.abs(change[:3]).max() + 50 * np.abs(change[3:count]).max() < tolerance:
                     break
-        return rigid_pose(matrix, self.centre)
+        if self.along is None:
+            return rigid_pose(matrix, self.centre)
+        return sheared_pose(matrix, self.centre, self.along)
 
 
 def smoothed(volume: np.ndarray, affine: np.ndarray, fwhm_mm: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -7,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from commissure.dwi.gradients import Gradients, quadratic
 from commissure.dwi.realign import (
     dark_slices,
+    linear_in_gradient,
     predicted_volumes,
     realign,
     without_direction_bias,
@@ -18,6 +21,8 @@ from commissure.images.rigid import (
     resample_pose,
     rigid_matrix,
     rigid_pose,
+    sheared_matrix,
+    sheared_pose,
 )
 
 AFFINE = np.diag([-5.0, 5.0, 5.0, 1.0])
@@ -179,3 +184,64 @@ def test_a_jump_between_volumes_is_not_taken_for_the_step_between_shells(dti, he
 def test_a_mask_without_a_head_cannot_be_aligned():
     with pytest.raises(ValueError, match="too few"):
         RigidTarget(np.ones((9, 9, 9)), AFFINE, np.zeros((9, 9, 9)))
+
+
+ALONG = np.array([0.0, 1.0, 0.0])
+
+
+def test_a_sheared_pose_and_its_matrix_are_each_other_s_inverse():
+    pose = np.array([1.0, -2, 3, 0.1, -0.2, 0.3, 0.02, -0.03, 0.01])
+    centre, along = np.array([4.0, 5, -6]), np.array([0.6, 0.8, 0.0])
+    matrix = sheared_matrix(pose, centre, along)
+    assert np.allclose(pose, sheared_pose(matrix, centre, along))
+    # Nothing but the displacement along the phase encoding differs from the rigid movement.
+    apart = (matrix - rigid_matrix(pose[:6], centre)) @ [30.0, -20, 10, 1]
+    assert np.allclose(np.cross(apart[:3], along), 0)
+    where = rigid_matrix(pose[:6], centre) @ [30.0, -20, 10, 1]
+    assert apart[:3] @ along == pytest.approx(pose[6:] @ (where[:3] - centre))
+
+
+def test_what_is_proportional_to_the_gradient_is_found_beside_outliers(dti):
+    directions = dti.even_directions(30)
+    slope = np.random.default_rng(0).normal(size=(3, 2))
+    values = directions @ slope
+    spoilt = values + np.random.default_rng(1).normal(0, 0.01, values.shape)
+    spoilt[[3, 11, 20]] += 5
+    assert np.allclose(values, linear_in_gradient(spoilt, directions), atol=0.02)
+
+
+@pytest.mark.slow
+def test_eddy_currents_are_told_from_the_movement_of_the_head(dti, head):
+    def whole_sphere(directions, b0s):
+        bvals, vectors = dti.table(directions, b0s)
+        vectors[::2] *= -1
+        return bvals, vectors
+
+    true = drift(26)
+    both_ways = SimpleNamespace(table=whole_sphere, rician=dti.rician)
+    series, gradients, mask = simulated(both_ways, head, true, sd=0.0)
+    slope = 0.02 * np.eye(3)
+    eddies = np.stack(
+        [
+            sheared_matrix(np.append(np.zeros(6), slope @ g), np.zeros(3), ALONG)
+            for g in gradients.directions
+        ]
+    )
+    eddies[:, 1, 3] += 1.0 * gradients.directions[:, 1]
+    for i, eddy in enumerate(eddies):
+        seen = resample_pose(series[..., i], AFFINE, np.linalg.inv(eddy), SHAPE, AFFINE)
+        series[..., i] = np.clip(seen / np.linalg.det(eddy[:3, :3]), 0, None)
+    series = dti.rician(series, 15.0, seed=4)
+    points = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-50, 50) for z in (-35, 35)]).T
+
+    def error(found, wanted):
+        return np.linalg.norm(((found - wanted) @ points)[:, :3], axis=1).mean()
+
+    wanted = np.stack([rigid_matrix(pose, np.zeros(3)) for pose in true])
+    free = realign(series, AFFINE, gradients, mask, phase=ALONG)
+    rigid = realign(series, AFFINE, gradients, mask)
+    assert error(free.matrices, eddies @ wanted) < 0.4
+    assert error(rigid.matrices, eddies @ wanted) > 0.8
+    # The offset along the phase encoding is not taken for movement.
+    assert error(free.head, wanted) < 0.5
+    assert np.array_equal(rigid.eddies, np.tile(np.eye(4), (26, 1, 1)))

@@ -71,6 +71,47 @@ def test_companions_belong_to_the_same_voxel_and_series(dataset):
     assert dwi.session == "ses-a"
 
 
+OPPOSED = "sub-02/ses-a/fmap/sub-02_ses-a_dir-PA_epi"
+
+
+@pytest.mark.parametrize(
+    ("its", "own", "belongs"),
+    [
+        ({"IntendedFor": ["bids::sub-02/ses-a/dwi/sub-02_ses-a_dwi.nii.gz"]}, {}, True),
+        ({"IntendedFor": "ses-a/dwi/sub-02_ses-a_dwi.nii.gz"}, {}, True),
+        ({"B0FieldIdentifier": "pepolar"}, {"B0FieldSource": ["pepolar", "other"]}, True),
+        ({"IntendedFor": ["bids::sub-02/ses-a/func/sub-02_ses-a_bold.nii.gz"]}, {}, False),
+        ({"B0FieldIdentifier": "pepolar"}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_an_opposed_image_belongs_to_the_series_that_it_names(dataset, its, own, belongs):
+    image = dataset / f"{OPPOSED}.nii.gz"
+    image.parent.mkdir()
+    image.write_text("image")
+    (dataset / f"{OPPOSED}.json").write_text(json.dumps(its))
+    (dataset / "sub-02/ses-a/dwi/sub-02_ses-a_dwi.json").write_text(json.dumps(own))
+    dwi = by_scan(build_index(dataset, tree_of(dataset)))["sub-02_ses-a_dwi.nii.gz"]
+    found = {key: path for key, path in dwi.companions.items() if key.startswith("epi")}
+    wanted = {"epi": f"{OPPOSED}.nii.gz", "epi_json": f"{OPPOSED}.json"}
+    assert found == (wanted if belongs else {})
+
+
+def test_of_several_the_image_with_the_opposite_phase_encoding_is_taken(dataset):
+    series = {"PhaseEncodingDirection": "j-"}
+    (dataset / "sub-02/ses-a/dwi/sub-02_ses-a_dwi.json").write_text(json.dumps(series))
+    for direction, sense in (("AP", "j-"), ("PA", "j")):
+        path = dataset / OPPOSED.replace("PA", direction)
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".nii.gz").write_text("image")
+        meant = "bids::sub-02/ses-a/dwi/sub-02_ses-a_dwi.nii.gz"
+        path.with_suffix(".json").write_text(
+            json.dumps({"IntendedFor": meant, "PhaseEncodingDirection": sense})
+        )
+    dwi = by_scan(build_index(dataset, tree_of(dataset)))["sub-02_ses-a_dwi.nii.gz"]
+    assert dwi.companions["epi"] == f"{OPPOSED}.nii.gz"
+
+
 def test_images_that_are_not_used_say_why(dataset):
     notes = {name: e.note for name, e in by_scan(build_index(dataset, tree_of(dataset))).items()}
     assert notes["sub-01_T1w.nii.gz"] == ""

@@ -3,7 +3,7 @@
 
 
 rule dwi_preprocess:
-    """Preprocess the diffusion series of one batch: denoising, realignment with rotated gradients and registration to the T1w."""
+    """Preprocess the diffusion series of one batch: denoising, realignment, distortion and registration to the T1w."""
     input:
         manifest=work("batches/batch-{batch}.tsv"),
         anat=anatomy,
