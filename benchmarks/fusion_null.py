@@ -1,12 +1,16 @@
-"""Null cohorts: what the whole procedure says where there is nothing to find.
+"""Null and planted cohorts: what the whole procedure says where the truth is known.
 
-Cohorts of 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls, labels
-without meaning.
-Each is cross-validated with the folds, intervals and permutation test of any study. Wanted: mean
-AUC 0.50, one p in twenty below 0.05, intervals that hold 0.5 nineteen times of twenty.
+Cohorts of 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls. Each is cross-validated
+with the folds, intervals and permutation test of any study. Without ``--d`` the labels mean
+nothing; wanted are a mean AUC of 0.50, one p in twenty below 0.05, and intervals that hold 0.5
+nineteen times of twenty. With ``--d`` the labels differ by so many standard deviations in each
+modality, all cohorts come from one population, and intervals are to hold the mean of its AUC.
+
+Standard error and coverage are printed for DeLong's interval as it is and as the permutations widen
+it, within site and with the site left out, and for the differences between models.
 
     python benchmarks/fusion_null.py [--cohorts 1000] [--models late early stacked] [--first 0]
-        [--combat]
+        [--repeats 1] [--permutation-repeats 1] [--d 0] [--combat]
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -23,18 +29,24 @@ import pandas as pd
 from scipy.stats import binom
 
 from commissure.fusion.blocks import Block, Column, Design
+from commissure.fusion.evaluation import Area
+from commissure.fusion.further import gap_to
 from commissure.fusion.panel import ModelSpec
 from commissure.fusion.permutation import null_areas
 from commissure.fusion.scores import model_areas, out_of_fold
 from commissure.fusion.settings import FusionSettings
-from commissure.fusion.splits import CV, folds, split_table
+from commissure.fusion.splits import folds, split_table
 
 PEOPLE, CONTROLS, SIZES = 100, 20, {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
+#: Seed of the one population of the planted cohorts.
+POPULATION = 177
+KINDS = ("within, DeLong", "within, widened", "left out, DeLong", "left out, widened")
 
 
-def cohort(seed: int, combat: bool = False) -> tuple[Design, np.ndarray]:
-    """A design and labels that have nothing to do with it."""
+def cohort(seed: int, combat: bool = False, d: float = 0.0) -> tuple[Design, np.ndarray]:
+    """A design, and labels that differ in it by ``d`` in each modality, along its own direction."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
+    world = np.random.default_rng(POPULATION) if d else rng
     n = PEOPLE + CONTROLS
     site = rng.integers(0, 3, n)
     y = np.where(np.arange(n) < PEOPLE, (rng.random(n) < np.array([0.35, 0.5, 0.6])[site]), -1)
@@ -43,9 +55,10 @@ def cohort(seed: int, combat: bool = False) -> tuple[Design, np.ndarray]:
     first = sum(SIZES.values())
     sites = (first, first + 1, first + 2) if combat else ()
     for name, size in SIZES.items():
-        mixing = rng.normal(size=(size, size)) / np.sqrt(size)
-        x = rng.normal(size=(n, size)) @ (np.eye(size) + mixing)
-        x += 0.6 * rng.normal(size=(3, size))[site]
+        mixing = world.normal(size=(size, size)) / np.sqrt(size)
+        own = rng.normal(size=(n, size)) + d / np.sqrt(size) * (y == 1)[:, None]
+        x = own @ (np.eye(size) + mixing)
+        x += 0.6 * world.normal(size=(3, size))[site]
         x[rng.random(n) < 0.1] = np.nan
         x[rng.random(x.shape) < 0.01] = np.nan
         parts.append(x)
@@ -58,54 +71,94 @@ def cohort(seed: int, combat: bool = False) -> tuple[Design, np.ndarray]:
     return Design(who, np.array(list("abc"))[site], values, tuple(columns), blocks, tuple(SIZES)), y
 
 
+def coverage(areas: list[Area], truth: float | None) -> str:
+    """Mean and SD of the values, mean standard error, and coverage of the truth or of the mean."""
+    value = np.array([area.value for area in areas])
+    truth = float(value.mean()) if truth is None else truth
+    held = np.mean([area.ci_low <= truth <= area.ci_high for area in areas])
+    error = float(np.sqrt(np.mean([area.standard_error**2 for area in areas])))
+    return f"{value.mean():9.4f}{value.std(ddof=1):8.4f}{error:10.4f}{held:10.3f}"
+
+
+def table_of(
+    asked: argparse.Namespace,
+    found: Mapping[str, list[tuple[Area, ...]]],
+    chances: Mapping[tuple[str, str], list[tuple[float, bool]]],
+    gaps: Mapping[str, list[Area]],
+) -> str:
+    """What the cohorts so far say, as text."""
+    count = len(found[asked.models[0]])
+    low, high = binom.ppf([0.005, 0.995], count, 0.05) / count
+    lines = [
+        f"{count} cohorts, d = {asked.d:g}, n = {PEOPLE} + {CONTROLS} controls, 3 sites, "
+        f"4 modalities, gaps; {asked.repeats} x 5 folds, {asked.permutations} permutations of "
+        f"{asked.permutation_repeats} x 5{', ComBat in the folds' if asked.combat else ''}",
+        f"99 % bands: p < 0.05 in {low:.3f} to {high:.3f}, coverage {1 - high:.3f} to "
+        f"{1 - low:.3f}, of {'the mean' if asked.d else '0.5'}",
+        f"{'model':10s}{'AUC':26s}{'mean':>9s}{'SD':>8s}{'rms SE':>10s}{'coverage':>10s}"
+        f"{'widened by':>12s}{'p < 0.05':>10s}",
+    ]
+    for name, rows in found.items():
+        for kind, areas in zip(KINDS, zip(*rows, strict=True), strict=True):
+            text = coverage(list(areas), None if asked.d else 0.5)
+            if (name, kind) in chances:
+                by, small = np.mean(chances[name, kind], axis=0)
+                text += f"{by:12.3f}{small:10.3f}"
+            lines.append(f"{name:10s}{kind:26s}{text}")
+    for name, areas in gaps.items():
+        text = coverage(areas, None if asked.d else 0.0)
+        lines.append(f"{name:10s}{asked.models[0] + ' minus ' + name:26s}{text}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cohorts", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--permutations", type=int, default=199)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--permutation-repeats", type=int, default=1)
+    parser.add_argument("--d", type=float, default=0.0, help="planted difference in each modality")
     parser.add_argument("--combat", action="store_true", help="ComBat in the folds (slow)")
     parser.add_argument("--models", nargs="+", default=["late", "early", "stacked"],
                         choices=["late", "early", "stacked", "kernels"])  # fmt: skip
     asked = parser.parse_args()
     settings = FusionSettings(
-        repeats=1, permutations=asked.permutations, permutation_repeats=1, inner_folds=3,
-        penalties=[0.1, 1.0, 10.0, 100.0],
+        repeats=asked.repeats, permutations=asked.permutations, inner_folds=3,
+        permutation_repeats=asked.permutation_repeats, penalties=[0.1, 1.0, 10.0, 100.0],
     )  # fmt: skip
-    found: dict[str, list[tuple[float, float, bool]]] = {name: [] for name in asked.models}
+    found: dict[str, list[tuple[Area, ...]]] = {name: [] for name in asked.models}
+    gaps: dict[str, list[Area]] = {name: [] for name in asked.models[1:]}
+    chances: defaultdict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
     start = time.process_time()
     for seed in range(asked.first, asked.first + asked.cohorts):
-        design, y = cohort(seed, asked.combat)
+        design, y = cohort(seed, asked.combat, asked.d)
         specs = [ModelSpec(name, "fusion", "", tuple(SIZES), tuple(design.blocks.values()))
                  for name in asked.models]  # fmt: skip
         people = pd.DataFrame({"participant_id": design.participants, "site": design.sites,
                                "label": y.astype(str)})  # fmt: skip
-        table = split_table(people, outer_folds=5, repeats=1, seed=seed)
-        own = [one for one in folds(table, design.participants) if one.scheme == CV]
+        table = split_table(people, outer_folds=5, repeats=asked.repeats, seed=seed)
+        own = list(folds(table, design.participants))
         scored, _ = out_of_fold(design, y, specs, own, settings, lambda line: None)
         nulls = null_areas(design, y, specs, settings.model_copy(update={"seed": seed}))
         for name in asked.models:
-            area = model_areas(scored[name], y, design.sites)["within"]
-            holds = area.ci_low <= 0.5 <= area.ci_high
-            found[name].append((area.value, nulls[name].p, holds))
-        if (seed - asked.first) % 20 == 19:
-            print(f"{seed - asked.first + 1} cohorts, {time.process_time() - start:.0f} CPU s",
-                  flush=True)  # fmt: skip
-    count = asked.cohorts
-    low, high = binom.ppf([0.005, 0.995], count, 0.05) / count
-    print(
-        f"\n{count} null cohorts, n = {PEOPLE} + {CONTROLS} controls, 3 sites, 4 modalities, gaps; "
-        f"5 folds, {'ComBat in the folds, ' if asked.combat else ''}{asked.permutations} permutations\n"
-        f"{'model':10s}{'mean AUC':>10s}{'SE':>8s}{'SD':>8s}{'p < 0.05':>10s}"
-        f"{'99 % band':>16s}{'coverage':>10s}{'99 % band':>16s}"
-    )
-    for name, rows in found.items():
-        area, p, holds = (np.array(one, float) for one in zip(*rows, strict=True))
-        print(
-            f"{name:10s}{area.mean():10.4f}{area.std() / np.sqrt(count):8.4f}{area.std():8.3f}"
-            f"{(p < 0.05).mean():10.3f}{f'{low:.3f} to {high:.3f}':>16s}{holds.mean():10.3f}"
-            f"{f'{1 - high:.3f} to {1 - low:.3f}':>16s}"
-        )
-    print(f"{time.process_time() - start:.0f} CPU s")
+            plain = model_areas(scored[name], y, design.sites)
+            wide = model_areas(scored[name], y, design.sites, nulls[name])
+            null = nulls[name]
+            assert null.left_out is not None
+            found[name].append((plain["within"], wide["within"], plain["left_out"],
+                                wide["left_out"]))  # fmt: skip
+            chances[name, "within, widened"].append((null.widening(asked.repeats), null.p < 0.05))
+            chances[name, "left out, widened"].append(
+                (null.left_out.widening(1), null.left_out.p < 0.05)
+            )
+        for name, rows in gaps.items():
+            gap = gap_to(name, design, y, asked.models[0], scored)
+            assert gap is not None
+            rows.append(gap)
+        if (seed - asked.first + 1) % 100 == 0 or seed + 1 == asked.first + asked.cohorts:
+            print(table_of(asked, found, chances, gaps))
+            print(f"{time.process_time() - start:.0f} CPU s\n", flush=True)
 
 
 if __name__ == "__main__":

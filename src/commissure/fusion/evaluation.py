@@ -3,7 +3,8 @@
 Two people are compared only where that is fair. For the AUC *within site* they come from one site
 and were scored by one fitted model: base rates of folds and sites then cannot rank anybody, a
 site-only model has exactly 0.5, and under the null the expectation is 0.5. Intervals are DeLong's,
-from the same table of comparisons.
+from the same table of comparisons, and may be widened by what permutations of the labels show
+(:attr:`commissure.fusion.permutation.Null`).
 """
 
 from __future__ import annotations
@@ -11,31 +12,44 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from commissure.fusion.logistic import ridge_logistic, sigmoid
 
 Z_95 = 1.959963984540054
+#: What an interval is called that nothing widens.
+DELONG = "DeLong"
 #: Logits closer than this tie: equal people must not be ranked by the last bit of a product.
 TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Area:
-    """An area under the ROC curve with its 95 % interval; NaN where nobody can be compared."""
+    """An area under the ROC curve with its 95 % interval; NaN where nobody can be compared.
+
+    Attributes
+    ----------
+    value, ci_low, ci_high, standard_error
+        The area, its interval, and the standard error that the interval is made of.
+    interval
+        What the interval is, in words.
+    """
 
     value: float
     ci_low: float
     ci_high: float
     standard_error: float
+    interval: str
 
-    def record(self) -> dict[str, float]:
+    def record(self) -> dict[str, Any]:
         """The entry in metrics.json."""
-        return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high}
+        return {"value": self.value, "ci_low": self.ci_low, "ci_high": self.ci_high,
+                "interval": self.interval}  # fmt: skip
 
 
-NO_AREA = Area(math.nan, math.nan, math.nan, math.nan)
+NO_AREA = Area(math.nan, math.nan, math.nan, math.nan, "none: nobody can be compared")
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,7 @@ def compared_pairs(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) 
     return Pairs(won, fair.astype(float))
 
 
-def area(repeats: Sequence[Pairs]) -> Area:
+def area(repeats: Sequence[Pairs], widening: float = 1.0) -> Area:
     """AUC over the repeats of a cross-validation, with its 95 % interval.
 
     The value weighs every comparison alike. The variance is the mean of DeLong's over the repeats,
@@ -85,6 +99,8 @@ def area(repeats: Sequence[Pairs]) -> Area:
     ----------
     repeats
         The comparisons of each repeat, over the same people.
+    widening
+        What DeLong's standard error is multiplied by.
     """
     compared = sum(float(pairs.compared.sum()) for pairs in repeats)
     if not compared:
@@ -97,12 +113,13 @@ def area(repeats: Sequence[Pairs]) -> Area:
     if value in (0.0, 1.0):
         bound = _bound_of_perfection(n1, n0)
         low, high = (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
-        return Area(value, low, high, (1 - bound) / Z_95)
-    error = math.sqrt(variance)
+        return Area(value, low, high, (1 - bound) / Z_95, "Newcombe: no pair is ordered otherwise")
+    error = widening * math.sqrt(variance)
     logit = math.log(value / (1 - value))
     width = Z_95 * error / (value * (1 - value))
     low, high = (float(sigmoid(np.array(logit + side * width))) for side in (-1, 1))
-    return Area(value, low, high, error)
+    words = DELONG if widening == 1 else f"{DELONG}, widened by {widening:.2f} from permutations"
+    return Area(value, low, high, error, words)
 
 
 def delong_variance(pairs: Pairs) -> float:
@@ -147,7 +164,7 @@ def area_difference(first: Sequence[Pairs], second: Sequence[Pairs]) -> Area:
     if not count:
         return NO_AREA
     value, error = total / count, math.sqrt(float(np.mean(variances)))
-    return Area(value, value - Z_95 * error, value + Z_95 * error, error)
+    return Area(value, value - Z_95 * error, value + Z_95 * error, error, f"{DELONG}, paired")
 
 
 def corrected_t(differences: np.ndarray, test_share: float) -> dict[str, float]:
@@ -201,8 +218,13 @@ def _bound_of_perfection(n1: int, n0: int) -> float:
     return high
 
 
-def pair_shares(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> np.ndarray:
-    """AUC within strata of many labellings, each with scores of its own.
+def pair_shares(
+    labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """AUC within strata of many labellings, each with scores of its own, and DeLong's variance.
+
+    What each person won and how often he was compared is all that both take, so that no table of
+    pairs is kept; they are those of :func:`area` and :func:`delong_variance`.
 
     Parameters
     ----------
@@ -213,19 +235,28 @@ def pair_shares(labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray) -> 
 
     Returns
     -------
-    numpy.ndarray
+    areas, variances : numpy.ndarray
         Shape (labellings,); NaN where no pair can be compared.
     """
-    won = np.zeros(labels.shape[1])
-    compared = np.zeros(labels.shape[1])
+    won, compared = np.zeros(labels.shape), np.zeros(labels.shape)
     for value in np.unique(stratum):
-        own = (stratum == value) & np.isfinite(scores[:, 0])
+        own = np.flatnonzero((stratum == value) & np.isfinite(scores[:, 0]))
         y, s = labels[own], scores[own]
-        for at in range(len(y)):
-            pair = y[at] * (1 - y)
-            won += (pair * _won(s[at] - s)).sum(axis=0)
-            compared += pair.sum(axis=0)
-    return np.where(compared > 0, won / np.maximum(compared, 1), np.nan)
+        compared[own] = y * (1 - y).sum(axis=0) + (1 - y) * y.sum(axis=0)
+        for at, person in enumerate(own):
+            gain = y[at] * (1 - y) * _won(s[at] - s)
+            won[person] += gain.sum(axis=0)
+            won[own] += gain
+    pairs = (labels * compared).sum(axis=0)
+    total = np.maximum(pairs, 1)
+    areas = (labels * won).sum(axis=0) / total
+    square = ((won - areas * compared) / total) ** 2
+    variances = np.zeros(labels.shape[1])
+    for side in (labels, 1 - labels):
+        size = (side * (compared > 0)).sum(axis=0)
+        part = (side * square).sum(axis=0) * size / np.maximum(size - 1, 1)
+        variances += np.where(size > 1, part, 0.0)
+    return np.where(pairs > 0, areas, np.nan), np.where(pairs > 0, variances, np.nan)
 
 
 def _won(lead: np.ndarray) -> np.ndarray:

@@ -206,6 +206,7 @@ def exclusion_sensitivity(
     main: ModelSpec,
     folds: Sequence[Fold],
     settings: FusionSettings,
+    widening: float = 1.0,
 ) -> list[dict[str, Any]]:
     """The main result with each exclusion rule lifted, each site left away, and complete people.
 
@@ -219,6 +220,8 @@ def exclusion_sensitivity(
         Lays out the same people's markers under other exclusions.
     y, main, folds, settings
         Labels, main model, divisions of one repeat, settings.
+    widening
+        What DeLong's standard errors are multiplied by, from the permutations of the main model.
 
     Returns
     -------
@@ -228,24 +231,25 @@ def exclusion_sensitivity(
     """
     design = rebuilt(exclusions)
     everyone = np.ones(len(y), dtype=bool)
-    rows = [_main_result("as declared", "declared", design, y, everyone, folds, settings)]
+
+    def result(what: str, rule: str, own: Design, kept: np.ndarray) -> dict[str, Any]:
+        return _main_result(what, rule, own, y, kept, folds, settings, widening)
+
+    rows = [result("as declared", "declared", design, everyone)]
     rules = sorted(exclusions["rule"].dropna().unique()) if "rule" in exclusions else []
     for rule in rules:
         lifted = rebuilt(exclusions[exclusions["rule"] != rule])
-        rows.append(_main_result(f"without the rule {rule}", "lifted", lifted, y, everyone, folds,
-                                 settings))  # fmt: skip
+        rows.append(result(f"without the rule {rule}", "lifted", lifted, everyone))
     if len(rules) > 1:
-        rows.append(_main_result("without any rule", "lifted", rebuilt(exclusions.iloc[:0]), y,
-                                 everyone, folds, settings))  # fmt: skip
+        rows.append(result("without any rule", "lifted", rebuilt(exclusions.iloc[:0]), everyone))
     sites = np.unique(design.sites[y >= 0])
     for site in sites if len(sites) > 1 else ():
-        rows.append(_main_result(f"without site {site}", "site", design, y, design.sites != site,
-                                 folds, settings))  # fmt: skip
+        rows.append(result(f"without site {site}", "site", design, design.sites != site))
     complete = np.all([has_block(design.values, block) for block in main.blocks], axis=0)
     if not complete[y >= 0].all():
-        rows.append(_main_result("only people with all modalities", "complete", design, y,
-                                 complete | (y < 0), folds, settings))  # fmt: skip
-    return [row for row in rows if row is not None]
+        only = complete | (y < 0)
+        rows.append(result("only people with all modalities", "complete", design, only))
+    return rows
 
 
 def _main_result(
@@ -256,14 +260,15 @@ def _main_result(
     kept: np.ndarray,
     folds: Sequence[Fold],
     settings: FusionSettings,
-) -> dict[str, Any] | None:
+    widening: float,
+) -> dict[str, Any]:
     own = np.where(kept, y, -2)
     counts = [int((own == label).sum()) for label in (1, 0)]
     specs, _ = model_specs(design, own, settings)
     name = primary_name(specs, settings)
     record: dict[str, Any] = {"what": what, "rule": rule, "n": sum(counts), "n_positive": counts[0]}
-    nothing = {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan}
     if name is None or min(counts) < settings.min_per_class:
+        nothing = evaluation.NO_AREA.record()
         return record | {"auc_within_site": nothing, "words": "too few people are left"}
     spec = next(one for one in specs if one.name == name)
     logits, cell = np.full(len(y), np.nan), np.full(len(y), "", dtype="U160")
@@ -275,7 +280,7 @@ def _main_result(
         logits[test] = model.logits(design.values[test])[:, 0]
         cell[test] = np.char.add(f"{fold.name}\t", design.sites[test])
     seen = np.isfinite(logits) & (own >= 0)
-    found = evaluation.area([evaluation.compared_pairs(own, logits, cell)])
+    found = evaluation.area([evaluation.compared_pairs(own, logits, cell)], widening)
     return record | {
         "n": int(seen.sum()),
         "n_positive": int((own[seen] == 1).sum()),

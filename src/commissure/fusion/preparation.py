@@ -81,7 +81,10 @@ def _first(y: np.ndarray) -> np.ndarray:
 def _medians(values: np.ndarray) -> np.ndarray:
     if not len(values):
         return np.zeros(values.shape[1])
-    return np.nanmedian(values, axis=0) if np.isnan(values).any() else np.median(values, axis=0)
+    # Gaps sort to the end. NumPy's nanmedian takes ten times as long on tables of this size.
+    ordered, count = np.sort(values, axis=0), np.isfinite(values).sum(axis=0)
+    column = np.arange(values.shape[1])
+    return (ordered[(count - 1) // 2, column] + ordered[count // 2, column]) / 2
 
 
 def _head_size_slopes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 PREDICTIONS = (
     "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
 )  # fmt: skip
+#: What a part of the permutation test hands on: one row per model, repeat and labelling.
+PERMUTATIONS = ("model", "scheme", "repeat", "permutation", "auc", "delong_variance")
 IMPORTANCE = ("model", "modality", "region", "marker", "weight")
-#: People of each label without whom a training fold is not used.
-MIN_TRAINING = 5
 
 
 def fuse(
@@ -73,8 +74,8 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     part
         Number of the part, from 0.
     out
-        A table ``model permutation auc``; permutation 0 is the observed labelling. Without rows
-        where no model can be fitted.
+        A table :data:`PERMUTATIONS`; permutation 0 is the observed labelling. Without rows where
+        no model can be fitted.
     tables
         As :func:`read_study` takes them.
     """
@@ -84,7 +85,7 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     from commissure.fusion.permutation import null_areas
 
     study = read_study(settings=settings, **tables)
-    rows: list[tuple[str, int, float]] = []
+    rows: list[tuple[str, str, int, int, float, float]] = []
     first, end = (
         (part + step) * settings.permutations // settings.permutation_jobs for step in (0, 1)
     )
@@ -92,9 +93,14 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
         specs, _ = model_specs(study.design, study.y, settings)
         own = settings.model_copy(update={"permutations": end - first})
         for name, null in null_areas(study.design, study.y, specs, own, first=first).items():
-            rows.append((name, 0, null.observed))
-            rows += [(name, first + at + 1, area) for at, area in enumerate(null.permuted)]
-    write_table(pd.DataFrame(rows, columns=["model", "permutation", "auc"]), out)
+            rows += [
+                (name, scheme, repeat, first + at if at else 0, area, variance)
+                for scheme, one in ((split.CV, null), (split.LEAVE_SITE_OUT, null.left_out))
+                if one is not None
+                for repeat, pair in enumerate(zip(one.areas, one.variances, strict=True))
+                for at, (area, variance) in enumerate(zip(*pair, strict=True))
+            ]
+    write_table(pd.DataFrame(rows, columns=list(PERMUTATIONS)), out)
 
 
 def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
@@ -103,14 +109,24 @@ def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
 
     from commissure.fusion.permutation import Null
 
-    tables = [read_table(part) for part in parts]
+    # Numbers are read as text and made by NumPy: pandas' own reader may miss their last bit.
+    text = ("model", "scheme", "auc", "delong_variance")
+    tables = [read_table(part, text=text) for part in parts]
     whole = pd.concat([table for table in tables if len(table)] or tables)
-    joined = {}
-    for name, own in whole.groupby("model", sort=False):
-        ordered = own.drop_duplicates("permutation").sort_values("permutation")
-        areas = ordered["auc"].to_numpy(float)
-        joined[str(name)] = Null(float(areas[0]), areas[1:])
-    return joined
+    once = whole.drop_duplicates(["model", "scheme", "repeat", "permutation"])
+
+    def null(name: str, scheme: str, left_out: Null | None = None) -> Null | None:
+        own = once[(once["model"] == name) & (once["scheme"] == scheme)]
+        ordered = own.sort_values(["repeat", "permutation"])
+        areas, variances = (
+            ordered[column].to_numpy(float).reshape(max(1, own["repeat"].nunique()), -1)
+            for column in ("auc", "delong_variance")
+        )
+        return Null(areas, variances, left_out) if len(own) else None
+
+    found = {name: null(name, split.CV, null(name, split.LEAVE_SITE_OUT))
+             for name in once["model"].unique()}  # fmt: skip
+    return {name: own for name, own in found.items() if own is not None}
 
 
 def _fit(
@@ -127,7 +143,7 @@ def _fit(
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.frozen import freeze
     from commissure.fusion.panel import model_specs, primary_name
-    from commissure.fusion.permutation import null_areas
+    from commissure.fusion.permutation import FEWEST, null_areas
     from commissure.fusion.scores import model_areas, model_record, out_of_fold, rounds_of
 
     design, y, question = study.design, study.y, study.question
@@ -151,28 +167,31 @@ def _fit(
         outer_folds=settings.outer_folds, repeats=settings.repeats, seed=settings.seed,
     )  # fmt: skip
     folds = list(split.folds(table, design.participants))
-    usable = [fold for fold in folds if _enough(y[fold.train]) and (y[fold.test] >= 0).any()]
+    usable = [fold for fold in folds if split.enough(y[fold.train]) and (y[fold.test] >= 0).any()]
     cautions += left_out
     for fold in folds:
-        if fold.scheme == split.LEAVE_SITE_OUT and not _enough(y[fold.train]):
+        if fold.scheme == split.LEAVE_SITE_OUT and not split.enough(y[fold.train]):
             cautions.append(
-                f"Site {fold.name} cannot be left out: fewer than {MIN_TRAINING} people of a label "
-                "would remain at the others."
+                f"Site {fold.name} cannot be left out: fewer than {split.MIN_TRAINING} people of a "
+                "label would remain at the others."
             )
     scored, importance = out_of_fold(design, y, specs, usable, settings, say)
-    areas = {spec.name: model_areas(scored[spec.name], y, design.sites) for spec in specs}
     nulls: Mapping[str, Null] = {}
     if null_parts:
         nulls = _joined_nulls(null_parts)
     elif settings.permutations:
         say(f"fusion: {settings.permutations} permutations of the labels")
         nulls = null_areas(design, y, specs, settings)
+    areas = {
+        spec.name: model_areas(scored[spec.name], y, design.sites, nulls.get(spec.name))
+        for spec in specs
+    }
     say("fusion: attempts to prove it wrong")
     null = nulls.get(primary)
     n1, n0 = question["n_positive"], question["n"] - question["n_positive"]
     spread = (
-        float(null.permuted.std())
-        if null is not None
+        math.sqrt(null.variance(1))
+        if null is not None and len(null.permuted) >= FEWEST
         else float(np.sqrt(settings.outer_folds * (n1 + n0 + 1) / (12 * n1 * n0)))
     )
     first = [fold for fold in usable if fold.scheme == split.CV and fold.repeat == 0]
@@ -216,8 +235,9 @@ def _fit(
     beside = further.further_numbers(design, y, specs, main_spec, scored, first, settings, say)
     if settings.usefulness:
         beside["exclusion_sensitivity"] = further.exclusion_sensitivity(
-            study.rules, study.rebuilt, y, main_spec, first, settings
-        )
+            study.rules, study.rebuilt, y, main_spec, first, settings,
+            widening=1.0 if null is None else null.widening(1),
+        )  # fmt: skip
     freeze(
         design, y, main_spec, settings, units=study.units, out=out / "model",
         about={
@@ -280,7 +300,3 @@ def _write_nothing(
         },
         out / "metrics.json",
     )
-
-
-def _enough(y: np.ndarray) -> bool:
-    return min((y == 1).sum(), (y == 0).sum()) >= MIN_TRAINING

@@ -86,8 +86,15 @@ def out_of_fold(
     return scored, importance
 
 
-def model_areas(scored: Sequence[Scored], y: np.ndarray, sites: np.ndarray) -> dict[str, Area]:
-    """The three areas of one model: ``within`` site, ``pooled``, and with the site ``left_out``."""
+def model_areas(
+    scored: Sequence[Scored], y: np.ndarray, sites: np.ndarray, null: Null | None = None
+) -> dict[str, Area]:
+    """The three areas of one model: ``within`` site, ``pooled``, and with the site ``left_out``.
+
+    The intervals of the first and the last are widened by what the permutation test, where there is
+    one, says of them; that of the pooled area is DeLong's as it is, for labels permuted within site
+    say nothing of people of different sites.
+    """
     site_folds = [one for one in scored if one.fold.scheme == LEAVE_SITE_OUT]
     rounds = rounds_of(scored, len(y))
     within = [(s, np.char.add(np.char.add(sites, "\t"), fold)) for s, fold in rounds]
@@ -98,8 +105,12 @@ def model_areas(scored: Sequence[Scored], y: np.ndarray, sites: np.ndarray) -> d
         for one in site_folds:
             logits[one.rows] = one.logits
         left_out = [(logits, sites)]
+    wider = {"pooled": 1.0, "within": 1.0, "left_out": 1.0}
+    if null is not None:
+        wider["within"] = null.widening(len(rounds))
+        wider["left_out"] = 1.0 if null.left_out is None else null.left_out.widening(1)
     return {
-        name: evaluation.area([evaluation.compared_pairs(y, *one) for one in own])
+        name: evaluation.area([evaluation.compared_pairs(y, *one) for one in own], wider[name])
         for name, own in (("within", within), ("pooled", pooled), ("left_out", left_out))
     }
 

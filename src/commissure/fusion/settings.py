@@ -163,7 +163,8 @@ class FusionSettings(BaseModel):
     permutations: int = Field(
         default=1000,
         ge=0,
-        description="Permutations of the labels within site; each reruns the nested procedure.",
+        description="Permutations of the labels within site; each reruns the nested procedure. "
+        "From 50 on they also widen the intervals by what DeLong's formula leaves out.",
     )
     permutation_repeats: int = Field(
         default=3,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("participant_id", "scheme", "repeat", "fold")
+#: People of each label without whom a training fold is not used.
+MIN_TRAINING = 5
 CV, LEAVE_SITE_OUT = "cv", "leave_site_out"
 
 
@@ -98,6 +100,11 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
             )
         )  # fmt: skip
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def enough(labels: np.ndarray) -> bool:
+    """Whether people with these labels (1, 0, others) are enough to be trained on."""
+    return min((labels == 1).sum(), (labels == 0).sum()) >= MIN_TRAINING
 
 
 def check_splits(splits: pd.DataFrame) -> None:

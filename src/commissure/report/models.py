@@ -118,6 +118,7 @@ def models(results: Results, people: Cohort) -> dict[str, Any]:
         "fitted": True,
         "cautions": cautions,
         "main": main,
+        "interval": (own[main].get("auc_within_site") or {}).get("interval"),
         "rows": [
             {"kind": _KIND_WORDS.get(kind, kind), **_row(name, own[name], name == main)}
             for kind in [*KINDS, *sorted({m.get("kind", "") for m in own.values()} - set(KINDS))]

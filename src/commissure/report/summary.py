@@ -83,10 +83,11 @@ def _found(results: Results, people: Cohort) -> list[str]:
     area = model.get("auc_within_site") or {}
     n, positive = model.get("n", 0), model.get("n_positive", 0)
     p = model.get("p_permutation")
+    kind = f" ({area['interval']})" if area.get("interval") else ""
     text = (
         f"Within a site, the model “{name}” ranks a {people.positive} above a {people.negative} "
-        f"patient with a probability (AUC) of {area_words(area)}, the 95 % interval in brackets; "
-        f"0.50 is chance. It rests on {n} people, {positive} of them {people.positive}"
+        f"patient with a probability (AUC) of {area_words(area)}, the 95 % interval{kind} in "
+        f"brackets; 0.50 is chance. It rests on {n} people, {positive} of them {people.positive}"
     )
     if words.is_number(p):
         text += f"; p {words.p_value(p)} by permutation, with labels shuffled within site"

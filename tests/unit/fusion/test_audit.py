@@ -99,9 +99,9 @@ def test_a_post_outcome_column_that_was_let_through_is_told() -> None:
 
 
 def test_a_baseline_fails_only_beyond_chance() -> None:
-    areas = {"late": {"within": Area(0.7, 0.6, 0.8, 0.05)}}
+    areas = {"late": {"within": Area(0.7, 0.6, 0.8, 0.05, "DeLong")}}
     for value, error, expected in ((0.65, 0.02, False), (0.65, 0.08, None), (0.55, 0.01, True)):
-        own = {**areas, "confounds": {"within": Area(value, 0.0, 1.0, error)}}
+        own = {**areas, "confounds": {"within": Area(value, 0.0, 1.0, error, "DeLong")}}
         checks = {c["name"]: c["passed"] for c in baseline_checks(own, "late")}
         assert checks["confounds_only"] is expected
 

@@ -18,7 +18,8 @@ def test_pooled_auc_is_that_of_scikit_learn_ties_included() -> None:
     scores = np.round(rng.normal(size=80) + y, 1)
     found = area([compared_pairs(y, scores, np.zeros(80))])
     assert found.value == pytest.approx(roc_auc_score(y, scores), abs=1e-12)
-    assert pair_shares(y[:, None], scores[:, None], np.zeros(80))[0] == pytest.approx(found.value)
+    shares, _ = pair_shares(y[:, None], scores[:, None], np.zeros(80))
+    assert shares[0] == pytest.approx(found.value)
 
 
 def test_within_site_is_the_mean_over_sites_weighted_by_pairs() -> None:
@@ -40,6 +41,34 @@ def test_delong_variance_by_hand() -> None:
     pairs = compared_pairs(y, scores, np.zeros(4))
     assert area([pairs]).value == 0.75
     assert delong_variance(pairs) == pytest.approx(0.125 / 2 + 0.125 / 2)
+
+
+def test_many_labellings_have_the_areas_and_variances_of_each_alone() -> None:
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, (60, 7))
+    scores = np.round(rng.normal(size=(60, 7)) + labels, 1)
+    scores[::9] = np.nan
+    stratum = rng.integers(0, 6, 60)
+    stratum[:2] = 9, 10  # alone in their strata
+    areas, variances = pair_shares(labels, scores, stratum)
+    for at in range(7):
+        pairs = compared_pairs(labels[:, at], scores[:, at], stratum)
+        assert areas[at] == pytest.approx(area([pairs]).value, abs=1e-14)
+        assert variances[at] == pytest.approx(delong_variance(pairs), abs=1e-14)
+    nobody = pair_shares(labels, scores, np.arange(60))
+    assert np.isnan(nobody).all()
+
+
+def test_a_widened_interval_says_so_and_is_wider_by_that() -> None:
+    rng = np.random.default_rng(6)
+    y = np.arange(60) % 2
+    pairs = [compared_pairs(y, rng.normal(size=60) + y, np.zeros(60))]
+    plain, wide = area(pairs), area(pairs, 1.25)
+    assert wide.value == plain.value
+    assert wide.standard_error == pytest.approx(1.25 * plain.standard_error)
+    assert wide.ci_low < plain.ci_low < plain.ci_high < wide.ci_high
+    assert plain.record()["interval"] == "DeLong"
+    assert wide.record()["interval"] == "DeLong, widened by 1.25 from permutations"
 
 
 def test_delong_interval_covers_the_truth() -> None:

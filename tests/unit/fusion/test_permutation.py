@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from commissure.fusion.blocks import SITE
+from commissure.fusion.blocks import SITE, Block
 from commissure.fusion.falsification import FOUND, drawn_checks, permuted_check
 from commissure.fusion.panel import ModelSpec
 from commissure.fusion.permutation import Null, null_areas, permuted_labels
@@ -13,6 +13,11 @@ FEW = FusionSettings(permutations=99, permutation_repeats=1, inner_folds=3, pena
 
 def spec(design, name: str = "x") -> ModelSpec:
     return ModelSpec(name, "modality", "", (name,), (design.blocks[name],))
+
+
+def given(areas, variance: float = 0.01) -> Null:
+    table = np.atleast_2d(np.array(areas, float))
+    return Null(table, np.full(table.shape, variance))
 
 
 def drawn(n: int, d: float, seed: int):
@@ -49,7 +54,7 @@ def test_p_is_small_for_a_planted_difference_and_counts_the_observed_labelling(
     null = null_areas(design, y, [spec(design)], FEW)["x"]
     assert null.p == pytest.approx(1 / 100)
     assert null.observed > 0.8
-    assert Null(0.7, np.array([0.6, 0.7, 0.8])).p == pytest.approx(3 / 4)
+    assert given([0.7, 0.6, 0.7, 0.8]).p == pytest.approx(3 / 4)
 
 
 def test_p_is_uniform_on_noise(plain_design) -> None:
@@ -63,6 +68,27 @@ def test_p_is_uniform_on_noise(plain_design) -> None:
     assert pytest.approx(np.mean(found), abs=0.137) == 0.5
 
 
+def test_variance_is_that_of_as_many_repeats_as_are_asked_for() -> None:
+    # People scatter with a variance of 0.01, folds with 0.03: R repeats with 0.01 + 0.03 / R. The
+    # relative error of a variance of 20 000 is 1 %.
+    rng = np.random.default_rng(7)
+    areas = 0.5 + 0.1 * rng.normal(size=20000) + np.sqrt(0.03) * rng.normal(size=(3, 20000))
+    null = given(areas)
+    for repeats in (1, 3, 10):
+        assert null.variance(repeats) == pytest.approx(0.01 + 0.03 / repeats, rel=0.04)
+    assert null.widening(3) == pytest.approx(np.sqrt(0.02 / 0.01), rel=0.02)
+    # Of one repeat nothing is known of the folds: their part stays whole.
+    assert given(areas[:1]).variance(10) == pytest.approx(0.04, rel=0.04)
+
+
+def test_an_interval_is_never_made_narrower_nor_widened_by_a_handful_of_permutations() -> None:
+    areas = 0.5 + 0.1 * np.tile([-1.0, 1.0], 50)
+    assert given(areas, variance=0.04).widening(1) == 1.0
+    assert given(areas, variance=0.0).widening(1) == 1.0
+    assert given(areas[:40], variance=0.001).widening(1) == 1.0
+    assert given(areas, variance=0.0025).widening(1) == pytest.approx(2.0, rel=0.02)
+
+
 def test_the_site_alone_is_exactly_at_chance_within_site(plain_design) -> None:
     X, y, sites = drawn(40, 0.0, 1)
     design = plain_design(X, sites)
@@ -73,8 +99,8 @@ def test_the_site_alone_is_exactly_at_chance_within_site(plain_design) -> None:
 
 
 def test_verdicts_on_permuted_labels() -> None:
-    fair = permuted_check(Null(0.6, 0.5 + 0.1 * np.tile([-1, 1], 50)))
-    leaky = permuted_check(Null(0.9, 0.7 + 0.1 * np.tile([-1, 1], 50)))
+    fair = permuted_check(given(0.5 + 0.1 * np.tile([-1, 1], 50)))
+    leaky = permuted_check(given(0.7 + 0.1 * np.tile([-1, 1], 50)))
     assert (fair["passed"], leaky["passed"], permuted_check(None)["passed"]) == (True, False, None)
 
 
@@ -89,3 +115,20 @@ def test_noise_is_chance_and_a_planted_signal_is_found(plain_design) -> None:
     noise, planted = drawn_checks(design, y, [spec(design)], "x", folds, FEW, spread=0.1)
     assert noise["passed"] and noise["value"] == pytest.approx(0.5, abs=0.12)
     assert planted["passed"] and planted["value"] > FOUND
+
+
+def test_gaps_that_follow_the_labels_are_no_leak(plain_design) -> None:
+    # Four of five ones and one of five zeros lack the second block: that alone tells them apart.
+    X, y, sites = drawn(100, 0.0, 3)
+    rng = np.random.default_rng(4)
+    X[rng.random(100) < np.where(y == 1, 0.8, 0.2), 6:] = np.nan
+    design = plain_design(X, sites)
+    blocks = Block("a", tuple(range(6))), Block("b", tuple(range(6, 12)))
+    late = ModelSpec("late", "fusion", "", ("a", "b"), blocks)
+    number = np.arange(100) // 4 % 5
+    folds = [
+        Fold("cv", 0, str(k), np.flatnonzero(number != k), np.flatnonzero(number == k))
+        for k in range(5)
+    ]
+    noise, _ = drawn_checks(design, y, [late], "late", folds, FEW, spread=0.07)
+    assert noise["passed"] and noise["value"] == pytest.approx(0.5, abs=0.08)

@@ -87,7 +87,7 @@ def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
     from commissure.fusion.settings import FusionSettings
 
     whole, parts = make_study("whole"), make_study("parts")
-    few = {"repeats": 1, "permutations": 11, "permutation_repeats": 1, "penalties": [1.0, 10.0],
+    few = {"repeats": 3, "permutations": 59, "permutation_repeats": 2, "penalties": [1.0, 10.0],
            "inner_folds": 3, "models": ["late", "modalities"], "usefulness": False}  # fmt: skip
     expected = whole.run(**few)["models"]
     files = []
@@ -96,9 +96,14 @@ def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
         permute(**parts.tables(), settings=FusionSettings(**few, permutation_jobs=3), part=part,
                 out=files[-1])  # fmt: skip
     rows = pd.concat([pd.read_csv(file, sep="\t") for file in files])
-    assert sorted(rows.loc[rows["model"] == "late", "permutation"]) == [0, 0, 0, *range(1, 12)]
+    once = rows[(rows["model"] == "late") & (rows["scheme"] == "cv") & (rows["repeat"] == 1)]
+    assert sorted(once["permutation"]) == [0, 0, 0, *range(1, 60)]
+    assert set(rows["scheme"]) == {"cv", "leave_site_out"}
     found = parts.run(**few, permutation_jobs=3, nulls=files)["models"]
     assert found == expected
+    kinds = {m[key]["interval"] for m in found.values()
+             for key in ("auc_within_site", "auc_leave_site_out")}  # fmt: skip
+    assert any("from permutations" in kind for kind in kinds)
 
 
 def test_unlabelled_people_are_told_in_one_sentence(make_study) -> None:
