@@ -120,8 +120,9 @@ def drawn_checks(
     """Noise in place of every marker must give chance; a difference planted in it must be found.
 
     Who has which gaps is dealt anew within each site for every draw. Gaps that stay with their
-    people are no noise: with them the draws share what the gaps tell of the labels by chance, and
-    their mean scatters by half as much again as independent draws do.
+    people are no noise: what they tell of the labels by chance is in every draw, and more draws do
+    not take it away (a clean study stood at 0.45 +- 0.01 over sixty draws, at 0.50 with its gaps
+    dealt anew).
 
     Parameters
     ----------

@@ -321,8 +321,8 @@ def learning_curve(
 ) -> dict[str, Any]:
     """AUC within site by the number of training people, and how many more would help.
 
-    Logistic regressions make one Newton step (as in the permutation test). The points are followed
-    by ``1 - AUC = a + b n^-c``.
+    The models are those of the study, fitted in full, so that the last point is the study's own. The
+    points are followed by ``1 - AUC = a + b n^-c``.
 
     Returns
     -------
@@ -345,9 +345,9 @@ def learning_curve(
                     kept.append(rng.permutation(own)[: max(MIN_SUBSET, round(share * len(own)))])
                 rows = np.sort(np.concatenate(kept))
                 size = float((y[rows] >= 0).sum())
-                model = fitted_panel(
-                    [spec], design.values[rows], y[rows], settings=settings, solver="one_step"
-                )[spec.name]
+                model = fitted_panel([spec], design.values[rows], y[rows], settings=settings)[
+                    spec.name
+                ]
                 test = fold.test[y[fold.test] >= 0]
                 logits[test] = model.logits(design.values[test])[:, 0]
                 cell[test] = np.char.add(f"{fold.name}\t", design.sites[test])

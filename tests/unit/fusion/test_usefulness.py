@@ -213,7 +213,10 @@ def test_a_study_tells_all_of_it(fitted_study) -> None:
     assert {row["model"] for row in metrics["comparisons"]} >= {"clinical", "early", "mrs"}
     assert sum(row["n"] for row in metrics["missingness_patterns"]) == 32
     assert metrics["missingness_patterns"][0]["has"] == "anat func mrs"
-    assert metrics["exclusion_sensitivity"][0]["what"] == "as declared"
+    declared = metrics["exclusion_sensitivity"][0]
+    assert declared["what"] == "as declared"
+    last = metrics["learning_curve"]["points"][-1]["auc"]  # everybody: the same folds and fits
+    assert last == pytest.approx(declared["auc_within_site"]["value"], abs=1e-12)
     assert metrics["sample_size"]["rows"][0]["needed"]["10"] > 600
     assert 0 <= metrics["models"]["late"]["calibration_index"] < 0.5
 
