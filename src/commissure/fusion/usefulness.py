@@ -321,8 +321,8 @@ def learning_curve(
 ) -> dict[str, Any]:
     """AUC within site by the number of training people, and how many more would help.
 
-    The models are those of the study, fitted in full, so that the last point is the study's own. The
-    points are followed by ``1 - AUC = a + b n^-c``.
+    The models are fitted in full, so that the last point is the study's own in its first repeat.
+    The points are followed by ``1 - AUC = a + b n^-c``.
 
     Returns
     -------
