@@ -6,6 +6,7 @@ The order is XCP-D's: flag volumes, bridge them, detrend, filter series and conf
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +30,16 @@ class Freedom:
     in_band
         Independent samples that the pass band leaves of them.
     rank
-        Rank of the filtered confounds on the retained volumes.
+        Rank of the filtered confounds on the retained volumes; a shrunk one counts by the share of
+        it that is taken out (the trace of the ridge regression's hat matrix).
     """
 
     retained: int
     in_band: int
-    rank: int
+    rank: float
 
     @property
-    def degrees(self) -> int:
+    def degrees(self) -> float:
         """Degrees of freedom left: samples in the band less the rank of the confounds."""
         return self.in_band - self.rank
 
@@ -227,11 +229,62 @@ def in_band_samples(retained: int, *, tr_s: float, low_hz: float, high_hz: float
     return int(np.floor(round(retained * (high_hz - low_hz) * 2 * tr_s, 6)))
 
 
-def rank_of(columns: np.ndarray) -> int:
-    """Rank of a set of columns, each scaled to unit length first; empty columns count nothing."""
-    length = np.sqrt((columns**2).sum(axis=0))
-    columns = columns[:, length > 0] / length[length > 0]
-    return int(np.linalg.matrix_rank(columns, tol=1e-6)) if columns.size else 0
+def movement_penalties(names: Sequence[str], *, known_to_mm: float, radius_mm: float) -> np.ndarray:
+    """Ridge penalties that shrink movement of no more than the realignment's own error.
+
+    The movement that is estimated of a head that lies still is error of the realignment, and what
+    errs it is the brain's own signal (Freire L & Mangin JF, NeuroImage 14:709-722, 2001). However
+    small, as a regressor it takes connectivity out. A regressor of length L (root of the summed
+    squares in the band) is taken out by the share L² / (L² + known_to_mm²): all of it in a head
+    that moves, little of it in one that does not.
+
+    Parameters
+    ----------
+    names
+        Columns of :func:`regressors`.
+    known_to_mm
+        Length in mm at which half is taken out; 0 shrinks nothing.
+    radius_mm
+        Turns rotations into mm.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (p,), in the squared units of each column; 0 for what is not movement.
+    """
+    penalties = np.zeros(len(names))
+    for at, name in enumerate(names):
+        if name.startswith(MOTION):
+            own = known_to_mm
+            if name.startswith("rot"):
+                own /= radius_mm ** (2 if name.endswith("_power2") else 1)
+            penalties[at] = own**2
+    return penalties
+
+
+def taken_out(model: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, float]:
+    """Ridge regression on a set of columns: what gives the weights, and how much it takes out.
+
+    Parameters
+    ----------
+    model
+        Shape (T, p), columns of comparable length.
+    penalty
+        Shape (p,); 0 is ordinary least squares, of least norm where columns depend on each other.
+
+    Returns
+    -------
+    solver, rank
+        ``solver @ data`` are the weights, shape (p, T); ``rank`` is the trace of
+        ``model @ solver``, the rank of the columns where nothing is penalised.
+    """
+    if not model.size:
+        return np.zeros(model.T.shape), 0.0
+    both = np.vstack([model, np.diag(np.sqrt(penalty))])
+    left, strength, right = np.linalg.svd(both, full_matrices=False)
+    kept = strength > 1e-6 * max(strength[0], 1e-300)
+    left = left[: len(model), kept]
+    return (right[kept].T / strength[kept]) @ left.T, float((left**2).sum())
 
 
 def cleaned(
@@ -243,6 +296,7 @@ def cleaned(
     low_hz: float,
     high_hz: float,
     order: int,
+    penalty: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Freedom]:
     """Filter series and confounds alike and take the confounds out.
 
@@ -256,6 +310,8 @@ def cleaned(
         Boolean, shape (T,): volumes that count.
     tr_s, low_hz, high_hz, order
         As in :func:`band_passed`.
+    penalty
+        Shape (p,): of :func:`movement_penalties`; without it the confounds are taken out whole.
 
     Returns
     -------
@@ -284,12 +340,18 @@ def cleaned(
 
     data, model = filtered(series[:, present]), filtered(scaled)
     retained = int(good.sum())
-    freedom = Freedom(
-        retained,
-        in_band_samples(retained, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz),
-        rank_of(model[good]),
+    # Columns that the filter left empty say nothing and would count as rank.
+    size = np.sqrt((model[good] ** 2).sum(axis=0))
+    told = size > 1e-9
+    model = model[:, told] / size[told]
+    shrink = (
+        np.zeros(len(size)) if penalty is None else penalty / np.where(length > 0, length, 1) ** 2
     )
-    weights = np.linalg.lstsq(model[good], data[good], rcond=None)[0]
+    solver, rank = taken_out(model[good], shrink[told] / size[told] ** 2)
+    freedom = Freedom(
+        retained, in_band_samples(retained, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz), rank
+    )
+    weights = solver @ data[good]
     residuals = np.full(series.shape, np.nan)
     residuals[:, present] = data - model @ weights
     residuals[~good] = np.nan

@@ -12,7 +12,7 @@ import pandas as pd
 
 from commissure.errors import DatasetError, QualityError
 from commissure.func.acquisition import repetition_time_s
-from commissure.func.clean import Freedom, cleaned, good_volumes, regressors
+from commissure.func.clean import Freedom, cleaned, good_volumes, movement_penalties, regressors
 from commissure.func.connectivity import connectivity_values, fisher_z
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
@@ -214,6 +214,11 @@ def _residuals(
             low_hz=settings.band_low_hz,
             high_hz=settings.band_high_hz,
             order=settings.filter_order,
+            penalty=movement_penalties(
+                list(model.columns),
+                known_to_mm=settings.movement_known_to_mm,
+                radius_mm=settings.fd_radius_mm,
+            ),
         )
     except QualityError as error:
         return None, None, str(error)
@@ -222,7 +227,7 @@ def _residuals(
             f"no degree of freedom is left: {freedom.retained} retained volumes of {tr_s:g} s hold "
             f"{freedom.in_band} independent samples between {settings.band_low_hz:g} and "
             f"{settings.band_high_hz:g} Hz, and the confounds of {settings.strategy} have rank "
-            f"{freedom.rank}"
+            f"{freedom.rank:.3g}"
         )
         return None, freedom, cause
     return residuals, freedom, None

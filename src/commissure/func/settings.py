@@ -42,6 +42,13 @@ class FuncSettings(BaseModel):
     compcor_components: int = Field(
         5, ge=1, le=20, description="Components per tissue (white matter, CSF) in CompCor."
     )
+    movement_known_to_mm: float = Field(
+        0.5,
+        ge=0,
+        description="Movement regressors are taken out by the share L² / (L² + this²), L the root "
+        "of their summed squares in the band in mm; what is much smaller is error of the "
+        "realignment. 0 takes all of them out whole.",
+    )
     drift_period_s: float = Field(
         128.0, gt=0, description="Slower drifts than this are taken out before CompCor."
     )
