@@ -307,7 +307,7 @@ def main() -> None:
     table = Table("goal", "found", "people", title=f"recovery, {given.preset}")
     for line in lines:
         table.add_row(*line)
-    console = Console()
+    console = Console(width=130)
     console.print(table)
     by_chance = folder / "first/out/recovery_false_positives.json"
     if by_chance.is_file():
