@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -115,7 +116,20 @@ def test_networks_stand_out_and_the_run_is_judged(finished):
     assert record["missing"] == {}
     checks = {check["name"]: check for check in record["checks"]}
     assert checks["mask_dice_template"]["passed"]
-    assert checks["degrees_of_freedom"]["value"] == int(checks_in_band(record)) - 22
+    # Ten components whole, twelve movement regressors by their shares.
+    spent = checks_in_band(record) - checks["degrees_of_freedom"]["value"]
+    assert spent == pytest.approx(record["freedom"]["rank"])
+    assert 10 < spent < 22
+
+
+def test_movement_is_taken_out_whole_where_that_is_asked_for(finished, tmp_path):
+    scan, folder = finished
+    again = tmp_path / "func"
+    shutil.copytree(folder, again)
+    settings = SETTINGS.model_copy(update={"movement_known_to_mm": 0.0})
+    measure(scan, again, anat=None, settings=settings)
+    record = json.loads((again / scan.derivative("qc", ".json")).read_text())
+    assert record["freedom"]["rank"] == pytest.approx(22)
 
 
 def checks_in_band(record: dict) -> float:
