@@ -14,19 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.dwi.gradients import Gradients, quadratic, shells
+from commissure.dwi.eddies import linear_in_gradient, separated, without_direction_bias
+from commissure.dwi.gradients import Gradients, shells
+from commissure.dwi.prediction import dark_slices, moved_to, predicted_volumes
 from commissure.dwi.space import between_contrasts
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
     RigidTarget,
-    resample_pose,
     rigid_matrix,
     rigid_pose,
     sheared_matrix,
 )
-
-#: Largest influence of a volume on its own prediction up to which leaving it out is stable.
-_LEVERAGE_MAX = 0.8
 
 #: Fewest volumes of a shell from which eddy currents are found.
 _EDDY_VOLUMES_MIN = 12
@@ -239,15 +237,7 @@ def _size_mm(poses: np.ndarray) -> np.ndarray:
 def _on_reference(
     series: np.ndarray, affine: np.ndarray, matrices: np.ndarray, members: np.ndarray
 ) -> np.ndarray:
-    return np.stack([_moved(series[..., i], affine, matrices[i]) for i in members], axis=3)
-
-
-def _moved(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    if np.array_equal(matrix, np.eye(4)):
-        return volume
-    moved = resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
-    # What is stretched is thinned.
-    return moved * np.float32(np.linalg.det(matrix[:3, :3]))
+    return np.stack([moved_to(series[..., i], affine, matrices[i]) for i in members], axis=3)
 
 
 def _shell(
@@ -282,7 +272,7 @@ def _shell(
         turned = gradients.turned(heads[:, :3, :3])
         predicted = predicted_volumes(stack, affine, turned, matrices)
         back = np.stack(
-            [_moved(predicted[..., i], affine, np.linalg.inv(matrices[i])) for i in range(count)],
+            [moved_to(predicted[..., i], affine, np.linalg.inv(matrices[i])) for i in range(count)],
             axis=3,
         )
         # Looked for again in each round: dropouts darken the first predictions of their neighbours.
@@ -298,160 +288,4 @@ def _shell(
                 poses[i] = near.pose(stack[..., i], initial=poses[i], robust=True)
     if phase is None:
         return stack, [(pose, np.eye(4)) for pose in poses], dark
-    return stack, _separated(poses, gradients.directions, centre, phase), dark
-
-
-def linear_in_gradient(values: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """The part of some parameters that is proportional to the gradient of each volume.
-
-    Parameters
-    ----------
-    values
-        ``(volumes, parameters)`` of one shell.
-    directions
-        ``(volumes, 3)`` unit vectors.
-
-    Returns
-    -------
-    numpy.ndarray
-        Like ``values``: a regression without intercept that outliers do not pull (iteratively
-        reweighted, Huber).
-    """
-    return np.stack([directions @ _huber(directions, column) for column in values.T], axis=1)
-
-
-def _huber(design: np.ndarray, values: np.ndarray) -> np.ndarray:
-    weight = np.ones(len(values))
-    for _ in range(10):
-        root = np.sqrt(weight)[:, None]
-        found = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
-        rest = np.abs(values - design @ found)
-        cut = 1.345 * 1.4826 * np.median(rest) + 1e-12
-        weight = np.minimum(1, cut / np.maximum(rest, 1e-12))
-    return found
-
-
-def _separated(
-    poses: np.ndarray, directions: np.ndarray, centre: np.ndarray, phase: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Part where the head was from what eddy currents did: poses ``(6,)`` and 4x4 matrices.
-
-    A displacement of the whole volume may be either; heads do not follow the gradient from volume
-    to volume.
-    """
-    shear = linear_in_gradient(poses[:, 6:], directions)
-    place = poses[:, :3] @ phase
-    offset = directions @ _huber(np.diff(directions, axis=0), np.diff(place))
-    result = []
-    for pose, own, mm in zip(poses, shear, offset, strict=True):
-        head = np.append(pose[:3] - mm * phase, pose[3:6])
-        eddy = sheared_matrix(np.append(np.zeros(6), own), centre, phase)
-        eddy[:3, 3] += mm * phase
-        result.append((head, eddy))
-    return result
-
-
-def without_direction_bias(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Take out of the poses what follows the gradient direction instead of time.
-
-    Compared with a mean over directions, a volume seems displaced according to the fibres that its
-    own direction darkens. This part is nearly a quadratic form of the direction and jumps with it
-    from volume to volume, whereas heads drift. It is estimated from the volume-to-volume changes
-    by regression that sudden true movements do not pull (iteratively reweighted, Huber).
-
-    Parameters
-    ----------
-    poses
-        ``(volumes, parameters)`` in the order of acquisition.
-    directions
-        ``(volumes, 3)`` unit vectors.
-
-    Returns
-    -------
-    numpy.ndarray
-        Like ``poses``, with a median of zero.
-    """
-    form = quadratic(directions)[:, 1:]
-    steps = np.diff(form, axis=0)
-    if len(poses) >= 3 * form.shape[1]:
-        poses = poses.copy()
-        for k in range(poses.shape[1]):
-            poses[:, k] -= form @ _huber(steps, np.diff(poses[:, k]))
-    return poses - np.median(poses, axis=0)
-
-
-def predicted_volumes(
-    stack: np.ndarray, affine: np.ndarray, gradients: Gradients, matrices: np.ndarray
-) -> np.ndarray:
-    """Predict each volume of a shell, on the reference grid, from the others.
-
-    The logarithm of the signal is fitted by a quadratic form of the direction. Leaving a volume
-    out of its own prediction has a closed form in the hat matrix, ``(Hy - hy) / (1 - h)``, so the
-    whole shell is one matrix product. Shells with too few directions are predicted by the mean of
-    the other volumes.
-
-    Parameters
-    ----------
-    stack
-        ``(x, y, z, volumes)`` of one shell, as acquired.
-    affine
-        4x4, voxel to mm.
-    gradients
-        Of these volumes, in the frame of the head.
-    matrices
-        ``(volumes, 4, 4)``: from the reference's world to that of each volume.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, like ``stack``.
-    """
-    count = stack.shape[3]
-    aligned = np.stack([_moved(stack[..., i], affine, matrices[i]) for i in range(count)], axis=3)
-    design = quadratic(gradients.directions)
-    hat = design @ np.linalg.pinv(design)
-    leverage = np.diag(hat)
-    if np.linalg.matrix_rank(design, tol=0.05) < 6 or leverage.max() > _LEVERAGE_MAX:
-        others = (1 - np.eye(count)) / max(count - 1, 1)
-        return aligned @ others.T.astype(np.float32)
-    leave_out = (hat - np.diag(leverage)) / (1 - leverage)[:, None]
-    # A dropout of nearly no signal would be minus infinity to the logarithm.
-    floor = 0.05 * aligned.mean(axis=3, keepdims=True) + 1e-6
-    logs = np.log(np.maximum(aligned, floor))
-    return np.exp(logs @ leave_out.T.astype(np.float32))
-
-
-def dark_slices(
-    stack: np.ndarray, predicted: np.ndarray, mask: np.ndarray, *, limit_z: float
-) -> np.ndarray:
-    """Find slices whose signal is far below its prediction.
-
-    Parameters
-    ----------
-    stack, predicted
-        ``(x, y, z, volumes)`` of one shell, as acquired and as predicted in the same place.
-    mask
-        3-D brain mask.
-    limit_z
-        A slice is dark whose relative loss of signal is more than this many robust standard
-        deviations (from the median absolute deviation over all slices of all volumes) and at
-        least a tenth.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(volumes, slices)`` of bool.
-    """
-    inside = (np.asarray(mask) > 0)[..., None]
-    area = inside.sum(axis=(0, 1))[:, 0]
-    # The ends of the brain leave the field of view or the mask with the slightest nod.
-    enough = area >= max(40, 0.25 * area.max())
-    seen = np.sum(stack, axis=(0, 1), where=inside, dtype=float)
-    wanted = np.sum(predicted, axis=(0, 1), where=inside, dtype=float)
-    loss = (seen - wanted) / np.maximum(wanted, 1e-6)
-    loss = loss - np.median(loss, axis=1, keepdims=True)
-    loss[~enough] = 0
-    if not enough.any():
-        return np.zeros(loss.T.shape, bool)
-    spread = 1.4826 * np.median(np.abs(loss[enough]))
-    return ((loss < -limit_z * spread) & (loss < -0.1)).T
+    return stack, separated(poses, gradients.directions, centre, phase), dark

@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from commissure.dwi.eddies import linear_in_gradient, without_direction_bias
 from commissure.dwi.gradients import Gradients, quadratic
-from commissure.dwi.realign import (
-    dark_slices,
-    linear_in_gradient,
-    predicted_volumes,
-    realign,
-    without_direction_bias,
-)
+from commissure.dwi.prediction import dark_slices, predicted_volumes
+from commissure.dwi.realign import realign
 from commissure.dwi.space import between_contrasts
 from commissure.images.rigid import (
     RigidTarget,
