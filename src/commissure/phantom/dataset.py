@@ -12,15 +12,15 @@ import numpy as np
 from commissure import __version__
 from commissure.images.load import save_image
 from commissure.names import bids_name
-from commissure.phantom.cohort import (
+from commissure.phantom.effects import effects_table
+from commissure.phantom.oracle import scores
+from commissure.phantom.person import Person, Protocol
+from commissure.phantom.tables import (
     PARTICIPANTS_COLUMNS,
     first_scans,
     groups_table,
     participants_table,
 )
-from commissure.phantom.effects import effects_table
-from commissure.phantom.oracle import scores
-from commissure.phantom.person import Person, Protocol
 from commissure.phantom.treatments import TREATMENTS_COLUMNS, treatments_table
 from commissure.rows import Marker, atomic, write_json, write_markers, write_table, write_text
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from commissure.errors import ConfigError
-from commissure.phantom import cohort, oracle, treatments
+from commissure.phantom import cohort, oracle, tables, treatments
 from commissure.phantom.person import Person
 from commissure.phantom.visits import draw_scans
 from commissure.rows import MODALITIES
@@ -299,7 +299,7 @@ def test_travelling_subjects_are_seen_at_every_site():
             p.site for p in people if p.participant_id == own[0].participant_id
         )
         assert all(s.markers == own[0].markers and s.own_seed == own[0].seed for s in own)
-    table = cohort.participants_table(scans)
+    table = tables.participants_table(scans)
     assert table["participant_id"].tolist() == [p.participant_id for p in people]
     assert table["site"].tolist() == [p.site for p in people]
 
@@ -344,8 +344,8 @@ def test_the_seed_decides():
 
 def test_tables():
     people = cohort.draw_cohort(controls=4, responsive=4, resistant=4, seed=4)
-    table = cohort.participants_table(people)
-    assert set(table) == {"participant_id", *cohort.PARTICIPANTS_COLUMNS}
+    table = tables.participants_table(people)
+    assert set(table) == {"participant_id", *tables.PARTICIPANTS_COLUMNS}
     controls = table[table["group"] == "control"]
     assert len(controls) == 4
     assert controls[["age_at_onset", "baseline_panss_total"]].isna().all(axis=None)
