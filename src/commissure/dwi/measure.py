@@ -72,7 +72,18 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: DwiSe
         maps = fit_tensor(run.series[..., chosen], gradients, run.mask)
         white = _white_matter(scan, folder, run, maps, anat, settings)
         core = (white.tissue["WM"] >= settings.tract_wm_min) & run.mask
-        pure, counted = _purified(run, maps, white, core, chosen, settings)
+        pure, counted = maps, core
+        if max(zooms_mm(run.affine)) >= settings.partial_volume_from_mm - 1e-3:
+            known = {"GM", "CSF"} <= set(white.tissue)
+            if known:
+                pure, counted = _purified(run, white, chosen, settings)
+            # FA with and without the subtraction is not one measure: who lacks it is flagged.
+            checks.append(
+                Check(
+                    "partial_volume_corrected", float(known), ">= 1", known,
+                    "" if known else "there is no T1w image to tell the tissues' shares",
+                )
+            )  # fmt: skip
         counted = counted & (pure.fa > settings.tract_fa_min)
         checks += _tensor_checks(run, maps, white, core)
         snr, how = _b0_snr(run, maps, core)
@@ -241,17 +252,9 @@ def _white_matter(
 
 
 def _purified(
-    run: Preprocessed,
-    maps: TensorMaps,
-    white: WhiteMatter,
-    core: np.ndarray,
-    chosen: np.ndarray,
-    settings: DwiSettings,
+    run: Preprocessed, white: WhiteMatter, chosen: np.ndarray, settings: DwiSettings
 ) -> tuple[TensorMaps, np.ndarray]:
-    """Tensor of the white matter alone where voxels are large, and the voxels that have one."""
-    large = max(zooms_mm(run.affine)) >= settings.partial_volume_from_mm - 1e-3
-    if not (large and {"GM", "CSF"} <= set(white.tissue)):
-        return maps, core
+    """Tensor of the white matter alone, and the voxels that have one."""
     gradients = run.gradients.subset(chosen)
     signal, corrected = white_matter_signal(
         run.series[..., chosen],
