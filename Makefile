@@ -34,7 +34,7 @@ test: env
 	$(BIN)/python -m pytest -p no:cacheprovider --durations=15
 
 test-fast: env
-	$(BIN)/python -m pytest -p no:cacheprovider -m "not slow and not cluster and not real"
+	$(BIN)/python -m pytest -p no:cacheprovider -n auto -m "not slow and not cluster and not real"
 
 check: env
 	ruff format --check src tests benchmarks
