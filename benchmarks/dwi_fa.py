@@ -53,7 +53,7 @@ from commissure.phantom import dwi as simulator
 from commissure.phantom.acquisition import fine_head, voxel_means
 from commissure.phantom.anatomy import Anatomy, draw_anatomy
 from commissure.phantom.cohort import draw_cohort
-from commissure.phantom.dataset import write_person
+from commissure.phantom.dataset import random_streams, write_person
 from commissure.phantom.fibres import tract_numbers, tracts_at
 from commissure.phantom.person import Person, Protocol
 from commissure.phantom.requests import chosen_protocol
@@ -200,8 +200,7 @@ def ladder(
     for stage in stages:
         if head is None and stage != "labels":
             # The stream that `write_person` draws the anatomy from.
-            stream = np.random.default_rng(np.random.SeedSequence([person.seed, 0]))
-            head = draw_anatomy(person, protocol, stream)
+            head = draw_anatomy(person, protocol, random_streams(person)[1]["anatomy"])
         seconds = 0.0
         found: dict[bool, dict[str, float]] = {}
         if stage == "voxels":

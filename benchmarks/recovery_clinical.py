@@ -34,7 +34,8 @@ from scipy.stats import t as student
 from commissure.images.networks import NETWORKS
 from commissure.markers.recovery import icc_a1, truth_pairs
 from commissure.phantom.cohort import draw_cohort
-from commissure.phantom.dataset import files_of, write_mrs, write_person, write_study, write_truth
+from commissure.phantom.dataset import write_mrs, write_person, write_study, write_truth
+from commissure.phantom.layout import files_of
 from commissure.phantom.person import WITHOUT_EFFECTS, Person, Protocol
 from commissure.phantom.requests import chosen_protocol
 from commissure.phantom.visits import draw_scans

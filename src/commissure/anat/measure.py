@@ -8,7 +8,6 @@ import nibabel as nib
 import numpy as np
 
 from commissure.anat.figures import draw_registration, draw_segmentation
-from commissure.anat.preprocess import bounding_box
 from commissure.anat.quality import checks, components, contrast_to_noise, flagged, template_fit
 from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import (
@@ -21,6 +20,7 @@ from commissure.errors import QualityError
 from commissure.images.anatomy import AnatFiles
 from commissure.images.atlas import jhu189
 from commissure.images.figures import save_figure
+from commissure.images.grid import bounding_box
 from commissure.images.load import load_image, same_grid
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
@@ -106,7 +106,7 @@ def _brain(files: AnatFiles) -> tuple[nib.Nifti1Image, np.ndarray, np.ndarray]:
     """T1w, mask and posteriors (3, X, Y, Z), cropped to the brain."""
     whole = load_image(files.mask, who=files.who, ndim=3)
     mask = np.asanyarray(whole.dataobj) > 0
-    box = bounding_box(mask)
+    box = bounding_box(mask, pad=2)
     parts = []
     for path in (files.preproc, files.gm, files.wm, files.csf):
         image = load_image(path, who=files.who, ndim=3)

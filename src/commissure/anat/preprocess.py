@@ -26,7 +26,7 @@ from commissure.anat.brain import (
 from commissure.anat.settings import AnatSettings
 from commissure.anat.tissues import TISSUES, Segmentation, tissue_posteriors
 from commissure.images.anatomy import AnatFiles
-from commissure.images.grid import coarser, resample_to
+from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
 from commissure.images.registration import apply_transform, linear_map, register
 from commissure.images.template import TEMPLATE, template
@@ -232,7 +232,7 @@ def _finer(
         ) * (np.asanyarray(image.dataobj) != 0)
     mask = largest_component(outline > 0.5)
     del outline
-    box = bounding_box(mask)
+    box = bounding_box(mask, pad=2)
     part = image.slicer[box]
     priors = np.stack(_carried(TISSUES, part, from_template))
     light = resample_to(brightness, part.shape, part.affine, outside="edge")
@@ -241,16 +241,6 @@ def _finer(
     posterior[(slice(None), *box)] = small.posterior
     tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
     return Anatomy(mask, tissues, brightness)
-
-
-def bounding_box(mask: np.ndarray, *, pad: int = 2) -> tuple[slice, slice, slice]:
-    """Slices around the nonzero part of a 3-D mask, a little wider."""
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    x, y, z = (
-        slice(max(0, int(s[0]) - pad), min(n, int(s[-1]) + pad + 1))
-        for s, n in zip(spans, mask.shape, strict=True)
-    )
-    return x, y, z
 
 
 def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
@@ -275,7 +265,7 @@ def write_images(
     if work is not image:
         rough = nib.Nifti1Image(mask.astype(np.float32), work.affine)
         mask = resample_to(rough, native, affine) > 0.5
-    box = bounding_box(mask)
+    box = bounding_box(mask, pad=2)
     part, inside = image.slicer[box], mask[box]
     if work is image:
         shares = posterior[(slice(None), *box)]

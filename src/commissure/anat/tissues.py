@@ -7,6 +7,8 @@ from math import factorial
 
 import numpy as np
 
+from commissure.images.grid import bounding_box
+
 #: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
 TISSUES = ("GM", "WM", "CSF")
 
@@ -96,7 +98,7 @@ def tissue_posteriors(
     IEEE TMI 18:885-896, 1999; A unifying framework for partial volume segmentation of brain MR
     images, IEEE TMI 22:105-119, 2003.
     """
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     inside = mask[box]
     y = intensity[box][inside].astype(np.float32)
     prior = np.stack([p[box][inside] for p in priors]).astype(np.float32)
@@ -222,9 +224,3 @@ def _six_neighbours(grid: np.ndarray) -> np.ndarray:
         total[tuple(ahead)] += grid[tuple(behind)]
         total[tuple(behind)] += grid[tuple(ahead)]
     return total
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Slices around the nonzero part of a 3-D mask."""
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(int(s[0]), int(s[-1]) + 1) for s in spans)

@@ -10,14 +10,17 @@ found along with the movement.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 
 from commissure.dwi.eddies import linear_in_gradient, separated, without_direction_bias
 from commissure.dwi.gradients import Gradients, shells
 from commissure.dwi.prediction import dark_slices, moved_to, predicted_volumes
 from commissure.dwi.space import between_contrasts
+from commissure.images.grid import bounding_box
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import (
     RigidTarget,
@@ -25,6 +28,9 @@ from commissure.images.rigid import (
     rigid_pose,
     sheared_matrix,
 )
+
+#: What is aligned beyond the brain.
+_MARGIN_MM = 12.0
 
 #: Fewest volumes of a shell from which eddy currents are found.
 _EDDY_VOLUMES_MIN = 12
@@ -120,10 +126,12 @@ def realign(
     predicted by a Gaussian process); dropouts and their replacement: Andersson JLR et al.,
     NeuroImage 141:556-572, 2016.
     """
-    box = _box(mask, affine)
+    box = bounding_box(mask, pad=[math.ceil(_MARGIN_MM / mm) for mm in zooms_mm(affine)])
     # What happens at the neck and in the air costs time and tells nothing about the head.
     inner, inner_mask = np.array(series[box], dtype=np.float32), np.asarray(mask)[box]
-    inner_affine = affine @ _offset([part.start for part in box])
+    inner_affine = nib.affines.from_matvec(
+        affine[:3, :3], nib.affines.apply_affine(affine, [part.start for part in box])
+    )
     volumes = series.shape[3]
     shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
     dark = np.zeros((volumes, inner.shape[2]), bool)
@@ -175,20 +183,6 @@ def realign(
             part[:, :, k, i] = inner[:, :, k, i]
     heads = np.stack([rigid_pose(matrix, centre) for matrix in matrices])
     return Realignment(heads, centre, eddies, dropouts, series)
-
-
-def _box(mask: np.ndarray, affine: np.ndarray, *, margin_mm: float = 12.0) -> tuple[slice, ...]:
-    voxels = np.argwhere(np.asarray(mask) > 0)
-    margin = np.ceil(margin_mm / np.array(zooms_mm(affine))).astype(int)
-    low = np.maximum(voxels.min(axis=0) - margin, 0)
-    high = np.minimum(voxels.max(axis=0) + 1 + margin, mask.shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-
-
-def _offset(voxels: list[int]) -> np.ndarray:
-    shift = np.eye(4)
-    shift[:3, 3] = voxels
-    return shift
 
 
 def _joined(

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
+from commissure.dwi.prediction import moved_to
+from commissure.images.grid import bounding_box
 from commissure.images.load import zooms_mm
-from commissure.images.rigid import RigidTarget, resample_pose, rigid_matrix, smoothed
+from commissure.images.rigid import RigidTarget, rigid_matrix, smoothed
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -129,19 +132,19 @@ def opposed_shift(
     size = np.array(zooms_mm(affine))
     reach = np.maximum(np.round(12 / size), 1).astype(int)
     around = binary_dilation(inside, iterations=int(reach.max()))
-    box = _box(around)
-    corner = np.eye(4)
-    corner[:3, 3] = [part.start for part in box]
-    own = affine @ corner
+    box = bounding_box(around)
+    own = nib.affines.from_matvec(
+        affine[:3, :3], nib.affines.apply_affine(affine, [part.start for part in box])
+    )
     forward, backward, inside = forward[box] / unit, backward[box] / unit, inside[box]
     matrix = np.eye(4)
     shift = np.zeros(forward.shape, np.float32)
     for turn in range(rounds):
         ahead = _undone(forward, shift, axis)
         target = RigidTarget(ahead, own, inside)
-        still = _undone(_at(backward, own, matrix), -shift, axis)
+        still = _undone(moved_to(backward, own, matrix), -shift, axis)
         matrix = matrix @ rigid_matrix(target.pose(still, robust=True), target.centre)
-        back = _at(backward, own, matrix)
+        back = moved_to(backward, own, matrix)
         gain = float(np.median(forward[inside]) / np.median(back[inside]))
         for fwhm_mm, edge_mm in _LEVELS if turn == 0 else _LEVELS[-1:]:
             factor = np.minimum(size / edge_mm, 1)
@@ -158,17 +161,6 @@ def opposed_shift(
     whole = np.zeros(mask.shape, np.float32)
     whole[box] = shift
     return Shift(whole, affine, axis)
-
-
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    places = np.argwhere(mask)
-    return tuple(
-        slice(int(a), int(b)) for a, b in zip(places.min(0), places.max(0) + 1, strict=True)
-    )
-
-
-def _at(image: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return resample_pose(image, affine, matrix, image.shape, affine, order=1)
 
 
 def _undone(image: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from commissure.errors import DatasetError
+from commissure.flow.companions import IMAGE, Beside
 from commissure.names import Scan, parse_name
 from commissure.rows import write_text
 
@@ -24,7 +25,6 @@ COLUMNS = (
 
 # The suffix that carries each modality (BIDS datatypes anat, func, dwi, mrs).
 _SUFFIX = {"anat": "T1w", "func": "bold", "dwi": "dwi", "mrs": "svs"}
-_IMAGE = (".nii.gz", ".nii")
 _SMALL_BYTES = 65536
 
 
@@ -154,11 +154,11 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
             stem, _, extension = path.rsplit("/", 1)[-1].partition(".")
             if stem.isalnum():
                 parsed[path] = ({}, stem, f".{extension}")
-    beside = _Beside(parsed)
+    beside = Beside(parsed)
     entries: list[Entry] = []
     for path, (entities, suffix, extension) in parsed.items():
         modality = path.split("/")[-2] if "/" in path else ""
-        if extension not in _IMAGE or _SUFFIX.get(modality) != suffix or "sub" not in entities:
+        if extension not in IMAGE or _SUFFIX.get(modality) != suffix or "sub" not in entities:
             continue
         companions: dict[str, str] = {}
         if suffix == "dwi":
@@ -195,101 +195,12 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
     return _chosen(sorted(entries, key=lambda entry: entry.scan))
 
 
-class _Beside:
-    """Which sidecars and companions apply to an image (BIDS inheritance principle)."""
-
-    def __init__(self, parsed: Mapping[str, tuple[dict[str, str], str, str]]) -> None:
-        self.parsed = parsed
-        self.by_folder: dict[str, list[str]] = {}
-        for path in parsed:
-            self.by_folder.setdefault(path.rpartition("/")[0], []).append(path)
-
-    def applying(self, path: str, suffix: str, extension: str) -> list[str]:
-        """Files of that kind whose entities all hold for ``path``, the most general first."""
-        entities = self.parsed[path][0]
-        folders = [""]
-        for part in path.split("/")[:-1]:
-            folders.append(f"{folders[-1]}/{part}".lstrip("/"))
-        found = []
-        for folder in folders:
-            here = []
-            for candidate in self.by_folder.get(folder, ()):
-                its, its_suffix, its_extension = self.parsed[candidate]
-                if (its_suffix, its_extension) != (suffix, extension):
-                    continue
-                if all(entities.get(key) == value for key, value in its.items()):
-                    here.append((len(its), candidate))
-            found += [candidate for _, candidate in sorted(here)]
-        return found
-
-    def opposed(self, root: Path, path: str) -> tuple[str, str] | None:
-        """The ``epi`` field map that says it is for an image, and its own sidecar.
-
-        BIDS has two ways to say so: ``IntendedFor``, and ``B0FieldIdentifier`` of the one with
-        ``B0FieldSource`` of the other. Of several the first whose phase encoding is opposite.
-        """
-        folder = path.rsplit("/", 2)[0] + "/fmap"
-        candidates = [
-            (candidate, sidecars[-1])
-            for candidate in sorted(self.by_folder.get(folder, ()))
-            if self.parsed[candidate][1] == "epi"
-            and self.parsed[candidate][2] in _IMAGE
-            and (sidecars := self.applying(candidate, "epi", ".json"))
-        ]
-        if not candidates:
-            return None
-        own = _fields(root, self.applying(path, "dwi", ".json"))
-        sources = set(_listed(own.get("B0FieldSource")))
-        subject = path.split("/")[0]
-        fitting = []
-        for candidate, sidecar in candidates:
-            its = _fields(root, [sidecar])
-            meant = {text.rpartition(":")[2] for text in _listed(its.get("IntendedFor"))}
-            meant |= {f"{subject}/{text}" for text in meant}
-            if path in meant or sources & set(_listed(its.get("B0FieldIdentifier"))):
-                here, there = (str(x.get("PhaseEncodingDirection")) for x in (own, its))
-                fitting.append((here.endswith("-") == there.endswith("-"), candidate, sidecar))
-        return min(fitting)[1:] if fitting else None
-
-    def water_reference(self, path: str) -> str | None:
-        """The ``mrsref`` image of the same visit and voxel that shares most entities."""
-        entities = self.parsed[path][0]
-        best: tuple[int, str] | None = None
-        for candidate in self.by_folder[path.rpartition("/")[0]]:
-            its, suffix, extension = self.parsed[candidate]
-            if suffix != "mrsref" or extension not in _IMAGE:
-                continue
-            # Another voxel or another visit is another measurement; acq and run may differ.
-            if any(its.get(key, entities.get(key)) != entities.get(key) for key in ("ses", "voi")):
-                continue
-            shared = sum(entities.get(key) == value for key, value in its.items())
-            if best is None or (shared, candidate) > best:
-                best = (shared, candidate)
-        return best[1] if best else None
-
-
-def _fields(root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
-    """Merged sidecars; one that cannot be read is left to the room to complain about."""
-    merged: dict[str, Any] = {}
-    for sidecar in sidecars:
-        try:
-            content = json.loads((root / sidecar).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        merged.update(content if isinstance(content, dict) else {})
-    return merged
-
-
-def _listed(value: Any) -> list[str]:
-    return [str(item) for item in (value if isinstance(value, list) else [value]) if item]
-
-
 def _fingerprint(root: Path, tree: Mapping[str, tuple[int, int]], files: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name in files:
         size, time_ns = tree[name]
         digest.update(f"{name}:{size}:".encode())
-        small = size <= _SMALL_BYTES and not name.endswith(_IMAGE)
+        small = size <= _SMALL_BYTES and not name.endswith(IMAGE)
         digest.update((root / name).read_bytes() if small else str(time_ns).encode())
     return digest.hexdigest()[:16]
 

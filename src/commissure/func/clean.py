@@ -235,8 +235,8 @@ def movement_penalties(names: Sequence[str], *, known_to_mm: float, radius_mm: f
     The movement that is estimated of a head that lies still is error of the realignment, and what
     errs it is the brain's own signal (Freire L & Mangin JF, NeuroImage 14:709-722, 2001). However
     small, as a regressor it takes connectivity out. A regressor of length L (root of the summed
-    squares in the band) is taken out by the share L² / (L² + known_to_mm²): all of it in a head
-    that moves, little of it in one that does not.
+    squares in the band) is taken out by the share L² / (L² + known_to_mm²): little of it in a head
+    that lies still, the more of it the more a head moves.
 
     Parameters
     ----------

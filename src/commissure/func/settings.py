@@ -46,8 +46,8 @@ class FuncSettings(BaseModel):
         0.5,
         ge=0,
         description="Movement regressors are taken out by the share L² / (L² + this²), L the root "
-        "of their summed squares in the band in mm; what is much smaller is error of the "
-        "realignment. 0 takes all of them out whole.",
+        "of their summed squares in the band in mm; that of a still head, the realignment's error, "
+        "is about 0.07. 0 takes all of them out whole.",
     )
     drift_period_s: float = Field(
         128.0, gt=0, description="Slower drifts than this are taken out before CompCor."

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commissure.fusion import evaluation, usefulness
+from commissure.fusion import evaluation, learning, usefulness
 from commissure.fusion.blocks import CLINICAL, Block, Design
 from commissure.fusion.logistic import axes_of, sigmoid
 from commissure.fusion.panel import ModelSpec, fitted_panel, model_specs, primary_name
 from commissure.fusion.preparation import Preparation, has_block
 from commissure.fusion.scores import Scored, rounds_of
 from commissure.fusion.settings import FusionSettings
-from commissure.fusion.splits import Fold
+from commissure.fusion.splits import Fold, enough
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def further_numbers(
         "decision_curve": decision_curve(y, scored, main.name),
         "missingness_patterns": usefulness.missingness_patterns(design, y, main, rounds),
         "site_classifier": site_classifier(design, y, main, folds),
-        "sample_size": usefulness.sample_advice(within.value, y),
+        "sample_size": learning.sample_advice(within.value, y),
     }
     if not settings.usefulness:
         return told
@@ -78,7 +78,7 @@ def further_numbers(
     return told | {
         "modalities": modalities,
         "stability": usefulness.stability(design, y, main, settings),
-        "learning_curve": usefulness.learning_curve(design, y, main, folds, settings),
+        "learning_curve": learning.learning_curve(design, y, main, folds, settings),
     }
 
 
@@ -274,7 +274,7 @@ def _main_result(
     logits, cell = np.full(len(y), np.nan), np.full(len(y), "", dtype="U160")
     for fold in folds:
         train, test = fold.train[kept[fold.train]], fold.test[own[fold.test] >= 0]
-        if min((y[train] == 1).sum(), (y[train] == 0).sum()) < usefulness.MIN_SUBSET:
+        if not enough(y[train]):
             continue
         model = fitted_panel([spec], design.values[train], y[train], settings=settings)[name]
         logits[test] = model.logits(design.values[test])[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import nibabel as nib
@@ -50,6 +51,27 @@ def resample_to(
         order=order,
         mode="nearest" if outside == "edge" else "constant",
     )
+
+
+def bounding_box(mask: np.ndarray, *, pad: int | Sequence[int] = 0) -> tuple[slice, slice, slice]:
+    """Slices around the nonzero part of a 3-D mask.
+
+    Parameters
+    ----------
+    mask
+        3-D, with something in it.
+    pad
+        Voxels that the box is wider by on every side, one number or one per axis; it ends where the
+        grid does.
+    """
+    wider = [pad] * 3 if isinstance(pad, int) else pad
+    inside = np.asarray(mask) > 0
+    spans = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    x, y, z = (
+        slice(max(0, int(s[0]) - w), min(n, int(s[-1]) + w + 1))
+        for s, w, n in zip(spans, wider, inside.shape, strict=True)
+    )
+    return x, y, z
 
 
 def coarser(image: nib.Nifti1Image, resolution_mm: float) -> nib.Nifti1Image:

@@ -19,7 +19,8 @@ from commissure.mrs.outputs import EDITED, write_fit
 from commissure.mrs.protocol import basis_for, sequence_of
 from commissure.mrs.settings import MrsSettings
 from commissure.mrs.spin_systems import SUMS
-from commissure.mrs.svs import Svs, read_conditions, read_water, write_svs
+from commissure.mrs.svs import Svs, read_conditions, write_svs
+from commissure.mrs.water import read_water
 from commissure.names import Scan
 from commissure.rows import write_json
 

@@ -11,8 +11,17 @@ import numpy as np
 
 from commissure import __version__
 from commissure.images.load import save_image
-from commissure.names import bids_name
 from commissure.phantom.effects import effects_table
+from commissure.phantom.layout import (
+    LAST,
+    REVERSED,
+    TASK,
+    TRUTH,
+    VOI,
+    named,
+    sessions_file,
+    truth_file,
+)
 from commissure.phantom.oracle import scores
 from commissure.phantom.person import Person, Protocol
 from commissure.phantom.tables import (
@@ -28,30 +37,6 @@ if TYPE_CHECKING:
     from commissure.phantom.bold import BoldSeries
     from commissure.phantom.dwi import DwiSeries
     from commissure.phantom.mrs import MrsData
-
-TASK = "rest"
-VOI = "ACC"
-
-#: The direction of the unweighted volumes with the opposite phase encoding.
-REVERSED = "PA"
-
-#: Where the truth lies below the dataset.
-TRUTH = Path("sourcedata", "truth")
-
-#: What :func:`write_study` and :func:`write_truth` write.
-STUDY_FILES = (
-    Path("dataset_description.json"),
-    Path("README.md"),
-    Path("participants.tsv"),
-    Path("participants.json"),
-    Path("sourcedata", "treatments.tsv"),
-    Path("sourcedata", "treatments.json"),
-    *(
-        TRUTH / name
-        for name in ("markers.tsv", "targets.tsv", "effects.tsv", "groups.tsv", "oracle.tsv")
-    ),
-    TRUTH / "scanners.json",
-)
 
 #: Description of every column of ``sub-*_sessions.tsv``.
 SESSIONS_COLUMNS: Mapping[str, Mapping[str, object]] = {
@@ -73,39 +58,7 @@ _UNITS = {
     "mean_fd": "mm",
     "dwi_motion": "mm",
 }
-#: What is written last of a scanning session, in this order.
-_LAST = (("acquisition", ".json"), ("markers", ".tsv"))
-
 _METABOLITES = ("glu", "gln", "glx", "gsh", "tnaa", "tcr", "tcho", "ins")
-
-
-def files_of(person: Person, protocol: Protocol) -> list[Path]:
-    """Every file of a scanning session, relative to the dataset; the last one is written last."""
-    image, bold = (".nii.gz", ".json"), {"task": TASK}
-    files = []
-    if "anat" in person.modalities:
-        files += _named(person, "anat", "T1w", image)
-    if "func" in person.modalities:
-        files += _named(person, "func", "bold", image, **bold)
-        files.append(_truth_file(person, "motion", ".tsv", **bold))
-        if protocol.field_hz:
-            for suffix in ("fieldmap", "magnitude"):
-                files += _named(person, "fmap", suffix, image)
-    if "dwi" in person.modalities:
-        files += _named(person, "dwi", "dwi", (*image, ".bval", ".bvec"))
-        files.append(_truth_file(person, "motion", ".tsv"))
-        if protocol.dwi_reversed_b0s:
-            files += _named(person, "fmap", "epi", image, dir=REVERSED)
-    if "mrs" in person.modalities:
-        for suffix in ("svs", "mrsref"):
-            files += _named(person, "mrs", suffix, image, voi=VOI)
-    return [*files, *(_truth_file(person, *name) for name in _LAST)]
-
-
-def files_of_study(people: Sequence[Person]) -> list[Path]:
-    """What :func:`write_study` and :func:`write_truth` write."""
-    tables = sorted({_sessions_file(person) for person in people if person.session})
-    return [*STUDY_FILES, *tables, *([Path("sessions.json")] if tables else [])]
 
 
 def write_person(out: Path, person: Person, protocol: Protocol) -> None:
@@ -150,7 +103,7 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
         mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"], own=own["mrs"])
         happened["mrs"] = write_mrs(out, person, protocol, mrs)
         truth += _rows(person, "mrs", mrs.truth)
-    acquisition, markers = (_truth_file(person, *name) for name in _LAST)
+    acquisition, markers = (truth_file(person, *name) for name in LAST)
     write_json(happened, out / acquisition)
     write_markers(truth, out / markers)
 
@@ -169,7 +122,7 @@ def _write_image(
 ) -> Path:
     """Write an image and its sidecar; the image's path."""
     image, sidecar = (
-        out / path for path in _named(person, modality, suffix, (".nii.gz", ".json"), **entities)
+        out / path for path in named(person, modality, suffix, (".nii.gz", ".json"), **entities)
     )
     save_image(data, affine, image, tr_s=tr_s)
     write_json(_sidecar(person, metadata), sidecar)
@@ -181,7 +134,7 @@ def _write_bold(out: Path, person: Person, bold: BoldSeries) -> dict[str, object
         out, person, "func", "bold", _stored(bold.data), bold.affine, bold.metadata,
         tr_s=bold.tr_s, task=TASK,
     )  # fmt: skip
-    _write_motion(bold.motion, out / _truth_file(person, "motion", ".tsv", task=TASK))
+    _write_motion(bold.motion, out / truth_file(person, "motion", ".tsv", task=TASK))
     if bold.field_map is not None and bold.magnitude is not None:
         metadata = {"Units": "Hz", "IntendedFor": [_uri(image, out)]}
         _write_image(out, person, "fmap", "fieldmap", bold.field_map, bold.affine, metadata)
@@ -192,11 +145,11 @@ def _write_bold(out: Path, person: Person, bold: BoldSeries) -> dict[str, object
 
 def _write_dwi(out: Path, person: Person, dwi: DwiSeries) -> dict[str, object]:
     image = _write_image(out, person, "dwi", "dwi", _stored(dwi.data), dwi.affine, dwi.metadata)
-    bval, bvec = (out / path for path in _named(person, "dwi", "dwi", (".bval", ".bvec")))
+    bval, bvec = (out / path for path in named(person, "dwi", "dwi", (".bval", ".bvec")))
     write_text(" ".join(f"{b:g}" for b in dwi.bvals) + "\n", bval)
     lines = (" ".join(f"{component:.6f}" for component in row) for row in dwi.bvecs)
     write_text("\n".join(lines) + "\n", bvec)
-    _write_motion(dwi.motion, out / _truth_file(person, "motion", ".tsv"))
+    _write_motion(dwi.motion, out / truth_file(person, "motion", ".tsv"))
     if dwi.reversed_b0s is not None:
         turned = {"PhaseEncodingDirection": "j", "IntendedFor": [_uri(image, out)]}
         b0s = _stored(dwi.reversed_b0s)
@@ -213,9 +166,7 @@ def _write_dwi(out: Path, person: Person, dwi: DwiSeries) -> dict[str, object]:
 def write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> dict[str, object]:
     """Write a measurement with its water reference and sidecars; what happened to it."""
     names = {
-        suffix: [
-            out / path for path in _named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
-        ]
+        suffix: [out / path for path in named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)]
         for suffix in ("svs", "mrsref")
     }
     reference: dict[str, object] = {"ReferenceSignal": _uri(names["mrsref"][0], out)}
@@ -274,7 +225,7 @@ def write_study(out: Path, people: Sequence[Person], description: str) -> None:
             {"session_id": f"ses-{scan.session}", "age": scan.age, "site": scan.site}
             for scan in own
         ]
-        write_table(pd.DataFrame(rows), out / _sessions_file(own[0]))
+        write_table(pd.DataFrame(rows), out / sessions_file(own[0]))
         write_json(SESSIONS_COLUMNS, out / "sessions.json")
 
 
@@ -292,7 +243,7 @@ def write_truth(out: Path, people: Sequence[Person], *, factor: float = 1.0) -> 
     """
     import pandas as pd
 
-    tables = (out / _truth_file(person, *_LAST[-1]) for person in people)
+    tables = (out / truth_file(person, *LAST[-1]) for person in people)
     lines = [table.read_text(encoding="utf-8").splitlines(keepends=True) for table in tables]
     together = [lines[0][0], *(line for own in lines for line in own[1:])]
     write_text("".join(together), out / TRUTH / "markers.tsv")
@@ -366,30 +317,6 @@ def _streams(seed: int) -> dict[str, np.random.Generator]:
         name: np.random.default_rng(np.random.SeedSequence([seed, number]))
         for number, name in enumerate(_STREAMS)
     }
-
-
-def _entities(person: Person, **entities: str) -> dict[str, str]:
-    label = person.participant_id.removeprefix("sub-")
-    return {"sub": label, "ses": person.session, **entities}
-
-
-def _folder(person: Person) -> Path:
-    return Path(person.participant_id, *([f"ses-{person.session}"] if person.session else []))
-
-
-def _named(
-    person: Person, modality: str, suffix: str, extensions: Sequence[str], **entities: str
-) -> list[Path]:
-    folder = _folder(person) / modality
-    return [folder / bids_name(_entities(person, **entities), suffix, e) for e in extensions]
-
-
-def _truth_file(person: Person, suffix: str, extension: str, **entities: str) -> Path:
-    return TRUTH / _folder(person) / bids_name(_entities(person, **entities), suffix, extension)
-
-
-def _sessions_file(person: Person) -> Path:
-    return Path(person.participant_id, f"{person.participant_id}_sessions.tsv")
 
 
 def _uri(path: Path, out: Path) -> str:

@@ -11,14 +11,8 @@ from typing import Any
 from commissure import __version__
 from commissure.errors import ConfigError
 from commissure.phantom.cohort import Missingness, draw_cohort
-from commissure.phantom.dataset import (
-    TRUTH,
-    files_of,
-    files_of_study,
-    write_person,
-    write_study,
-    write_truth,
-)
+from commissure.phantom.dataset import write_person, write_study, write_truth
+from commissure.phantom.layout import TRUTH, files_of, files_of_study
 from commissure.phantom.oracle import factor_for_auc
 from commissure.phantom.person import WITHOUT_EFFECTS, Person, Protocol
 from commissure.phantom.requests import chosen_protocol

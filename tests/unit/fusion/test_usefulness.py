@@ -15,13 +15,12 @@ from commissure.fusion.evaluation import (
     corrected_t,
     net_benefit,
 )
+from commissure.fusion.learning import followed_curve, learning_curve
 from commissure.fusion.panel import ModelSpec
 from commissure.fusion.sample_size import cox_snell_r2, people_needed, predictors_carried
 from commissure.fusion.settings import FusionSettings
 from commissure.fusion.splits import Fold, dealt_folds
 from commissure.fusion.usefulness import (
-    followed_curve,
-    learning_curve,
     modality_shares,
     nogueira_index,
     permutation_importance,

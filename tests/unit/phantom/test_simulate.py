@@ -16,7 +16,8 @@ import pytest
 from commissure.errors import ConfigError
 from commissure.images.load import load_image
 from commissure.phantom import simulate as module
-from commissure.phantom.dataset import STUDY_FILES, TRUTH, unit_of
+from commissure.phantom.dataset import unit_of
+from commissure.phantom.layout import STUDY_FILES, TRUTH
 from commissure.phantom.requests import chosen_protocol
 from commissure.phantom.simulate import RECORD, simulate
 from commissure.rows import read_markers, read_table

@@ -1,0 +1,100 @@
+"""What belongs to an image: sidecars by inheritance, field maps, water references."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+#: Extensions of images.
+IMAGE = (".nii.gz", ".nii")
+
+
+class Beside:
+    """Which sidecars and companions apply to an image (BIDS inheritance principle)."""
+
+    def __init__(self, parsed: Mapping[str, tuple[dict[str, str], str, str]]) -> None:
+        self.parsed = parsed
+        self.by_folder: dict[str, list[str]] = {}
+        for path in parsed:
+            self.by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+
+    def applying(self, path: str, suffix: str, extension: str) -> list[str]:
+        """Files of that kind whose entities all hold for ``path``, the most general first."""
+        entities = self.parsed[path][0]
+        folders = [""]
+        for part in path.split("/")[:-1]:
+            folders.append(f"{folders[-1]}/{part}".lstrip("/"))
+        found = []
+        for folder in folders:
+            here = []
+            for candidate in self.by_folder.get(folder, ()):
+                its, its_suffix, its_extension = self.parsed[candidate]
+                if (its_suffix, its_extension) != (suffix, extension):
+                    continue
+                if all(entities.get(key) == value for key, value in its.items()):
+                    here.append((len(its), candidate))
+            found += [candidate for _, candidate in sorted(here)]
+        return found
+
+    def opposed(self, root: Path, path: str) -> tuple[str, str] | None:
+        """The ``epi`` field map that says it is for an image, and its own sidecar.
+
+        BIDS has two ways to say so: ``IntendedFor``, and ``B0FieldIdentifier`` of the one with
+        ``B0FieldSource`` of the other. Of several the first whose phase encoding is opposite.
+        """
+        folder = path.rsplit("/", 2)[0] + "/fmap"
+        candidates = [
+            (candidate, sidecars[-1])
+            for candidate in sorted(self.by_folder.get(folder, ()))
+            if self.parsed[candidate][1] == "epi"
+            and self.parsed[candidate][2] in IMAGE
+            and (sidecars := self.applying(candidate, "epi", ".json"))
+        ]
+        if not candidates:
+            return None
+        own = _fields(root, self.applying(path, "dwi", ".json"))
+        sources = set(_listed(own.get("B0FieldSource")))
+        subject = path.split("/")[0]
+        fitting = []
+        for candidate, sidecar in candidates:
+            its = _fields(root, [sidecar])
+            meant = {text.rpartition(":")[2] for text in _listed(its.get("IntendedFor"))}
+            meant |= {f"{subject}/{text}" for text in meant}
+            if path in meant or sources & set(_listed(its.get("B0FieldIdentifier"))):
+                here, there = (str(x.get("PhaseEncodingDirection")) for x in (own, its))
+                fitting.append((here.endswith("-") == there.endswith("-"), candidate, sidecar))
+        return min(fitting)[1:] if fitting else None
+
+    def water_reference(self, path: str) -> str | None:
+        """The ``mrsref`` image of the same visit and voxel that shares most entities."""
+        entities = self.parsed[path][0]
+        best: tuple[int, str] | None = None
+        for candidate in self.by_folder[path.rpartition("/")[0]]:
+            its, suffix, extension = self.parsed[candidate]
+            if suffix != "mrsref" or extension not in IMAGE:
+                continue
+            # Another voxel or another visit is another measurement; acq and run may differ.
+            if any(its.get(key, entities.get(key)) != entities.get(key) for key in ("ses", "voi")):
+                continue
+            shared = sum(entities.get(key) == value for key, value in its.items())
+            if best is None or (shared, candidate) > best:
+                best = (shared, candidate)
+        return best[1] if best else None
+
+
+def _fields(root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
+    """Merged sidecars; one that cannot be read is left to the room to complain about."""
+    merged: dict[str, Any] = {}
+    for sidecar in sidecars:
+        try:
+            content = json.loads((root / sidecar).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        merged.update(content if isinstance(content, dict) else {})
+    return merged
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item]
