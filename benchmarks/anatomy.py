@@ -24,19 +24,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from commissure.anat import preprocess
-from commissure.anat.brain import coil_brightness, located
+from commissure.anat.builtin import preprocess
+from commissure.anat.builtin.brain import coil_brightness, located
+from commissure.anat.builtin.tissues import TISSUES, Segmentation
 from commissure.anat.settings import AnatSettings
-from commissure.anat.tissues import TISSUES, Segmentation
 from commissure.anat.volumes import structure_volumes, template_coordinates, tissue_volumes
 from commissure.images.atlas import jhu189
 from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
 from commissure.images.template import template
-from commissure.phantom.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.cohort import draw_cohort
+from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
 from commissure.phantom.person import PRESETS
-from commissure.phantom.t1w import simulate_t1w
+from commissure.phantom.scanner.t1w import simulate_t1w
 
 SHOWN = ("GM", "TIV", "Hippocampus_L", "SFG_L", "LateralVentricle_L")
 

@@ -33,31 +33,31 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from commissure.anat.preprocess import preprocess as preprocess_anat
+from commissure.anat.builtin.preprocess import preprocess as preprocess_anat
 from commissure.anat.settings import AnatSettings
 from commissure.dwi import measure as measuring
+from commissure.dwi.builtin.preprocess import preprocess
 from commissure.dwi.gradients import Gradients
-from commissure.dwi.labels import WhiteMatter
 from commissure.dwi.measure import measure
-from commissure.dwi.partial import white_matter_signal
-from commissure.dwi.preprocess import preprocess
+from commissure.dwi.partial_volume import white_matter_signal
 from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tracts import block_means, finer_grid, label_shares, parts_for, tract_average
+from commissure.dwi.white_matter import WhiteMatter
 from commissure.flow.index import build_index, tree_of
-from commissure.images.anatomy import AnatFiles
+from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu189
 from commissure.images.grid import resample_to
 from commissure.names import Scan
-from commissure.phantom import dwi as simulator
-from commissure.phantom.acquisition import fine_head, voxel_means
-from commissure.phantom.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.cohort import draw_cohort
+from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.visits import draw_scans
 from commissure.phantom.dataset import random_streams, write_person
-from commissure.phantom.fibres import tract_numbers, tracts_at
+from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
+from commissure.phantom.head.fibres import tract_numbers, tracts_at
 from commissure.phantom.person import Person, Protocol
-from commissure.phantom.requests import chosen_protocol
-from commissure.phantom.visits import draw_scans
+from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.phantom.scanner import dwi as simulator
+from commissure.phantom.scanner.echo_planar import fine_head, voxel_means
 from commissure.rows import read_markers
 
 #: What goes wrong from each stage on: the movement, then fields of the protocol.
@@ -113,7 +113,7 @@ def simulated(folder: Path, person: Person, protocol: Protocol, stage: str) -> d
 
 
 def true_white_matter(head: Anatomy) -> Callable[..., WhiteMatter]:
-    """Stands in for :func:`commissure.dwi.labels.from_anatomy`."""
+    """Stands in for :func:`commissure.dwi.white_matter.from_anatomy`."""
 
     def at(shape: tuple[int, int, int], affine: np.ndarray, _: AnatFiles) -> WhiteMatter:
         parts = parts_for(affine)

@@ -21,17 +21,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from commissure.dwi.builtin.realign import realign
+from commissure.dwi.builtin.susceptibility import opposed_shift
+from commissure.dwi.builtin.to_t1w import b0_brain_mask
 from commissure.dwi.gradients import Gradients
-from commissure.dwi.realign import realign
-from commissure.dwi.space import b0_brain_mask
-from commissure.dwi.susceptibility import opposed_shift
 from commissure.images.rigid import rigid_matrix
-from commissure.phantom.acquisition import fine_head, voxel_means
-from commissure.phantom.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.cohort import draw_cohort
-from commissure.phantom.distortion import DWI_READOUT_S, off_resonance
-from commissure.phantom.dwi import DwiSeries, simulate_dwi
+from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
 from commissure.phantom.person import PRESETS, Protocol
+from commissure.phantom.scanner.distortion import DWI_READOUT_S, off_resonance
+from commissure.phantom.scanner.dwi import DwiSeries, simulate_dwi
+from commissure.phantom.scanner.echo_planar import fine_head, voxel_means
 
 #: Rim of the head about its centre, mm; homogeneous columns.
 RIM = np.array([[x, y, z, 0] for x in (-60, 60) for y in (-80, 80) for z in (-50, 50)], float).T

@@ -25,15 +25,16 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from commissure.errors import CommissureError
-from commissure.fusion import audit
-from commissure.fusion.blocks import Block, Column, Design, refuse_post_outcome
-from commissure.fusion.falsification import overlap_check, own_procedure
-from commissure.fusion.nested import column_auc
-from commissure.fusion.panel import ModelSpec
+from commissure.files import write_json, write_table
+from commissure.fusion.falsification.checks import leakage_audit as audit
+from commissure.fusion.falsification.checks import overlap_check, own_procedure
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
-from commissure.fusion.splits import Fold, dealt_folds, folds, split_table
-from commissure.rows import Marker, write_json, write_markers, write_table
+from commissure.models.nested import column_auc
+from commissure.models.registry import ModelSpec
+from commissure.rows import Marker, write_markers
+from commissure.study.design import Block, Column, Design, refuse_post_outcome
+from commissure.study.splits import Fold, dealt_folds, folds, split_table
 
 PEOPLE, CONTROLS, SIZES = 100, 20, (30, 12)
 MARKERS = sum(SIZES)

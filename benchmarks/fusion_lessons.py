@@ -21,9 +21,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from scipy.stats import norm
 
-from commissure.fusion.evaluation import area, compared_pairs
-from commissure.fusion.nested import Division, nested_auc, prepared
-from commissure.fusion.splits import dealt_folds
+from commissure.evaluation.auc import area, compared_pairs
+from commissure.models.nested import Division, nested_auc, prepared
+from commissure.study.splits import dealt_folds
 
 FOLDS = 5
 #: Ridge penalty in multiples of the number of columns.

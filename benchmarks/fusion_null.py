@@ -28,14 +28,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from commissure.fusion.blocks import Block, Column, Design
-from commissure.fusion.evaluation import Area
-from commissure.fusion.further import gap_to
-from commissure.fusion.panel import ModelSpec
-from commissure.fusion.permutation import null_areas
-from commissure.fusion.scores import model_areas, out_of_fold
+from commissure.evaluation.auc import Area
+from commissure.evaluation.comparisons import gap_to
+from commissure.evaluation.held_out import model_areas, out_of_fold
+from commissure.evaluation.permutation import null_areas
 from commissure.fusion.settings import FusionSettings
-from commissure.fusion.splits import folds, split_table
+from commissure.models.registry import ModelSpec
+from commissure.study.design import Block, Column, Design
+from commissure.study.splits import folds, split_table
 
 PEOPLE, CONTROLS, SIZES = 100, 20, {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
 #: Seed of the one population of the planted cohorts.

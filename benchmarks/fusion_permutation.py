@@ -32,8 +32,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from commissure.fusion.nested import Division, nested_auc
-from commissure.fusion.permutation import permuted_labels
+from commissure.evaluation.permutation import permuted_labels
+from commissure.models.nested import Division, nested_auc
 
 #: Ridge penalties in multiples of the number of columns: a scaled person has that square norm.
 RELATIVE = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)

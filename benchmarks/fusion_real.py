@@ -26,9 +26,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pandas as pd
 import yaml
 
+from commissure.files import write_json, write_table
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
-from commissure.rows import Marker, write_json, write_markers, write_table
+from commissure.rows import Marker, write_markers
 
 HERE = Path(__file__).resolve().parent
 AREAS = ("auc_within_site", "auc_leave_site_out", "auc_pooled")

@@ -16,16 +16,21 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from commissure.mrs.average import averaged_spectrum
-from commissure.mrs.bases import check_basis, read_basis, stored_basis_on
-from commissure.mrs.basis import simulated_basis
-from commissure.mrs.clean import water_signal
-from commissure.mrs.fit import Fit, fit_spectrum
-from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
-from commissure.mrs.sequences import Sequence
-from commissure.mrs.spin_systems import SPIN_SYSTEMS, SUMS
-from commissure.mrs.svs import Svs, read_svs
-from commissure.mrs.tissue import voxel_share
+from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
+from commissure.mrs.basis.sequences import Sequence
+from commissure.mrs.basis.simulated import simulated_basis
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS, SUMS
+from commissure.mrs.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.fit.spectrum import Fit, fit_spectrum
+from commissure.mrs.quantification.relaxation import (
+    RELAXATION_SETS,
+    Fractions,
+    Timing,
+    concentration_factor,
+)
+from commissure.mrs.quantification.tissue import voxel_share
+from commissure.mrs.signal.average import averaged_spectrum
+from commissure.mrs.signal.correction import water_signal
 
 #: Name in the table of published values by our name.
 HEALTHY = {

@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.average import averaged_spectrum
-from commissure.mrs.basis import simulated_basis
-from commissure.mrs.clean import referenced, water_removed
-from commissure.mrs.fit import Fit, fit_spectrum
-from commissure.mrs.sequences import Sequence
-from commissure.mrs.spin_systems import SPIN_SYSTEMS, SUMS
-from commissure.mrs.svs import Svs
-from commissure.phantom.spins import Press, metabolite_fid
-from commissure.phantom.voxel_signals import (
+from commissure.mrs.acquisition.nifti_mrs import Svs
+from commissure.mrs.basis.sequences import Sequence
+from commissure.mrs.basis.simulated import simulated_basis
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS, SUMS
+from commissure.mrs.fit.spectrum import Fit, fit_spectrum
+from commissure.mrs.signal.average import averaged_spectrum
+from commissure.mrs.signal.correction import referenced, water_removed
+from commissure.phantom.scanner.mrs_signal import (
     DEFAULT_MMOL_PER_KG,
     LINE_T2_S,
     OTHER_LINE_T2_S,
@@ -33,7 +32,8 @@ from commissure.phantom.voxel_signals import (
     turning,
     voigt_decay,
 )
-from commissure.phantom.voxel_signals import SUMS as PARTS
+from commissure.phantom.scanner.mrs_signal import SUMS as PARTS
+from commissure.phantom.scanner.spins import Press, metabolite_fid
 
 #: People below this number helped to choose the model's constants: they judge nothing.
 FIRST = 100

@@ -20,9 +20,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER
 ONE = """
 import cProfile, pstats, resource, sys, tempfile, time
 from pathlib import Path
-from commissure.phantom.cohort import draw_cohort
+from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.dataset import write_person
-from commissure.phantom.requests import chosen_protocol
+from commissure.phantom.protocol_limits import chosen_protocol
 
 preset, people = sys.argv[1], int(sys.argv[2])
 protocol = chosen_protocol(preset, {})

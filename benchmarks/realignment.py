@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
-from commissure.func.realign import realign
+from commissure.func.builtin.realign import realign
 from commissure.images.registration import to_ants
 from commissure.images.rigid import rigid_matrix, rigid_pose
 from commissure.images.template import template

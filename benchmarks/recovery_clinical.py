@@ -31,15 +31,16 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import t as student
 
-from commissure.images.networks import NETWORKS
+from commissure.files import read_table
+from commissure.images.connectivity_sets import NETWORKS
 from commissure.markers.recovery import icc_a1, truth_pairs
-from commissure.phantom.cohort import draw_cohort
+from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.visits import draw_scans
 from commissure.phantom.dataset import write_mrs, write_person, write_study, write_truth
 from commissure.phantom.layout import files_of
 from commissure.phantom.person import WITHOUT_EFFECTS, Person, Protocol
-from commissure.phantom.requests import chosen_protocol
-from commissure.phantom.visits import draw_scans
-from commissure.rows import read_markers, read_table
+from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.rows import read_markers
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("first", "again", "still", "spectra")
@@ -82,8 +83,8 @@ def simulate(folder: Path, people: Sequence[Person], protocol: Protocol) -> None
 
 def simulate_spectra(folder: Path, number: int, protocol: Protocol) -> None:
     """One person's spectrum with many draws of thermal noise, each as a person of his own."""
-    from commissure.phantom.anatomy import draw_anatomy
-    from commissure.phantom.mrs import simulate_mrs
+    from commissure.phantom.head.anatomy import draw_anatomy
+    from commissure.phantom.scanner.mrs import simulate_mrs
 
     one = replace(everybody(5, "null")[0], modalities=frozenset({"mrs"}))
     people = [replace(one, participant_id=f"sub-{n + 1:03d}") for n in range(number)]
@@ -193,10 +194,10 @@ def sampling_ceiling(people: Sequence[Person], protocol: Protocol) -> dict[str, 
     The very signals that these people's runs were made of, band-passed, seen without scanner, head
     or noise: what a run of this length cannot tell, no denoising brings back.
     """
-    from commissure.func.clean import band_passed, detrended
+    from commissure.func.denoising import band_passed, detrended
     from commissure.func.settings import FuncSettings
     from commissure.phantom.dataset import random_streams
-    from commissure.phantom.network_signals import (
+    from commissure.phantom.scanner.bold_signal import (
         connectivity_truth,
         haemodynamic_signals,
         latent_correlation,

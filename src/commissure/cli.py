@@ -244,7 +244,7 @@ def index(
 
     from commissure.errors import DatasetError
     from commissure.flow.index import build_index, tree_of
-    from commissure.rows import MODALITIES
+    from commissure.modalities import MODALITIES
 
     with _readable():
         if not bids.is_dir():
@@ -278,7 +278,7 @@ def apply(
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
     """Score new people by a frozen model, and show what differs in the new place."""
-    from commissure.fusion.apply import apply_model
+    from commissure.transport.apply import apply_model
 
     with _readable():
         apply_model(

@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 
 from commissure.anat.settings import AnatSettings
+from commissure.files import read_table
 from commissure.flow.collect import study_tables
 from commissure.flow.index import build_index, tree_of, write_entries
-from commissure.rows import COLUMNS, read_table
+from commissure.rows import COLUMNS
 
 SECTIONS = ("input", "output", "params")
 

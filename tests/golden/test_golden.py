@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from commissure.fusion.evaluation import area, compared_pairs
-from commissure.fusion.labels import panss_reduction
+from commissure.evaluation.auc import area, compared_pairs
 from commissure.images.rigid import framewise_displacement
 from commissure.markers.recovery import icc_a1
-from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
-from commissure.mrs.sequences import Sequence, lines_of
-from commissure.mrs.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.basis.sequences import Sequence, lines_of
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.quantification.relaxation import (
+    RELAXATION_SETS,
+    Fractions,
+    Timing,
+    concentration_factor,
+)
+from commissure.study.labels.trrip import panss_reduction
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 

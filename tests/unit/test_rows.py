@@ -7,18 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from commissure.checks import Check, write_quality
 from commissure.errors import ConfigError, DatasetError
-from commissure.rows import (
-    COLUMNS,
-    Check,
-    Marker,
-    atomic,
-    read_markers,
-    read_table,
-    write_json,
-    write_markers,
-    write_quality,
-)
+from commissure.files import atomic, read_table, write_json
+from commissure.rows import COLUMNS, Marker, read_markers, write_markers
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):

@@ -11,7 +11,7 @@ for name in (
 ):
     os.environ[name] = "1"
 
-from commissure.flow.start import Study, readable
+from commissure.flow.plan import Study, readable
 
 ROOT = Path(workflow.basedir)
 

@@ -16,8 +16,9 @@ from commissure.anat.volumes import (
     template_coordinates,
     tissue_volumes,
 )
+from commissure.checks import write_quality
 from commissure.errors import QualityError
-from commissure.images.anatomy import AnatFiles
+from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu189
 from commissure.images.figures import save_figure
 from commissure.images.grid import bounding_box
@@ -25,7 +26,7 @@ from commissure.images.load import load_image, same_grid
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
-from commissure.rows import Marker, write_markers, write_quality
+from commissure.rows import Marker, write_markers
 
 #: Structures that are outlined in the figure, both sides together.
 SHOWN = ("Hippocampus", "SFG", "LateralVentricle")

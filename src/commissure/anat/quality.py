@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.anat.volumes import looked_up, template_volumes
+from commissure.checks import Check
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
-from commissure.rows import Check
 
 #: A hippocampus over that of the template, both as shares of the intracranial volume: what an
 #: atlas calls hippocampus differs, and its sides do; 2.5 to 5.5 mL around 3.8 mL is this range.

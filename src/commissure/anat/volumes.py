@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from commissure.anat.tissues import TISSUES
+from commissure.anat.builtin.tissues import TISSUES
 from commissure.images.atlas import Atlas, jhu189
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform

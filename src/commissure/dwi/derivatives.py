@@ -11,9 +11,9 @@ import numpy as np
 
 from commissure.dwi.gradients import Gradients, read_gradients
 from commissure.errors import DatasetError
+from commissure.files import read_table
 from commissure.images.load import load_image, same_grid
 from commissure.names import Scan
-from commissure.rows import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from commissure.errors import DatasetError, QualityError
+from commissure.files import write_text
 from commissure.images.load import zooms_mm
-from commissure.rows import write_text
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
+from commissure.checks import Check, write_quality
 from commissure.dwi.derivatives import Preprocessed, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.gradients import distinct_directions, quadratic
-from commissure.dwi.labels import WhiteMatter, from_anatomy, from_template_white_matter
-from commissure.dwi.partial import white_matter_signal
+from commissure.dwi.partial_volume import white_matter_signal
 from commissure.dwi.quality import axes_check, fibre_coherence, neighbouring_correlation
 from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import TensorMaps, fit_tensor
 from commissure.dwi.tracts import Average, tract_average
-from commissure.images.anatomy import AnatFiles
+from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
+from commissure.images.anat_files import AnatFiles
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.template import TEMPLATE
 from commissure.names import Scan
-from commissure.rows import Check, Marker, write_markers, write_quality
+from commissure.rows import Marker, write_markers
 
 
 def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: DwiSettings) -> None:

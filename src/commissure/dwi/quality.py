@@ -6,9 +6,9 @@ from itertools import permutations, product
 
 import numpy as np
 
+from commissure.checks import Check
 from commissure.dwi.gradients import Gradients
 from commissure.images.load import zooms_mm
-from commissure.rows import Check
 
 
 def neighbouring_correlation(

@@ -19,10 +19,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from commissure.errors import CommissureError
+from commissure.files import write_json, write_text
 from commissure.flow.index import Entry, read_entries
 from commissure.flow.job import Job
-from commissure.images.anatomy import AnatFiles
-from commissure.rows import write_json, write_text
+from commissure.images.anat_files import AnatFiles
 
 #: Columns of a batch's status table.
 STATUS = (

@@ -66,7 +66,7 @@ def optional(item: object) -> Path | None:
 
 
 def study_tables(job: Job) -> dict[str, Any]:
-    """The tables of the study, as :func:`commissure.fusion.study.read_study` takes them.
+    """The tables of the study, as :func:`commissure.study.tables.read_study` takes them.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from commissure.errors import DatasetError
-from commissure.flow.companions import IMAGE, Beside
+from commissure.files import write_text
+from commissure.flow.associations import IMAGE, Beside
 from commissure.names import Scan, parse_name
-from commissure.rows import write_text
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
 COLUMNS = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from commissure.func.parcels import Parcels
-from commissure.images.networks import (
+from commissure.images.connectivity_sets import (
     NETWORK_PAIRS,
     NETWORKS,
     STRIATUM,

@@ -9,12 +9,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from commissure.func.clean import detrended
+from commissure.func.denoising import detrended
 from commissure.func.parcels import Parcels
+from commissure.images.connectivity_sets import NETWORKS
 from commissure.images.figures import Plane, draw_slices, new_figure, save_figure
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
-from commissure.images.networks import NETWORKS
 from commissure.images.template import TemplateMap, template
 
 if TYPE_CHECKING:

@@ -10,19 +10,21 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from commissure.checks import Check, write_quality
 from commissure.errors import DatasetError, QualityError
-from commissure.func.acquisition import repetition_time_s
-from commissure.func.clean import Freedom, cleaned, good_volumes, movement_penalties, regressors
+from commissure.files import read_table
+from commissure.func.builtin.acquisition import repetition_time_s
 from commissure.func.connectivity import connectivity_values, fisher_z
+from commissure.func.denoising import Freedom, cleaned, good_volumes, movement_penalties, regressors
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
 from commissure.func.quality import run_checks, temporal_snr
 from commissure.func.settings import FuncSettings
-from commissure.images.anatomy import AnatFiles
+from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image, same_grid
 from commissure.images.template import TEMPLATE
 from commissure.names import Scan
-from commissure.rows import Check, Marker, read_table, write_markers, write_quality
+from commissure.rows import Marker, write_markers
 
 #: Template spaces in which series are looked for, the first found is taken.
 SPACES = (TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.images.atlas import jhu189, schaefer
-from commissure.images.networks import SUBCORTEX
+from commissure.images.connectivity_sets import SUBCORTEX
 
 
 @dataclass(frozen=True)

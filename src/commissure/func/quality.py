@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from commissure.checks import Check
 from commissure.func.settings import FuncSettings
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
-from commissure.rows import Check
 
 
 def temporal_snr(series: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commissure.fusion.evaluation import Area
-from commissure.fusion.panel import ModelSpec
-from commissure.fusion.permutation import REDUCTION, Null
-from commissure.fusion.sample_size import people_needed
+from commissure.evaluation.auc import Area
+from commissure.evaluation.permutation import REDUCTION, Null
+from commissure.evaluation.sample_size import people_needed
+from commissure.models.registry import ModelSpec
 
 #: A half width of the interval above which no claim is made.
 WIDE = 0.10

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commissure.fusion import splits as split
-from commissure.fusion.blocks import CONFOUNDS
+from commissure.files import read_table, write_json, write_table
 from commissure.fusion.settings import FusionSettings
-from commissure.fusion.study import Study, read_study
-from commissure.rows import read_table, write_json, write_table
+from commissure.study import splits as split
+from commissure.study.design import CONFOUNDS
+from commissure.study.tables import Study, read_study
 
 if TYPE_CHECKING:
-    from commissure.fusion.permutation import Null
+    from commissure.evaluation.permutation import Null
 
 PREDICTIONS = (
     "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
@@ -81,8 +81,8 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     """
     import pandas as pd
 
-    from commissure.fusion.panel import model_specs
-    from commissure.fusion.permutation import null_areas
+    from commissure.evaluation.permutation import null_areas
+    from commissure.models.registry import model_specs
 
     study = read_study(settings=settings, **tables)
     rows: list[tuple[str, str, int, int, float, float]] = []
@@ -107,7 +107,7 @@ def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
     """The permutation test from its parts."""
     import pandas as pd
 
-    from commissure.fusion.permutation import Null
+    from commissure.evaluation.permutation import Null
 
     # Numbers are read as text and made by NumPy: pandas' own reader may miss their last bit.
     text = ("model", "scheme", "auc", "delong_variance")
@@ -138,13 +138,13 @@ def _fit(
 ) -> None:
     import pandas as pd
 
-    from commissure.fusion import falsification as falsify
-    from commissure.fusion import further
+    from commissure.evaluation import comparisons as further
+    from commissure.evaluation.held_out import model_areas, model_record, out_of_fold, rounds_of
+    from commissure.evaluation.permutation import FEWEST, null_areas
     from commissure.fusion.cautions import reading_cautions
-    from commissure.fusion.frozen import freeze
-    from commissure.fusion.panel import model_specs, primary_name
-    from commissure.fusion.permutation import FEWEST, null_areas
-    from commissure.fusion.scores import model_areas, model_record, out_of_fold, rounds_of
+    from commissure.fusion.falsification import checks as falsify
+    from commissure.models.registry import model_specs, primary_name
+    from commissure.transport.stored_model import freeze
 
     design, y, question = study.design, study.y, study.question
     cautions = list(study.cautions)
@@ -280,7 +280,7 @@ def _write_nothing(
 ) -> None:
     import pandas as pd
 
-    from commissure.fusion.frozen import freeze_nothing
+    from commissure.transport.stored_model import freeze_nothing
 
     for name, columns in (
         ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),

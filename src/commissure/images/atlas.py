@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from commissure.files import read_table
 from commissure.images.grid import resample_to
 from commissure.images.resources import resource
-from commissure.rows import read_table
 
 
 @dataclass(frozen=True)

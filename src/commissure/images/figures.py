@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from commissure.rows import atomic
+from commissure.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

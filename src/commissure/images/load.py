@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.rows import atomic
+from commissure.files import atomic
 
 
 def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Nifti1Image:

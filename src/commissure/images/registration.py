@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import nibabel as nib
 import numpy as np
 
+from commissure.files import atomic
 from commissure.images.transforms import read_affine, write_affine
-from commissure.rows import atomic
 
 if TYPE_CHECKING:
     import ants

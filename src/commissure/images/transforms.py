@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from commissure.rows import atomic
+from commissure.files import atomic
 
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

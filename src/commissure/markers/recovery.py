@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from commissure.markers.effects import hedges_g
-from commissure.rows import read_table
+from commissure.files import read_table
+from commissure.markers.effect_sizes import hedges_g
 
 PAIRS = ["participant_id", "session", "modality", "region", "marker", "unit", "true", "recovered"]
 

@@ -7,7 +7,8 @@ from importlib import import_module
 
 from commissure.errors import ConfigError
 from commissure.markers.settings import TableSettings
-from commissure.rows import MODALITIES, Definition
+from commissure.modalities import MODALITIES
+from commissure.rows import Definition
 
 
 def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from commissure.errors import ConfigError, DatasetError
+from commissure.files import read_table
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.names import participant_label
-from commissure.rows import COLUMNS, Definition, read_markers, read_table
+from commissure.rows import COLUMNS, Definition, read_markers
 
 KEYS = ["participant_id", "session", "modality", "region", "marker"]
 

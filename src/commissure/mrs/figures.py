@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from commissure.mrs.basis import ppm_axis
-from commissure.mrs.outputs import Curves
-from commissure.rows import atomic
+from commissure.files import atomic
+from commissure.mrs.basis.simulated import ppm_axis
+from commissure.mrs.derivatives import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

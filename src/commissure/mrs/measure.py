@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from commissure import __version__
+from commissure.checks import write_quality
 from commissure.errors import DatasetError
-from commissure.images.anatomy import AnatFiles
+from commissure.files import write_json
+from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image
-from commissure.mrs.clean import water_signal
+from commissure.mrs.acquisition.nifti_mrs import GYROMAGNETIC_MHZ_PER_T, Svs, read_svs
+from commissure.mrs.derivatives import read_curves, read_record
 from commissure.mrs.figures import fit_figure, voxel_figure, write_figure
-from commissure.mrs.outputs import read_curves, read_record
+from commissure.mrs.mrsinmrs import mrs_in_mrs
 from commissure.mrs.quality import (
     ON_CONCENTRATIONS,
     Spectral,
@@ -24,20 +27,25 @@ from commissure.mrs.quality import (
     spectral_checks,
     voxel_checks,
 )
-from commissure.mrs.quantify import MARKERS, concentrations, ratios, read_fit
-from commissure.mrs.relaxation import (
+from commissure.mrs.quantification.concentrations import MARKERS, concentrations, ratios, read_fit
+from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
     Fractions,
     Timing,
     concentration_factor,
     molar_factor,
 )
-from commissure.mrs.reporting import mrs_in_mrs
+from commissure.mrs.quantification.tissue import (
+    Place,
+    brain_maps,
+    tissue_fractions,
+    voxel_place,
+    voxel_share,
+)
 from commissure.mrs.settings import MrsSettings
-from commissure.mrs.svs import GYROMAGNETIC_MHZ_PER_T, Svs, read_svs
-from commissure.mrs.tissue import Place, brain_maps, tissue_fractions, voxel_place, voxel_share
+from commissure.mrs.signal.correction import water_signal
 from commissure.names import Scan
-from commissure.rows import Marker, write_json, write_markers, write_quality
+from commissure.rows import Marker, write_markers
 
 
 def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSettings) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.basis import ppm_axis
-from commissure.mrs.outputs import Curves
-from commissure.mrs.relaxation import Fractions
+from commissure.checks import Check
+from commissure.mrs.acquisition.nifti_mrs import Svs
+from commissure.mrs.basis.simulated import ppm_axis
+from commissure.mrs.derivatives import Curves
+from commissure.mrs.quantification.relaxation import Fractions
+from commissure.mrs.quantification.tissue import VOI_STRUCTURES, Place
 from commissure.mrs.settings import MrsSettings
-from commissure.mrs.svs import Svs
-from commissure.mrs.tissue import VOI_STRUCTURES, Place
-from commissure.rows import Check
 
 #: Least share of the voxel in the structures that its name promises.
 MIN_VOI_SHARE = 0.10

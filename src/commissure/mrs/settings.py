@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from commissure.mrs.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
 
 RelaxationSet = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
 

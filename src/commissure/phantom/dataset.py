@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from commissure import __version__
+from commissure.files import atomic, write_json, write_table, write_text
 from commissure.images.load import save_image
-from commissure.phantom.effects import effects_table
+from commissure.phantom.cohort.oracle import scores
+from commissure.phantom.cohort.planted_effects import effects_table
+from commissure.phantom.cohort.tables import (
+    PARTICIPANTS_COLUMNS,
+    first_scans,
+    groups_table,
+    participants_table,
+)
+from commissure.phantom.cohort.treatments import TREATMENTS_COLUMNS, treatments_table
 from commissure.phantom.layout import (
     LAST,
     REVERSED,
@@ -22,21 +31,13 @@ from commissure.phantom.layout import (
     sessions_file,
     truth_file,
 )
-from commissure.phantom.oracle import scores
 from commissure.phantom.person import Person, Protocol
-from commissure.phantom.tables import (
-    PARTICIPANTS_COLUMNS,
-    first_scans,
-    groups_table,
-    participants_table,
-)
-from commissure.phantom.treatments import TREATMENTS_COLUMNS, treatments_table
-from commissure.rows import Marker, atomic, write_json, write_markers, write_table, write_text
+from commissure.rows import Marker, write_markers
 
 if TYPE_CHECKING:
-    from commissure.phantom.bold import BoldSeries
-    from commissure.phantom.dwi import DwiSeries
-    from commissure.phantom.mrs import MrsData
+    from commissure.phantom.scanner.bold import BoldSeries
+    from commissure.phantom.scanner.dwi import DwiSeries
+    from commissure.phantom.scanner.mrs import MrsData
 
 #: Description of every column of ``sub-*_sessions.tsv``.
 SESSIONS_COLUMNS: Mapping[str, Mapping[str, object]] = {
@@ -73,32 +74,32 @@ def write_person(out: Path, person: Person, protocol: Protocol) -> None:
     protocol
         How he is measured.
     """
-    from commissure.phantom.anatomy import draw_anatomy
+    from commissure.phantom.head.anatomy import draw_anatomy
 
     streams, own = random_streams(person)
     anatomy = draw_anatomy(person, protocol, own["anatomy"], lie=streams["anatomy"])
     truth: list[Marker] = []
     happened: dict[str, object] = {}
     if "anat" in person.modalities:
-        from commissure.phantom.t1w import simulate_t1w
+        from commissure.phantom.scanner.t1w import simulate_t1w
 
         t1w = simulate_t1w(anatomy, person, protocol, streams["t1w"])
         _write_image(out, person, "anat", "T1w", t1w.data, t1w.affine, t1w.metadata)
         truth += _rows(person, "anat", anatomy.truth)
     if "func" in person.modalities:
-        from commissure.phantom.bold import simulate_bold
+        from commissure.phantom.scanner.bold import simulate_bold
 
         bold = simulate_bold(anatomy, person, protocol, streams["bold"], own=own["bold"])
         happened["func"] = _write_bold(out, person, bold)
         truth += _rows(person, "func", bold.truth)
     if "dwi" in person.modalities:
-        from commissure.phantom.dwi import simulate_dwi
+        from commissure.phantom.scanner.dwi import simulate_dwi
 
         dwi = simulate_dwi(anatomy, person, protocol, streams["dwi"])
         happened["dwi"] = _write_dwi(out, person, dwi)
         truth += _rows(person, "dwi", dwi.truth)
     if "mrs" in person.modalities:
-        from commissure.phantom.mrs import simulate_mrs
+        from commissure.phantom.scanner.mrs import simulate_mrs
 
         mrs = simulate_mrs(anatomy, person, protocol, streams["mrs"], own=own["mrs"])
         happened["mrs"] = write_mrs(out, person, protocol, mrs)

@@ -10,14 +10,14 @@ from typing import Any
 
 from commissure import __version__
 from commissure.errors import ConfigError
-from commissure.phantom.cohort import Missingness, draw_cohort
+from commissure.files import write_json
+from commissure.phantom.cohort.draw import Missingness, draw_cohort
+from commissure.phantom.cohort.oracle import factor_for_auc
+from commissure.phantom.cohort.visits import draw_scans
 from commissure.phantom.dataset import write_person, write_study, write_truth
 from commissure.phantom.layout import TRUTH, files_of, files_of_study
-from commissure.phantom.oracle import factor_for_auc
 from commissure.phantom.person import WITHOUT_EFFECTS, Person, Protocol
-from commissure.phantom.requests import chosen_protocol
-from commissure.phantom.visits import draw_scans
-from commissure.rows import write_json
+from commissure.phantom.protocol_limits import chosen_protocol
 
 #: The request, written before anything else: a folder with it belongs to the simulator.
 RECORD = TRUTH / "parameters.json"

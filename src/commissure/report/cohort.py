@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from commissure.report import words
+from commissure.report import text as words
 
 if TYPE_CHECKING:
     import pandas as pd

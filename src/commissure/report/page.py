@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commissure.report import words
-from commissure.report.checklist import checklist, tally
+from commissure.files import write_text
+from commissure.report import text as words
 from commissure.report.cohort import Cohort, characteristics, cohort
-from commissure.report.differences import differences
-from commissure.report.drawing import POINTS
-from commissure.report.losses import losses, totals
-from commissure.report.models import area_words, falsification, fitted, main_model, models
-from commissure.report.persons import persons
-from commissure.report.quality import quality
-from commissure.report.read import Results, modality_order, read_results
-from commissure.report.recovery import recovery
+from commissure.report.plots.svg import POINTS
+from commissure.report.results import Results, modality_order, read_results
+from commissure.report.sections.individuals import persons
+from commissure.report.sections.markers import differences
+from commissure.report.sections.models import area_words, falsification, fitted, main_model, models
+from commissure.report.sections.people import losses, totals
+from commissure.report.sections.quality import quality
+from commissure.report.sections.recovery import recovery
+from commissure.report.sections.reporting import checklist, tally
+from commissure.report.sections.spectroscopy import spectroscopy
+from commissure.report.sections.summary import summary
 from commissure.report.settings import ReportSettings
-from commissure.report.spectroscopy import spectroscopy
-from commissure.report.summary import summary
-from commissure.rows import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

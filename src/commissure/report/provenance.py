@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from commissure import __version__
-from commissure.rows import atomic, write_json, write_text
+from commissure.files import atomic, write_json, write_text
 
 # The files that a reader of the crate is pointed to, with what each is.
 _PARTS = {

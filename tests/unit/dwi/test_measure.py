@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from commissure.dwi.builtin.preprocess import preprocess
 from commissure.dwi.measure import measure
-from commissure.dwi.preprocess import preprocess
 from commissure.dwi.settings import DwiSettings
 from commissure.names import Scan
-from commissure.phantom.cohort import draw_cohort
+from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.dataset import write_person
 from commissure.phantom.person import PRESETS
 from commissure.rows import read_markers

@@ -11,11 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 from commissure.errors import DatasetError
+from commissure.files import write_text
 from commissure.flow.batch import run_batch
 from commissure.flow.collect import outcomes
 from commissure.flow.index import manifest, refresh_index
 from commissure.flow.job import Job, running
-from commissure.rows import write_text
 
 
 class Options(BaseModel):

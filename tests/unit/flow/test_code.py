@@ -13,10 +13,10 @@ def test_a_script_reaches_its_room_and_what_that_imports(repository):
     found = code.reached(repository / "workflow/scripts/anat/preprocess.py")
     relative = {str(path.relative_to(code.SOURCE)) for path in found}
     assert {
-        "anat/preprocess.py",
+        "anat/builtin/preprocess.py",
         "anat/settings.py",
         "images/load.py",
-        "rows.py",
+        "files.py",
         "errors.py",
     } <= relative
     assert not any(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from commissure.errors import ConfigError
-from commissure.flow.document import documents
+from commissure.flow.generate_docs import documents
 from commissure.flow.settings import Settings, options, read_settings
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from commissure.func.connectivity import connectivity_values, fisher_z, mean_between
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
-from commissure.images.networks import NETWORKS, network_parcels
+from commissure.images.connectivity_sets import NETWORKS, network_parcels
 from commissure.images.template import template
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from commissure.func.builtin.normalisation import brain_mask, otsu_threshold
 from commissure.func.quality import dice, template_mask_on, temporal_snr
 from commissure.func.settings import FuncSettings
-from commissure.func.space import brain_mask, otsu_threshold
 from commissure.images.template import template
 
 

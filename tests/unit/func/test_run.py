@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from commissure.errors import DatasetError
+from commissure.func.builtin.preprocess import preprocess
 from commissure.func.measure import measure
 from commissure.func.parcels import parcels_on_grid
-from commissure.func.preprocess import preprocess
 from commissure.func.settings import FuncSettings
-from commissure.images.networks import NETWORKS, network_parcels
+from commissure.images.connectivity_sets import NETWORKS, network_parcels
 from commissure.images.rigid import rigid_matrix
 from commissure.images.template import TEMPLATE, template
 from commissure.rows import read_markers

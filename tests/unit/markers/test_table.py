@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from commissure.checks import write_quality
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.markers.table import (
@@ -16,7 +17,7 @@ from commissure.markers.table import (
     lab_table,
     marker_table,
 )
-from commissure.rows import COLUMNS, Definition, Marker, write_markers, write_quality
+from commissure.rows import COLUMNS, Definition, Marker, write_markers
 
 
 def rows(*markers):

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commissure.mrs.basis import Basis, simulated_basis
-from commissure.mrs.sequences import Sequence
-from commissure.mrs.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.basis.sequences import Sequence
+from commissure.mrs.basis.simulated import Basis, simulated_basis
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
 from commissure.names import Scan
 
 POINTS, DWELL_S, FREQUENCY_MHZ, TE_S, TR_S = 2048, 1 / 2000, 123.25, 0.03, 2.0

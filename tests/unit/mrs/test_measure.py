@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 
 from commissure.errors import QualityError
-from commissure.images.anatomy import AnatFiles
+from commissure.images.anat_files import AnatFiles
 from commissure.images.load import save_image
 from commissure.mrs import measure as room
+from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.definitions import DEFINITIONS, PRODUCTS
 from commissure.mrs.measure import measure
-from commissure.mrs.preprocess import preprocess
-from commissure.mrs.quantify import MARKERS, Estimate, ratios
-from commissure.mrs.relaxation import RELAXATION_SETS, Fractions, Timing, concentration_factor
+from commissure.mrs.quantification.concentrations import MARKERS, Estimate, ratios
+from commissure.mrs.quantification.relaxation import (
+    RELAXATION_SETS,
+    Fractions,
+    Timing,
+    concentration_factor,
+)
+from commissure.mrs.quantification.tissue import Place
 from commissure.mrs.settings import MrsSettings
-from commissure.mrs.tissue import Place
 from commissure.names import Scan
 from commissure.rows import read_markers
 

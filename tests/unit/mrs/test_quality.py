@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commissure.mrs.basis import Basis
-from commissure.mrs.fit import fit_spectrum
+from commissure.mrs.basis.simulated import Basis
+from commissure.mrs.builtin.preprocess import preprocess, shows_lipids
+from commissure.mrs.fit.spectrum import fit_spectrum
 from commissure.mrs.measure import measure
-from commissure.mrs.preprocess import preprocess, shows_lipids
 from commissure.mrs.quality import MAX_ECHO, echo_ratio, session_check
 from commissure.mrs.settings import MrsSettings
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commissure.mrs.bases import read_basis, stored_basis_on
-from commissure.mrs.basis import Basis, fid_of_lines
-from commissure.mrs.clean import referenced, water_removed, water_signal
-from commissure.mrs.fit import fit_spectrum
-from commissure.mrs.lcmodel import read_raw
-from commissure.mrs.sequences import Sequence, lines_of
-from commissure.mrs.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.basis.lcmodel import read_raw
+from commissure.mrs.basis.sequences import Sequence, lines_of
+from commissure.mrs.basis.simulated import Basis, fid_of_lines
+from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.basis.stored import read_basis, stored_basis_on
+from commissure.mrs.fit.spectrum import fit_spectrum
+from commissure.mrs.signal.correction import referenced, water_removed, water_signal
 
 SAMPLING: dict[str, Any] = {"dwell_s": 1 / 4000, "frequency_mhz": 123.2}
 pytestmark = pytest.mark.real

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from commissure.mrs.relaxation import RELAXATION_SETS
+from commissure.mrs.quantification.relaxation import RELAXATION_SETS
 from commissure.mrs.settings import MrsSettings, RelaxationSet
 
 

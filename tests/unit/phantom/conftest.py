@@ -8,7 +8,7 @@ import pytest
 
 from commissure.images.atlas import jhu189, schaefer
 from commissure.images.template import template
-from commissure.phantom.anatomy import Anatomy
+from commissure.phantom.head.anatomy import Anatomy
 from commissure.phantom.person import PRESETS, Person, Protocol
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from commissure.errors import ConfigError
+from commissure.files import read_table
 from commissure.images.load import load_image
 from commissure.phantom import simulate as module
 from commissure.phantom.dataset import unit_of
 from commissure.phantom.layout import STUDY_FILES, TRUTH
-from commissure.phantom.requests import chosen_protocol
+from commissure.phantom.protocol_limits import chosen_protocol
 from commissure.phantom.simulate import RECORD, simulate
-from commissure.rows import read_markers, read_table
+from commissure.rows import read_markers
 
 REQUEST = {
     "controls": 1, "responsive": 0, "resistant": 1, "sites": 1, "preset": "tiny", "seed": 3,

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commissure.checks import Check, write_quality
+from commissure.files import write_json, write_table
 from commissure.names import Scan
 from commissure.report.page import write_report
 from commissure.report.settings import ReportSettings
-from commissure.rows import Check, Marker, write_json, write_markers, write_quality, write_table
+from commissure.rows import Marker, write_markers
 
 GROUPS = ("control", "responsive", "resistant")
 CAUTION = "Site alone reaches an AUC of 0.62 <within> the noise of 30 people & must be watched"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from commissure.report.cohort import characteristics, cohort
-from commissure.report.differences import comparisons
+from commissure.report.sections.markers import comparisons
 
 QUESTION = {"positive": "resistant", "negative": "responsive"}
 

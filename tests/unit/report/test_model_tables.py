@@ -1,4 +1,4 @@
-from commissure.report.models import _tables
+from commissure.report.sections.models import _tables
 
 AREA = {"value": 0.123, "ci_low": -0.05, "ci_high": 0.3}
 

@@ -14,15 +14,15 @@ import pandas as pd
 import pytest
 
 from commissure.errors import DatasetError
+from commissure.files import write_json
 from commissure.report.cohort import cohort
-from commissure.report.models import falsification
 from commissure.report.page import SECTIONS, write_report
-from commissure.report.persons import chosen, persons
-from commissure.report.read import read_results
-from commissure.report.recovery import recovery
+from commissure.report.results import read_results
+from commissure.report.sections.individuals import chosen, persons
+from commissure.report.sections.models import falsification
+from commissure.report.sections.recovery import recovery
+from commissure.report.sections.summary import summary
 from commissure.report.settings import ReportSettings
-from commissure.report.summary import summary
-from commissure.rows import write_json
 
 #: One main marker: what these tests look at needs no more figures.
 FEW = ReportSettings(main_markers=("gsh/ACC",))

@@ -1,6 +1,6 @@
 """Preprocess the BOLD series of one batch of people."""
 
-from commissure.func.preprocess import preprocess
+from commissure.func.builtin.preprocess import preprocess
 from commissure.func.settings import FuncSettings
 from commissure.flow.batch import run_batch
 from commissure.flow.job import running

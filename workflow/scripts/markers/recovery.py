@@ -8,7 +8,8 @@ from commissure.markers.recovery import (
     recovery,
     truth_pairs,
 )
-from commissure.rows import read_markers, read_table, write_json, write_table
+from commissure.files import read_table, write_json, write_table
+from commissure.rows import read_markers
 
 with running(snakemake) as job:
     truth, found = read_markers(str(job.input.truth)), read_markers(job.input.markers)

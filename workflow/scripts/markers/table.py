@@ -2,11 +2,11 @@
 
 from commissure.flow.collect import measured, optional, outcomes
 from commissure.flow.job import running
-from commissure.markers.people import read_people
+from commissure.study.people import read_people
 from commissure.markers.registry import definitions, products
 from commissure.markers.settings import MarkersSettings, ParticipantsSettings, read_tables
 from commissure.markers.table import completeness, definition_record, exclusions, marker_table
-from commissure.rows import write_json, write_table
+from commissure.files import write_json, write_table
 
 with running(snakemake) as job:
     tables = read_tables(job.params.tables)

@@ -1,6 +1,6 @@
 """Preprocess the spectra of one batch of people."""
 
-from commissure.mrs.preprocess import preprocess
+from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.settings import MrsSettings
 from commissure.flow.batch import run_batch
 from commissure.flow.job import running

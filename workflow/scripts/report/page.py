@@ -5,7 +5,7 @@ from pathlib import Path
 from commissure.flow.job import running
 from commissure.report.page import write_report
 from commissure.report.settings import ReportSettings
-from commissure.rows import read_table
+from commissure.files import read_table
 
 with running(snakemake) as job:
     write_report(

@@ -1,0 +1,1 @@
+"""What a number is worth: held-out scores, areas, permutations, comparisons."""

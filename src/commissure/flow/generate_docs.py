@@ -1,0 +1,21 @@
+"""Write the schema and the page of options: ``python -m commissure.flow.generate_docs``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from commissure.files import write_text
+from commissure.flow.settings import json_schema, options_page
+
+
+def documents() -> dict[str, str]:
+    """Content of the generated files by their path below the checkout."""
+    schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return {"resources/config.schema.json": schema, "docs/configuration.md": options_page()}
+
+
+if __name__ == "__main__":
+    for name, text in documents().items():
+        write_text(text, Path(__file__).resolve().parents[3] / name)
+        print(f"wrote {name}")

@@ -1,0 +1,128 @@
+"""What the Snakefile needs when it is parsed: checked settings and who is in which batch."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from commissure.errors import CommissureError
+from commissure.files import write_text
+from commissure.flow.code import code_of
+from commissure.flow.index import Entry, read_entries, refresh_index
+from commissure.flow.settings import Settings, read_settings
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """End the program with the one sentence of a :class:`CommissureError`, without a traceback."""
+    try:
+        yield
+    except CommissureError as error:
+        print(f"\ncommissure: {error}\n", file=sys.stderr, flush=True)
+        # Snakemake wraps SystemExit of a Snakefile into a traceback of its own.
+        os._exit(1)
+
+
+class Study:
+    """A study as the rules see it.
+
+    Parameters
+    ----------
+    config
+        Snakemake's merged configuration.
+    main
+        Whether this is the process that plans the run. Only that one looks at the dataset; a job
+        on a cluster node reads the index that it left.
+
+    Raises
+    ------
+    ConfigError, DatasetError
+        The configuration is not valid, or there is no dataset that could be used.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, main: bool) -> None:
+        self.main = main
+        self.settings: Settings = read_settings(config)
+        self.output_dir = Path(self.settings.output_dir)
+        work = self.output_dir / "work"
+        entries: list[Entry] = []
+        if self.settings.bids is not None:
+            if main:
+                entries = refresh_index(
+                    self.settings.bids, work, batch_size=self.settings.batch_size
+                )
+            else:
+                entries = read_entries(work / "index.tsv")
+        self.entries = [e for e in entries if e.modality in self.settings.modalities]
+        if main:
+            self._check_people()
+
+    def _check_people(self) -> None:
+        """Refuse a table of people that would stop the run hours later."""
+        from commissure.study.people import read_people
+
+        present = {entry.participant_id for entry in self.entries}
+        file = self.settings.participants_file()
+        read_people(file, settings=self.settings.participants, present=present)
+
+    def batches(self, room: str) -> list[str]:
+        """Numbers of the batches that have images of a modality, as they stand in file names."""
+        return sorted({f"{e.batch:04d}" for e in self.entries if e.modality == room})
+
+    @property
+    def people_file(self) -> list[str]:
+        """The table of people as an input: nothing where there is none."""
+        return _listed(self.settings.participants_file())
+
+    @property
+    def treatments_file(self) -> list[str]:
+        """The treatment history as an input: nothing where there is none."""
+        return _listed(self.settings.treatments_file())
+
+    @property
+    def truth_file(self) -> list[str]:
+        """True markers of a simulated cohort as an input: nothing where there are none."""
+        return _listed(self.settings.truth_file())
+
+    @property
+    def oracle_file(self) -> list[str]:
+        """Scores of the oracle beside the true markers: nothing where there are none."""
+        return _listed(self.settings.truth_file("oracle.tsv"))
+
+    @staticmethod
+    def code_of(script: Path) -> str:
+        """Digest of a script and of the library code that it reaches."""
+        return code_of(script)
+
+    def command(self, argv: Sequence[str]) -> str:
+        """The snakemake command of this run with its configuration, to be typed again.
+
+        Parameters
+        ----------
+        argv
+            The command line of this process. Only the main process looks at it; jobs on a node
+            have another one and read what the main process wrote down.
+        """
+        note = self.output_dir / "work" / "command.txt"
+        if not self.main:
+            return note.read_text(encoding="utf-8")
+        kept: list[str] = []
+        keeping = False
+        for word in argv[1:]:
+            if word.startswith("-"):
+                keeping = word.split("=")[0] in ("--configfile", "--configfiles", "--config", "-C")
+            if keeping:
+                kept.append(shlex.quote(word))
+        command = " ".join(["snakemake --cores all", *kept])
+        if not note.exists() or note.read_text(encoding="utf-8") != command:
+            write_text(command, note)
+        return command
+
+
+def _listed(path: Path | None) -> list[str]:
+    return [] if path is None else [str(path)]

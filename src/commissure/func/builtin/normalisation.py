@@ -1,0 +1,259 @@
+"""From the scanner to the template: where every voxel of the output lies in every volume."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from commissure.func.builtin.realign import Motion
+from commissure.images.anat_files import AnatFiles
+from commissure.images.grid import coarser
+from commissure.images.load import load_image, zooms_mm
+from commissure.images.registration import apply_transform, register
+from commissure.images.template import template
+
+#: What BOLD is registered to is averaged to BOLD's own voxel size, within this range: BOLD has no
+#: finer detail to offer, and the registration costs a fraction.
+REGISTRATION_MM = (2.5, 4.0)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The way of a BOLD series to the template.
+
+    Attributes
+    ----------
+    coordinates_mm
+        Shape (X, Y, Z, 3) on the output grid: where each output voxel lies in the reference
+        volume, in scanner mm; far outside where the transforms do not reach.
+    steps
+        The transforms in words, for the sidecar.
+    approximate
+        Whether the T1w image was missing and BOLD went straight to the template.
+    """
+
+    coordinates_mm: np.ndarray
+    steps: tuple[str, ...]
+    approximate: bool
+
+
+def brain_mask(boldref: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Brain in a mean BOLD volume: bright, in one piece, without thin bridges and holes.
+
+    Parameters
+    ----------
+    boldref
+        3-D mean of the realigned series.
+    affine
+        Its 4x4 voxel-to-mm matrix.
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, same shape.
+
+    Notes
+    -----
+    Otsu's threshold (IEEE Trans Syst Man Cybern 9:62-66, 1979) on the lightly smoothed volume,
+    opening by 4 mm, largest component, closing by 6 mm, holes filled.
+    """
+    from scipy import ndimage
+
+    size = np.array(zooms_mm(affine))
+    smooth = ndimage.gaussian_filter(np.asarray(boldref, np.float32), 4 / 2.3548 / size)
+    bright = smooth > otsu_threshold(smooth)
+    opened = _dilated(_eroded(bright, 4, size), 4, size) & bright
+    pieces, count = ndimage.label(_eroded(opened, 4, size))
+    if count == 0:
+        pieces, count = ndimage.label(opened)
+    if count == 0:
+        return np.ones(boldref.shape, bool)
+    largest = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+    grown = _dilated(largest, 6, size) & opened
+    return ndimage.binary_fill_holes(_eroded(_dilated(grown, 6, size), 6, size) | grown)
+
+
+def otsu_threshold(image: np.ndarray) -> float:
+    """Threshold that parts the values of an image into the two tightest classes."""
+    top = np.percentile(image, 99.5)
+    counts, edges = np.histogram(np.clip(image, image.min(), top), bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[1:][np.nanargmax(between[:-1])])
+
+
+def _ball(radius_mm: float, size: np.ndarray) -> np.ndarray:
+    reach = np.maximum(np.floor(radius_mm / size + 0.5), 1).astype(int)
+    grids = np.ogrid[tuple(slice(-n, n + 1) for n in reach)]
+    distance = sum((g * s) ** 2 for g, s in zip(grids, size, strict=True))
+    ball = distance <= max(radius_mm, float(size.max())) ** 2
+    return np.asarray(ball)
+
+
+def _dilated(mask: np.ndarray, radius_mm: float, size: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import binary_dilation
+
+    return binary_dilation(mask, _ball(radius_mm, size))
+
+
+def _eroded(mask: np.ndarray, radius_mm: float, size: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import binary_erosion
+
+    return binary_erosion(mask, _ball(radius_mm, size), border_value=1)
+
+
+def dilated(mask: np.ndarray, affine: np.ndarray, *, radius_mm: float) -> np.ndarray:
+    """A mask grown by ``radius_mm`` (at least one voxel) on every side."""
+    return _dilated(np.asarray(mask) > 0, radius_mm, np.array(zooms_mm(affine)))
+
+
+def journey(
+    boldref: nib.Nifti1Image,
+    mask: np.ndarray,
+    grid: nib.Nifti1Image,
+    *,
+    anat: AnatFiles | None,
+    who: str,
+) -> Journey:
+    """Register the mean BOLD volume and chain the transforms to the template.
+
+    Parameters
+    ----------
+    boldref
+        Mean of the realigned series.
+    mask
+        Brain in it.
+    grid
+        3-D image that gives the output grid in template space.
+    anat
+        Anatomical derivatives; without them BOLD is registered straight to the template (affine,
+        twelve parameters), which is approximate.
+    who
+        Person and visit, for error messages.
+
+    Notes
+    -----
+    With a T1w image: rigid, six parameters, mutual information (Mattes), both images brain-only;
+    then the T1w image's own nonlinear transform.
+    """
+    data = np.asanyarray(boldref.dataobj) * mask
+    moving = nib.Nifti1Image(data.astype(np.float32), boldref.affine)
+    size_mm = float(np.clip(np.mean(zooms_mm(boldref.affine)), *REGISTRATION_MM))
+    with tempfile.TemporaryDirectory() as scratch:
+        forward, inverse = Path(scratch, "forward.h5"), Path(scratch, "inverse.h5")
+        if anat is None:
+            fixed = template("T1w", resolution_mm=size_mm)
+            register(fixed, moving, kind="affine", forward=forward, inverse=inverse)
+            chain: list[Path] = [forward]
+            steps: tuple[str, ...] = (
+                "boldref to template: affine, mutual information (no T1w image)",
+            )
+        else:
+            fixed = _brain(anat, size_mm, who)
+            register(fixed, moving, kind="rigid", forward=forward, inverse=inverse)
+            chain = [forward, anat.to_template]
+            steps = (
+                "boldref to T1w: rigid, mutual information",
+                f"T1w to template: {anat.to_template.name}",
+            )
+        coordinates = _carried_coordinates(boldref, grid, chain)
+    return Journey(coordinates, steps, anat is None)
+
+
+def _brain(anat: AnatFiles, size_mm: float, who: str) -> nib.Nifti1Image:
+    head = load_image(anat.preproc, who=who, ndim=3)
+    mask = np.asanyarray(load_image(anat.mask, who=who, ndim=3).dataobj) > 0
+    brain = nib.Nifti1Image(np.asanyarray(head.dataobj) * mask, head.affine)
+    return coarser(brain, size_mm) if max(zooms_mm(head.affine)) < size_mm else brain
+
+
+def _carried_coordinates(
+    boldref: nib.Nifti1Image, grid: nib.Nifti1Image, chain: list[Path]
+) -> np.ndarray:
+    """Carry an image of its own coordinates along the transforms.
+
+    Coordinates are linear in space, so linear interpolation of a coarse image of them is exact;
+    what arrives at a voxel of the output is where it came from.
+    """
+    spacing, margin = 20.0, 100.0
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in boldref.shape[:3]])).reshape(3, -1)
+    corners = boldref.affine[:3, :3] @ corners + boldref.affine[:3, 3:]
+    low = corners.min(axis=1) - margin
+    shape = np.ceil((corners.max(axis=1) + margin - low) / spacing).astype(int) + 1
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = low
+    axes = np.indices(shape) * spacing + low[:, None, None, None]
+    carried = [
+        apply_transform(
+            nib.Nifti1Image(axis.astype(np.float32), affine), grid, chain, default=1e4
+        ).dataobj
+        for axis in axes
+    ]
+    return np.stack([np.asanyarray(axis) for axis in carried], axis=-1)
+
+
+def carried_series(
+    series: np.ndarray,
+    affine: np.ndarray,
+    motion: Motion,
+    coordinates_mm: np.ndarray,
+    inside: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Resample a series once: movement and journey to the template in one interpolation.
+
+    Parameters
+    ----------
+    series
+        Shape (X, Y, Z, T), as acquired.
+    affine
+        Its 4x4 voxel-to-mm matrix.
+    motion
+        Movement of every volume.
+    coordinates_mm
+        Shape (A, B, C, 3), from :class:`Journey`.
+    inside
+        Shape (A, B, C), boolean: only these voxels are computed, the others stay 0.
+
+    Returns
+    -------
+    values
+        float32, shape (N, T): the series of the N voxels inside, in array order. Cubic spline,
+        kept within the range of the volume.
+    seen
+        Shape (N,): share of volumes in which the voxel lay in the field of view.
+    """
+    from scipy.ndimage import map_coordinates
+
+    points = np.ascontiguousarray(coordinates_mm[inside].T, dtype=float)
+    top = np.array(series.shape[:3], float)[:, None] - 0.5
+    inverse = np.linalg.inv(affine)
+    values = np.empty((series.shape[3], points.shape[1]), np.float32)
+    seen = np.zeros(points.shape[1])
+    for t, matrix in enumerate(motion.matrices()):
+        step = inverse @ matrix
+        where = np.ascontiguousarray(step[:3, :3]) @ points + step[:3, 3:]
+        seen += ((where > -0.5) & (where < top)).all(axis=0)
+        volume = np.ascontiguousarray(series[..., t], dtype=np.float32)
+        map_coordinates(volume, where, order=3, mode="nearest", output=values[t])
+        np.clip(values[t], volume.min(), volume.max(), out=values[t])
+    return values.T, seen / series.shape[3]
+
+
+def carried_volume(
+    volume: np.ndarray, affine: np.ndarray, coordinates_mm: np.ndarray
+) -> np.ndarray:
+    """Resample one volume of the reference's space to the output grid (linear, 0 outside)."""
+    from scipy.ndimage import map_coordinates
+
+    inverse = np.linalg.inv(affine)
+    where = np.einsum("ij,xyzj->ixyz", inverse[:3, :3], coordinates_mm)
+    where += inverse[:3, 3][:, None, None, None]
+    return map_coordinates(np.asarray(volume, np.float32), where, order=1, mode="constant")

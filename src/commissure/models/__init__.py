@@ -1,0 +1,1 @@
+"""Estimators: whatever is learnt from people is learnt in fit."""

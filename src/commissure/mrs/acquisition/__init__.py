@@ -1,0 +1,1 @@
+"""Reading spectra: NIfTI-MRS, and scanner files converted to it."""

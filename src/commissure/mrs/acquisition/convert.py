@@ -1,0 +1,170 @@
+"""Spectra of the scanners to NIfTI-MRS, by the outside program spec2nii.
+
+``python -m commissure.mrs.acquisition.convert BIDS`` converts what lies in
+``sourcedata/sub-XX/[ses-YY/]mrs/`` of a dataset to ``sub-XX/[ses-YY/]mrs/`` and leaves alone
+what is there already.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from commissure.errors import CommissureError, ConfigError, DatasetError
+
+#: Words in a file's name that tell a water reference.
+_REFERENCE = ("mrsref", "ref", "water", "h2o", "unsuppressed")
+
+#: spec2nii's command by the extension of the raw file.
+_FORMATS = {".sdat": "philips", ".dat": "twix", ".7": "ge"}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One acquisition as the scanner wrote it.
+
+    Attributes
+    ----------
+    files
+        The file; SDAT and SPAR for Philips.
+    target
+        Where it goes: ``.../sub-01_svs.nii.gz`` or ``_mrsref.nii.gz``.
+    """
+
+    files: tuple[Path, ...]
+    target: Path
+
+    def command(self, folder: Path) -> list[str]:
+        """Arguments of spec2nii; without what could name the person."""
+        kind = _FORMATS[self.files[0].suffix.lower()]
+        image = ["-e", "image"] if kind == "twix" else []
+        name = self.target.name.removesuffix(".nii.gz")
+        return [
+            kind, *image, *map(str, self.files), "-j", "--anon", "-f", name, "-o", str(folder),
+        ]  # fmt: skip
+
+
+def raw_spectra(bids: Path) -> list[Raw]:
+    """Acquisitions in ``sourcedata`` of a dataset with the places they are converted to.
+
+    A name that is BIDS already is kept (``sub-01_acq-press_svs.SDAT``); any other becomes
+    ``sub-XX[_ses-YY]_svs`` or, where it speaks of a reference or of water, ``_mrsref``.
+
+    Raises
+    ------
+    DatasetError
+        A SDAT has no SPAR, or two files would get one name.
+    """
+    found: dict[Path, Raw] = {}
+    source = bids / "sourcedata"
+    for folder in sorted(p for p in source.glob("sub-*/**/mrs") if p.is_dir()):
+        place = folder.relative_to(source).parts[:-1]
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() not in _FORMATS or not file.is_file():
+                continue
+            stem = file.name.partition(".")[0]
+            if not (stem.startswith(place[0]) and stem.endswith(("_svs", "_mrsref"))):
+                words = stem.lower().replace("-", "_").split("_")
+                reference = any(word in words for word in _REFERENCE)
+                stem = "_".join([*place, "mrsref" if reference else "svs"])
+            target = bids.joinpath(*place, "mrs", f"{stem}.nii.gz")
+            if target in found:
+                raise DatasetError(
+                    " ".join(place),
+                    found=f"{found[target].files[0].name} and {file.name} would both become "
+                    f"{target.name}",
+                    wanted="names that tell them apart",
+                    mend=f"Name them as in BIDS, as {place[0]}_acq-press_svs{file.suffix}",
+                )
+            found[target] = Raw((file, *_parameters(file, " ".join(place))), target)
+    return list(found.values())
+
+
+def _parameters(file: Path, who: str) -> tuple[Path, ...]:
+    """The SPAR beside a SDAT."""
+    if file.suffix.lower() != ".sdat":
+        return ()
+    for suffix in (".SPAR", ".spar"):
+        if file.with_suffix(suffix).is_file():
+            return (file.with_suffix(suffix),)
+    raise DatasetError(
+        who,
+        found=f"{file.name} has no SPAR beside it",
+        wanted="both files of a Philips spectrum",
+        mend=f"Copy {file.stem}.SPAR into the same folder",
+    )
+
+
+def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
+    """Convert one acquisition, sidecar included; a target that exists is left alone.
+
+    Raises
+    ------
+    ConfigError
+        The program is not installed.
+    DatasetError
+        It refused the file or wrote nothing.
+    """
+    if raw.target.exists():
+        return
+    # It comes with the package, whose environment need not be the active one.
+    folders = (os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent))
+    found = shutil.which(program, path=os.pathsep.join(folders))
+    if found is None:
+        raise ConfigError(
+            who,
+            found=f"{raw.files[0].name} is to be converted and the program {program} is not "
+            "installed",
+            wanted="spec2nii 0.8 or later on the PATH",
+            mend="Set the environment up again by `make env`, or convert the file elsewhere",
+        )
+    with tempfile.TemporaryDirectory() as draft:
+        done = subprocess.run(
+            [found, *raw.command(Path(draft))], capture_output=True, text=True, check=False
+        )
+        made = {
+            suffix: Path(draft) / raw.target.name.replace(".nii.gz", suffix)
+            for suffix in (".json", ".nii.gz")
+        }
+        if done.returncode or not all(path.exists() for path in made.values()):
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            raise DatasetError(
+                who,
+                found=f"spec2nii could not convert {raw.files[0].name}"
+                + (f" ({last[0]})" if last else ""),
+                wanted="a file of Philips (SDAT and SPAR), Siemens (twix) or GE (P-file)",
+                mend=f"Look at {raw.files[0].name}, or convert it by hand",
+            )
+        raw.target.parent.mkdir(parents=True, exist_ok=True)
+        # The image comes last: where it is, the conversion is whole.
+        for suffix, path in made.items():
+            shutil.move(path, raw.target.with_name(raw.target.name.replace(".nii.gz", suffix)))
+        # A P-file holds its own water reference.
+        for path in Path(draft).glob("*_ref.*"):
+            name = path.name.replace("_svs_ref", "_mrsref")
+            shutil.move(path, raw.target.with_name(name))
+
+
+def main(arguments: list[str]) -> int:
+    """Convert a dataset; says what it wrote."""
+    if len(arguments) != 1:
+        print("usage: python -m commissure.mrs.acquisition.convert BIDS", file=sys.stderr)
+        return 2
+    bids = Path(arguments[0])
+    try:
+        for raw in raw_spectra(bids):
+            convert(raw, who=raw.target.name.partition("_")[0])
+            print(raw.target.relative_to(bids))
+    except CommissureError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,378 @@
+"""Reading and writing single-voxel NIfTI-MRS, with the checks that physics allows."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.files import atomic
+from commissure.names import read_sidecars
+
+#: Protons, MHz per tesla (CODATA, shielded proton).
+GYROMAGNETIC_MHZ_PER_T = 42.576
+
+
+@dataclass(frozen=True)
+class Svs:
+    """A single-voxel acquisition.
+
+    Attributes
+    ----------
+    name
+        File name, for messages.
+    fids
+        complex128, (shots, coils, points), in the convention of
+        :mod:`commissure.mrs.basis.simulated`.
+    dwell_s, frequency_mhz, te_s, tr_s
+        Sampling and timing.
+    affine
+        4x4, voxel to scanner mm: the voxel is the cube from -0.5 to 0.5.
+    sequence
+        What the metadata say of the pulse sequence, in lower case; may be empty.
+    metadata
+        Sidecar and header extension, merged.
+    """
+
+    name: str
+    fids: np.ndarray
+    dwell_s: float
+    frequency_mhz: float
+    te_s: float
+    tr_s: float
+    affine: np.ndarray
+    sequence: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def points(self) -> int:
+        """Samples of an FID."""
+        return self.fids.shape[-1]
+
+    def averaged(self) -> np.ndarray:
+        """The FID of a file that holds one."""
+        assert self.fids.shape[:2] == (1, 1), "combine and average before"
+        return self.fids[0, 0]
+
+    def with_fid(self, fid: np.ndarray) -> Svs:
+        """The same acquisition with one FID."""
+        return replace(self, fids=fid[None, None])
+
+
+@dataclass(frozen=True)
+class _Physics:
+    key: str
+    low: float
+    high: float
+    unit: str
+    hint: str
+
+
+_LIMITS = (
+    _Physics("EchoTime", 0.005, 0.5, "s", "it looks like another unit than seconds"),
+    _Physics("RepetitionTime", 0.3, 20, "s", "it looks like another unit than seconds"),
+    _Physics("SpectrometerFrequency", 60, 600, "MHz", "1.5 T gives 63.9 MHz, 3 T 127.7 MHz"),
+    _Physics("SpectralWidth", 500, 20000, "Hz", ""),
+)
+
+
+_SEQUENCE_KEYS = ("PulseSequenceType", "SequenceName", "ProtocolName", "SeriesDescription")
+
+
+def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
+    """Read a NIfTI-MRS file of one spectrum; see :func:`read_conditions`.
+
+    Raises
+    ------
+    DatasetError
+        As there; or the file holds edited sub-spectra.
+    """
+    found = read_conditions(path, sidecars, who=who)
+    if len(found) > 1:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has the dimension DIM_EDIT",
+            wanted="one spectrum",
+            mend="Leave the file out, or split it",
+        )
+    return found[""]
+
+
+def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict[str, Svs]:
+    """Read a NIfTI-MRS file and hold its header and sidecar against physics and each other.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sidecars
+        JSON files that apply to it, the most specific last; may be empty, the header extension
+        of NIfTI-MRS holds the same fields.
+    who
+        Person and visit, for messages.
+
+    Returns
+    -------
+    dict
+        By editing condition, as ``{"ON": ..., "OFF": ...}``; one entry under the empty name where
+        nothing is edited.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, truncated, no NIfTI-MRS, of another nucleus than protons,
+        of more than one voxel, too short, or holds NaN; a field contradicts physics, or the
+        sidecar contradicts the header.
+    """
+    data, header, dwell_s, affine, tags = _load(path, who)
+    sidecar = read_sidecars(sidecars, who=who)
+    header_name = f"the header of {path.name}"
+    for fields, where in ((sidecar, sidecars[-1].name if sidecars else ""), (header, header_name)):
+        for limit in _LIMITS:
+            if limit.key in fields:
+                _check_limit(limit, _scalar(fields[limit.key]), where, who)
+    metadata = _agreed(sidecar, header, path, sidecars, who)
+    for limit in _LIMITS:
+        if limit.key != "SpectralWidth" and limit.key not in metadata:
+            _check_limit(limit, None, f"the metadata of {path.name}", who)
+    nucleus = str(metadata.get("ResonantNucleus", "absent"))
+    if nucleus != "1H":
+        raise DatasetError(
+            who,
+            found=f"ResonantNucleus is {nucleus} in {path.name}",
+            wanted="1H",
+            mend=f"Leave {path.name} out of the dataset's mrs/ or mend its header",
+        )
+    width = metadata.setdefault("SpectralWidth", 1 / dwell_s)
+    if abs(width * dwell_s - 1) > 0.01:
+        raise DatasetError(
+            who,
+            found=f"SpectralWidth is {width:g} Hz and the dwell time of {path.name} {dwell_s:g} s, "
+            f"that is {1 / dwell_s:g} Hz",
+            wanted="one spectral width",
+            mend=f"Mend the sidecar or the header of {path.name}",
+        )
+    field_t = metadata.get("MagneticFieldStrength")
+    frequency = float(metadata["SpectrometerFrequency"])
+    if field_t is not None and abs(frequency / GYROMAGNETIC_MHZ_PER_T / float(field_t) - 1) > 0.05:
+        raise DatasetError(
+            who,
+            found=f"SpectrometerFrequency is {frequency:g} MHz and MagneticFieldStrength "
+            f"{field_t} T in the metadata of {path.name}",
+            wanted=f"{GYROMAGNETIC_MHZ_PER_T * float(field_t):.1f} MHz at that field",
+            mend="Mend the one that is wrong",
+        )
+    labels = _conditions(data, header, tags, path, who)
+    return {
+        label: Svs(
+            name=path.name,
+            fids=_shots_by_coils(part, tags, path, who),
+            dwell_s=dwell_s,
+            frequency_mhz=frequency,
+            te_s=float(metadata["EchoTime"]),
+            tr_s=float(metadata["RepetitionTime"]),
+            affine=affine,
+            sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
+            metadata=metadata,
+        )
+        for label, part in labels.items()
+    }
+
+
+def _conditions(
+    data: np.ndarray, header: Mapping[str, Any], tags: list[str | None], path: Path, who: str
+) -> dict[str, np.ndarray]:
+    """The data by editing condition; the edited dimension is left with one element."""
+    axes = [i for i, (tag, n) in enumerate(zip(tags, data.shape[4:], strict=False), start=5)
+            if tag == "DIM_EDIT" and n > 1]  # fmt: skip
+    if not axes:
+        return {"": data}
+    fields = header.get(f"dim_{axes[0]}_header") or {}
+    labels = fields.get("EditCondition") if isinstance(fields, Mapping) else None
+    if isinstance(labels, Mapping):
+        labels = labels.get("Value")
+    count = data.shape[axes[0] - 1]
+    if not isinstance(labels, list) or sorted(str(v).upper() for v in labels) != ["OFF", "ON"]:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has {count} edited sub-spectra, and its header names them {labels}",
+            wanted="two, named ON and OFF under EditCondition of the edited dimension",
+            mend="Convert the file again, or leave it out: HERMES and HERCULES are not read",
+        )
+    parts = np.split(data, count, axis=axes[0] - 1)
+    return {str(label).upper(): part for label, part in zip(labels, parts, strict=True)}
+
+
+def read_svs_fields(path: Path, *, who: str) -> tuple[np.ndarray, float, dict[str, Any]]:
+    """Read the one FID of a NIfTI-MRS file with its dwell time and header, unchecked.
+
+    For spectra that no scanner measured: a basis has no repetition time and no voxel.
+    """
+    data, header, dwell_s, _, _ = _load(path, who)
+    fields = {key: _scalar(value) for key, value in header.items()}
+    return data.reshape(data.shape[3], -1)[:, 0], dwell_s, fields
+
+
+def _load(path: Path, who: str) -> tuple[np.ndarray, dict, float, np.ndarray, list[str | None]]:
+    from nibabel.filebasedimages import ImageFileError
+    from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
+    from nifti_mrs.validator import Error as InvalidHeader
+
+    if not path.exists():
+        raise DatasetError(who, found=f"{path.name} is not there")
+    try:
+        image = NIFTI_MRS(path)
+        data = np.asarray(image[:])
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} cannot be read ({type(error).__name__}: {error})",
+            wanted="a complete NIfTI-MRS file",
+            mend=f"Copy or convert {path.name} again",
+        ) from error
+    except (NotNIFTI_MRS, InvalidHeader) as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} is no NIfTI-MRS file ({error})",
+            wanted="NIfTI with the MRS header extension",
+            mend="Convert the scanner's file with spec2nii",
+        ) from error
+    if not np.iscomplexobj(data) or data.ndim < 4 or data.shape[:3] != (1, 1, 1):
+        raise DatasetError(
+            who,
+            found=f"{path.name} holds {data.dtype} of shape {data.shape}",
+            wanted="complex FIDs of one voxel, (1, 1, 1, points, ...)",
+            mend="Spectroscopic imaging is not read; leave it out of the dataset's mrs/",
+        )
+    if data.shape[3] < 256:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has FIDs of {data.shape[3]} points",
+            wanted="at least 256 points along the fourth axis",
+            mend=f"Convert {path.name} again",
+        )
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad or not data.any():
+        raise DatasetError(
+            who,
+            found=f"{path.name} has {bad} of {data.size} samples that are NaN or infinite"
+            if bad
+            else f"every sample of {path.name} is zero",
+            wanted="finite FIDs with signal",
+            mend=f"Convert {path.name} again",
+        )
+    affine = np.asarray(image.getAffine("voxel", "world"), dtype=float)
+    return (
+        data.astype(complex), image.hdr_ext.to_dict(), float(image.dwelltime), affine,
+        image.dim_tags,
+    )  # fmt: skip
+
+
+def _agreed(
+    sidecar: Mapping[str, Any],
+    header: Mapping[str, Any],
+    path: Path,
+    sidecars: tuple[Path, ...],
+    who: str,
+) -> dict[str, Any]:
+    """Merge sidecar and header extension; what both say must be the same."""
+    merged = {key: _scalar(value) for key, value in header.items()}
+    for key, value in sidecar.items():
+        mine, theirs = _scalar(value), merged.get(key)
+        watched = key == "ResonantNucleus" or any(key == limit.key for limit in _LIMITS)
+        if watched and theirs is not None and not _same(mine, theirs):
+            raise DatasetError(
+                who,
+                found=f"{key} is {mine} in {sidecars[-1].name} and {theirs} in the header of "
+                f"{path.name}",
+                wanted="the same value in both",
+                mend=f"Mend the one that is wrong ({_range_of(key)})",
+            )
+        merged[key] = mine
+    return merged
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Mapping) and "Value" in value:
+        value = value["Value"]
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return abs(one - other) <= 1e-3 * max(abs(one), abs(other))
+    return bool(one == other)
+
+
+def _range_of(key: str) -> str:
+    for limit in _LIMITS:
+        if limit.key == key:
+            return f"{limit.low:g} to {limit.high:g} {limit.unit}"
+    return "1H"
+
+
+def _check_limit(limit: _Physics, value: Any, where: str, who: str) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise DatasetError(
+            who,
+            found=f"{limit.key} is {value if value is not None else 'absent'} in {where}",
+            wanted=f"a number from {limit.low:g} to {limit.high:g} {limit.unit}",
+            mend=f"Give {limit.key} in the JSON sidecar",
+        )
+    if not limit.low <= value <= limit.high:
+        hint = f" ({limit.hint})" if limit.hint else ""
+        raise DatasetError(
+            who,
+            found=f"{limit.key} is {value:.10g} in {where}{hint}",
+            wanted=f"{limit.low:g} to {limit.high:g} {limit.unit}",
+            mend=f"Mend {where}",
+        )
+
+
+def _shots_by_coils(data: np.ndarray, tags: list[str | None], path: Path, who: str) -> np.ndarray:
+    """Bring the dimensions to (shots, coils, points)."""
+    known = {"DIM_COIL", "DIM_DYN"}
+    extra = data.shape[4:]
+    odd = [str(tag) for tag, n in zip(tags, extra, strict=False) if n > 1 and tag not in known]
+    if odd:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has the dimension {', '.join(odd)}",
+            wanted="coils (DIM_COIL) and shots (DIM_DYN) only",
+            mend="The built-in engine does not read this dimension: split the file or leave it out",
+        )
+    fids = data[0, 0, 0]
+    kept: list[str | None] = []
+    for axis, n in reversed(list(enumerate(extra, start=1))):
+        if n == 1:
+            fids = fids.take(0, axis=axis)
+        else:
+            kept.insert(0, tags[axis - 1])
+    fids = np.moveaxis(fids, 0, -1)
+    if "DIM_COIL" not in kept:
+        fids = fids[..., None, :]
+        kept.append("DIM_COIL")
+    if "DIM_DYN" not in kept:
+        fids = fids[None]
+        kept.insert(0, "DIM_DYN")
+    if kept[0] == "DIM_COIL":
+        fids = fids.swapaxes(0, 1)
+    return np.ascontiguousarray(fids)
+
+
+def write_svs(svs: Svs, path: Path) -> None:
+    """Write one averaged FID as NIfTI-MRS with its timing in the header extension."""
+    import nibabel as nib
+    from nifti_mrs.create_nmrs import gen_nifti_mrs
+
+    fid = svs.averaged().astype(np.complex64)[None, None, None]
+    image = gen_nifti_mrs(fid, svs.dwell_s, svs.frequency_mhz, affine=svs.affine, nifti_version=1)
+    image.add_hdr_field("EchoTime", svs.te_s)
+    image.add_hdr_field("RepetitionTime", svs.tr_s)
+    with atomic(path) as draft:
+        nib.save(image.image.nibImage, draft)

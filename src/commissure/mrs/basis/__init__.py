@@ -1,0 +1,1 @@
+"""Basis spectra: simulated from spin systems, or read from files."""

@@ -1,0 +1,238 @@
+"""The model of a spectrum: its nonlinear parameters, their priors, and the projected residual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from commissure.mrs.basis.simulated import Basis, is_macromolecule, ppm_axis
+from commissure.mrs.fit.baseline import Baseline
+
+#: Area of a macromolecule over that of MM09 and how far it may stray, softly. Up to MM22 they are
+#: LCModel's defaults (LCModel manual, 11.8) in terms of area; the rest, resonances that hide under
+#: metabolites, keep the order of size of measured 3 T spectra (Cudalbu 2021), wide on purpose.
+MACROMOLECULE_RATIOS: dict[str, tuple[float, float]] = {
+    "MM12": (0.20, 0.10), "MM14": (0.50, 0.30), "MM17": (0.25, 0.16), "MM20": (0.85, 0.25),
+    "MM22": (0.35, 0.15), "MM27": (0.20, 0.20), "MM30": (0.25, 0.15), "MM32": (0.20, 0.15),
+    "MM37": (0.60, 0.30), "MM40": (0.40, 0.20),
+}  # fmt: skip
+
+#: SD of what a macromolecule is wider or narrower than the table, Hz. Wider limits take
+#: glutathione's signal into the macromolecule at 2.99 ppm, none at all gives theirs to glutamine.
+MACROMOLECULE_WIDTH_SD_HZ = 0.5
+
+_PIVOT_PPM = 3.027
+_LN2 = np.log(2)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The nonlinear parameters.
+
+    Attributes
+    ----------
+    phase_rad, phase_rad_per_ppm
+        Zero and first order, pivot at creatine.
+    shift_hz
+        Common to all.
+    log_lorentz, log_gauss
+        Logarithm of the widths in Hz.
+    shifts_hz, widths_hz
+        Of each column, on top: (columns,) each. A width is that of the Lorentzian part.
+    """
+
+    phase_rad: float
+    phase_rad_per_ppm: float
+    shift_hz: float
+    log_lorentz: float
+    log_gauss: float
+    shifts_hz: np.ndarray
+    widths_hz: np.ndarray
+
+    def vector(self) -> np.ndarray:
+        """All parameters in one array."""
+        head = [self.phase_rad, self.phase_rad_per_ppm, self.shift_hz, self.log_lorentz]
+        return np.array([*head, self.log_gauss, *self.shifts_hz, *self.widths_hz])
+
+    @classmethod
+    def of(cls, vector: np.ndarray) -> Shape:
+        """The inverse of :meth:`vector`."""
+        phase, slope, shift, lorentz, gauss = (float(v) for v in vector[:COMMON])
+        shifts, widths = np.split(np.array(vector[COMMON:]), 2)
+        return cls(phase, slope, shift, lorentz, gauss, shifts, widths)
+
+    @classmethod
+    def start(cls, columns: int) -> Shape:
+        """No phase, no shift, and lines of a good shim."""
+        nothing = np.zeros(columns)
+        return cls(0.0, 0.0, 0.0, np.log(4.0), np.log(4.0), nothing, nothing)
+
+
+#: How many nonlinear parameters all columns share.
+COMMON = 5
+
+
+class Problem:
+    """One spectrum and its basis; evaluates the projected residual and its derivatives."""
+
+    def __init__(
+        self, fid: np.ndarray, basis: Basis, *, dwell_s: float, frequency_mhz: float,
+        low_ppm: float, high_ppm: float,
+    ) -> None:  # fmt: skip
+        points = len(fid)
+        self.size = 2 * points
+        axis = np.fft.ifftshift(ppm_axis(self.size, dwell_s, frequency_mhz))
+        pick = np.flatnonzero((axis >= low_ppm) & (axis <= high_ppm))
+        self.pick = pick[np.argsort(axis[pick])]
+        self.ppm = axis[self.pick]
+        self.t = np.arange(points) * dwell_s
+        spectrum = np.fft.fft(fid, self.size)
+        self.scale = float(np.abs(spectrum[self.pick]).max())
+        self.spectrum = spectrum[self.pick] / self.scale
+        self.noise_sd = _noise_sd(spectrum, axis) / self.scale
+        self.basis = basis
+        self.fids = basis.fids
+        self.frequency_mhz = frequency_mhz
+
+    def fids_at(self, shape: Shape) -> np.ndarray:
+        """The basis with the line shape and shifts applied, (columns, points)."""
+        turn = 2j * np.pi * self.t
+        lorentz, gauss = np.exp(shape.log_lorentz), np.exp(shape.log_gauss)
+        decay = -np.pi * lorentz * self.t - (np.pi * gauss * self.t) ** 2 / (4 * _LN2)
+        fids = self.fids * np.exp(turn * shape.shift_hz + decay)
+        own = turn * shape.shifts_hz[:, None] - np.pi * self.t * shape.widths_hz[:, None]
+        return fids * np.exp(own)
+
+    def spectra(self, fids: np.ndarray) -> np.ndarray:
+        """Complex spectra of FIDs (k, points) over the fitted range, (range, k)."""
+        return np.fft.fft(fids, self.size)[:, self.pick].T / self.scale
+
+    def phased(self, shape: Shape) -> np.ndarray:
+        """The data with the phase of the model taken off, complex (points,)."""
+        angle = shape.phase_rad + shape.phase_rad_per_ppm * (self.ppm - _PIVOT_PPM)
+        return self.spectrum * np.exp(-1j * angle)
+
+
+def _noise_sd(spectrum: np.ndarray, axis: np.ndarray) -> float:
+    """SD of the real spectrum in 8 to 10 ppm, or the nearest 1.5 ppm there are, detrended."""
+    top = min(10.0, float(axis.max()) - 0.2)
+    where = (axis > min(8.0, top - 1.5)) & (axis < top)
+    x = axis[where] - axis[where].mean()
+    y = spectrum.real[where]
+    return float(np.std(y - np.polyval(np.polyfit(x, y, 2), x), ddof=3))
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is known before, as SDs; ``noise`` turns them into rows of the residual.
+
+    ``mm_size`` is the amplitude of MM09 that the ratios' SDs refer to; ``common`` is where the
+    shared nonlinear parameters are expected, None for no phase, no shift and 4 Hz of either width.
+    """
+
+    noise: float
+    mm_size: float
+    shift_sd_hz: float
+    width_sd_hz: float
+    common: np.ndarray | None = None
+
+    def centre_and_weight(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Of the nonlinear parameters."""
+        broad = np.array([is_macromolecule(name) for name in names])
+        own = [
+            *[self.shift_sd_hz] * len(names),
+            *np.where(broad, MACROMOLECULE_WIDTH_SD_HZ, self.width_sd_hz),
+        ]
+        sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *own]
+        centre = np.zeros(COMMON + 2 * len(names))
+        centre[3:5] = np.log(4.0)
+        if self.common is not None:
+            centre[:COMMON] = self.common
+        return centre, self.noise / np.array(sd)
+
+    def rows(self, names: tuple[str, ...]) -> np.ndarray:
+        """Of the amplitudes: (ratios, columns), aimed at zero."""
+        out = []
+        for name, (ratio, sd) in MACROMOLECULE_RATIOS.items():
+            if name in names and "MM09" in names:
+                row = np.zeros(len(names))
+                row[names.index(name)], row[names.index("MM09")] = 1.0, -ratio
+                out.append(row * self.noise / (sd * self.mm_size))
+        return np.array(out).reshape(-1, len(names))
+
+
+@dataclass(frozen=True)
+class State:
+    """Amplitudes and residual at one shape."""
+
+    amplitudes: np.ndarray
+    residual: np.ndarray
+    columns: np.ndarray
+    cost: float
+
+
+def _nonnegative(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    from scipy.optimize import nnls
+
+    # The triangular factor has the same minimum and 40 times fewer rows.
+    size = np.linalg.norm(columns, axis=0)
+    size[size == 0] = 1.0
+    q, r = np.linalg.qr(columns / size)
+    return nnls(r, q.T @ target, maxiter=30 * columns.shape[1])[0] / size
+
+
+def solve(problem: Problem, shape: Shape, baseline: Baseline, priors: Priors) -> State:
+    """Best non-negative amplitudes at a shape, the baseline projected out."""
+    columns = problem.spectra(problem.fids_at(shape)).real
+    return amplitudes_at(problem, shape, columns, baseline, priors)
+
+
+def amplitudes_at(
+    problem: Problem, shape: Shape, columns: np.ndarray, baseline: Baseline, priors: Priors
+) -> State:
+    """The same for columns (range, k) that are at hand."""
+    rows = priors.rows(problem.basis.names)
+    design = np.vstack([baseline.without(columns), rows])
+    target = np.concatenate(
+        [baseline.without(problem.phased(shape).real[:, None])[:, 0], np.zeros(len(rows))]
+    )
+    amplitudes = _nonnegative(design, target)
+    residual = target - design @ amplitudes
+    centre, weight = priors.centre_and_weight(problem.basis.names)
+    off = weight * (shape.vector() - centre)
+    return State(amplitudes, residual, design, float(residual @ residual + off @ off))
+
+
+def residual_slopes(
+    problem: Problem, shape: Shape, amplitudes: np.ndarray, baseline: Baseline, rows: int
+) -> np.ndarray:
+    """Derivatives of the projected residual by the nonlinear parameters at fixed amplitudes.
+
+    Parameters
+    ----------
+    rows
+        Rows of amplitude priors below; their derivative is zero.
+
+    Returns
+    -------
+    numpy.ndarray
+        (range + penalties + rows, parameters).
+    """
+    fids = problem.fids_at(shape)
+    # One transform of t times the FIDs holds the derivatives by shift and by Lorentz width.
+    moment = problem.spectra(fids * problem.t)
+    phased = problem.phased(shape)
+    turned = -2 * np.pi * moment.imag * amplitudes
+    widened = -np.pi * moment.real * amplitudes
+    gauss = np.exp(shape.log_gauss)
+    bell = problem.spectra((amplitudes @ fids)[None] * problem.t**2).real[:, 0]
+    bell *= -((np.pi * gauss) ** 2) / (2 * _LN2)
+    out = np.empty((len(problem.ppm), COMMON + 2 * len(amplitudes)))
+    out[:, 0] = phased.imag
+    out[:, 1] = phased.imag * (problem.ppm - _PIVOT_PPM)
+    out[:, 2] = -turned.sum(axis=1)
+    out[:, 3] = -widened.sum(axis=1) * np.exp(shape.log_lorentz)
+    out[:, 4] = -bell
+    out[:, COMMON:] = -np.hstack([turned, widened])
+    return np.vstack([baseline.without(out), np.zeros((rows, out.shape[1]))])

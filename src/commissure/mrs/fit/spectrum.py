@@ -1,0 +1,343 @@
+"""Linear-combination fit by variable projection with non-negative amplitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from commissure.errors import QualityError
+from commissure.mrs.basis.simulated import Basis, is_macromolecule
+from commissure.mrs.basis.spin_systems import SUMS
+from commissure.mrs.fit.baseline import Baseline, Baselines
+from commissure.mrs.fit.model import (
+    COMMON,
+    Priors,
+    Problem,
+    Shape,
+    State,
+    amplitudes_at,
+    residual_slopes,
+    solve,
+)
+
+#: Stiffness candidates, effective degrees of freedom per ppm.
+STIFFNESS = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0)
+
+#: Weight of a degree of freedom in the choice of stiffness (Wilson M, Magn Reson Med 85:13-29).
+_FREEDOM_PRICE = 5.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted spectrum.
+
+    Attributes
+    ----------
+    names
+        Of the columns: metabolites, corrections and macromolecules.
+    amplitudes, covariance
+        In the FID's units per unit of the basis; (columns,) and (columns, columns). The
+        covariance is how the estimate scatters with the noise, all other parameters free and the
+        priors held: the Cramér-Rao bound of a regularised fit. What the priors bias is not in it.
+    shape
+        Nonlinear parameters.
+    ppm, data, model, baseline
+        Real spectra over the fitted range, (points,).
+    components
+        (columns, points).
+    residual_sd, noise_sd
+        Of the real spectrum: in the fitted range after the fit, and where no signal is.
+    freedom_per_ppm
+        Stiffness of the baseline.
+    iterations
+        Of the last stage.
+    frequency_mhz
+        Of the spectrometer.
+    residual_structure, residual_p
+        Whether the residual runs in waves, see :func:`structure`.
+    """
+
+    names: tuple[str, ...]
+    amplitudes: np.ndarray
+    covariance: np.ndarray
+    shape: Shape
+    ppm: np.ndarray
+    data: np.ndarray
+    model: np.ndarray
+    baseline: np.ndarray
+    components: np.ndarray
+    residual_sd: float
+    noise_sd: float
+    freedom_per_ppm: float
+    iterations: int
+    frequency_mhz: float
+    residual_structure: float
+    residual_p: float
+
+    def total(self, parts: Sequence[str]) -> tuple[float, float]:
+        """Sum of amplitudes and its Cramér-Rao bound."""
+        pick = np.array([name in parts for name in self.names], float)
+        return float(pick @ self.amplitudes), float(np.sqrt(pick @ self.covariance @ pick))
+
+    @property
+    def fwhm_ppm(self) -> float:
+        """Width of the creatine line at 3.03 ppm as fitted, shim and T2 together."""
+        pick = [i for i, name in enumerate(self.names) if name in SUMS["tCr"]]
+        around = np.abs(self.ppm - 3.03) < 0.3
+        ppm, line = self.ppm[around], self.components[pick].sum(axis=0)[around]
+        high = np.flatnonzero(line >= line.max() / 2)
+
+        def crossing(outside: int, inside: int) -> float:
+            rise = (line.max() / 2 - line[outside]) / (line[inside] - line[outside])
+            return float(ppm[outside] + rise * (ppm[inside] - ppm[outside]))
+
+        return crossing(high[-1] + 1, high[-1]) - crossing(high[0] - 1, high[0])
+
+    @property
+    def snr(self) -> float:
+        """Highest point above the baseline over twice the SD of the residual (LCModel)."""
+        return float((self.data - self.baseline).max() / (2 * self.residual_sd))
+
+
+def minimise(
+    problem: Problem,
+    shape: Shape,
+    baseline: Baseline,
+    priors: Priors,
+    *,
+    free: np.ndarray,
+    iterations: int,
+) -> tuple[Shape, State, int]:
+    """Levenberg-Marquardt on the variable projection (Kaufman's form of the derivative)."""
+    centre, weight = priors.centre_and_weight(problem.basis.names)
+    rows = len(priors.rows(problem.basis.names))
+    state = solve(problem, shape, baseline, priors)
+    damping, done = 1e-2, 0
+    while done < iterations:
+        done += 1
+        slopes = residual_slopes(problem, shape, state.amplitudes, baseline, rows)[:, free]
+        active = state.columns[:, state.amplitudes > 0]
+        span, _ = np.linalg.qr(active)
+        slopes -= span @ (span.T @ slopes)
+        vector = shape.vector()
+        gradient = slopes.T @ state.residual + (weight**2 * (vector - centre))[free]
+        curvature = slopes.T @ slopes + np.diag(weight[free] ** 2)
+        before = state.cost
+        for _ in range(6):
+            steep = curvature + damping * np.diag(np.maximum(np.diag(curvature), 1e-12))
+            step = np.zeros_like(vector)
+            step[free] = -np.linalg.solve(steep, gradient)
+            # A width may grow or shrink e-fold at most in one step.
+            step[3:5] = np.clip(step[3:5], -1, 1)
+            trial = vector + step
+            trial[3:5] = np.clip(trial[3:5], np.log(0.3), np.log(60.0))
+            _hold_widths(trial, problem.basis.names)
+            candidate = Shape.of(trial)
+            tried = solve(problem, candidate, baseline, priors)
+            if tried.cost < state.cost:
+                shape, state, damping = candidate, tried, damping / 5
+                break
+            damping *= 5
+        if before - state.cost <= 1e-6 * before:
+            break
+    return shape, state, done
+
+
+def _hold_widths(vector: np.ndarray, names: tuple[str, ...]) -> None:
+    """Keep each column's own width, the end of the vector, from making lines grow in time."""
+    own = vector[-len(names) :]
+    lorentz = np.exp(vector[3])
+    least = [-lorentz - 6.0 if is_macromolecule(name) else -0.8 * lorentz for name in names]
+    np.maximum(own, least, out=own)
+
+
+def _stiffness(
+    problem: Problem, shape: Shape, baselines: Baselines, priors: Priors
+) -> tuple[float, Baseline]:
+    """The stiffness with the least information criterion at a given shape.
+
+    Where the model misses the line shape the residual is smooth, and its points are not that
+    many observations: a plain criterion would then buy flexibility without end and let the
+    baseline swallow glutamine. Their number is cut by the residual's first autocorrelation.
+    """
+    columns = problem.spectra(problem.fids_at(shape)).real
+    found = []
+    for freedom in STIFFNESS:
+        baseline = baselines.stiff(freedom)
+        state = amplitudes_at(problem, shape, columns, baseline, priors)
+        left = problem.phased(shape).real - columns @ state.amplitudes
+        left -= baseline.of(left)
+        found.append((freedom, baseline, left))
+    flexible = found[-1][2]
+    lag = float(flexible[1:] @ flexible[:-1] / max(flexible @ flexible, np.finfo(float).tiny))
+    observations = len(problem.ppm) * (1 - max(lag, 0.0)) / (1 + max(lag, 0.0))
+
+    def criterion(one: tuple[float, Baseline, np.ndarray]) -> float:
+        rss = max(float(one[2] @ one[2]), np.finfo(float).tiny)
+        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * one[1].freedom / observations
+
+    freedom, baseline, _ = min(found, key=criterion)
+    return freedom, baseline
+
+
+def fit_spectrum(
+    fid: np.ndarray,
+    basis: Basis,
+    *,
+    dwell_s: float,
+    frequency_mhz: float,
+    low_ppm: float = 0.2,
+    high_ppm: float = 4.2,
+    shift_sd_ppm: float = 0.01,
+    width_sd_hz: float = 0.1,
+    freedom_per_ppm: float | None = None,
+) -> Fit:
+    """Fit a referenced and roughly phased spectrum.
+
+    Parameters
+    ----------
+    fid
+        (points,), creatine at 3.027 ppm.
+    basis
+        For the same timing, field and sampling.
+    low_ppm, high_ppm
+        Fitted range.
+    shift_sd_ppm
+        Prior SD of each metabolite's own shift.
+    width_sd_hz
+        Prior SD of what each metabolite's line is wider than the common one.
+    freedom_per_ppm
+        Stiffness of the baseline; None chooses it by an information criterion.
+
+    Raises
+    ------
+    QualityError
+        Creatine cannot be told from noise.
+
+    Notes
+    -----
+    The real part of the twice zero-filled spectrum holds all of the information, and its points
+    have independent noise. Model: Voigt lines of common width, a common and one regularised
+    shift per metabolite, phase of order 0 and 1, non-negative amplitudes, macromolecules as
+    Gaussians softly tied to MM09, and a penalised spline. Amplitudes and spline are solved for at
+    each step (Golub GH, Pereyra V, Inverse Probl 19:R1, 2003; Kaufman L, BIT 15:49-57, 1975).
+    """
+    problem = Problem(
+        fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low_ppm,
+        high_ppm=high_ppm,
+    )  # fmt: skip
+    baselines = Baselines(problem.ppm)
+    flexible = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
+    columns = len(basis.names)
+    shape = Shape.start(columns)
+    start = solve(problem, shape, flexible, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
+    mm = basis.names.index("MM09") if "MM09" in basis.names else 0
+
+    def priors_of(state: State) -> Priors:
+        floor = 0.3 * float(state.amplitudes[basis.names.index("Cr")]) + 1e-3 * float(
+            state.amplitudes.max()
+        )
+        points = len(problem.ppm)
+        left = float(np.sqrt((state.residual[:points] ** 2).mean()))
+        return Priors(
+            noise=max(problem.noise_sd, left),
+            mm_size=max(float(state.amplitudes[mm]), floor, np.finfo(float).tiny),
+            shift_sd_hz=shift_sd_ppm * frequency_mhz,
+            width_sd_hz=width_sd_hz,
+        )
+
+    everything = np.ones(COMMON + 2 * columns, bool)
+    few = everything.copy()
+    few[1] = few[COMMON:] = False
+    shape, state, _ = minimise(problem, shape, flexible, priors_of(start), free=few, iterations=12)
+    shape, state, _ = minimise(
+        problem, shape, flexible, priors_of(state), free=everything, iterations=6
+    )
+    if freedom_per_ppm is None:
+        freedom_per_ppm, flexible = _stiffness(problem, shape, baselines, priors_of(state))
+    priors = priors_of(solve(problem, shape, flexible, priors_of(state)))
+    shape, state, iterations = minimise(
+        problem, shape, flexible, priors, free=everything, iterations=25
+    )
+    fit = finished(problem, shape, state, flexible, priors, freedom_per_ppm, iterations)
+    creatine, bound = fit.total(SUMS["tCr"])
+    # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
+    if not creatine > 6 * bound:
+        raise QualityError(
+            "spectral fit",
+            found=f"creatine at 3.03 ppm is {creatine:.3g} with a Cramér-Rao bound of {bound:.3g}",
+            wanted="the spectrum of a brain, with creatine above six times its bound",
+            mend="Look at the raw spectrum and at the header of its file",
+        )
+    return fit
+
+
+def structure(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
+    """Whether a residual (points,) runs in waves.
+
+    Returns
+    -------
+    ratio, p
+        Mean square of the means of ``width`` neighbours, in units that white noise gives 1, and
+        the probability of so much under white noise.
+    """
+    from scipy.stats import chi2
+
+    blocks = residual[: len(residual) // width * width].reshape(-1, width)
+    noise = max(float(np.median(np.abs(np.diff(residual)))) / 0.954, np.finfo(float).tiny)
+    ratio = float((blocks.mean(axis=1) ** 2).mean()) * width / noise**2
+    return ratio, float(chi2.sf(ratio * len(blocks), len(blocks)))
+
+
+def finished(
+    problem: Problem,
+    shape: Shape,
+    state: State,
+    baseline: Baseline,
+    priors: Priors,
+    freedom_per_ppm: float,
+    iterations: int,
+) -> Fit:
+    """A fit with its covariance and tests, from where the minimum was found."""
+    names = problem.basis.names
+    columns = problem.spectra(problem.fids_at(shape)).real
+    data = problem.phased(shape).real
+    left = data - columns @ state.amplitudes
+    smooth = baseline.of(left)
+    used = int((state.amplitudes > 0).sum()) + COMMON + baseline.freedom
+    residual_sd = float(np.sqrt(((left - smooth) ** 2).sum() / (len(data) - used)))
+    # Fisher information of amplitudes and nonlinear parameters together.
+    rows = len(state.columns) - len(baseline.basis)
+    slopes = residual_slopes(problem, shape, state.amplitudes, baseline, rows)
+    everything = np.hstack([state.columns, -slopes])
+    _, weight = priors.centre_and_weight(problem.basis.names)
+    spread = max(residual_sd, np.finfo(float).tiny)
+    known = np.concatenate([np.zeros(len(names)), (weight / priors.noise) ** 2])
+    curvature = everything.T @ everything / spread**2 + np.diag(known)
+    # Noise is in the data only: the rows of penalties and priors draw the estimate, they do not
+    # scatter it. Without priors this is the inverse of the curvature.
+    noisy = everything[: len(data)].T @ everything[: len(data)] / spread**2
+    inverse = np.linalg.pinv(curvature, hermitian=True)[: len(names)]
+    covariance = inverse @ noisy @ inverse.T
+    scale = problem.scale
+    waves, p = structure(left - smooth)
+    return Fit(
+        names=names,
+        amplitudes=state.amplitudes,
+        covariance=covariance,
+        shape=replace(shape, phase_rad=float(np.angle(np.exp(1j * shape.phase_rad)))),
+        ppm=problem.ppm,
+        data=data * scale,
+        model=(columns @ state.amplitudes + smooth) * scale,
+        baseline=smooth * scale,
+        components=(columns * state.amplitudes).T * scale,
+        residual_sd=residual_sd * scale,
+        noise_sd=problem.noise_sd * scale,
+        freedom_per_ppm=freedom_per_ppm,
+        iterations=iterations,
+        frequency_mhz=problem.frequency_mhz,
+        residual_structure=waves,
+        residual_p=p,
+    )

@@ -1,0 +1,1 @@
+"""From amplitudes to tissue-corrected concentrations."""

@@ -1,0 +1,120 @@
+"""From fitted amplitudes to ratios and concentrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.files import read_table
+from commissure.mrs.basis.spin_systems import SUMS
+from commissure.mrs.quantification.relaxation import (
+    Fractions,
+    RelaxationSet,
+    Timing,
+    concentration_factor,
+)
+
+#: Marker name by what the fit calls it, with the parts of sums.
+MARKERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "glu": ("Glu", ("Glu",)),
+    "gln": ("Gln", ("Gln",)),
+    "glx": ("Glx", SUMS["Glx"]),
+    "gsh": ("GSH", ("GSH",)),
+    "tnaa": ("tNAA", SUMS["tNAA"]),
+    "tcr": ("tCr", SUMS["tCr"]),
+    "tcho": ("tCho", SUMS["tCho"]),
+    "ins": ("Ins", ("Ins",)),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A fitted amplitude and its Cramér-Rao bound, in one unit."""
+
+    amplitude: float
+    crlb: float
+
+
+def read_fit(path: Path, *, who: str) -> dict[str, Estimate]:
+    """Read ``fit.tsv``: columns ``metabolite``, ``amplitude`` and ``crlb``.
+
+    Raises
+    ------
+    DatasetError
+        A column is missing, a metabolite stands twice, or the table is empty.
+    """
+    table = read_table(path, text=("metabolite",))
+    missing = [name for name in ("metabolite", "amplitude", "crlb") if name not in table]
+    if missing or table.empty or table["metabolite"].duplicated().any():
+        raise DatasetError(
+            who,
+            found=f"{path.name} lacks {missing}" if missing else f"{path.name} is empty or repeats",
+            wanted="one row per metabolite with metabolite, amplitude and crlb",
+            mend=f"Write {path.name} again",
+        )
+    columns = (table[name].to_numpy(float) for name in ("amplitude", "crlb"))
+    return {
+        str(name): Estimate(float(amplitude), float(crlb))
+        for name, amplitude, crlb in zip(table["metabolite"], *columns, strict=True)
+    }
+
+
+def _parts(fit: Mapping[str, Estimate], total: str, parts: tuple[str, ...]) -> dict[str, Estimate]:
+    """The parts of a sum as far as the fit has them, else the sum under its first part's name."""
+    found = {name: fit[name] for name in parts if name in fit}
+    if len(found) < len(parts) and total in fit:
+        return {parts[0]: fit[total]}
+    return found
+
+
+def ratios(fit: Mapping[str, Estimate]) -> dict[str, float]:
+    """Amplitudes over total creatine, by marker name; what the fit put at zero is left out."""
+    creatine = sum(e.amplitude for e in _parts(fit, *MARKERS["tcr"]).values())
+    if not creatine > 0:
+        return {}
+    out = {}
+    for marker, (total, parts) in MARKERS.items():
+        size = sum(e.amplitude for e in _parts(fit, total, parts).values())
+        if marker != "tcr" and np.isfinite(size) and size > 0:
+            out[f"{marker}_tcr"] = size / creatine
+    return out
+
+
+def concentrations(
+    fit: Mapping[str, Estimate],
+    water_amplitude: float,
+    fractions: Fractions,
+    *,
+    timing: Timing,
+    water_timing: Timing,
+    times: RelaxationSet,
+    factor_of: Callable[..., float] = concentration_factor,
+) -> dict[str, float]:
+    """Millimoles per kg of tissue water, by marker name; what the fit put at zero is left out.
+
+    Parameters
+    ----------
+    fit
+        Amplitudes per molecule, where ``water_amplitude`` is that of a molecule of water.
+    fractions, timing, water_timing, times
+        See :func:`commissure.mrs.quantification.relaxation.concentration_factor`; each part of a
+        sum is corrected with its own relaxation times.
+    factor_of
+        :func:`commissure.mrs.quantification.relaxation.molar_factor` for millimoles per litre of
+        tissue.
+    """
+    out = {}
+    for marker, (total, parts) in MARKERS.items():
+        value = 0.0
+        for name, estimate in _parts(fit, total, parts).items():
+            factor = factor_of(
+                fractions, name, timing=timing, water_timing=water_timing, times=times
+            )
+            value += estimate.amplitude / water_amplitude * factor
+        if np.isfinite(value) and value > 0:
+            out[marker] = value
+    return out

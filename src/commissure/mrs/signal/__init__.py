@@ -1,0 +1,1 @@
+"""From shots and coils to one corrected spectrum."""

@@ -1,0 +1,202 @@
+"""From shots and coils to one clean FID, in the order of the consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from commissure.mrs.acquisition.nifti_mrs import Svs
+from commissure.mrs.mrsinmrs import acquisition
+from commissure.mrs.signal.align import Alignment, align_shots, turned, unlike_shots
+from commissure.mrs.signal.combine import coil_weights, combined
+from commissure.mrs.signal.correction import (
+    eddy_corrected,
+    eddy_phase,
+    orientation,
+    referenced,
+    water_removed,
+    water_signal,
+)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """An averaged spectrum with what was done to it.
+
+    Attributes
+    ----------
+    svs, water
+        One FID each; water is None where there was no reference.
+    steps
+        What each step did, in order; ``applied`` false with a ``reason`` where it could not.
+    before, after
+        Shots (shots, points) before and after alignment, for the figure.
+    kept
+        Which shots were averaged.
+    raw
+        What the raw file says of itself, see :func:`commissure.mrs.mrsinmrs.acquisition`.
+    """
+
+    svs: Svs
+    water: Svs | None
+    steps: list[Mapping[str, Any]]
+    before: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    kept: np.ndarray = field(repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float = 2.58) -> Spectrum:
+    """Preprocess in the order of the consensus (Near J et al., NMR Biomed 34:e4257, 2021)."""
+    sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
+    steps: list[Mapping[str, Any]] = []
+
+    shots, water_shots, step = _combined(svs.fids, water.fids if water else None)
+    steps.append(step)
+
+    facing = orientation(shots.mean(axis=0), **sampling)
+    if facing.conjugated:
+        shots = shots.conj()
+        water_shots = None if water_shots is None else water_shots.conj()
+    steps.append(
+        {"step": "orientation", "applied": facing.conjugated, "evidence": facing.evidence}
+        | ({"reason": "stored as the complex conjugate"} if facing.conjugated else {})
+    )
+
+    before = shots
+    shots, kept, more = _aligned(shots, sampling, shot_rejection_sd)
+    steps += more
+    fid = shots[kept].mean(axis=0)
+
+    reference = None
+    if water_shots is None or water is None:
+        steps.append(_skipped("eddy currents", "the dataset has no water reference"))
+    else:
+        if len(water_shots) > 1:
+            turn = align_shots(water_shots, low_ppm=0.0, high_ppm=8.0, **sampling)
+            water_shots = turned(water_shots, turn.shift_hz, turn.phase_rad, dwell_s=svs.dwell_s)
+        reference = _to_length(water_shots.mean(axis=0), svs.points)
+        phase = eddy_phase(reference, dwell_s=svs.dwell_s)
+        signal = water_signal(reference, **sampling)
+        fid, reference = eddy_corrected(fid, phase), eddy_corrected(reference, phase)
+        early = phase[: min(svs.points, round(0.1 / svs.dwell_s))]
+        t = np.arange(len(early))
+        bent = early - np.polyval(np.polyfit(t, early, 1), t)
+        steps.append(
+            {
+                "step": "eddy currents",
+                "applied": True,
+                "water_shots": len(water_shots),
+                "largest_phase_deg": float(np.degrees(np.abs(bent).max())),
+                "water_fwhm_ppm": signal.fwhm_hz / svs.frequency_mhz,
+                "water_offset_ppm": signal.offset_ppm,
+            }
+        )
+
+    fid, height = water_removed(fid, **sampling)
+    steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
+    fid, shift_ppm, phase_deg = referenced(fid, **sampling)
+    steps.append(
+        {
+            "step": "reference and phase", "applied": True, "shift_ppm": shift_ppm,
+            "phase_deg": phase_deg,
+        }
+    )  # fmt: skip
+    return Spectrum(
+        svs=svs.with_fid(fid),
+        water=None
+        if water is None or reference is None
+        else replace(water, fids=reference[None, None]),
+        steps=steps,
+        before=before,
+        after=shots,
+        kept=kept,
+        raw=acquisition(svs),
+    )
+
+
+def _skipped(step: str, reason: str) -> Mapping[str, Any]:
+    return {"step": step, "applied": False, "reason": reason}
+
+
+def _combined(
+    fids: np.ndarray, water: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, Mapping[str, Any]]:
+    if fids.shape[1] == 1:
+        only = None if water is None else water[:, 0]
+        return fids[:, 0], only, _skipped("coil combination", "the file holds one channel")
+    weights = coil_weights(fids, water)
+    step = {
+        "step": "coil combination",
+        "applied": True,
+        "coils": fids.shape[1],
+        "weights_from": weights.source,
+        "largest_noise_correlation": weights.noise_correlation,
+    }
+    both = None if water is None else combined(water, weights.weights)
+    return combined(fids, weights.weights), both, step
+
+
+def _aligned(
+    shots: np.ndarray, sampling: Mapping[str, float], limit_sd: float
+) -> tuple[np.ndarray, np.ndarray, list[Mapping[str, Any]]]:
+    """Align, leave out unlike shots, align the rest again."""
+    count = len(shots)
+    kept = np.ones(count, bool)
+    if count == 1:
+        reason = "the file holds one averaged spectrum"
+        return shots, kept, [_skipped("alignment", reason), _skipped("shot rejection", reason)]
+    steps: list[Mapping[str, Any]] = []
+    found = align_shots(shots, **sampling)
+    aligned = turned(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+    distance = np.zeros(count)
+    if count >= 8:
+        distance, unlike = unlike_shots(aligned, limit_sd=limit_sd, **sampling)
+        kept = ~unlike
+        again = align_shots(shots[kept], **sampling)
+        found = _filled(found, again, kept)
+        aligned = turned(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+        rejection: Mapping[str, Any] = {
+            "step": "shot rejection",
+            "applied": True,
+            "limit_sd": limit_sd,
+            "kept": int(kept.sum()),
+            "of": count,
+            "rejected": np.flatnonzero(~kept),
+            "distance": distance / np.median(distance),
+        }
+    else:
+        rejection = _skipped("shot rejection", f"{count} shots are too few to tell unlike ones")
+    shift = -found.shift_hz[kept]
+    per_shot = float(np.polyfit(np.flatnonzero(kept), shift, 1)[0])
+    steps.append(
+        {
+            "step": "alignment",
+            "applied": True,
+            "shots": count,
+            "drift_hz": per_shot * (count - 1),
+            "shift_sd_hz": float(shift.std()),
+            "phase_sd_deg": float(np.degrees(found.phase_rad[kept]).std()),
+            "shift_hz": found.shift_hz,
+            "phase_deg": np.degrees(found.phase_rad),
+        }
+    )  # fmt: skip
+    steps.append(rejection)
+    return aligned, kept, steps
+
+
+def _filled(first: Alignment, again: Alignment, kept: np.ndarray) -> Alignment:
+    """The second alignment for the shots kept, the first for the others."""
+    parts = []
+    for name in ("shift_hz", "phase_rad", "match"):
+        values = getattr(first, name).copy()
+        values[kept] = getattr(again, name)
+        parts.append(values)
+    return Alignment(*parts)
+
+
+def _to_length(fid: np.ndarray, points: int) -> np.ndarray:
+    return np.pad(fid[:points], (0, max(0, points - len(fid))))

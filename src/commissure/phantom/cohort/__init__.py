@@ -1,0 +1,1 @@
+"""Who is simulated: people, their planted effects, treatments and tables."""

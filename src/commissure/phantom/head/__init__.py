@@ -1,0 +1,1 @@
+"""The simulated head: anatomy, deformation and fibres."""

@@ -1,0 +1,1 @@
+"""The simulated scanner: what each modality measures of a head."""

@@ -1,0 +1,359 @@
+"""Simulated resting-state BOLD: network signals in grey matter, seen by a real scanner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from commissure.images.atlas import jhu189, schaefer
+from commissure.images.connectivity_sets import SUBCORTEX
+from commissure.images.rigid import framewise_displacement
+from commissure.phantom.head.anatomy import Anatomy
+from commissure.phantom.person import Person, Protocol
+from commissure.phantom.scanner.bold_signal import (
+    OTHER,
+    Signals,
+    connectivity_truth,
+    haemodynamic_signals,
+    latent_correlation,
+    node_names,
+)
+from commissure.phantom.scanner.distortion import (
+    BOLD_READOUT_S,
+    Displacement,
+    displacement,
+    off_resonance,
+)
+from commissure.phantom.scanner.echo_planar import (
+    FineHead,
+    box_places,
+    drawn_motion,
+    fine_head,
+    voxel_boxes,
+    voxel_means,
+)
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+#: Echo-planar intensity of each tissue; grey matter is 1000.
+INTENSITY = {"gm": 1000.0, "wm": 820.0, "csf": 1350.0, "outside": 320.0}
+
+#: Where air pulls the signal away: template mm, extent (SD) in mm, share of the signal lost.
+DROPOUTS = (
+    ((0.0, 42.0, -24.0), (17.0, 13.0, 11.0), 0.75),
+    ((-48.0, -22.0, -34.0), (12.0, 12.0, 9.0), 0.55),
+    ((48.0, -22.0, -34.0), (12.0, 12.0, 9.0), 0.55),
+)
+
+#: SD over time in per cent of the mean.
+NEURAL_PERCENT = 1.2
+RESPIRATION_PERCENT, RESPIRATION_HZ = 0.4, 0.28
+CARDIAC_PERCENT, CARDIAC_HZ = 0.4, 1.1
+SLOW_PERCENT = 0.3
+TISSUE_PERCENT = {"wm": 0.35, "csf": 1.2}
+DRIFT_PERCENT = 0.8
+
+#: Change of intensity per mm that a slice has moved since the volume before (spin history).
+SPIN_HISTORY_PER_MM = 0.01
+
+#: SD of how the head has moved between T1w and BOLD.
+SINCE_T1W_MM, SINCE_T1W_DEG = 1.0, 0.7
+
+#: Grey matter without a parcel belongs to the parcel next to it, up to this distance.
+PARCEL_REACH_MM = 6.0
+
+
+@dataclass(frozen=True)
+class BoldSeries:
+    """One simulated run.
+
+    Attributes
+    ----------
+    data
+        (X, Y, Z, T) float32.
+    affine
+        4x4.
+    tr_s
+        Repetition time.
+    metadata
+        For the JSON sidecar, BIDS names. All slices of a volume are acquired at once, so there is
+        no ``SliceTiming``.
+    motion
+        (T, 6): translations in mm and rotations in rad about the centre of the grid, x, y, z of
+        the scanner (RAS+); ``R = Rz @ Ry @ Rx``. The matrix
+        (:func:`commissure.images.rigid.rigid_matrix`) maps the place of a piece of tissue in the
+        first volume to its place now.
+    truth
+        Fisher z by ``(marker, region)`` of the correlation that the haemodynamic signals have in
+        an infinitely long run without noise; and ``("mean_fd", "brain")`` in mm.
+    signals
+        The haemodynamic signals themselves.
+    since_t1w
+        (6,) how the head had moved since the T1w when the run began, about the scanner's origin.
+    field_map
+        (X, Y, Z) float32, Hz: the true off-resonance at the true places of the first volume;
+        ``None`` where the image is not displaced. It stays where it is when the head moves.
+    magnitude
+        (X, Y, Z) float32: the image that belongs to it, not displaced.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    tr_s: float
+    metadata: Mapping[str, object]
+    motion: np.ndarray
+    truth: Mapping[tuple[str, str], float]
+    signals: Signals
+    since_t1w: np.ndarray = field(default_factory=lambda: np.zeros(6))
+    field_map: np.ndarray | None = None
+    magnitude: np.ndarray | None = None
+
+
+def simulate_bold(
+    anatomy: Anatomy,
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    *,
+    own: np.random.Generator | None = None,
+) -> BoldSeries:
+    """Simulate a resting-state run.
+
+    Parameters
+    ----------
+    anatomy
+        The true head.
+    person
+        ``fc`` and its relatives as mean latent correlations, and ``motion_scale_mm``.
+    protocol
+        Voxel size, volumes, repetition time and temporal signal-to-noise ratio.
+    rng
+        Draws signals, movement and noise.
+    own
+        Draws what stays of a person from run to run, his connectivity; ``None`` is ``rng``.
+    """
+    latent = latent_correlation(person, own or rng)
+    signals = haemodynamic_signals(
+        latent, volumes=protocol.bold_volumes, tr_s=protocol.bold_tr_s, rng=rng, own=own
+    )
+    pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
+    head = fine_head(anatomy, protocol.bold_mm, pose=pose)
+    motion = drawn_motion(protocol.bold_volumes, person.motion_scale_mm, rng)
+    off_hz = None
+    if protocol.field_hz:
+        off_hz = voxel_means(off_resonance(head.template_mm, protocol.field_hz))
+    data = _series(head, signals.series, motion, person, protocol, rng, off_hz)
+    truth = connectivity_truth(signals.correlation)
+    truth["mean_fd", "brain"] = float(framewise_displacement(motion)[1:].mean())
+    return BoldSeries(
+        data=data,
+        affine=head.affine,
+        tr_s=protocol.bold_tr_s,
+        metadata=_sidecar(person, protocol),
+        motion=motion,
+        truth=truth,
+        signals=signals,
+        since_t1w=pose,
+        field_map=off_hz,
+        magnitude=None if off_hz is None else voxel_means(_contrast(head)),
+    )
+
+
+def _series(
+    head: FineHead,
+    series: np.ndarray,
+    motion: np.ndarray,
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    off_hz: np.ndarray | None,
+) -> np.ndarray:
+    from scipy.ndimage import binary_dilation, map_coordinates, spline_filter
+
+    shape, volumes = head.shape, len(motion)
+    still = spline_filter(voxel_boxes(_contrast(head)), order=2, output=np.float32)
+    something = binary_dilation(voxel_means(head.substance) > 0.15)
+    # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
+    displaced = None if off_hz is None else displacement(-BOLD_READOUT_S * off_hz)
+    voxels, rows, factor = _seen(something, displaced)
+    tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
+    brain = np.argwhere(sum(tissue.values()) > 0.1)
+    inside = tuple(brain.T)
+    change = np.zeros((volumes, *shape), np.float32)
+    fluctuation = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
+    fluctuation += _nuisance(
+        {name: values[inside] for name, values in tissue.items()},
+        head.affine[:3, :3] @ brain.T,
+        volumes,
+        protocol.bold_tr_s,
+        rng,
+    )
+    change[:, *inside] = fluctuation.T / 100
+    nearest = np.clip(np.rint(rows).astype(int), 0, np.array(shape)[:, None] - 1)
+    within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(nearest)])
+
+    sensitivity = head.coil_sensitivity(rows.T) * factor
+    # Grey matter's own share of the factor on tSNR is the site's.
+    sd = INTENSITY["gm"] / (protocol.bold_tsnr * person.scanner.snr_factor)
+    data = np.empty((volumes, *shape), np.float32)
+    moved_z = np.diff(motion[:, 2], prepend=0.0)
+    seen = tuple(voxels.T)
+    for t in range(volumes):
+        places = box_places(head, rows, motion[t])
+        values = map_coordinates(still, places, order=2, prefilter=False, output=np.float32)
+        values[within] *= 1 + map_coordinates(
+            change[t], places[:, within] / 2, order=1, output=np.float32
+        )
+        values *= sensitivity * (1 + SPIN_HISTORY_PER_MM * moved_z[t])
+        noise = rng.standard_normal((2, *shape), dtype=np.float32) * np.float32(sd)
+        noise[0][seen] += values
+        data[t] = np.hypot(noise[0], noise[1])
+    return np.moveaxis(data, 0, -1)
+
+
+def _seen(
+    something: np.ndarray, displaced: Displacement | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels (N, 3) with signal, the places (3, N) it comes from, the factors (N,) on it."""
+    if displaced is None:
+        voxels = np.argwhere(something)
+        return voxels, voxels.T.astype(np.float32), np.ones(len(voxels), np.float32)
+    grid = np.indices(something.shape).reshape(3, -1)
+    places, factor = displaced.origins(grid)
+    at = np.clip(np.rint(places).astype(int), 0, np.array(something.shape)[:, None] - 1)
+    seen = something[tuple(at)]
+    return grid.T[seen], places[:, seen], factor[seen]
+
+
+def _contrast(head: FineHead) -> np.ndarray:
+    """Intensity of the fine head: tissues, and air's dropouts."""
+    image = np.zeros(head.template_mm.shape[:3], np.float32)
+    for name, values in head.maps.items():
+        image += INTENSITY[name] * values
+    for centre, extent, lost in DROPOUTS:
+        far = (((head.template_mm - centre) / extent) ** 2).sum(axis=-1)
+        image *= 1 - lost * np.exp(-far / 2)
+    return image
+
+
+def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[tuple(voxels.T)] = True
+    return mask
+
+
+def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
+    """Sparse (voxels, nodes): how much of each voxel is grey matter of each node."""
+    from scipy.sparse import coo_array
+
+    nodes = _nodes_at(head.template_mm)
+    rows, columns, values = [], [], []
+    for corner in np.ndindex(2, 2, 2):
+        fine = tuple((2 * brain + corner).T)
+        rows.append(np.arange(len(brain)))
+        columns.append(nodes[fine])
+        values.append(head.maps["gm"][fine] / 8)
+    index = np.concatenate(rows), np.concatenate(columns)
+    return coo_array((np.concatenate(values), index), shape=(len(brain), len(node_names()))).tocsr()
+
+
+def _nodes_at(template_mm: np.ndarray) -> np.ndarray:
+    """Number of the node (as in :func:`node_names`) that grey matter at these places belongs to."""
+    nodes, affine = _node_map()
+    step = np.linalg.inv(affine)
+    index = np.rint(template_mm @ step[:3, :3].T + step[:3, 3]).astype(np.intp)
+    index = np.clip(index, 0, np.array(nodes.shape) - 1)
+    return nodes[index[..., 0], index[..., 1], index[..., 2]]
+
+
+@lru_cache(maxsize=1)
+def _node_map() -> tuple[np.ndarray, np.ndarray]:
+    """The template's nodes, parcels grown into the grey matter beside them."""
+    from scipy.ndimage import distance_transform_edt
+
+    atlas = schaefer(100)
+    parcels = np.asanyarray(atlas.image.dataobj)
+    step = float(abs(atlas.image.affine[0, 0]))
+    far, nearest = distance_transform_edt(parcels == 0, sampling=step, return_indices=True)
+    grown = np.where(far <= PARCEL_REACH_MM, parcels[tuple(nearest)], 0)
+    names = node_names()
+    nodes = np.where(grown > 0, grown - 1, names.index(OTHER))
+    labels = jhu189().on_grid(parcels.shape, atlas.image.affine)
+    groups = jhu189().groups("structure")
+    for name in SUBCORTEX:
+        nodes[np.isin(labels, groups[name])] = names.index(name)
+    cerebellum = jhu189().labels.query("name.str.startswith('cerebellum')")["index"]
+    nodes[np.isin(labels, list(cerebellum))] = names.index(OTHER)
+    return nodes.astype(np.int16), atlas.image.affine
+
+
+def _nuisance(
+    tissue: Mapping[str, np.ndarray],
+    places_mm: np.ndarray,
+    volumes: int,
+    tr_s: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Physiological noise and drift in per cent, (voxels, volumes).
+
+    Breath and heart beat are sampled at the repetition time and so appear at aliased frequencies.
+    """
+    t = np.arange(volumes) * tr_s
+    n = len(tissue["gm"])
+    maps, courses = [], []
+
+    def add(spatial: np.ndarray, course: np.ndarray, percent: float) -> None:
+        maps.append(percent * spatial)
+        courses.append((course - course.mean()) / max(course.std(), 1e-9))
+
+    def smooth_field(cycles_per_mm: float = 1 / 160) -> np.ndarray:
+        """A smooth random field around 0, SD about 1: a few plane waves."""
+        waves = rng.normal(0, cycles_per_mm, (6, 3))
+        phases = rng.uniform(0, 2 * np.pi, (6, 1))
+        return np.cos(2 * np.pi * waves @ places_mm + phases).sum(axis=0) / np.sqrt(3)
+
+    def slow(seconds: float) -> np.ndarray:
+        phi = np.exp(-tr_s / seconds)
+        course = rng.standard_normal(volumes)
+        for k in range(1, volumes):
+            course[k] += phi * course[k - 1]
+        return course
+
+    breath = RESPIRATION_HZ * t + 0.02 * np.cumsum(rng.standard_normal(volumes))
+    beat = CARDIAC_HZ * (1 + rng.normal(0, 0.08)) * t + 0.03 * np.cumsum(
+        rng.standard_normal(volumes)
+    )
+    low = np.clip(-places_mm[2] + places_mm[2].mean(), 0, None)
+    vessels = 0.4 + 2 * tissue["csf"] + low / 60
+    for phase in (0.0, np.pi / 2):
+        add(0.7 + 0.5 * smooth_field(), np.sin(2 * np.pi * breath + phase), RESPIRATION_PERCENT)
+        add(vessels * (1 + 0.5 * smooth_field()), np.sin(2 * np.pi * beat + phase), CARDIAC_PERCENT)
+    add(1.0 * tissue["gm"] + 0.6 * tissue["wm"] + 0.5 * tissue["csf"], slow(8.0), SLOW_PERCENT)
+    for name, percent in TISSUE_PERCENT.items():
+        for _ in range(3):
+            add(tissue[name] * smooth_field(), slow(4.0), percent / np.sqrt(3))
+    for degree in (1, 2):
+        add(np.ones(n) + 0.5 * smooth_field(), t**degree, DRIFT_PERCENT * rng.normal())
+    return np.array(maps).T @ np.array(courses)
+
+
+def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
+    readout = {"TotalReadoutTime": BOLD_READOUT_S} if protocol.field_hz else {}
+    return {
+        **readout,
+        "TaskName": "rest",
+        "Instructions": "Keep your eyes open and think of nothing in particular.",
+        "Manufacturer": person.scanner.manufacturer,
+        "ManufacturersModelName": person.scanner.model,
+        "MagneticFieldStrength": round(protocol.field_t, 3),
+        "RepetitionTime": protocol.bold_tr_s,
+        "EchoTime": protocol.bold_te_s,
+        "FlipAngle": 77,
+        "PhaseEncodingDirection": "j-",
+        "PulseSequenceType": "Gradient echo EPI",
+    }

@@ -1,0 +1,240 @@
+"""Figures of people and markers: quality, distributions, group differences, recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from commissure.report import text as words
+from commissure.report.plots import svg as drawing
+from commissure.report.plots.svg import BAD, INK, PAPER, SERIES, SHAPES, SOFT, Canvas
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value with its interval in a forest plot; ``series`` picks colour and shape."""
+
+    value: float
+    low: float | None
+    high: float | None
+    series: int
+
+
+def quality_strip(
+    values: Sequence[np.ndarray],
+    failed: Sequence[np.ndarray],
+    sites: Sequence[str],
+    *,
+    limits: Sequence[tuple[str, float]],
+    label: str,
+    key: str,
+    description: str,
+) -> str:
+    """Values of one quality measure, one row of points per site, with the limit.
+
+    Parameters
+    ----------
+    values, failed
+        Per site: the values, and whether each one breaks the limit.
+    limits
+        Comparison sign (``<`` or ``>``, the side where values are good) and place of each limit.
+    """
+    bottom = 42 if label else 26
+    canvas = Canvas(300, bottom + 10 + 32 * len(sites), left=66, right=14, top=4, bottom=bottom)
+    axes = canvas.axes
+    for row, (own, bad) in enumerate(zip(values, failed, strict=True)):
+        order = np.argsort(own, kind="stable")
+        kept = np.concatenate([drawing.evenly(order[~bad[order]]), order[bad[order]]])
+        order = kept[np.argsort(own[kept], kind="stable")]
+        own, bad = own[order], bad[order]
+        heights = row + drawing.scatter_offsets(len(own), 0.5)
+        axes.scatter(
+            own[~bad], heights[~bad], s=20, color=SERIES[1], alpha=0.75, linewidths=0, zorder=3
+        )
+        axes.scatter(own[bad], heights[bad], s=30, color=BAD, marker="X", linewidths=0, zorder=4)
+    everything = np.concatenate([*values, np.array([place for _, place in limits])])
+    axes.set_xlim(*drawing.spread_limits(everything))
+    for sign, place in limits:
+        edge = axes.get_xlim()[1 if sign == "<" else 0]
+        axes.axvspan(place, edge, color=BAD, alpha=0.09, linewidth=0)
+        axes.axvline(place, color=BAD, linewidth=1.2, dashes=(4, 3))
+    axes.set_ylim(len(sites) - 0.5, -0.5)
+    drawing.few_ticks(axes, x=5, y=0)
+    axes.set_yticks(range(len(sites)), [_short(site, 9) for site in sites])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(label)
+    drawing.quiet_grid(axes, "x")
+    return canvas.svg(key, description)
+
+
+def distribution(
+    groups: Sequence[tuple[str, int, np.ndarray, np.ndarray]],
+    sites: Sequence[str],
+    *,
+    label: str,
+    key: str,
+    description: str,
+) -> str:
+    """Values of one marker by group, with mean and 95 % interval; sites by shape.
+
+    Parameters
+    ----------
+    groups
+        Name, series, values and site numbers of each group.
+    """
+    canvas = Canvas(300, 216, left=62, right=6, top=8, bottom=38)
+    axes = canvas.axes
+    factor, power = words.power_of_ten(np.concatenate([own for _, _, own, _ in groups]))
+    for at, (_, series, numbers, places) in enumerate(groups):
+        values = numbers * factor
+        colour = SERIES[series]
+        order = drawing.evenly(np.argsort(values, kind="stable"))
+        across = at - 0.08 + drawing.scatter_offsets(len(order), 0.5)
+        for site in range(len(sites)):
+            here = places[order] == site
+            axes.scatter(
+                across[here], values[order][here], s=17, marker=SHAPES[site % len(SHAPES)],
+                color=colour, alpha=0.62, linewidths=0, zorder=3,
+            )  # fmt: skip
+        if len(values) > 1:
+            mean = values.mean()
+            half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+            axes.plot([at + 0.32] * 2, [mean - half, mean + half], color=INK, linewidth=1.6)
+            axes.plot(at + 0.32, mean, "o", color=INK, markersize=5)
+    axes.set_xlim(-0.5, len(groups) - 0.5)
+    drawing.few_ticks(axes, x=0, y=5)
+    most = int(232 / len(groups) / 6.2)
+    axes.set_xticks(
+        range(len(groups)), [f"{_short(name, most)}\nn = {len(own)}" for name, _, own, _ in groups]
+    )
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel(_scaled(label, power))
+    drawing.quiet_grid(axes)
+    return canvas.svg(key, description)
+
+
+def forest(
+    rows: Sequence[tuple[str, Sequence[Bar]]],
+    *,
+    reference: float,
+    label: str,
+    key: str,
+    description: str,
+    limits: tuple[float, float] | None = None,
+    headings: Sequence[tuple[int, str]] = (),
+) -> str:
+    """Values with intervals, one row each, against a reference line.
+
+    Parameters
+    ----------
+    rows
+        Name and bars of each row, from the top.
+    reference
+        Where nothing would be: 0 for a difference, 0.5 for an AUC.
+    limits
+        Ends of the axis; by default what the intervals need.
+    headings
+        Row number before which a heading stands, and its text.
+    """
+    before = dict(headings)
+    names_px = min(200.0, 6.8 * max(len(name) for name, _ in rows) + 14)
+    series = max((len(bars) for _, bars in rows), default=1)
+    step, heights, marks, y = 13.0 * series + 9, [], [], 0.0
+    for at in range(len(rows)):
+        if at in before:
+            marks.append((y + 10, before[at]))
+            y += 24
+        heights.append(y + step / 2)
+        y += step
+    canvas = Canvas(540, y + 46, left=names_px, right=16, top=4, bottom=42)
+    axes = canvas.axes
+    axes.set_ylim(y, 0)
+    ends = [e for _, bars in rows for b in bars for e in (b.value, b.low, b.high) if e is not None]
+    axes.set_xlim(*(limits or drawing.spread_limits(np.array([reference, *ends]))))
+    left, right = axes.get_xlim()
+    axes.axvline(reference, color=SOFT, linewidth=1.1)
+    for height, (_, bars) in zip(heights, rows, strict=True):
+        for at, bar in enumerate(bars):
+            place = height + (at - (len(bars) - 1) / 2) * 13
+            colour = SERIES[bar.series]
+            if bar.low is not None and bar.high is not None:
+                axes.plot(
+                    [max(bar.low, left), min(bar.high, right)], [place] * 2,
+                    color=colour, linewidth=2, solid_capstyle="butt",
+                )  # fmt: skip
+            axes.plot(
+                np.clip(bar.value, left, right), place, SHAPES[bar.series % len(SHAPES)],
+                color=colour, markersize=9, markeredgecolor=PAPER, markeredgewidth=0.8,
+            )  # fmt: skip
+    for place, text in marks:
+        axes.annotate(
+            text, (0, place), xycoords=("figure fraction", "data"), xytext=(4, 0),
+            textcoords="offset points", fontweight="bold", va="center", annotation_clip=False,
+        )  # fmt: skip
+    drawing.few_ticks(axes, x=7, y=0)
+    axes.set_yticks(heights, [_short(name, int(names_px / 6.5)) for name, _ in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(label)
+    drawing.quiet_grid(axes, "x")
+    return canvas.svg(key, description)
+
+
+def recovery_scatter(
+    true: np.ndarray,
+    recovered: np.ndarray,
+    *,
+    label: str,
+    key: str,
+    description: str,
+) -> str:
+    """True against recovered values with the identity line and the fitted line."""
+    canvas = Canvas(264, 256, left=64, right=12, top=8, bottom=46)
+    axes = canvas.axes
+    factor, power = words.power_of_ten(np.concatenate([true, recovered]))
+    true, recovered = true * factor, recovered * factor
+    low, high = drawing.spread_limits(np.concatenate([true, recovered]))
+    axes.plot([low, high], [low, high], color=SOFT, linewidth=1.2, dashes=(5, 3))
+    if len(true) > 2 and np.ptp(true) > 0:
+        slope, intercept = np.polyfit(true, recovered, 1)
+        ends = np.array([true.min(), true.max()])
+        axes.plot(ends, intercept + slope * ends, color=SERIES[2], linewidth=1.6)
+    shown = drawing.evenly(np.argsort(true, kind="stable"))
+    axes.scatter(
+        true[shown], recovered[shown], s=16, color=SERIES[1], alpha=0.7, linewidths=0, zorder=3
+    )
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    drawing.few_ticks(axes, x=4, y=4)
+    suffix = f" ({power}{label})" if label or power else ""
+    axes.set_xlabel(f"true{suffix}")
+    axes.set_ylabel(f"recovered{suffix}")
+    drawing.quiet_grid(axes, "both")
+    return canvas.svg(key, description)
+
+
+def share_bar(parts: Sequence[tuple[str, int]], description: str) -> str:
+    """A bar divided by state (present, missing, failed), in HTML so that it wraps and prints."""
+    total = sum(n for _, n in parts)
+    if not total:
+        return ""
+    spans = "".join(
+        f'<span class="share {state}" style="flex-grow:{n}"></span>' for state, n in parts if n
+    )
+    told = escape(words.sentence(description))
+    return f'<span class="shares" role="img" aria-label="{told}">{spans}</span>'
+
+
+def _scaled(label: str, power: str) -> str:
+    """Put a power of ten before the unit of a label, or in brackets where there is none."""
+    if not power:
+        return label
+    return label.replace("(", f"({power}") if "(" in label else f"{label} ({power.strip()})"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

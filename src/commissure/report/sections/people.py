@@ -1,0 +1,192 @@
+"""Who went in, and who was lost where and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from commissure.report import text as words
+from commissure.report.cohort import Cohort
+from commissure.report.plots import marker_figures as figures
+from commissure.report.results import Results, modality_order
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATES = ("present", "missing", "failed")
+
+# The product of a person who has no image of a modality; its absence is the dataset's, not a loss.
+_IMAGE = "image"
+
+
+def losses(results: Results, people: Cohort) -> dict[str, Any]:
+    """Everything that the section on the flow of people shows."""
+    table = results.tables["completeness.tsv"]
+    rules = results.tables["exclusions.tsv"]
+    modalities = modality_order(
+        set(table["modality"])
+        | set(results.markers["modality"])
+        | set(rules["modality"]) - {"", "all"}
+    )
+    question = results.metrics.get("question") or {}
+    return {
+        "model": {
+            "n": question["n"],
+            "positive": question.get("n_positive", 0),
+            "negative": question["n"] - (question.get("n_positive") or 0),
+            "names": (people.positive, people.negative),
+            "controls": question.get("n_controls") or 0,
+            "indeterminate": question.get("n_indeterminate") or 0,
+        }
+        if results.metrics.get("status") == "fitted" and question.get("n")
+        else None,
+        "entered": len(people.people),
+        "groups": [{"name": group.name, "n": group.n} for group in people.groups],
+        "modalities": [_modality(name, results, people) for name in modalities],
+        "products": _products(table),
+        "by_group": _by_group(results, people, modalities),
+        "causes": _causes(table),
+        "exclusions": [
+            {
+                "who": f"{row['participant_id']} {row['session']}".strip(),
+                "modality": words.modality(row["modality"]) if row["modality"] else "all",
+                "rule": row["rule"],
+                "limit": row["limit"] or words.ABSENT,
+                "value": row["value"]
+                if isinstance(row["value"], str)
+                else words.number(row["value"]),
+            }
+            for row in rules.to_dict("records")
+        ],
+        "unlabelled": _unlabelled(results.tables["fusion/labels.tsv"], people),
+    }
+
+
+def excluded(rules: pd.DataFrame, modality: str) -> set[tuple[str, str]]:
+    """Person and session of the scans of a modality that a rule leaves out.
+
+    An exclusion without modality leaves out the person altogether, one without session all visits
+    (session ``""``).
+    """
+    own = rules[rules["modality"].isin([modality, "", "all"])]
+    return set(zip(own["participant_id"], own["session"], strict=True))
+
+
+def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
+    """Count the people of a modality from scan to marker; each number is of people."""
+    table = results.tables["completeness.tsv"]
+    own = table[(table["modality"] == name) & table["participant_id"].isin(people.people.index)]
+    with_scan = set(own.loc[own["scan"] != "", "participant_id"])
+    measured = set(results.markers.loc[results.markers["modality"] == name, "participant_id"])
+    with_scan |= measured & set(people.people.index)
+    states = own.groupby("participant_id")["state"].agg(set)
+    failed = {who for who, found in states.items() if "failed" in found}
+    partly = {who for who in with_scan - failed if "missing" in states.get(who, set())}
+    complete = with_scan - failed - partly
+    left_out = {who for who, _ in excluded(results.tables["exclusions.tsv"], name)} & with_scan
+    return {
+        "name": words.modality(name),
+        "scanned": len(with_scan),
+        "unscanned": len(people.people) - len(with_scan),
+        "complete": len(complete),
+        "partly": len(partly),
+        "failed": len(failed & with_scan),
+        "excluded": len(left_out),
+        "measured": len(measured & set(people.people.index)),
+        "used": len((measured & set(people.people.index)) - left_out),
+    }
+
+
+def _products(table: pd.DataFrame) -> list[dict[str, Any]]:
+    out = []
+    for modality in modality_order(set(table["modality"])):
+        own = table[(table["modality"] == modality) & (table["product"] != _IMAGE)]
+        for product in own["product"].unique():
+            counts = own.loc[own["product"] == product, "state"].value_counts()
+            parts = [(state, int(counts.get(state, 0))) for state in STATES]
+            told = words.listed(f"{n} {state}" for state, n in parts)
+            out.append(
+                {
+                    "modality": words.modality(modality),
+                    "product": product or words.ABSENT,
+                    "counts": [n for _, n in parts],
+                    "bar": figures.share_bar(parts, f"{product}: {told}"),
+                }
+            )
+    return out
+
+
+def _by_group(results: Results, people: Cohort, modalities: Sequence[str]) -> dict[str, Any]:
+    """Share of each group that has markers of each modality: does absence go with the group."""
+    rows = []
+    for modality in modalities:
+        own = results.markers[results.markers["modality"] == modality]
+        who = set(own["participant_id"])
+        cells = []
+        for group in people.groups:
+            members = people.people.index[people.people["group"] == group.name]
+            n = len(who & set(members))
+            cells.append(f"{n} of {group.n} ({words.percent(n, group.n)})")
+        rows.append([words.modality(modality), *cells])
+    return {"columns": [group.name for group in people.groups], "rows": rows}
+
+
+def _causes(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Losses gathered by cause, the most frequent first; commands are told per cause."""
+    lost = table[table["state"] != "present"]
+    gathered: dict[tuple, dict[str, Any]] = {}
+    for row in lost.to_dict("records"):
+        cause = _general(row["cause"], row["participant_id"])
+        key = (row["modality"], row["state"], cause)
+        entry = gathered.setdefault(key, {"who": [], "products": [], "commands": []})
+        for field, value in (
+            ("who", f"{row['participant_id']} {row['session']}".strip()),
+            ("products", row["product"]),
+            ("commands", words.without_paths(row["command"])),
+        ):
+            if value and value not in entry[field]:
+                entry[field].append(value)
+    order = sorted(gathered.items(), key=lambda item: (-len(item[1]["who"]), item[0]))
+    return [
+        {
+            "modality": words.modality(modality),
+            "state": state,
+            "cause": words.sentence(cause) if cause else "No cause was recorded.",
+            "n": len(entry["who"]),
+            "who": entry["who"],
+            "products": words.listed(entry["products"]),
+            "commands": entry["commands"],
+        }
+        for (modality, state, cause), entry in order
+    ]
+
+
+def _general(cause: str, who: str) -> str:
+    """Leave the person out of the head of a cause, so that equal causes stand together."""
+    text = words.without_paths(cause)
+    head, colon, rest = text.partition(": ")
+    if colon and head.split() and head.split()[0] == who:
+        return rest
+    return text
+
+
+def _unlabelled(labels: pd.DataFrame, people: Cohort) -> list[dict[str, Any]]:
+    """Reasons why people carry neither of the two labels, with how many they concern."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in labels.to_dict("records"):
+        who, label = row["participant_id"], row["label"]
+        if label in (people.positive, people.negative) or not row["reason"]:
+            continue
+        if people.people["role"].get(who) == "control":
+            continue
+        reasons.setdefault((label, _general(row["reason"], who)), []).append(who)
+    return [
+        {"label": label or "no label", "reason": words.sentence(reason), "who": own, "n": len(own)}
+        for (label, reason), own in sorted(reasons.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def totals(table: pd.DataFrame) -> Mapping[str, int]:
+    """Number of products in each state; images that the dataset does not have are not counted."""
+    counts = table.loc[table["product"] != _IMAGE, "state"].value_counts()
+    return {state: int(counts.get(state, 0)) for state in STATES}

@@ -1,0 +1,164 @@
+"""Quality values against their limits, and the people who are flagged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from commissure.report import text as words
+from commissure.report.cohort import Cohort
+from commissure.report.plots import marker_figures as figures
+from commissure.report.results import QualityRecord, modality_order
+
+_NUMBER = r"([-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+_ONE_SIDE = re.compile(rf"^\s*(<=|>=|<|>|≤|≥)\s*{_NUMBER}")
+_RANGE = re.compile(rf"^\s*(?:between\s+)?{_NUMBER}\s*(?:to|and|–|\.\.|-)\s*{_NUMBER}")
+
+# Endings of check names that carry a unit, and how the unit is written.
+_UNITS = (
+    ("_mm2_per_s", "mm²/s"), ("_mm2_s", "mm²/s"), ("_mmol_per_kg", "mmol/kg"),
+    ("_mm3", "mm³"), ("_mm", "mm"), ("_ml", "mL"), ("_litres", "L"), ("_ppm", "ppm"),
+    ("_hz", "Hz"), ("_percent", "%"), ("_deg", "°"), ("_min", "min"), ("_ms", "ms"), ("_s", "s"),
+    ("_kg", "kg"), ("_db", "dB"),
+)  # fmt: skip
+
+_ACRONYMS = {"tsnr": "tSNR", "tcr": "tCr"} | {
+    word: word.upper()
+    for word in ("fd", "snr", "cnr", "tiv", "fwhm", "csf", "gm", "wm", "fa", "md", "dvars", "mni",
+                 "mrs", "voi", "epi", "bold", "crlb", "tr", "te", "rms", "rmse")
+}  # fmt: skip
+
+
+def parsed_limit(text: str) -> list[tuple[str, float]]:
+    """Read a limit in words: ``<= 0.55`` gives ``[("<", 0.55)]``, ``0.4 to 0.9`` two sides.
+
+    The sign names the side where values are good. Words without a number give an empty list.
+    """
+    if one := _ONE_SIDE.match(text or ""):
+        return [("<" if one[1] in ("<=", "<", "≤") else ">", float(one[2].replace("−", "-")))]
+    if both := _RANGE.match(text or ""):
+        low, high = (float(both[at].replace("−", "-")) for at in (1, 2))
+        return [(">", low), ("<", high)]
+    return []
+
+
+def check_label(name: str) -> str:
+    """Name of a check with its unit: ``mean_fd_mm`` gives ``mean FD (mm)``."""
+    written, symbol = _name_and_unit(name)
+    return f"{written} ({symbol})" if symbol else written
+
+
+def _name_and_unit(name: str) -> tuple[str, str]:
+    for ending, symbol in _UNITS:
+        stem = name.removesuffix(ending)
+        # In fraction_fd_above_0.2_mm the unit belongs to the threshold.
+        if stem != name and stem and not stem[-1].isdigit():
+            return _written(stem), symbol
+    return _written(name), ""
+
+
+def _written(name: str) -> str:
+    return " ".join(_ACRONYMS.get(word, word) for word in name.split("_"))
+
+
+def quality(records: Sequence[QualityRecord], people: Cohort) -> dict[str, Any]:
+    """Everything that the section on quality shows."""
+    modalities = []
+    for modality in modality_order({record.modality for record in records}):
+        own = [record for record in records if record.modality == modality]
+        names = list(dict.fromkeys(check["name"] for r in own for check in r.checks))
+        checks = [_check(name, modality, own, people) for name in names]
+        modalities.append(
+            {
+                "name": words.modality(modality),
+                "scans": len(own),
+                "flagged": sum(bool(record.flags) for record in own),
+                "checks": [check for check in checks if check is not None],
+            }
+        )
+    return {"modalities": modalities, "flagged": flagged(records)}
+
+
+def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
+    """The scans that broke a limit, with the values, the people with most of them first."""
+    out: list[dict[str, Any]] = []
+    for record in records:
+        if not record.flags:
+            continue
+        values = {check["name"]: check for check in record.checks}
+        told = []
+        for name in record.flags:
+            check = values.get(name, {})
+            limit = check.get("limit")
+            wanted = f" (limit {words.limit(limit)})" if limit else ""
+            told.append(f"{check_label(name)} {words.number(check.get('value'))}{wanted}")
+        notes = [values[name]["note"] for name in record.flags if values.get(name, {}).get("note")]
+        out.append(
+            {
+                "who": f"{record.participant_id} {record.session}".strip(),
+                "modality": words.modality(record.modality),
+                "flags": told,
+                "notes": [
+                    words.sentence(words.without_paths(note))
+                    for note in dict.fromkeys([*record.notes, *notes])
+                ],
+            }
+        )
+    broken: dict[str, int] = {}
+    for row in out:
+        broken[row["who"]] = broken.get(row["who"], 0) + len(row["flags"])
+    return sorted(out, key=lambda row: (-broken[row["who"]], row["who"]))
+
+
+def _check(
+    name: str, modality: str, records: Sequence[QualityRecord], people: Cohort
+) -> dict[str, Any] | None:
+    values, failed, sites, limit = [], [], [], ""
+    unmeasured = 0
+    for record in records:
+        for check in record.checks:
+            if check["name"] != name:
+                continue
+            limit = limit or str(check.get("limit") or "")
+            if not words.is_number(check.get("value")):
+                unmeasured += 1
+                continue
+            values.append(float(check["value"]))
+            failed.append(check.get("passed") is False)
+            sites.append(str(people.people["site"].get(record.participant_id, "unknown")))
+    if not values and not unmeasured:
+        return None
+    row = {
+        "name": name,
+        "label": check_label(name),
+        "limit": words.limit(limit) or "none",
+        "n": len(values),
+        "unmeasured": unmeasured,
+        "failed": int(np.sum(failed)),
+        "median": words.number(np.median(values)) if values else words.ABSENT,
+        "range": f"{words.number(min(values))} to {words.number(max(values))}"
+        if values
+        else words.ABSENT,
+        "figure": "",
+    }
+    if len(values) >= 3 and np.ptp(values) > 0:
+        shown = sorted(set(sites))
+        place = np.array([shown.index(site) for site in sites])
+        numbers, broken = np.array(values), np.array(failed)
+        description = (
+            f"{row['label']} of {words.count(len(values), 'scan')}: median {row['median']}, "
+            f"{row['range']}; {row['failed']} beyond the limit ({row['limit']})"
+        )
+        row["figure"] = figures.quality_strip(
+            [numbers[place == at] for at in range(len(shown))],
+            [broken[place == at] for at in range(len(shown))],
+            shown,
+            limits=parsed_limit(limit),
+            label=_name_and_unit(name)[1],
+            key=f"qc-{modality}-{name}",
+            description=description,
+        )
+    return row

@@ -1,0 +1,1 @@
+"""Who is asked about what: people, labels, markers side by side, folds."""

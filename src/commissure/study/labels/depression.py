@@ -1,0 +1,229 @@
+"""Labels of treatment resistance in depression, and its staging.
+
+Resistant: adequate trials of two different antidepressants without a response (half of the symptoms
+gone). Staged by Thase and Rush (1997) and the Maudsley Staging Method (Fekadu et al. 2009, J Clin
+Psychiatry 70:177). What cannot be decided is *indeterminate*, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from commissure.errors import DatasetError
+from commissure.fusion.settings import DepressionSettings
+from commissure.study.labels.trrip import (
+    CONTROL,
+    INDETERMINATE,
+    RESISTANT,
+    RESPONSIVE,
+    is_control,
+    number_of,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIAL_COLUMNS = (
+    "participant_id", "drug", "drug_class", "weeks_at_dose", "dose_adequate", "score_before",
+    "score_after",
+)  # fmt: skip
+#: Highest score that counts as remission.
+REMISSION = {"HAMD17": 7.0, "MADRS": 10.0}
+#: Classes in Thase and Rush's order.
+TRICYCLIC, MAOI, ECT = "tca", "maoi", "ect"
+#: Points of the Maudsley staging for severity.
+SEVERITY = {
+    "subsyndromal": 1, "mild": 2, "moderate": 3, "severe": 4, "severe psychotic": 5,
+}  # fmt: skip
+
+
+def responded(before: float, after: float, *, least: float = 0.5) -> bool | None:
+    """Whether at least half of the score went away; None where a score is missing."""
+    if not before > 0 or math.isnan(after):
+        return None
+    return (before - after) / before >= least
+
+
+def remitted(scale: str, score: float) -> bool:
+    """Whether a score is that of remission (HAMD17 <= 7, MADRS <= 10)."""
+    return score <= REMISSION[scale]
+
+
+def thase_rush_stage(failed_classes: Iterable[str]) -> int:
+    """Stage 0 to 5 from the classes of which an adequate trial failed.
+
+    I: one class; II: two classes; III: II and a tricyclic; IV: III and a monoamine oxidase
+    inhibitor; V: IV and bilateral electroconvulsive therapy.
+    """
+    classes = {name.strip().casefold() for name in failed_classes}
+    drugs = classes - {ECT}
+    if not drugs:
+        return 0
+    if len(drugs) < 2:
+        return 1
+    stage = 2
+    for wanted in (TRICYCLIC, MAOI, ECT):
+        if wanted not in classes:
+            break
+        stage += 1
+    return stage
+
+
+def maudsley_score(
+    *, months: float, severity: str, antidepressants: int, augmented: bool, ect: bool
+) -> tuple[int, str]:
+    """Score of the Maudsley Staging Method, 3 to 15, and its word.
+
+    Parameters
+    ----------
+    months
+        Duration of the episode.
+    severity
+        One of :data:`SEVERITY`.
+    antidepressants
+        Antidepressants that failed, at least one.
+    augmented, ect
+        Whether augmentation and electroconvulsive therapy failed.
+
+    Raises
+    ------
+    ValueError
+        The severity is unknown, or no antidepressant failed.
+    """
+    if severity not in SEVERITY:
+        raise ValueError(f"severity {severity!r} is none of {list(SEVERITY)}")
+    if antidepressants < 1:
+        raise ValueError("the Maudsley staging asks for one failed antidepressant at least")
+    score = 1 if months <= 12 else 2 if months <= 24 else 3
+    score += SEVERITY[severity]
+    score += next(points for points, most in enumerate((2, 4, 6, 10, math.inf), 1)
+                  if antidepressants <= most)  # fmt: skip
+    score += int(augmented) + int(ect)
+    return score, "mild" if score <= 6 else "moderate" if score <= 10 else "severe"
+
+
+def depression_labels(
+    treatments: pd.DataFrame | None,
+    participants: pd.DataFrame,
+    *,
+    criteria: DepressionSettings | None = None,
+) -> pd.DataFrame:
+    """Label everyone by adequate trials of antidepressants.
+
+    Parameters
+    ----------
+    treatments
+        One row per trial with :data:`TRIAL_COLUMNS`; ``drug_class`` as ssri, snri, tca, maoi, ect,
+        augmentation; ``dose_adequate`` 1 or 0. None where there is no treatment history.
+    participants
+        One row per person; ``group`` tells controls; ``episode_months`` and ``severity``, where
+        they are, give the Maudsley score.
+    criteria
+        The thresholds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``participant_id label reason``, one row per person in the order of ``participants``; the
+        reason of a resistant person has his stages.
+
+    Raises
+    ------
+    DatasetError
+        A column of the treatment history is missing, or a value is impossible.
+    """
+    import pandas as pd
+
+    criteria = criteria or DepressionSettings()
+    trials = _checked(treatments)
+    by_person = {str(who): rows for who, rows in trials.groupby("participant_id", sort=False)}
+    rows = []
+    for person in participants.to_dict("records"):
+        who = str(person["participant_id"])
+        own = by_person.get(who)
+        control = is_control(person.get("group"))
+        if own is None:
+            found = (CONTROL, "") if control else (INDETERMINATE, "no treatment trial is recorded")
+        elif control:
+            found = INDETERMINATE, "a control with a recorded treatment trial"
+        else:
+            found = _course(own.to_dict("records"), person, criteria)
+        rows.append((who, *found))
+    return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
+
+
+def _course(
+    trials: Sequence[Mapping[Any, Any]], person: Mapping[Any, Any], criteria: DepressionSettings
+) -> tuple[str, str]:
+    failed: dict[str, str] = {}
+    helped: list[str] = []
+    doubts: list[str] = []
+    for trial in trials:
+        named = trial["drug"] == trial["drug"] and trial["drug"] is not None
+        drug = str(trial["drug"]).strip().casefold() if named else "a trial"
+        kind = str(trial["drug_class"]).strip().casefold()
+        answer = responded(trial["score_before"], trial["score_after"],
+                           least=criteria.min_reduction)  # fmt: skip
+        if not named:
+            doubts.append(f"{drug}: its drug is not named")
+        elif math.isnan(trial["weeks_at_dose"]):
+            doubts.append(f"{drug}: duration unknown")
+        elif not trial["weeks_at_dose"] >= criteria.min_weeks_at_dose:
+            doubts.append(f"{drug}: duration {trial['weeks_at_dose']:g} weeks, below "
+                          f"{criteria.min_weeks_at_dose:g}")  # fmt: skip
+        elif trial["dose_adequate"] != 1:
+            doubts.append(f"{drug}: its dose was not adequate, or is unknown")
+        elif answer is None:
+            doubts.append(f"{drug}: its symptom reduction is unknown")
+        elif answer:
+            helped.append(drug)
+        else:
+            failed[drug] = kind
+    drugs = [name for name, kind in failed.items() if kind not in ("augmentation", ECT)]
+    if len(drugs) >= criteria.min_failed_drugs:
+        told = f"adequate trials of {' and '.join(sorted(drugs))} failed"
+        stage = thase_rush_stage(kind for kind in failed.values() if kind != "augmentation")
+        told += f"; Thase-Rush stage {('0', 'I', 'II', 'III', 'IV', 'V')[stage]}"
+        months, severity = person.get("episode_months"), person.get("severity")
+        if months is not None and months == months and severity in SEVERITY:
+            kinds = set(failed.values())
+            score, word = maudsley_score(
+                months=number_of(months, str(person["participant_id"]), "episode_months"),
+                severity=str(severity), antidepressants=len(drugs),
+                augmented="augmentation" in kinds, ect=ECT in kinds,
+            )  # fmt: skip
+            told += f", Maudsley {score} ({word})"
+        return RESISTANT, told
+    if helped:
+        return RESPONSIVE, f"responded to an adequate trial ({helped[0]})"
+    told = f"{len(drugs)} of {criteria.min_failed_drugs} antidepressants failed adequately"
+    return INDETERMINATE, "; ".join([told, *doubts])
+
+
+def _checked(treatments: pd.DataFrame | None) -> pd.DataFrame:
+    import pandas as pd
+
+    if treatments is None:
+        return pd.DataFrame(columns=list(TRIAL_COLUMNS))
+    missing = [name for name in TRIAL_COLUMNS if name not in treatments]
+    if missing:
+        raise DatasetError(
+            "treatments.tsv", found=f"the columns {missing} are missing",
+            wanted=f"the columns {list(TRIAL_COLUMNS)}",
+            mend="Add them, or map your names under treatments.columns in config.yaml",
+        )  # fmt: skip
+    trials = treatments.assign(participant_id=treatments["participant_id"].astype(str))
+    for name, high in (("weeks_at_dose", 5000), ("dose_adequate", 1), ("score_before", 60),
+                       ("score_after", 60)):  # fmt: skip
+        given = trials[name]
+        trials[name] = pd.to_numeric(given, errors="coerce").astype(float)
+        wrong = (trials[name].isna() & given.notna()) | (trials[name] < 0) | (trials[name] > high)
+        if wrong.any():
+            raise DatasetError(
+                str(trials.loc[wrong, "participant_id"].iloc[0]),
+                found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv",
+                wanted=f"a number from 0 to {high}, or n/a", mend="Mend treatments.tsv",
+            )  # fmt: skip
+    return trials

@@ -1,0 +1,101 @@
+"""The people of a study, from participants.tsv or a table of the lab."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from commissure.errors import ConfigError, DatasetError
+from commissure.files import read_table
+from commissure.markers.settings import ParticipantsSettings
+from commissure.names import participant_label
+
+#: Columns that every people table has after reading; n/a where the file has none.
+STANDARD = ("age", "sex", "site", "group")
+
+
+def read_people(
+    path: Path | None, *, settings: ParticipantsSettings, present: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Read the people of a study.
+
+    Parameters
+    ----------
+    path
+        The table, or None where the dataset has none: then the people are those of ``present``.
+    settings
+        Names of the columns.
+    present
+        Participants who have images, with prefix; those without a row are added, n/a throughout.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``participant_id`` (with prefix), ``age`` (years), ``sex``, ``site``, ``group`` (``control``
+        for the values that mean so), ``listed`` (whether the file names the person), then the
+        file's other columns as they are. Sorted by participant.
+
+    Raises
+    ------
+    ConfigError
+        A column that the configuration names is not in the file.
+    DatasetError
+        The file cannot be read, or names a person twice.
+    """
+    present = sorted(set(present))
+    if path is None:
+        table = pd.DataFrame({"participant_id": pd.Series(present, dtype=str)})
+    else:
+        table = read_table(path, text=(settings.id,))
+        table = table.rename(columns={settings.id: "participant_id"})
+        if "participant_id" not in table:
+            raise _no_column("id", settings.id, [str(name) for name in table], path)
+        table = table.dropna(subset=["participant_id"])
+        table["participant_id"] = table["participant_id"].map(participant_label)
+        twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
+        if len(twice):
+            raise DatasetError(
+                path.name,
+                found=f"{twice.iloc[0]} has more than one row",
+                wanted="one row per person",
+                mend=f"Remove the rows that are too many from {path.name}",
+            )
+    own = [str(name) for name in table]
+    for name in STANDARD:
+        wanted = getattr(settings, name)
+        if wanted and wanted not in table and path is not None:
+            raise _no_column(name, wanted, own, path)
+        if wanted and wanted != name and wanted in table:
+            table = table.drop(columns=[name], errors="ignore").rename(columns={wanted: name})
+        if name not in table:
+            table[name] = None
+    table["age"] = pd.to_numeric(table["age"], errors="coerce")
+    for name in ("sex", "site", "group"):
+        text = table[name].astype("object")
+        table[name] = text.where(text.isna(), text.astype(str))
+    control = {value.casefold() for value in settings.control}
+    is_control = table["group"].fillna("").astype(str).str.casefold().isin(control)
+    table.loc[is_control, "group"] = "control"
+    table["listed"] = path is not None
+    strangers = sorted(set(present) - set(table["participant_id"]))
+    if strangers:
+        added = pd.DataFrame({"participant_id": strangers, "listed": False})
+        table = pd.concat([table, added], ignore_index=True)
+    first = ["participant_id", *STANDARD, "listed"]
+    rest = [name for name in table if name not in first]
+    return table[first + rest].sort_values("participant_id", ignore_index=True)
+
+
+def _no_column(key: str, wanted: str, columns: list[str], path: Path) -> ConfigError:
+    near = difflib.get_close_matches(wanted, columns, n=1)
+    return ConfigError(
+        f"participants.{key}",
+        found=f"{path.name} has no column '{wanted}'",
+        wanted=f"one of {columns}",
+        mend=f"Did you mean '{near[0]}'? Change participants.{key} in config.yaml"
+        if near
+        else f"Change participants.{key} in config.yaml",
+    )

@@ -1,0 +1,1 @@
+"""A stored model on new people."""

@@ -1,0 +1,202 @@
+"""Score a new dataset by a stored model, and tell what differs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commissure.errors import ConfigError, DatasetError
+from commissure.files import read_table, write_json, write_table
+from commissure.rows import read_markers
+from commissure.study.design import check_people, kept_rows, measured_rows
+from commissure.study.labels.trrip import as_text, refuse_typing_errors
+from commissure.study.tables import ONE_SITE, read_exclusions, sites_of, strangers
+from commissure.transport.drift import DRIFT, drift, newcomers, transport_report
+from commissure.transport.predict import design_of, scores
+from commissure.transport.stored_model import Frozen, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def apply_model(
+    model: Path,
+    dataset: Path,
+    *,
+    out: Path,
+    participants: Path | None = None,
+    label_column: str | None = None,
+    site_column: str = "site",
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Score the people of a marker table.
+
+    Parameters
+    ----------
+    model
+        Folder ``fusion/model`` of a finished run, or its ``model.skops``.
+    dataset
+        Output folder of a run, or a marker table.
+    out
+        Folder of the results: ``scores.tsv``, ``drift.tsv``, ``transport.json``.
+    participants
+        The people's table; by default ``participants.tsv`` beside the markers, where it is.
+    label_column
+        Column of the people with the outcome, if it is known already; by default
+        ``fusion/labels.tsv`` beside the markers is taken, where it is.
+    site_column
+        Column of the people with the site.
+    say
+        Takes a line of the result.
+
+    Returns
+    -------
+    dict
+        The content of ``transport.json``.
+
+    Raises
+    ------
+    DatasetError
+        The model or the markers cannot be read or do not fit each other.
+    ConfigError
+        A named column is not there.
+    """
+    say = say or (lambda line: None)
+    frozen = load(model)
+    table = _marker_table(dataset)
+    markers = read_markers(table)
+    exclusions = table.parent / "exclusions.tsv"
+    if exclusions.is_file():
+        markers = kept_rows(markers, read_exclusions(exclusions))
+    people, told = _people(markers, participants or table.parent / "participants.tsv",
+                           asked=participants is not None, site_column=site_column)  # fmt: skip
+    told += measured_rows(markers)[1]
+    labels = _labels(people, table.parent, frozen, label_column)
+    values = design_of(frozen, markers, people)
+    scored = scores(frozen, values, people)
+    drifted = drift(frozen, values[newcomers(scored)])
+    report = transport_report(frozen, values, scored, drifted, labels)
+    report["cautions"] += told
+    out.mkdir(parents=True, exist_ok=True)
+    write_table(scored, out / "scores.tsv")
+    write_table(drifted, out / "drift.tsv")
+    write_json(report, out / "transport.json")
+    for line in summary(report):
+        say(line)
+    return report
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """The result in a few lines."""
+    lines = [
+        f"{report['n_scored']} of {report['n']} people are scored by the {report['model']['name']} "
+        f"model; {report['n_training']} are its own training people, and for "
+        f"{report['n_abstained']} it abstains (scores.tsv says why).",
+        f"{report['n_drifted']} of {report['n_markers']} markers have drifted by more than "
+        f"{DRIFT:g} standard deviations (drift.tsv).",
+    ]
+    for name, one in report["blocks"].items():
+        if np.isfinite(one["auc_old_new"]):
+            lines.append(
+                f"{name}: a classifier tells the new people from the old with an AUC of "
+                f"{one['auc_old_new']:.2f} (0.5: they are alike; the training people from drawn "
+                f"ones: {one['auc_old_drawn']:.2f})."
+            )
+    own = report["performance"]
+    if own is None:
+        lines.append("There are no labels: how well the scores do here is not known.")
+    elif "reason" in own:
+        lines.append(f"The labels tell nothing: {own['reason']}.")
+    else:
+        area = own["auc_within_site"]
+        within = (
+            f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} "
+            "people have somebody of the other label at their site)"
+            if area["n"]
+            else "unknown (nobody has somebody of the other label at his site)"
+        )
+        lines.append(
+            f"With the labels of {own['n']} new people: AUC within site {within}, Brier score "
+            f"{own['brier']:.3f}, calibration slope {own['calibration_slope']:.2f} and intercept "
+            f"{own['calibration_intercept']:.2f}."
+        )
+    return lines + list(report["cautions"])
+
+
+def _marker_table(dataset: Path) -> Path:
+    if dataset.is_file():
+        return dataset
+    table = dataset / "markers.tsv"
+    if table.is_file():
+        return table
+    raw = (dataset / "dataset_description.json").is_file() or any(dataset.glob("sub-*"))
+    if dataset.is_dir() and raw:
+        raise DatasetError(
+            str(dataset), found="it is a BIDS dataset without markers.tsv",
+            wanted="the output folder of a run, or a marker table",
+            mend="Compute its markers first: snakemake --cores all --config "
+            f"bids_dir={dataset} output_dir=NEW; then name NEW here",
+        )  # fmt: skip
+    raise DatasetError(
+        str(dataset), found="there is no marker table",
+        wanted="the output folder of a run, or a marker table",
+    )  # fmt: skip
+
+
+def _people(
+    markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The people of the markers with what is known of them, and what the reader must know."""
+    import pandas as pd
+
+    people = pd.DataFrame({"participant_id": sorted(markers["participant_id"].unique())})
+    if not path.is_file():
+        if asked:
+            raise DatasetError(str(path), found="there is no such file", wanted="a people's table")
+        return people.assign(site=ONE_SITE), []
+    table = read_table(path)
+    if "participant_id" not in table:
+        raise DatasetError(path.name, found=f"the columns are {list(table.columns)}",
+                           wanted="a column participant_id")  # fmt: skip
+    check_people(table)
+    if site_column not in table and site_column != "site":
+        raise ConfigError(
+            "--site", found=f"the people have no column '{site_column}'",
+            wanted=f"one of {[c for c in table.columns if c != 'participant_id']}",
+        )  # fmt: skip
+    told = strangers(people, table, "markers.tsv") if len(table) else []
+    people = people.merge(table, on="participant_id", how="left", sort=True)
+    return people.assign(site=sites_of(people, site_column)), told
+
+
+def _labels(
+    people: pd.DataFrame, folder: Path, frozen: Frozen, column: str | None
+) -> np.ndarray | None:
+    source = folder / "fusion" / "labels.tsv"
+    if column is not None:
+        if column not in people:
+            raise ConfigError(
+                "--label", found=f"the people have no column '{column}'",
+                wanted=f"one of {[c for c in people.columns if c != 'participant_id']}",
+            )  # fmt: skip
+        text = people[column]
+    elif source.is_file():
+        known = read_table(source).set_index("participant_id")["label"]
+        text = people["participant_id"].map(known)
+    else:
+        return None
+    positive, negative = frozen.about["positive"], frozen.about["negative"]
+    text = text.map(as_text)
+    if column is not None:
+        refuse_typing_errors(text, (positive, negative), column)
+    words = text.fillna("n/a").to_numpy(str)
+    labels = np.select([words == positive, words == negative], [1, 0], -1)
+    if column is not None and not (labels >= 0).any():
+        raise ConfigError(
+            "--label", found=f"neither '{positive}' nor '{negative}' occurs in {column}",
+            wanted=f"the words of the model, not {sorted(set(words.tolist()))[:6]}",
+        )  # fmt: skip
+    return labels

@@ -1,0 +1,198 @@
+"""What happens to a stored model elsewhere: drift, old against new people, calibration there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commissure.evaluation import auc as evaluation
+from commissure.models.preparation import has_block
+from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
+from commissure.transport.applicability_domain import told_apart
+from commissure.transport.predict import ABSTAINED, SCORED, TRAINING
+from commissure.transport.stored_model import Frozen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Standardised difference from which a marker has drifted, if it is no chance event either.
+DRIFT = 0.5
+#: People of each label without whom nothing is claimed of the new place.
+FEW = 10
+
+
+def drift(frozen: Frozen, values: np.ndarray) -> pd.DataFrame:
+    """How each marker differs from the training people.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``modality region marker n mean_training mean_new difference p outside drifted``;
+        ``difference`` in training standard deviations, ``p`` of Welch's test, ``outside`` the share
+        beyond the training people's 5 to 95 % (0.1 is expected). A marker has drifted where the
+        difference exceeds :data:`DRIFT` and ``p`` times the number of markers is below 0.05.
+    """
+    import pandas as pd
+    from scipy.stats import ttest_ind_from_stats
+
+    rows = []
+    for block in frozen.model.blocks_:
+        own = frozen.domain[block.name]
+        for at, number in enumerate(block.columns):
+            column = frozen.columns[number]
+            new = values[np.isfinite(values[:, number]), number]
+            mean, sd, n = own["mean"][at], own["sd"][at], own["counts"][at]
+            if sd <= 0 or n < 2:
+                continue
+            gap, p, out = math.nan, math.nan, math.nan
+            if len(new):
+                gap = (new.mean() - mean) / sd
+                out = float(((new < own["low"][at]) | (new > own["high"][at])).mean())
+            if len(new) > 2:
+                spread = max(float(new.std(ddof=1)), 1e-12 * sd)
+                p = float(ttest_ind_from_stats(mean, sd, n, new.mean(), spread, len(new),
+                                               equal_var=False).pvalue)  # fmt: skip
+            rows.append((column.modality, column.region, column.marker, len(new), mean,
+                         new.mean() if len(new) else math.nan, gap, p, out))  # fmt: skip
+    table = pd.DataFrame(
+        rows,
+        columns=["modality", "region", "marker", "n", "mean_training", "mean_new", "difference",
+                 "p", "outside"],
+    )  # fmt: skip
+    sure = table["p"] * max(1, int(table["p"].notna().sum())) < 0.05
+    return table.assign(drifted=(table["difference"].abs() > DRIFT) & sure)
+
+
+def transport_report(
+    frozen: Frozen,
+    values: np.ndarray,
+    scored: pd.DataFrame,
+    drifted: pd.DataFrame,
+    labels: np.ndarray | None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What a reader must know before he uses the scores.
+
+    The model's own training people count for nothing but ``n`` and ``n_training``.
+
+    Parameters
+    ----------
+    frozen, values, scored, drifted
+        The model, the people and what was found of them.
+    labels
+        1, 0, and -1 where unknown, shape (people,); None where there are no labels.
+    seed
+        Seed of the drawn training people.
+    """
+    new = newcomers(scored)
+    blocks = {}
+    for block in frozen.model.blocks_:
+        own = frozen.domain[block.name]
+        there = values[new & has_block(values, block)][:, list(block.columns)]
+        blocks[block.name] = {
+            "n": len(there),
+            "markers": len(block.columns),
+            "markers_there": int(np.isfinite(there).any(axis=0).sum()) if len(there) else 0,
+            "auc_old_new": told_apart(own, there, seed),
+            "auc_old_drawn": own["told_apart"],
+        }
+    told = _strangers(frozen, scored[new], blocks)
+    known = int((~new).sum())
+    if known:
+        told.insert(
+            0,
+            f"{known} of {len(scored)} people are training people of this model: they are not "
+            f"scored, and drift, calibration and AUC stand on the other {int(new.sum())}.",
+        )
+    nameless = frozen.about["n_trained"] - frozen.about["n_recognisable"]
+    if nameless:
+        told.append(
+            f"{nameless} training people of the model have too few markers to be recognised: were "
+            "they here, they would be scored like new ones."
+        )
+    result: dict[str, Any] = {
+        "model": dict(frozen.about),
+        "n": len(scored),
+        "n_training": known,
+        "n_scored": int((scored["status"] == SCORED).sum()),
+        "n_abstained": int((scored["status"] == ABSTAINED).sum()),
+        "n_drifted": int(drifted["drifted"].sum()),
+        "n_markers": len(drifted),
+        "blocks": blocks,
+        "cautions": told,
+        "performance": None,
+    }
+    if labels is not None:
+        own = _performance(scored, labels)
+        result["performance"] = own
+        if 0 < min(own["n_positive"], own["n"] - own["n_positive"]) < FEW:
+            told.append(
+                f"The labels of {own['n']} people ({own['n_positive']} "
+                f"{frozen.about['positive']}) are too few for a claim on how the model does here."
+            )
+    return result
+
+
+def newcomers(scored: pd.DataFrame) -> np.ndarray:
+    """Who is none of the training people, shape (people,)."""
+    return scored["status"].to_numpy(str) != TRAINING
+
+
+def _strangers(
+    frozen: Frozen, scored: pd.DataFrame, blocks: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """What the new people lack, and sites that the model does not know."""
+    if not len(scored):
+        return []
+    told = [
+        f"{name}: {one['markers_there']} of {one['markers']} markers are there; the missing ones "
+        "count as the training median."
+        for name, one in blocks.items()
+        if 0 < one["markers_there"] < one["markers"]
+    ]
+    told += [f"{name}: nobody has it." for name, one in blocks.items() if not one["n"]]
+    known = {c.marker for c in frozen.columns if c.modality == "site"}
+    policy = (
+        "their markers are not harmonised"
+        if any(block.sites for block in frozen.model.blocks_)
+        else "the model does not use the site"
+    )
+    nowhere = scored["site"].isin({ONE_SITE, UNKNOWN_SITE} - known)
+    if nowhere.any():
+        told.append(f"{int(nowhere.sum())} people have no site: {policy}.")
+    new_sites = sorted(set(scored.loc[~nowhere, "site"]) - known)
+    if new_sites:
+        told.append(f"The sites {', '.join(new_sites)} were not in training: {policy}.")
+    return told
+
+
+def _performance(scored: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
+    p = scored["probability"].to_numpy(float)
+    own = (labels >= 0) & np.isfinite(p)
+    y, p, site = labels[own], p[own], scored["site"].to_numpy(str)[own]
+    if len(set(y)) < 2:
+        reason = "they are all the same" if len(y) else "nobody who is scored has one"
+        return {"n": len(y), "n_positive": int(y.sum()), "reason": reason}
+    p = np.clip(p, 1e-12, 1 - 1e-12)
+    logit = np.log(p) - np.log1p(-p)
+    slope, intercept = evaluation.calibration(y, p)
+    return {
+        "n": len(y),
+        "n_positive": int(y.sum()),
+        "auc_within_site": _area(y, logit, site),
+        "auc_pooled": _area(y, logit, np.zeros(len(y))),
+        "brier": evaluation.brier(y, p),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "ici": evaluation.calibration_index(y, p),
+    }
+
+
+def _area(y: np.ndarray, logit: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
+    """An area with the number of people that were compared at all."""
+    pairs = evaluation.compared_pairs(y, logit, stratum)
+    people = int(pairs.compared.any(axis=0).sum() + pairs.compared.any(axis=1).sum())
+    return {**evaluation.area([pairs]).record(), "n": people}

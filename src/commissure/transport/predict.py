@@ -1,0 +1,120 @@
+"""The scores of new people by a stored model, and whom it does not judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.models.logistic import sigmoid
+from commissure.models.preparation import has_block
+from commissure.study.design import baseline_rows, check_units, measured_rows
+from commissure.transport.applicability_domain import distance
+from commissure.transport.stored_model import Frozen
+from commissure.transport.training_membership import recognised
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What can become of a person.
+SCORED, ABSTAINED, TRAINING = "scored", "abstained", "training"
+_NO_PREDICTION = "the model was trained on this person (same markers): a score is no prediction"
+
+
+def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np.ndarray:
+    """Lay new people's markers in the columns that the model takes; NaN where there is none.
+
+    Parameters
+    ----------
+    frozen
+        The model.
+    markers
+        Tidy rows, exclusions taken out.
+    people
+        ``participant_id site``, sorted.
+
+    Raises
+    ------
+    DatasetError
+        A marker has several units or another than in training, or none that the model uses is
+        there.
+    """
+    rows = markers[markers["participant_id"].isin(people["participant_id"])]
+    check_units(rows)
+    rows = baseline_rows(measured_rows(rows)[0])
+    for name, unit in rows.groupby("marker")["unit"].first().items():
+        wanted = frozen.units.get(str(name))
+        if wanted is not None and str(unit) != wanted:
+            raise DatasetError(
+                f"marker {name}", found=f"its unit is {unit}",
+                wanted=f"{wanted}, as in the people on whom the model was trained",
+                mend="Compute the markers with the same version and settings",
+            )  # fmt: skip
+    wide = rows.pivot_table(index="participant_id", columns=["modality", "region", "marker"],
+                            values="value", aggfunc="mean", sort=True)  # fmt: skip
+    wide = wide.reindex(people["participant_id"])
+    site = people["site"].to_numpy(str)
+    values = np.full((len(people), len(frozen.columns)), np.nan)
+    for at, column in enumerate(frozen.columns):
+        key = (column.modality, column.region, column.marker)
+        if column.modality == "site":
+            values[:, at] = site == column.marker
+        elif key in wide.columns:
+            values[:, at] = wide[key].to_numpy(float)
+    if not any(has_block(values, block).any() for block in frozen.model.blocks_):
+        raise DatasetError(
+            "markers.tsv", found="it holds none of the markers that the model uses",
+            wanted=f"markers of {', '.join(block.name for block in frozen.model.blocks_)}",
+            mend="Run the workflow on the new dataset with the settings of the old one",
+        )  # fmt: skip
+    return values
+
+
+def scores(frozen: Frozen, values: np.ndarray, people: pd.DataFrame) -> pd.DataFrame:
+    """Probability of each person, or the reason why there is none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``participant_id site probability status reason``; ``status`` is ``scored``, ``abstained``,
+        or ``training`` for a person on whom the model was trained. Who is not scored has no
+        probability.
+    """
+    import pandas as pd
+
+    blocks = frozen.model.blocks_
+    probability = sigmoid(frozen.model.logits(values)[:, 0])
+    known = recognised(values, blocks, frozen.domain, frozen.digests)
+    apart = {
+        block.name: np.where(
+            has_block(values, block),
+            distance(frozen.domain[block.name], values[:, list(block.columns)]),
+            np.nan,
+        )
+        for block in blocks
+    }
+    status, reasons = [], []
+    for at in range(len(values)):
+        reason = "; ".join(
+            f"{name} is {own[at]:.1f} from the training people, the limit is "
+            f"{frozen.domain[name]['limit']:.1f}"
+            for name, own in apart.items()
+            if own[at] > frozen.domain[name]["limit"]
+        )
+        if not np.isfinite(probability[at]):
+            reason = "none of the modalities of the model was measured"
+        status.append(ABSTAINED if reason else SCORED)
+        if known[at]:
+            status[at], reason = TRAINING, _NO_PREDICTION
+        reasons.append(reason or None)
+    scored = np.array(status, dtype=str) == SCORED
+    return pd.DataFrame(
+        {
+            "participant_id": people["participant_id"].to_numpy(str),
+            "site": people["site"].to_numpy(str),
+            "probability": np.where(scored, np.round(probability, 6), np.nan),
+            "status": status,
+            "reason": reasons,
+        }
+    )

@@ -1,0 +1,66 @@
+"""The engine on a head whose tissues, deformation and volumes are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from commissure.anat.builtin.preprocess import segmented
+from commissure.anat.settings import AnatSettings
+from commissure.anat.volumes import structure_volumes, template_coordinates, tissue_volumes
+from commissure.images.atlas import jhu189
+from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
+from commissure.phantom.person import PRESETS
+from commissure.phantom.scanner.t1w import simulate_t1w
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> tuple[Anatomy, np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, mask, posteriors and template coordinates of one head with a small hippocampus."""
+    protocol = replace(PRESETS["demo"], t1w_mm=3.0)
+    person = draw_cohort(
+        controls=1, responsive=1, resistant=1, sites=1, site_balance=0.2, missing=0.0, seed=5
+    )[0]
+    person = replace(person, markers={("volume_factor", "Hippocampus_L"): 0.8})
+    head = draw_anatomy(person, protocol, np.random.default_rng(1))
+    image = simulate_t1w(head, person, protocol, np.random.default_rng(2))
+    t1w = nib.Nifti1Image(image.data.astype(np.float32), image.affine)
+    folder = tmp_path_factory.mktemp("anat")
+    there, back = folder / "there.h5", folder / "back.h5"
+    found = segmented(
+        t1w, stripped=False, settings=AnatSettings(), to_template=there, from_template=back
+    )
+    return head, found.mask, found.tissues.posterior, template_coordinates(t1w, back)
+
+
+def test_every_place_is_found_in_the_template(measured) -> None:
+    head, mask, _, coordinates = measured
+    brain = mask & (head.gm + head.wm > 0.5)
+    off_mm = np.linalg.norm((coordinates - head.template_mm)[brain], axis=1)
+    assert np.median(off_mm) < 1.5
+    assert np.percentile(off_mm, 95) < 4.0
+
+
+def test_the_brain_is_where_it_is(measured) -> None:
+    head, mask, _, _ = measured
+    true = head.gm + head.wm + head.csf > 0.5
+    assert 2 * (mask & true).sum() / (mask.sum() + true.sum()) > 0.975
+
+
+def test_volumes_are_those_that_were_planted(measured) -> None:
+    head, _, posterior, coordinates = measured
+    found = tissue_volumes(posterior, head.affine)
+    found |= structure_volumes(posterior, coordinates, head.affine, jhu189())
+    true = {region: value for (name, region), value in head.truth.items() if name == "volume"}
+    for region in ("GM", "WM", "TIV"):
+        assert found[region] == pytest.approx(true[region], rel=0.06)
+    for region in ("Hippocampus_L", "Hippocampus_R", "SFG_L", "LateralVentricle_L"):
+        assert found[region] == pytest.approx(true[region], rel=0.12), region
+    ratio = found["Hippocampus_L"] / found["Hippocampus_R"]
+    assert ratio == pytest.approx(true["Hippocampus_L"] / true["Hippocampus_R"], abs=0.12)

@@ -1,0 +1,143 @@
+"""A small study on disk, and matrices with a known difference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from commissure.files import write_json, write_table
+from commissure.fusion.run import fuse
+from commissure.fusion.settings import FusionSettings
+from commissure.rows import Marker, write_markers
+from commissure.study.design import Block, Column, Design
+
+MODALITIES = {"anat": ("volume", 6), "func": ("fc", 5), "mrs": ("glu", 3)}
+TRIALS = {"resistant": (88, 86), "responsive": (50,)}
+
+
+class Study:
+    """Input tables of a study, and its results once it ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "fusion"
+
+    def tables(self) -> dict:
+        """The input tables, as :func:`fuse` takes them."""
+        return {
+            "markers": self.folder / "markers.tsv",
+            "definitions": self.folder / "markers.json",
+            "exclusions": self.folder / "exclusions.tsv",
+            "participants": self.folder / "participants.tsv",
+            "treatments": self.folder / "treatments.tsv",
+        }
+
+    def run(self, nulls: Sequence[Path] = (), **settings: object) -> dict:
+        """Fit with few folds and permutations, and give the metrics."""
+        few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
+               "penalties": [1.0, 10.0], "usefulness": False}  # fmt: skip
+        fuse(
+            **self.tables(),
+            nulls=nulls,
+            settings=FusionSettings(**{**few, **settings}),
+            out=self.results,
+        )
+        return json.loads((self.results / "metrics.json").read_text())
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.results / name, sep="\t", dtype={"fold": str})
+
+
+def write_study(folder: Path, *, n: int = 44, d: float = 3.0, seed: int = 3) -> Study:
+    """Two sites, controls, three modalities of which each person may lack one; mrs carries d."""
+    rng = np.random.default_rng(seed)
+    ids = [f"sub-{i + 1:03d}" for i in range(n)]
+    group = np.array([("control", "resistant", "responsive")[i % 3 if i < 36 else 1 + i % 2]
+                      for i in range(n)])  # fmt: skip
+    site = np.array([("north", "south")[i // 3 % 2] for i in range(n)])
+    rows = []
+    for modality, (marker, count) in MODALITIES.items():
+        values = rng.normal(size=(n, count))
+        if modality == "mrs":
+            values += d / np.sqrt(count) * (group == "resistant")[:, None]
+        for i in np.flatnonzero(rng.random(n) > 0.08):
+            rows += [
+                Marker(ids[i], "", modality, f"r{j}", marker, values[i, j], "1")
+                for j in range(count)
+            ]
+            if modality == "anat":
+                rows.append(Marker(ids[i], "", modality, "head", "tiv", rng.normal(), "mm3"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_markers(rows, folder / "markers.tsv")
+    write_json({"tiv": {"role": "confound"}, "fc": {"role": "marker"}}, folder / "markers.json")
+    columns = ["participant_id", "session", "modality", "rule", "limit", "value"]
+    write_table(pd.DataFrame(columns=columns), folder / "exclusions.tsv")
+    patient = group != "control"
+    write_table(
+        pd.DataFrame({
+            "participant_id": ids, "age": rng.normal(35, 8, n), "sex": rng.choice(["F", "M"], n),
+            "site": site, "group": np.where(patient, "patient", "control"),
+            "age_at_onset": np.where(patient, rng.normal(23, 4, n), np.nan),
+            "hospitalisations": rng.integers(0, 5, n),
+        }),
+        folder / "participants.tsv",
+    )  # fmt: skip
+    trials = [
+        (ids[i], k + 1, drug, 600, 8, 0.9, 2, 90, after)
+        for i in np.flatnonzero(patient)
+        for k, (drug, after) in enumerate(
+            zip(("olanzapine", "risperidone"), TRIALS[group[i]], strict=False)
+        )
+    ]
+    columns = ["participant_id", "trial", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence",
+               "adherence_sources", "panss_before", "panss_after"]  # fmt: skip
+    write_table(pd.DataFrame(trials, columns=columns), folder / "treatments.tsv")
+    return Study(folder)
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> Callable[..., Study]:
+    """A function that writes a study of its own."""
+    return lambda name="study", **options: write_study(tmp_path / name, **options)
+
+
+@pytest.fixture(scope="package")
+def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that has been fitted once, for tests that only read."""
+    study = write_study(tmp_path_factory.mktemp("fusion"))
+    study.run(usefulness=True)
+    return study
+
+
+@pytest.fixture(scope="package")
+def stored_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that was fitted quickly, for its stored model."""
+    study = write_study(tmp_path_factory.mktemp("stored"))
+    study.run(repeats=1, permutations=0, models=["late", "modalities"])
+    return study
+
+
+@pytest.fixture
+def plain_design() -> Callable[..., Design]:
+    """A design of one block ``x``, and of a site block where sites are given."""
+
+    def design(values: np.ndarray, sites: np.ndarray | None = None) -> Design:
+        people = len(values)
+        ids = np.array([f"sub-{i:05d}" for i in range(people)])
+        sites = np.full(people, "all") if sites is None else sites
+        x = Block("x", tuple(range(values.shape[1])))
+        marks = np.column_stack([sites == name for name in np.unique(sites)]).astype(float)
+        site = Block("site", tuple(range(values.shape[1], values.shape[1] + marks.shape[1])))
+        columns = tuple(
+            Column("x" if i < values.shape[1] else "site", f"r{i}", "marker")
+            for i in range(values.shape[1] + marks.shape[1])
+        )
+        blocks = {"x": x, "site": site}
+        return Design(ids, sites, np.hstack([values, marks]), columns, blocks, ("x",))
+
+    return design

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from commissure.dwi.builtin.eddy_currents import linear_in_gradient, without_direction_bias
+from commissure.dwi.builtin.realign import realign
+from commissure.dwi.builtin.slice_outliers import dark_slices, predicted_volumes
+from commissure.dwi.builtin.to_t1w import between_contrasts
+from commissure.dwi.gradients import Gradients, quadratic
+from commissure.images.rigid import (
+    RigidTarget,
+    framewise_displacement,
+    resample_pose,
+    rigid_matrix,
+    rigid_pose,
+    sheared_matrix,
+    sheared_pose,
+)
+
+AFFINE = np.diag([-5.0, 5.0, 5.0, 1.0])
+AFFINE[:3, 3] = [75, -90, -70]
+SHAPE = (31, 37, 29)
+
+
+def test_a_pose_and_its_matrix_are_each_other_s_inverse():
+    pose, centre = np.array([1.0, -2, 3, 0.1, -0.2, 0.3]), np.array([4.0, 5, -6])
+    assert np.allclose(pose, rigid_pose(rigid_matrix(pose, centre), centre))
+    # Seen from the positive x axis, a positive rotation about x lifts what lies in front (+y).
+    lifted = rigid_matrix(np.array([0, 0, 0, np.pi / 2, 0, 0]), np.zeros(3)) @ [0, 1, 0, 1]
+    assert np.allclose([0, 0, 1, 1], lifted)
+
+
+def test_framewise_displacement_adds_millimetres_and_arcs():
+    poses = np.array([[0, 0, 0, 0, 0, 0], [0.1, -0.2, 0, 0.01, 0, 0], [0.1, -0.2, 0, 0.01, 0, 0]])
+    assert np.allclose([0, 0.3 + 0.5, 0], framewise_displacement(poses))
+
+
+@pytest.fixture(scope="module")
+def head():
+    """Tissues of a made-up head on a grid of 2.5 mm, and the place of each voxel."""
+    affine = AFFINE.copy()
+    affine[:3, :3] /= 2
+    shape = tuple(2 * n for n in SHAPE)
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    world = index @ affine[:3, :3].T + affine[:3, 3]
+    away = np.linalg.norm(world / [62, 78, 55], axis=-1)
+    folds = gaussian_filter(np.random.default_rng(0).normal(size=shape), 3)
+    white = (away < 0.8) & (folds > 0)
+    grey = (away < 0.95) & ~white
+    water = (away < 1) & ~grey & ~white
+    axis = np.stack(
+        [gaussian_filter(np.random.default_rng(k).normal(size=shape), 5) for k in (1, 2, 3)], -1
+    )
+    axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+    tissue = [gaussian_filter(t.astype(np.float32), 0.8) for t in (white, grey, water)]
+    return affine, tissue, axis, away
+
+
+def simulated(dti, head, poses, *, directions=24, b0s=2, sd=15.0, dark=()):
+    """A series of this head: volume i has moved by pose i; slices (volume, slice) are dark."""
+    affine, (white, grey, water), axis, away = head
+    bvals, vectors = dti.table(directions, b0s)
+    # The second b0 in the middle, as protocols have it.
+    order = np.r_[0, 2 : 2 + directions // 2, 1, 2 + directions // 2 : len(bvals)]
+    bvals, vectors = bvals[order], vectors[order]
+    series = np.empty((*SHAPE, len(bvals)), np.float32)
+    for i, (b, vector) in enumerate(zip(bvals, vectors, strict=True)):
+        moved = rigid_matrix(poses[i], np.zeros(3))
+        along = (axis @ (moved[:3, :3].T @ vector)) ** 2
+        image = 450 * white * np.exp(-b * (0.35e-3 + 1.25e-3 * along))
+        image += 600 * grey * np.exp(-b * 0.85e-3) + 1200 * water * np.exp(-b * 3e-3)
+        series[..., i] = resample_pose(
+            gaussian_filter(image, 0.8), affine, np.linalg.inv(moved), SHAPE, AFFINE, order=1
+        )
+    for i, k in dark:
+        series[:, :, k, i] *= 0.5
+    mask = resample_pose((away < 1).astype(float), affine, np.eye(4), SHAPE, AFFINE, order=1) > 0.5
+    return dti.rician(series, sd, seed=4), Gradients(bvals, vectors), mask
+
+
+def drift(count, seed=0):
+    steps = np.random.default_rng(seed).normal(size=(count, 6)) * ([0.12] * 3 + [0.002] * 3)
+    poses = np.cumsum(steps, axis=0)
+    poses[count // 2 :, 2] += 1.5
+    return poses - poses[0]
+
+
+def test_poses_and_dropouts_are_found(dti, head):
+    true = drift(26)
+    dark = [(5, 14), (9, 11), (20, 16)]
+    series, gradients, mask = simulated(dti, head, true, dark=dark)
+    found = realign(series, AFFINE, gradients, mask)
+    points = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-50, 50) for z in (-35, 35)]).T
+    off = [
+        np.linalg.norm(((matrix - rigid_matrix(pose, np.zeros(3))) @ points)[:3], axis=0).mean()
+        for matrix, pose in zip(found.matrices, true, strict=True)
+    ]
+    assert np.mean(off) < 0.4  # a twelfth of a voxel, at the rim of the head
+    assert np.max(off) < 0.8
+    assert sorted(dark) == sorted(map(tuple, np.argwhere(found.dropouts).tolist()))
+    clean, _, _ = simulated(dti, head, true, sd=0.0)
+    inside = mask[:, :, 14]
+    mended = found.series[:, :, 14, 5][inside]
+    assert (
+        np.abs(mended - clean[:, :, 14, 5][inside]).mean() < 0.1 * clean[:, :, 14, 5][inside].mean()
+    )
+
+
+def test_without_movement_nothing_is_moved_when_told_so(dti, head):
+    series, gradients, mask = simulated(dti, head, np.zeros((26, 6)))
+    still = realign(series, AFFINE, gradients, mask, move=False)
+    assert np.array_equal(np.zeros((26, 6)), still.poses)
+
+
+def test_a_tensor_predicts_each_volume_from_the_others(dti):
+    bvals, directions = dti.table(20, 0)
+    tensors = np.stack([dti.tensor(axis, 0.6, 0.8e-3) for axis in dti.even_directions(8)])
+    stack = dti.signal(tensors, bvals, directions).reshape(2, 2, 2, 20).astype(np.float32)
+    still = np.tile(np.eye(4), (20, 1, 1))
+    spoilt = stack.copy()
+    spoilt[..., 7] *= 0.4
+    predicted = predicted_volumes(spoilt, AFFINE, Gradients(bvals, directions), still)
+    assert np.allclose(stack[..., 7], predicted[..., 7], rtol=1e-4)
+
+
+def test_a_slice_that_lost_its_signal_is_dark_and_noise_is_not():
+    rng = np.random.default_rng(1)
+    predicted = np.full((20, 20, 10, 15), 500.0)
+    stack = predicted + rng.normal(0, 40, predicted.shape)
+    stack[:, :, 4, 3] *= 0.7
+    found = dark_slices(stack, predicted, np.ones((20, 20, 10)), limit_z=4)
+    assert np.argwhere(found).tolist() == [[3, 4]]
+
+
+def test_what_follows_the_direction_is_taken_out_and_what_follows_time_stays(dti):
+    directions = dti.even_directions(30)
+    true = np.zeros((30, 6))
+    true[12:, 0] = 2.0
+    true[:, 1] = np.linspace(0, 1, 30)
+    bias = quadratic(directions) @ np.random.default_rng(2).normal(0, 0.3, (6, 6))
+    found = without_direction_bias(true + bias, directions)
+    assert np.allclose(np.diff(true, axis=0), np.diff(found, axis=0), atol=0.08)
+    assert np.abs(bias).max() > 0.5
+
+
+@pytest.mark.parametrize(
+    "shift",
+    [(0, 0, 0, 0, 0, 0), (1.5, -1.0, 2.0, 0.01, -0.02, 0.0), (4.0, -4.0, 6.0, 0.05, 0.03, -0.05)],
+)
+def test_volumes_of_other_contrast_are_aligned(dti, head, shift):
+    series, gradients, mask = simulated(dti, head, np.zeros((26, 6)), sd=8.0)
+    moved = rigid_matrix(np.array(shift), np.zeros(3))
+    weighted = np.flatnonzero(gradients.b > 0)[:12]
+    stack = np.stack(
+        [
+            resample_pose(series[..., i], AFFINE, np.linalg.inv(moved), SHAPE, AFFINE)
+            for i in weighted
+        ],
+        axis=3,
+    )
+    shell = stack.mean(axis=3)
+    found = rigid_pose(between_contrasts(series[..., 0], shell, AFFINE, mask), np.zeros(3))
+    assert np.allclose(shift[:3], found[:3], atol=0.5)
+    assert np.allclose(shift[3:], found[3:], atol=0.008)
+
+
+def test_a_jump_between_volumes_is_not_taken_for_the_step_between_shells(dti, head):
+    true = np.random.default_rng(3).normal(0, 1, (14, 6)) * ([0.05] * 3 + [0.0005] * 3)
+    true[0] = 0
+    true[1:, :3] += [2.0, -1.5, 1.0]
+    series, gradients, mask = simulated(dti, head, true, directions=13, b0s=1, sd=8.0)
+    found = realign(series, AFFINE, gradients, mask)
+    assert np.allclose(true[:, :3], found.poses[:, :3], atol=0.6)
+
+
+def test_a_mask_without_a_head_cannot_be_aligned():
+    with pytest.raises(ValueError, match="too few"):
+        RigidTarget(np.ones((9, 9, 9)), AFFINE, np.zeros((9, 9, 9)))
+
+
+ALONG = np.array([0.0, 1.0, 0.0])
+
+
+def test_a_sheared_pose_and_its_matrix_are_each_other_s_inverse():
+    pose = np.array([1.0, -2, 3, 0.1, -0.2, 0.3, 0.02, -0.03, 0.01])
+    centre, along = np.array([4.0, 5, -6]), np.array([0.6, 0.8, 0.0])
+    matrix = sheared_matrix(pose, centre, along)
+    assert np.allclose(pose, sheared_pose(matrix, centre, along))
+    # Nothing but the displacement along the phase encoding differs from the rigid movement.
+    apart = (matrix - rigid_matrix(pose[:6], centre)) @ [30.0, -20, 10, 1]
+    assert np.allclose(np.cross(apart[:3], along), 0)
+    where = rigid_matrix(pose[:6], centre) @ [30.0, -20, 10, 1]
+    assert apart[:3] @ along == pytest.approx(pose[6:] @ (where[:3] - centre))
+
+
+def test_what_is_proportional_to_the_gradient_is_found_beside_outliers(dti):
+    directions = dti.even_directions(30)
+    slope = np.random.default_rng(0).normal(size=(3, 2))
+    values = directions @ slope
+    spoilt = values + np.random.default_rng(1).normal(0, 0.01, values.shape)
+    spoilt[[3, 11, 20]] += 5
+    assert np.allclose(values, linear_in_gradient(spoilt, directions), atol=0.02)
+
+
+@pytest.mark.slow
+def test_eddy_currents_are_told_from_the_movement_of_the_head(dti, head):
+    def whole_sphere(directions, b0s):
+        bvals, vectors = dti.table(directions, b0s)
+        vectors[::2] *= -1
+        return bvals, vectors
+
+    true = drift(26)
+    both_ways = SimpleNamespace(table=whole_sphere, rician=dti.rician)
+    series, gradients, mask = simulated(both_ways, head, true, sd=0.0)
+    slope = 0.02 * np.eye(3)
+    eddies = np.stack(
+        [
+            sheared_matrix(np.append(np.zeros(6), slope @ g), np.zeros(3), ALONG)
+            for g in gradients.directions
+        ]
+    )
+    eddies[:, 1, 3] += 1.0 * gradients.directions[:, 1]
+    for i, eddy in enumerate(eddies):
+        seen = resample_pose(series[..., i], AFFINE, np.linalg.inv(eddy), SHAPE, AFFINE)
+        series[..., i] = np.clip(seen / np.linalg.det(eddy[:3, :3]), 0, None)
+    series = dti.rician(series, 15.0, seed=4)
+    points = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-50, 50) for z in (-35, 35)]).T
+
+    def error(found, wanted):
+        return np.linalg.norm(((found - wanted) @ points)[:, :3], axis=1).mean()
+
+    wanted = np.stack([rigid_matrix(pose, np.zeros(3)) for pose in true])
+    free = realign(series, AFFINE, gradients, mask, phase=ALONG)
+    rigid = realign(series, AFFINE, gradients, mask)
+    assert error(free.matrices, eddies @ wanted) < 0.4
+    assert error(rigid.matrices, eddies @ wanted) > 0.8
+    # The offset along the phase encoding is not taken for movement.
+    assert error(free.head, wanted) < 0.5
+    assert np.array_equal(rigid.eddies, np.tile(np.eye(4), (26, 1, 1)))

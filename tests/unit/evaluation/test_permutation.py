@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+
+from commissure.evaluation.permutation import Null, null_areas, permuted_labels
+from commissure.fusion.falsification.checks import FOUND, drawn_checks, permuted_check
+from commissure.fusion.settings import FusionSettings
+from commissure.models.registry import ModelSpec
+from commissure.study.design import SITE, Block
+from commissure.study.splits import Fold
+
+FEW = FusionSettings(permutations=99, permutation_repeats=1, inner_folds=3, penalties=[1.0, 10.0])
+
+
+def spec(design, name: str = "x") -> ModelSpec:
+    return ModelSpec(name, "modality", "", (name,), (design.blocks[name],))
+
+
+def given(areas, variance: float = 0.01) -> Null:
+    table = np.atleast_2d(np.array(areas, float))
+    return Null(table, np.full(table.shape, variance))
+
+
+def drawn(n: int, d: float, seed: int):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    sites = np.array(["N", "S"])[np.arange(n) // 2 % 2]
+    return rng.normal(size=(n, 12)) + d / np.sqrt(12) * y[:, None], y, sites
+
+
+def test_labels_move_within_their_site_only() -> None:
+    labels = np.array([1, 1, 1, 0, 0, -1, -1, 0, 0, 1])
+    sites = np.array(list("aaaabbbbbb"))
+    table = permuted_labels(labels, sites, 200, seed=0)
+    assert (table[:, 0] == labels).all()
+    assert (table[labels == -1] == -1).all()
+    for site in "ab":
+        own = (sites == site) & (labels >= 0)
+        assert (table[own].sum(axis=0) == labels[own].sum()).all()
+    assert len(np.unique(table, axis=1).T) == 4 * 4  # one of four is 0 in site a and 1 in b
+
+
+def test_parts_of_the_permutations_are_what_one_job_makes() -> None:
+    labels, sites = np.arange(20) % 2, np.array(["N", "S"])[np.arange(20) // 10]
+    whole = permuted_labels(labels, sites, 10, seed=2)
+    parts = [permuted_labels(labels, sites, 5, seed=2, first=at)[:, 1:] for at in (0, 5)]
+    assert (whole[:, 1:] == np.hstack(parts)).all()
+
+
+def test_p_is_small_for_a_planted_difference_and_counts_the_observed_labelling(
+    plain_design,
+) -> None:
+    X, y, sites = drawn(80, 2.0, 0)
+    design = plain_design(X, sites)
+    null = null_areas(design, y, [spec(design)], FEW)["x"]
+    assert null.p == pytest.approx(1 / 100)
+    assert null.observed > 0.8
+    assert given([0.7, 0.6, 0.7, 0.8]).p == pytest.approx(3 / 4)
+
+
+def test_p_is_uniform_on_noise(plain_design) -> None:
+    # Mean of 40 uniform numbers: 0.5 +- 3 x 0.289 / sqrt(40).
+    found = []
+    for seed in range(40):
+        X, y, sites = drawn(40, 0.0, seed)
+        design = plain_design(X, sites)
+        settings = FEW.model_copy(update={"permutations": 39, "inner_folds": 2})
+        found.append(null_areas(design, y, [spec(design)], settings)["x"].p)
+    assert pytest.approx(np.mean(found), abs=0.137) == 0.5
+
+
+def test_variance_is_that_of_as_many_repeats_as_are_asked_for() -> None:
+    # People scatter with a variance of 0.01, folds with 0.03: R repeats with 0.01 + 0.03 / R. The
+    # relative error of a variance of 20 000 is 1 %.
+    rng = np.random.default_rng(7)
+    areas = 0.5 + 0.1 * rng.normal(size=20000) + np.sqrt(0.03) * rng.normal(size=(3, 20000))
+    null = given(areas)
+    for repeats in (1, 3, 10):
+        assert null.variance(repeats) == pytest.approx(0.01 + 0.03 / repeats, rel=0.04)
+    assert null.widening(3) == pytest.approx(np.sqrt(0.02 / 0.01), rel=0.02)
+    # Of one repeat nothing is known of the folds: their part stays whole.
+    assert given(areas[:1]).variance(10) == pytest.approx(0.04, rel=0.04)
+
+
+def test_an_interval_is_never_made_narrower_nor_widened_by_a_handful_of_permutations() -> None:
+    areas = 0.5 + 0.1 * np.tile([-1.0, 1.0], 50)
+    assert given(areas, variance=0.04).widening(1) == 1.0
+    assert given(areas, variance=0.0).widening(1) == 1.0
+    assert given(areas[:40], variance=0.001).widening(1) == 1.0
+    assert given(areas, variance=0.0025).widening(1) == pytest.approx(2.0, rel=0.02)
+
+
+def test_the_site_alone_is_exactly_at_chance_within_site(plain_design) -> None:
+    X, y, sites = drawn(40, 0.0, 1)
+    design = plain_design(X, sites)
+    null = null_areas(design, y, [spec(design, SITE)], FEW)[SITE]
+    assert null.observed == 0.5
+    assert (null.permuted == 0.5).all()
+    assert null.p == 1.0
+
+
+def test_verdicts_on_permuted_labels() -> None:
+    fair = permuted_check(given(0.5 + 0.1 * np.tile([-1, 1], 50)))
+    leaky = permuted_check(given(0.7 + 0.1 * np.tile([-1, 1], 50)))
+    assert (fair["passed"], leaky["passed"], permuted_check(None)["passed"]) == (True, False, None)
+
+
+def test_noise_is_chance_and_a_planted_signal_is_found(plain_design) -> None:
+    X, y, sites = drawn(60, 0.0, 2)
+    design = plain_design(X, sites)
+    number = np.arange(60) // 4 % 3
+    folds = [
+        Fold("cv", 0, str(k), np.flatnonzero(number != k), np.flatnonzero(number == k))
+        for k in range(3)
+    ]
+    noise, planted = drawn_checks(design, y, [spec(design)], "x", folds, FEW, spread=0.1)
+    assert noise["passed"] and noise["value"] == pytest.approx(0.5, abs=0.12)
+    assert planted["passed"] and planted["value"] > FOUND
+
+
+def test_gaps_that_follow_the_labels_are_no_leak(plain_design) -> None:
+    # Four of five ones and one of five zeros lack the second block: that alone tells them apart.
+    X, y, sites = drawn(100, 0.0, 3)
+    rng = np.random.default_rng(4)
+    X[rng.random(100) < np.where(y == 1, 0.8, 0.2), 6:] = np.nan
+    design = plain_design(X, sites)
+    blocks = Block("a", tuple(range(6))), Block("b", tuple(range(6, 12)))
+    late = ModelSpec("late", "fusion", "", ("a", "b"), blocks)
+    number = np.arange(100) // 4 % 5
+    folds = [
+        Fold("cv", 0, str(k), np.flatnonzero(number != k), np.flatnonzero(number == k))
+        for k in range(5)
+    ]
+    noise, _ = drawn_checks(design, y, [late], "late", folds, FEW, spread=0.07)
+    assert noise["passed"] and noise["value"] == pytest.approx(0.5, abs=0.08)

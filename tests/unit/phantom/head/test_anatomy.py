@@ -1,0 +1,133 @@
+"""The head: volumes that were asked for, deformations that do not fold, pose and labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from commissure.errors import ConfigError
+from commissure.images.atlas import jhu189
+from commissure.images.template import template
+from commissure.phantom.head import deformation
+from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
+from commissure.phantom.person import PRESETS, Person
+
+FACTORS = {
+    "Hippocampus_L": 0.90,
+    "Hippocampus_R": 0.95,
+    "SFG_L": 0.93,
+    "SFG_R": 1.08,
+    "LateralVentricle_L": 1.60,
+    "LateralVentricle_R": 0.75,
+}
+HEAD = 0.8
+TINY = PRESETS["tiny"]
+
+
+def a_person(**factors: float) -> Person:
+    markers = {("volume_factor", name): value for name, value in factors.items()}
+    return Person("sub-01", "control", "A", 30.0, "F", frozenset(), markers, 0.1, 1)
+
+
+@pytest.fixture(scope="module")
+def head() -> Anatomy:
+    return draw_anatomy(a_person(**FACTORS, head=HEAD), TINY, np.random.default_rng(3))
+
+
+@pytest.fixture(scope="module")
+def in_template() -> dict[str, np.ndarray]:
+    """Grey matter, CSF and labels of the atlas on the template's own grid."""
+    gm, csf = template("GM"), template("CSF")
+    label = jhu189().on_grid(gm.shape, gm.affine)
+    return {"GM": np.asanyarray(gm.dataobj), "CSF": np.asanyarray(csf.dataobj), "label": label}
+
+
+def test_structures_have_the_volumes_asked_for(head, in_template):
+    groups = jhu189().groups("structure")
+    for name, factor in FACTORS.items():
+        tissue = in_template["CSF" if name.startswith("Lateral") else "GM"]
+        before = tissue[np.isin(in_template["label"], groups[name])].sum(dtype=float)
+        assert factor * HEAD * before == pytest.approx(head.truth["volume", name], rel=0.01)
+
+
+def test_volumes_of_tissues_sum_to_the_head_asked_for(head):
+    tissues = [head.truth["volume", name] for name in ("GM", "WM", "CSF")]
+    assert sum(tissues) == pytest.approx(head.truth["volume", "TIV"], rel=1e-9)
+    inside = sum(
+        np.asanyarray(template(name).dataobj).sum(dtype=float) for name in ("GM", "WM", "CSF")
+    )
+    assert HEAD * inside == pytest.approx(head.truth["volume", "TIV"], rel=1e-3)
+    assert head.truth["tiv", "head"] == head.truth["volume", "TIV"]
+
+
+def test_the_image_holds_the_tissue_that_the_truth_says(head):
+    for name, image in (("GM", head.gm), ("WM", head.wm), ("CSF", head.csf)):
+        seen = image.sum(dtype=float) * TINY.t1w_mm**3
+        assert head.truth["volume", name] == pytest.approx(seen, rel=0.005)
+
+
+def test_labels_of_the_image_fill_their_true_volume(head, in_template):
+    # Voxels of a label x the grey matter that such voxels hold in the template: coarse voxels
+    # blur the tissue itself, so it cannot be counted where it lies.
+    groups = jhu189().groups("structure")
+    for pair in (("SFG_L", "SFG_R"), ("STG_L", "STG_R"), ("Insula_L", "Insula_R")):
+        numbers = [i for name in pair for i in groups[name]]
+        density = in_template["GM"][np.isin(in_template["label"], numbers)].mean(dtype=float)
+        counted = np.isin(head.jhu, numbers).sum() * TINY.t1w_mm**3
+        true = sum(head.truth["volume", name] for name in pair)
+        assert true == pytest.approx(counted * density, rel=0.06)
+
+
+def test_truth_depends_on_the_seed_and_not_on_the_resolution(head):
+    coarse = replace(TINY, t1w_mm=7.0)
+    person = a_person(**FACTORS, head=HEAD)
+    again, other = (draw_anatomy(person, coarse, np.random.default_rng(seed)) for seed in (3, 4))
+    assert head.truth == again.truth
+    assert again.gm.size < head.gm.size / 6
+    assert head.truth["volume", "Thalamus_L"] != other.truth["volume", "Thalamus_L"]
+
+
+def test_maps_are_fractions_and_the_skull_lies_outside(head):
+    total = head.gm + head.wm + head.csf
+    assert total.min() >= -1e-5
+    assert total.max() <= 1 + 1e-5
+    assert head.outside[total > 0.95].max() < 0.2
+    assert head.outside.max() > 0.4
+    assert set(np.unique(head.schaefer)) == set(range(101))
+    assert head.jhu.dtype == head.schaefer.dtype == np.int16
+
+
+def test_flow_of_a_uniform_expansion_is_exact():
+    # v = a x has the flow exp(a) x, with Jacobian exp(3 a), as long as the grid's edge is far away.
+    rate = 0.1
+    centre = (np.array(deformation.GRID_SHAPE) - 1) / 2 * deformation.GRID_MM
+    index = np.indices(deformation.GRID_SHAPE, dtype=np.float32) * deformation.GRID_MM
+    away = index - centre[:, None, None, None].astype(np.float32)
+    displacement = deformation.exponential(rate * away, squarings=8)
+    middle = (slice(12, -12),) * 3
+    expected = (np.exp(rate) - 1) * away
+    assert np.abs(displacement - expected)[:, *middle].max() < 0.02
+    jacobian = deformation.jacobian_determinant(displacement)
+    assert np.exp(3 * rate) == pytest.approx(jacobian[middle].mean(), rel=1e-3)
+
+
+def test_deformations_do_not_fold_and_their_inverse_is_one():
+    velocity = deformation.random_velocity(np.random.default_rng(0))
+    assert velocity.std() == pytest.approx(deformation.DEFORMATION_SD_MM, rel=0.25)
+    warp = deformation.fitted_deformation(FACTORS, velocity)
+    assert deformation.jacobian_determinant(warp.displacement).min() > 0.1
+    middle = (slice(None), *(slice(4, -4),) * 3)
+    there_and_back = warp.inverse + deformation._at_displaced(warp.displacement, warp.inverse)
+    assert np.abs(there_and_back[middle]).max() < 0.5
+    assert np.sqrt((there_and_back[middle] ** 2).mean()) < 0.01
+
+
+def test_what_cannot_be_reached_is_refused():
+    with pytest.raises(ConfigError, match="SFG_L"):
+        deformation.fitted_deformation(
+            {"SFG_L": 12.0}, np.zeros((3, *deformation.GRID_SHAPE), np.float32), who="sub-01"
+        )
+    with pytest.raises(ConfigError, match="Cerebellum"):
+        draw_anatomy(a_person(Cerebellum=0.9), TINY, np.random.default_rng(1))

@@ -1,0 +1,89 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from commissure.errors import ConfigError
+from commissure.fusion.settings import FusionSettings
+from commissure.rows import COLUMNS
+from commissure.study.design import baseline_rows, build_design, kept_rows, refuse_post_outcome
+
+
+def markers(*rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(who, session, modality, region, marker, value, "1", "ok")
+         for who, session, modality, region, marker, value in rows],
+        columns=list(COLUMNS),
+    )  # fmt: skip
+
+
+PEOPLE = pd.DataFrame(
+    {"participant_id": ["b", "a"], "site": ["S", "N"], "age": [30.0, 40.0], "sex": ["F", "M"],
+     "age_at_onset": [20.0, 25.0]}
+)  # fmt: skip
+
+
+def test_a_missing_modality_is_a_gap_and_never_zero() -> None:
+    table = markers(("a", "", "anat", "r", "volume", 5.0), ("b", "", "mrs", "ACC", "glu", 9.0),
+                    ("a", "", "anat", "head", "tiv", 1.0))  # fmt: skip
+    design = build_design(table, {"tiv": {"role": "confound"}}, PEOPLE, settings=FusionSettings())
+    assert design.participants.tolist() == ["a", "b"]
+    assert design.modalities == ("anat", "mrs")
+    glu = design.values[:, design.blocks["mrs"].columns[0]]
+    assert np.isnan(glu[0]) and glu[1] == 9.0
+    assert [design.columns[i].marker for i in design.blocks["confounds"].columns] == [
+        "tiv", "age", "sex=M"
+    ]  # fmt: skip
+    assert design.values[:, design.blocks["missingness"].columns].tolist() == [[1, 0], [0, 1]]
+    assert design.columns[design.blocks["anat"].head_size].marker == "tiv"
+
+
+def test_the_earliest_session_with_data_is_the_baseline() -> None:
+    table = markers(("a", "ses-10", "anat", "r", "volume", 1.0),
+                    ("a", "ses-2", "anat", "r", "volume", 2.0),
+                    ("a", "ses-10", "mrs", "ACC", "glu", 3.0))  # fmt: skip
+    assert baseline_rows(table)["value"].tolist() == [2.0, 3.0]
+
+
+def test_exclusions_take_out_person_session_and_modality() -> None:
+    table = markers(("a", "ses-1", "func", "r", "fc", 1.0), ("a", "ses-2", "func", "r", "fc", 2.0),
+                    ("b", "ses-1", "func", "r", "fc", 3.0), ("b", "ses-1", "anat", "r", "v", 4.0))  # fmt: skip
+    rules = pd.DataFrame(
+        [("a", "ses-1", "func"), ("b", np.nan, "all")],
+        columns=["participant_id", "session", "modality"],
+    )
+    assert kept_rows(table, rules)["value"].tolist() == [2.0]
+    rules["modality"] = "anat"
+    assert kept_rows(table, rules)["value"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_several_runs_are_averaged_and_told() -> None:
+    table = markers(("a", "", "func", "r", "fc", 1.0), ("a", "", "func", "r", "fc", 3.0))
+    design = build_design(table, {}, PEOPLE, settings=FusionSettings())
+    assert design.values[0, design.blocks["func"].columns[0]] == 2.0
+    assert any("more than once" in caution for caution in design.cautions)
+
+
+@pytest.mark.parametrize("name", ["hospitalisations", "clozapine_ever", "current_dose_mg", "sofas"])
+def test_predictors_that_follow_the_outcome_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' follows or defines the outcome"):
+        refuse_post_outcome(FusionSettings(clinical=[name]))
+    refuse_post_outcome(FusionSettings(clinical=[name], allow_post_outcome=[name]))
+
+
+def test_the_label_is_refused_as_a_predictor() -> None:
+    with pytest.raises(ConfigError, match="the label or the group itself"):
+        refuse_post_outcome(FusionSettings(confounds=["group"], allow_post_outcome=["group"]))
+    with pytest.raises(ConfigError, match="the label or the group itself"):
+        refuse_post_outcome(
+            FusionSettings(clinical=["tr"], label={"source": "column", "column": "tr"})
+        )
+
+
+def test_a_column_that_was_named_and_is_not_there_is_refused() -> None:
+    table = markers(("a", "", "func", "r", "fc", 1.0))
+    with pytest.raises(ConfigError, match="no column 'onset'"):
+        build_design(table, {}, PEOPLE, settings=FusionSettings(clinical=["onset"]))
+    # The default is dropped with a caution instead: a study need not have it.
+    design = build_design(table, {}, PEOPLE.drop(columns="age_at_onset"), settings=FusionSettings())
+    assert "clinical" not in design.blocks
+    assert any("age_at_onset" in caution for caution in design.cautions)
