@@ -10,7 +10,7 @@ import pytest
 from commissure.errors import ConfigError
 from commissure.modalities import MODALITIES
 from commissure.phantom.cohort import draw as cohort
-from commissure.phantom.cohort.draw import oracle, tables, treatments
+from commissure.phantom.cohort import oracle, tables, treatments
 from commissure.phantom.cohort.visits import draw_scans
 from commissure.phantom.person import Person
 
