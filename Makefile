@@ -46,7 +46,7 @@ check: env
 	codespell src workflow tests docs benchmarks README.md CHANGELOG.md config.yaml Snakefile
 
 docs: env
-	$(BIN)/python -m commissure.flow.document
+	$(BIN)/python -m commissure.flow.generate_docs
 
 lock:
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -o envs/requirements.lock

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from commissure.errors import CommissureError
 from commissure.files import write_json, write_table
-from commissure.fusion.falsification.checks import leakage_audit as audit
+from commissure.fusion.falsification import leakage_audit as audit
 from commissure.fusion.falsification.checks import overlap_check, own_procedure
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings

@@ -13,7 +13,7 @@ from commissure.evaluation import auc as evaluation
 from commissure.evaluation import learning_curve as learning
 from commissure.evaluation import modality_value as usefulness
 from commissure.evaluation.held_out import Scored, rounds_of
-from commissure.fusion.settings import FusionSettings
+from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.logistic import axes_of, sigmoid
 from commissure.models.preparation import Preparation, has_block
 from commissure.models.registry import ModelSpec, fitted_panel, model_specs, primary_name
@@ -34,7 +34,7 @@ def further_numbers(
     main: ModelSpec,
     scored: Mapping[str, Sequence[Scored]],
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """What is said in metrics.json beside the results of the models.
@@ -207,7 +207,7 @@ def exclusion_sensitivity(
     y: np.ndarray,
     main: ModelSpec,
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     widening: float = 1.0,
 ) -> list[dict[str, Any]]:
     """The main result with each exclusion rule lifted, each site left away, and complete people.
@@ -261,7 +261,7 @@ def _main_result(
     y: np.ndarray,
     kept: np.ndarray,
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     widening: float,
 ) -> dict[str, Any]:
     own = np.where(kept, y, -2)

@@ -13,7 +13,7 @@ from commissure.evaluation import auc as evaluation
 from commissure.evaluation.auc import Area
 from commissure.evaluation.importance import Explanation
 from commissure.evaluation.permutation import Null
-from commissure.fusion.settings import FusionSettings
+from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.logistic import sigmoid
 from commissure.models.registry import ModelSpec, fitted_panel
 from commissure.study.design import Design
@@ -49,7 +49,7 @@ def out_of_fold(
     y: np.ndarray,
     specs: Sequence[ModelSpec],
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     say: Callable[[str], None],
 ) -> tuple[Mapping[str, list[Scored]], Explanation]:
     """Fit all models on the training people of each division and score its test people.

@@ -10,7 +10,7 @@ import numpy as np
 
 from commissure.evaluation.auc import area, compared_pairs
 from commissure.evaluation.sample_size import people_needed, predictors_carried
-from commissure.fusion.settings import FusionSettings
+from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fitted_panel
 from commissure.study.design import Design
 from commissure.study.splits import MIN_TRAINING, Fold
@@ -24,7 +24,7 @@ def learning_curve(
     y: np.ndarray,
     spec: ModelSpec,
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
 ) -> dict[str, Any]:
     """AUC within site by the number of training people, and how many more would help.
 

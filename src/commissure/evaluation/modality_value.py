@@ -16,7 +16,7 @@ import numpy as np
 from commissure.evaluation.auc import Pairs, area, compared_pairs
 from commissure.evaluation.importance import haufe_patterns
 from commissure.evaluation.permutation import permuted_labels
-from commissure.fusion.settings import FusionSettings
+from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec, fitted_panel
@@ -67,7 +67,7 @@ def played(
     spec: ModelSpec,
     blocks: Sequence[Block],
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
 ) -> Game:
     """Fit every coalition of blocks in the same folds.
 
@@ -192,7 +192,7 @@ def permutation_importance(
     y: np.ndarray,
     spec: ModelSpec,
     folds: Sequence[Fold],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
 ) -> dict[str, float]:
     """AUC within site that is lost where a modality is shuffled among the test people of a site.
 
@@ -248,7 +248,7 @@ def nogueira_index(selected: np.ndarray) -> float:
 
 
 def stability(
-    design: Design, y: np.ndarray, spec: ModelSpec, settings: FusionSettings
+    design: Design, y: np.ndarray, spec: ModelSpec, settings: EvaluationSettings
 ) -> dict[str, Any] | None:
     """How stable it is which markers the model follows, beside labels that mean nothing.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.evaluation.auc import pair_shares
-from commissure.fusion.settings import FusionSettings
+from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fitted_panel
 from commissure.study.design import Design
 from commissure.study.splits import dealt_folds, enough
@@ -126,7 +126,7 @@ def null_areas(
     design: Design,
     labels: np.ndarray,
     specs: Sequence[ModelSpec],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     first: int = 0,
 ) -> Mapping[str, Null]:
     """Run the reduced procedure on the observed and all permuted labels at once.
@@ -171,7 +171,7 @@ def _one_round(
     design: Design,
     table: np.ndarray,
     specs: Sequence[ModelSpec],
-    settings: FusionSettings,
+    settings: EvaluationSettings,
     fold: np.ndarray,
     tested: Sequence[str] | np.ndarray,
 ) -> Mapping[str, np.ndarray]:

@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from commissure.fusion.settings import FusionSettings
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.logistic import Solver
 from commissure.models.multiple_kernel import KernelFusion
 from commissure.models.preparation import has_block
+from commissure.models.settings import ModelSettings
 from commissure.study.design import (
     CLINICAL,
     CONFOUNDS,
@@ -62,7 +62,7 @@ class ModelSpec:
 
 
 def model_specs(
-    design: Design, labels: np.ndarray, settings: FusionSettings
+    design: Design, labels: np.ndarray, settings: ModelSettings
 ) -> tuple[list[ModelSpec], list[str]]:
     """Choose the models that the data carry.
 
@@ -116,7 +116,7 @@ def model_specs(
     return [specs[name] for name in order], cautions
 
 
-def primary_name(specs: Sequence[ModelSpec], settings: FusionSettings) -> str | None:
+def primary_name(specs: Sequence[ModelSpec], settings: ModelSettings) -> str | None:
     """The model whose result is the study's: the declared one, else the only thing there is.
 
     Chosen by its place, never by its result.
@@ -130,7 +130,7 @@ def fitted_panel(
     X: np.ndarray,
     y: np.ndarray,
     *,
-    settings: FusionSettings,
+    settings: ModelSettings,
     solver: Solver = "newton",
 ) -> Mapping[str, Model]:
     """Fit every model on the same training people.

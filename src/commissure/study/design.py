@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion.settings import FusionSettings
+from commissure.study.settings import StudySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ class Design:
     cautions: tuple[str, ...] = field(default=())
 
 
-def refuse_post_outcome(settings: FusionSettings) -> None:
+def refuse_post_outcome(settings: StudySettings) -> None:
     """Refuse predictors that follow or define the outcome.
 
     Raises
@@ -177,7 +177,7 @@ def build_design(
     definitions: Mapping[str, Mapping[str, Any]],
     people: pd.DataFrame,
     *,
-    settings: FusionSettings,
+    settings: StudySettings,
 ) -> Design:
     """Lay the markers of the people side by side.
 
@@ -308,7 +308,7 @@ def _some(markers: set[tuple[str, str, str]]) -> str:
 
 
 def _coded(
-    people: pd.DataFrame, settings: FusionSettings, key: str, cautions: list[str]
+    people: pd.DataFrame, settings: StudySettings, key: str, cautions: list[str]
 ) -> pd.DataFrame:
     """Columns of the people as numbers; text becomes indicators, one column for two values."""
     import pandas as pd

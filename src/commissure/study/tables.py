@@ -12,7 +12,6 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import read_table
-from commissure.fusion.settings import FusionSettings
 from commissure.modalities import MODALITIES
 from commissure.rows import read_markers
 from commissure.study.design import (
@@ -31,6 +30,7 @@ from commissure.study.labels.trrip import (
     treatment_labels,
     unchecked_criteria,
 )
+from commissure.study.settings import StudySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def read_study(
     exclusions: Path,
     participants: Path,
     treatments: Path | None,
-    settings: FusionSettings,
+    settings: StudySettings,
     site_column: str | None = "site",
     treatment_columns: Mapping[str, str] | None = None,
 ) -> Study:
@@ -205,7 +205,7 @@ def read_exclusions(path: Path) -> pd.DataFrame:
 
 
 def _question(
-    people: pd.DataFrame, labels: pd.DataFrame, settings: FusionSettings
+    people: pd.DataFrame, labels: pd.DataFrame, settings: StudySettings
 ) -> dict[str, Any]:
     label, site = labels["label"].to_numpy(str), people["site"].to_numpy(str)
     positive = label == settings.label.positive
@@ -227,7 +227,7 @@ def _question(
     }
 
 
-def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: FusionSettings) -> str:
+def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: StudySettings) -> str:
     """One sentence on why nothing is fitted, or an empty text."""
     positive, negative = question["n_positive"], question["n"] - question["n_positive"]
     wanted = max(settings.min_per_class, settings.outer_folds)

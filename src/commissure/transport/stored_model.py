@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import Model, ModelSpec, fitted_panel
+from commissure.models.settings import ModelSettings
 from commissure.study.design import Column, Design
 from commissure.transport.applicability_domain import learnt_domain
 from commissure.transport.training_membership import learnt_digests
@@ -78,7 +78,7 @@ def freeze(
     design: Design,
     labels: np.ndarray,
     spec: ModelSpec,
-    settings: FusionSettings,
+    settings: ModelSettings,
     *,
     units: Mapping[str, str],
     about: Mapping[str, Any],
@@ -200,7 +200,7 @@ def _without_addresses(content: bytes) -> bytes:
 
 
 def _card(
-    about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]], settings: FusionSettings
+    about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]], settings: ModelSettings
 ) -> str:
     record = about["record"]
 

@@ -7,8 +7,8 @@ A true marker is drawn as::
 
 with the numbers of ``planted_effects.tsv`` (one row per marker and region, each with its
 source). The ``z`` are standard normal; two of one modality correlate by 0.5 (by 0.75 if they are
-the two sides of one structure), two of different modalities by 0.15. ``loading`` is the sign with which a marker
-takes part: large ventricles go with small hippocampi.
+the two sides of one structure), two of different modalities by 0.15. ``loading`` is the sign with
+which a marker takes part: large ventricles go with small hippocampi.
 """
 
 from __future__ import annotations

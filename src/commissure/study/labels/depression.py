@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import DatasetError
-from commissure.fusion.settings import DepressionSettings
 from commissure.study.labels.trrip import (
     CONTROL,
     INDETERMINATE,
@@ -21,6 +20,7 @@ from commissure.study.labels.trrip import (
     is_control,
     number_of,
 )
+from commissure.study.settings import DepressionSettings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion.settings import LabelSettings, TrripSettings
+from commissure.study.settings import LabelSettings, TrripSettings
 
 if TYPE_CHECKING:
     import pandas as pd

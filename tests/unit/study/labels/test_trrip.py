@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.fusion.settings import LabelSettings, TrripSettings
 from commissure.study.labels.trrip import (
     column_labels,
     panss_reduction,
     treatment_labels,
     unchecked_criteria,
 )
+from commissure.study.settings import LabelSettings, TrripSettings
 
 FAILED = {"cpz_eq_mg": 600, "weeks_at_dose": 6, "adherence": 0.8, "adherence_sources": 2,
           "panss_before": 90, "panss_after": 79}  # fmt: skip

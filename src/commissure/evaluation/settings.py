@@ -1,0 +1,35 @@
+"""Settings of the evaluation: permutations and secondary analyses."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from commissure.models.settings import ModelSettings
+
+
+class EvaluationSettings(ModelSettings):
+    """The question, the models, and what their numbers are worth."""
+
+    permutations: int = Field(
+        default=1000,
+        ge=0,
+        description="Permutations of the labels within site; each reruns the nested procedure. "
+        "From 50 on they also widen the intervals by what DeLong's formula leaves out.",
+    )
+    permutation_repeats: int = Field(
+        default=3,
+        ge=1,
+        description="Repeats of the cross-validation in each permutation; the reported p is that "
+        "of this reduced procedure.",
+    )
+    permutation_jobs: int = Field(
+        default=1,
+        ge=1,
+        description="Jobs over which the permutations are spread; more than 1 pays with many "
+        "people, markers or slow models.",
+    )
+    usefulness: bool = Field(
+        default=True,
+        description="Shares of the modalities, stability of the markers, learning curve and the "
+        "result under each exclusion rule; they take about as long as all else.",
+    )

@@ -1,0 +1,125 @@
+"""Settings of the question: the label, the columns that are asked about, the folds."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from commissure.settings import Section
+
+
+class LabelSettings(Section):
+    """Where the label comes from, and which of its values are told apart."""
+
+    source: Literal["treatments", "depression", "column"] = Field(
+        default="treatments",
+        description="treatments: by the TRRIP rules from the treatment history; depression: by "
+        "adequate trials of antidepressants in it; column: a column of the participants table.",
+    )
+    column: str | None = Field(
+        default=None, description="The participants' column that holds the label (source: column)."
+    )
+    positive: str = Field(default="resistant", description="Label whose probability is predicted.")
+    negative: str = Field(default="responsive", description="The other label.")
+
+    @model_validator(mode="after")
+    def _two_labels(self) -> Self:
+        if self.positive == self.negative:
+            raise ValueError(f"positive and negative are both '{self.positive}'")
+        return self
+
+
+class TrripSettings(Section):
+    """Thresholds of treatment resistance (TRRIP consensus, Howes et al. 2017)."""
+
+    min_cpz_eq_mg: float = Field(
+        default=600, gt=0, description="Chlorpromazine equivalents a day of an adequate trial."
+    )
+    min_weeks_at_dose: float = Field(
+        default=6, gt=0, description="Weeks at that dose of an adequate trial."
+    )
+    min_adherence: float = Field(
+        default=0.8, gt=0, le=1, description="Share of doses taken in an adequate trial."
+    )
+    min_adherence_sources: int = Field(
+        default=2, ge=0, description="Independent sources of the adherence of a failed trial."
+    )
+    min_reduction: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Symptom reduction (PANSS, above its floor of 30) below which a trial failed.",
+    )
+    min_failed_drugs: int = Field(
+        default=2, ge=1, description="Different drugs that must have failed."
+    )
+    min_current_panss: float | None = Field(
+        default=None,
+        ge=30,
+        le=210,
+        description="PANSS total after the last trial from which symptoms count as at least "
+        "moderate (75 by Leucht et al. 2005); unchecked if unset, and the report says so.",
+    )
+    functioning_column: str | None = Field(
+        default="sofas",
+        description="Participants' column with a functioning scale (higher is better); unchecked "
+        "where the table has none, and the report says so.",
+    )
+    functioning_impaired_below: float = Field(
+        default=60, gt=0, description="Functioning below which impairment is at least moderate."
+    )
+
+
+class DepressionSettings(Section):
+    """Thresholds of treatment resistance in depression."""
+
+    min_weeks_at_dose: float = Field(
+        default=6, gt=0, description="Weeks at an adequate dose of an adequate trial."
+    )
+    min_reduction: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of the score that a response takes away."
+    )
+    min_failed_drugs: int = Field(
+        default=2, ge=1, description="Different antidepressants that must have failed."
+    )
+
+
+class StudySettings(Section):
+    """Who is asked about what."""
+
+    label: LabelSettings = LabelSettings()
+    trrip: TrripSettings = TrripSettings()
+    depression: DepressionSettings = DepressionSettings()
+    clinical: list[str] = Field(
+        default=["age_at_onset"],
+        description="Participants' columns of the clinical model, known before the outcome.",
+    )
+    confounds: list[str] = Field(
+        default=["age", "sex"],
+        description="Participants' columns of the confounds model, beside motion, noise and head "
+        "size from the marker table.",
+    )
+    allow_post_outcome: list[str] = Field(
+        default_factory=list,
+        description="Columns that follow or define the outcome (hospitalisations, clozapine, "
+        "current dose) and are to be used all the same.",
+    )
+    head_size: Literal["residual", "none"] = Field(
+        default="residual",
+        description="residual: regional volumes are freed of head size by a regression fitted on "
+        "the training fold's controls.",
+    )
+    combat: Literal["none", "in_fold"] = Field(
+        default="none",
+        description="in_fold: ComBat over sites, learnt in each training fold without the label; "
+        "people of an unseen site stay as they are.",
+    )
+    outer_folds: int = Field(default=5, ge=2, description="Folds of the outer cross-validation.")
+    repeats: int = Field(
+        default=10, ge=1, description="Repeats of the outer cross-validation with new folds."
+    )
+    min_per_class: int = Field(
+        default=10, ge=2, description="People of each label without whom nothing is fitted."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of folds, permutations and noise.")
