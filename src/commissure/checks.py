@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,29 @@ class Check:
     limit: str = ""
     passed: bool | None = None
     note: str = ""
+
+
+def at_most(name: str, value: float | None, limit: float, note: str = "") -> Check:
+    """A check that ``value`` is ``limit`` or less; not measured where it is no finite number."""
+    value = _finite(value)
+    return Check(name, value, f"<= {limit:g}", None if value is None else value <= limit, note)
+
+
+def at_least(name: str, value: float | None, limit: float, note: str = "") -> Check:
+    """A check that ``value`` is ``limit`` or more; not measured where it is no finite number."""
+    value = _finite(value)
+    return Check(name, value, f">= {limit:g}", None if value is None else value >= limit, note)
+
+
+def between(name: str, value: float | None, low: float, high: float, note: str = "") -> Check:
+    """A check that ``value`` lies in ``low`` to ``high``, both ends included."""
+    value = _finite(value)
+    passed = None if value is None else low <= value <= high
+    return Check(name, value, f"{low:g} to {high:g}", passed, note)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def write_quality(

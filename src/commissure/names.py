@@ -112,6 +112,16 @@ class Scan:
         return " ".join(f"{k}-{self.entities[k]}" for k in ("sub", "ses") if self.entities.get(k))
 
     @property
+    def participant_id(self) -> str:
+        """The person with prefix, as in the tables: ``sub-01``."""
+        return f"sub-{self.entities['sub']}"
+
+    @property
+    def session(self) -> str:
+        """The visit with prefix, as ``ses-1``; empty where there is none."""
+        return f"ses-{self.entities['ses']}" if self.entities.get("ses") else ""
+
+    @property
     def label(self) -> str:
         """The file name without suffix and extension, the prefix of everything derived from it."""
         return bids_name(self.entities, "", "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from commissure.errors import DatasetError
 from commissure.files import read_table, write_text
+from commissure.names import Scan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,24 @@ class Marker:
     value: float
     unit: str
     quality: Quality = "ok"
+
+    @classmethod
+    def of(
+        cls,
+        scan: Scan,
+        modality: str,
+        *,
+        region: str,
+        marker: str,
+        value: float,
+        unit: str,
+        flagged: bool = False,
+    ) -> Marker:
+        """A number measured in the image ``scan``; ``flagged`` where a quality check failed."""
+        quality: Quality = "flag" if flagged else "ok"
+        return cls(
+            scan.participant_id, scan.session, modality, region, marker, value, unit, quality
+        )
 
 
 @dataclass(frozen=True)
