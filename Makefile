@@ -1,10 +1,12 @@
-# make env    set up .venv from the hashed lock
+# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert"
 # make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
 # make test   set up, run the tests          make test-fast   without the slow ones
 # make check  style, types, layers, spelling, lint          make docs   regenerate schema and option page
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+EXTRAS ?=
+PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 # Parallelism is over people: numerical libraries keep to one thread.
@@ -15,14 +17,19 @@ export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 .PHONY: env demo test test-fast check docs lock clean
 .DELETE_ON_ERROR:
 
-env: .venv/.ready
+env: .venv/.ready $(EXTRAS:%=.venv/.ready-%)
 
 .venv/.ready: envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, %s is %d.%d: make PYTHON=/path/to/python3.11 env" % (sys.executable, *sys.version_info[:2]))'
-	@echo "Setting up .venv: about 0.9 GB, one to three minutes"
+	@echo "Setting up .venv: about 0.8 GB, one to three minutes"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r envs/requirements.lock
-	$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes -r envs/requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The lock of an extra repeats the versions of the core.
+.venv/.ready-%: envs/%.lock .venv/.ready
+	$(PIP) --require-hashes -r $<
 	@touch $@
 
 demo: env
@@ -30,13 +37,13 @@ demo: env
 	snakemake --cores all
 	@echo "The report: demo/derivatives/commissure/report.html"
 
-test: env
+test: env .venv/.ready-dev
 	$(BIN)/python -m pytest -p no:cacheprovider --durations=15
 
-test-fast: env
+test-fast: env .venv/.ready-dev
 	$(BIN)/python -m pytest -p no:cacheprovider -n auto -m "not slow and not cluster and not real"
 
-check: env
+check: env .venv/.ready-dev
 	ruff format --check src tests benchmarks
 	ruff check src tests benchmarks
 	snakefmt --check Snakefile workflow/rules
@@ -48,8 +55,11 @@ check: env
 docs: env
 	$(BIN)/python -m commissure.flow.generate_docs
 
+# Versions that are locked stay; to renew one, take it out of every lock first.
+COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
 lock:
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --python-version 3.11 -o envs/requirements.lock
+	$(COMPILE) --extra build -o envs/requirements.lock
+	for extra in combat convert dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
 
 clean:
 	rm -rf demo .snakemake
