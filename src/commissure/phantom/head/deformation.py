@@ -335,7 +335,10 @@ def _structure_velocities() -> dict[str, np.ndarray]:
         spectrum = np.fft.rfftn(mask / GRID_MM**3) * (narrow - wide)
         # u = grad p with laplace(p) = divergence, so U = -i w P and P = -D / w².
         fields[name] = np.stack(
-            [np.fft.irfftn(-1j * w * spectrum / squared, s=GRID_SHAPE) for w in frequencies]
+            [
+                np.fft.irfftn(-1j * w * spectrum / squared, s=GRID_SHAPE, axes=(0, 1, 2))
+                for w in frequencies
+            ]
         ).astype(np.float32)
     return fields
 
