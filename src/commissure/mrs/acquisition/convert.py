@@ -1,6 +1,6 @@
 """Spectra of the scanners to NIfTI-MRS, by the outside program spec2nii.
 
-``python -m commissure.mrs.acquisition.convert BIDS`` converts what lies in
+``commissure convert BIDS`` converts what lies in
 ``sourcedata/sub-XX/[ses-YY/]mrs/`` of a dataset to ``sub-XX/[ses-YY/]mrs/`` and leaves alone
 what is there already.
 """
@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from commissure.errors import CommissureError, ConfigError, DatasetError
+from commissure.errors import ConfigError, DatasetError
 
 #: Words in a file's name that tell a water reference.
 _REFERENCE = ("mrsref", "ref", "water", "h2o", "unsuppressed")
@@ -148,23 +148,3 @@ def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
         for path in Path(draft).glob("*_ref.*"):
             name = path.name.replace("_svs_ref", "_mrsref")
             shutil.move(path, raw.target.with_name(name))
-
-
-def main(arguments: list[str]) -> int:
-    """Convert a dataset; says what it wrote."""
-    if len(arguments) != 1:
-        print("usage: python -m commissure.mrs.acquisition.convert BIDS", file=sys.stderr)
-        return 2
-    bids = Path(arguments[0])
-    try:
-        for raw in raw_spectra(bids):
-            convert(raw, who=raw.target.name.partition("_")[0])
-            print(raw.target.relative_to(bids))
-    except CommissureError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

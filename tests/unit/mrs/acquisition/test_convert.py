@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from commissure.cli import app
 from commissure.errors import ConfigError, DatasetError
-from commissure.mrs.acquisition.convert import convert, main, raw_spectra
+from commissure.mrs.acquisition.convert import convert, raw_spectra
 from commissure.mrs.acquisition.nifti_mrs import read_svs
 
 #: Stands for spec2nii: writes what it was asked for, and a P-file's reference.
@@ -92,9 +94,13 @@ def test_what_the_program_refuses_is_said(tmp_path: Path, program: str) -> None:
     assert not raw.target.parent.exists()
 
 
-def test_the_command_needs_a_dataset(capsys: pytest.CaptureFixture) -> None:
-    assert main([]) == 2
-    assert "usage" in capsys.readouterr().err
+def test_the_command_says_what_it_refuses_and_lists_what_it_wrote(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["convert"]).exit_code == 2
+    assert CliRunner().invoke(app, ["convert", str(tmp_path)]).output == ""
+    put(tmp_path, "a.SDAT")
+    done = CliRunner().invoke(app, ["convert", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "commissure: sub-01: a.SDAT has no SPAR beside it" in done.output
 
 
 @pytest.mark.real
@@ -103,7 +109,7 @@ def test_real_sdat_and_spar(shared_data: Path, tmp_path: Path) -> None:
         shared_data / "bids" / "sourcedata", tmp_path / "sourcedata",
         copy_function=shutil.copyfile,
     )  # fmt: skip
-    assert main([str(tmp_path)]) == 0
+    assert CliRunner().invoke(app, ["convert", str(tmp_path)]).exit_code == 0
     for suffix in ("svs", "mrsref"):
         path = tmp_path / "sub-op01" / "mrs" / f"sub-op01_{suffix}.nii.gz"
         ours = read_svs(path, (path.with_name(f"sub-op01_{suffix}.json"),), who="x")

@@ -1,46 +1,14 @@
-"""The command ``commissure``."""
+"""``commissure simulate``: a BIDS cohort with known truth."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commissure import __version__
-from commissure.errors import CommissureError
-
-# Before any numerical library is imported: parallelism is over people, not inside a person.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
-    os.environ.setdefault(_name, "1")
-
-app = typer.Typer(
-    help="BIDS datasets with T1w, BOLD, diffusion and spectroscopy to one table of markers.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except CommissureError as error:
-        typer.echo(f"commissure: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
-@app.callback(invoke_without_command=True)
-def _main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
+from commissure.cli.errors import readable
 
 
 def _site(text: str) -> tuple[int, int, int]:
@@ -68,7 +36,6 @@ def _protocol_option(text: str) -> typer.models.OptionInfo:
     return typer.Option(help=text, rich_help_panel=_PROTOCOL, show_default=False)
 
 
-@app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder of the new BIDS dataset.")],
     preset: Annotated[
@@ -201,7 +168,7 @@ def simulate(
     }
     site_people = tuple(map(_site, site or ()))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed())
-    with _readable(), Progress(*columns) as bar:
+    with readable(), Progress(*columns) as bar:
         task = bar.add_task(f"simulating into {out}", total=None)
 
         def advance(scans: int) -> None:
@@ -232,65 +199,3 @@ def simulate(
             jobs=jobs or len(os.sched_getaffinity(0)),
             progress=advance,
         )
-
-
-@app.command()
-def index(
-    bids: Annotated[Path, typer.Argument(help="BIDS dataset.")],
-) -> None:
-    """Show who has what in a dataset, and which images would not be used, with the reason."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from commissure.errors import DatasetError
-    from commissure.flow.index import build_index, tree_of
-    from commissure.modalities import MODALITIES
-
-    with _readable():
-        if not bids.is_dir():
-            raise DatasetError(str(bids), found="there is no such folder", wanted="a BIDS dataset")
-        entries = build_index(bids, tree_of(bids))
-    table = Table("participant", "session", *MODALITIES)
-    for who in sorted({(e.participant_id, e.session) for e in entries}):
-        own = [e for e in entries if (e.participant_id, e.session) == who]
-        counts = [sum(e.modality == m and e.used for e in own) for m in MODALITIES]
-        table.add_row(*who, *(str(n) if n else "-" for n in counts))
-    console = Console()
-    console.print(table)
-    for entry in entries:
-        if not entry.used:
-            console.print(f"not used: {entry.scan}: {entry.note}", highlight=False)
-
-
-@app.command()
-def apply(
-    model: Annotated[Path, typer.Argument(help="Folder fusion/model of a finished run.")],
-    dataset: Annotated[
-        Path, typer.Argument(help="Output folder of a run on the new data, or its markers.tsv.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("apply"),
-    participants: Annotated[
-        Path | None, typer.Option(help="People's table; default: beside the markers.")
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Column of the people with the outcome, if it is known.")
-    ] = None,
-    site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
-) -> None:
-    """Score new people by a frozen model, and show what differs in the new place."""
-    from commissure.transport.apply import apply_model
-
-    with _readable():
-        apply_model(
-            model,
-            dataset,
-            out=out,
-            participants=participants,
-            label_column=label,
-            site_column=site,
-            say=typer.echo,
-        )
-
-
-if __name__ == "__main__":
-    app()

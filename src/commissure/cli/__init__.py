@@ -1,0 +1,39 @@
+"""The command ``commissure``: one file per command.
+
+No command imports a numerical library before it runs: what computes is imported in its body.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from commissure import __version__
+from commissure.cli.apply import apply
+from commissure.cli.convert import convert
+from commissure.cli.index import index
+from commissure.cli.simulate import simulate
+
+# Before any numerical library is imported: parallelism is over people, not inside a person.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+app = typer.Typer(
+    help="BIDS datasets with T1w, BOLD, diffusion and spectroscopy to one table of markers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (simulate, index, apply, convert):
+    app.command()(_command)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,5 @@
+"""``python -m commissure.cli``."""
+
+from commissure.cli import app
+
+app()

@@ -1,0 +1,39 @@
+"""``commissure apply``: a stored model on new people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commissure.cli.errors import readable
+
+
+def apply(
+    model: Annotated[Path, typer.Argument(help="Folder fusion/model of a finished run.")],
+    dataset: Annotated[
+        Path, typer.Argument(help="Output folder of a run on the new data, or its markers.tsv.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("apply"),
+    participants: Annotated[
+        Path | None, typer.Option(help="People's table; default: beside the markers.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the people with the outcome, if it is known.")
+    ] = None,
+    site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
+) -> None:
+    """Score new people by a frozen model, and show what differs in the new place."""
+    from commissure.transport.apply import apply_model
+
+    with readable():
+        apply_model(
+            model,
+            dataset,
+            out=out,
+            participants=participants,
+            label_column=label,
+            site_column=site,
+            say=typer.echo,
+        )
