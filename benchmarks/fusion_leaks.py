@@ -277,7 +277,7 @@ def study_alarms(seed: int) -> list[str]:
             settings=FusionSettings(
                 label={"source": "column", "column": "group", "positive": "yes", "negative": "no"},
                 clinical=[], confounds=["age"], repeats=2, permutations=199, permutation_repeats=1,
-                penalties=[1.0, 10.0, 100.0], inner_folds=3, usefulness=False, seed=seed,
+                penalties=[1.0, 10.0, 100.0], inner_folds=3, secondary_analyses=False, seed=seed,
             ),
         )  # fmt: skip
         checks = json.loads((folder / "fusion/falsification.json").read_text())["checks"]

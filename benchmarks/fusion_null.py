@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--d", type=float, default=0.0, help="planted difference in each modality")
     parser.add_argument("--combat", action="store_true", help="ComBat in the folds (slow)")
     parser.add_argument("--models", nargs="+", default=["late", "early", "stacked"],
-                        choices=["late", "early", "stacked", "kernels"])  # fmt: skip
+                        choices=["late", "early", "stacked", "multiple_kernel"])  # fmt: skip
     asked = parser.parse_args()
     settings = FusionSettings(
         repeats=asked.repeats, permutations=asked.permutations, inner_folds=3,

@@ -113,7 +113,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
                 start = time.process_time()
-                settings = settings_of(name, combat=combat, usefulness=False, **changes)
+                settings = settings_of(name, combat=combat, secondary_analyses=False, **changes)
                 paths = STUDIES[name](asked.data, folder)
                 fuse(**paths, treatments=None, settings=settings, out=folder / "fusion")
                 metrics = json.loads((folder / "fusion/metrics.json").read_text(encoding="utf-8"))

@@ -40,7 +40,7 @@ class Study:
     def run(self, nulls: Sequence[Path] = (), **settings: object) -> dict:
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
-               "penalties": [1.0, 10.0], "usefulness": False}  # fmt: skip
+               "penalties": [1.0, 10.0], "secondary_analyses": False}  # fmt: skip
         fuse(
             **self.tables(),
             nulls=nulls,
@@ -110,7 +110,7 @@ def make_study(tmp_path: Path) -> Callable[..., Study]:
 def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study that has been fitted once, for tests that only read."""
     study = write_study(tmp_path_factory.mktemp("fusion"))
-    study.run(usefulness=True)
+    study.run(secondary_analyses=True)
     return study
 
 

@@ -63,7 +63,7 @@ def further_numbers(
         "site_classifier": site_classifier(design, y, main, folds),
         "sample_size": learning.sample_advice(within.value, y),
     }
-    if not settings.usefulness:
+    if not settings.secondary_analyses:
         return told
     players = list(main.blocks)
     if CLINICAL in {spec.name for spec in specs}:
@@ -228,14 +228,14 @@ def exclusion_sensitivity(
     Returns
     -------
     list of dict
-        ``what``, ``rule`` (``declared``, ``lifted``, ``site`` or ``complete``), ``n``,
+        ``analysis``, ``rule`` (``declared``, ``lifted``, ``site`` or ``complete``), ``n``,
         ``n_positive`` and ``auc_within_site``.
     """
     design = rebuilt(exclusions)
     everyone = np.ones(len(y), dtype=bool)
 
-    def result(what: str, rule: str, own: Design, kept: np.ndarray) -> dict[str, Any]:
-        return _main_result(what, rule, own, y, kept, folds, settings, widening)
+    def result(analysis: str, rule: str, own: Design, kept: np.ndarray) -> dict[str, Any]:
+        return _main_result(analysis, rule, own, y, kept, folds, settings, widening)
 
     rows = [result("as declared", "declared", design, everyone)]
     rules = sorted(exclusions["rule"].dropna().unique()) if "rule" in exclusions else []
@@ -255,7 +255,7 @@ def exclusion_sensitivity(
 
 
 def _main_result(
-    what: str,
+    analysis: str,
     rule: str,
     design: Design,
     y: np.ndarray,
@@ -268,10 +268,15 @@ def _main_result(
     counts = [int((own == label).sum()) for label in (1, 0)]
     specs, _ = model_specs(design, own, settings)
     name = primary_name(specs, settings)
-    record: dict[str, Any] = {"what": what, "rule": rule, "n": sum(counts), "n_positive": counts[0]}
+    record: dict[str, Any] = {
+        "analysis": analysis,
+        "rule": rule,
+        "n": sum(counts),
+        "n_positive": counts[0],
+    }
     if name is None or min(counts) < settings.min_per_class:
         nothing = evaluation.NO_AREA.record()
-        return record | {"auc_within_site": nothing, "words": "too few people are left"}
+        return record | {"auc_within_site": nothing, "description": "too few people are left"}
     spec = next(one for one in specs if one.name == name)
     logits, cell = np.full(len(y), np.nan), np.full(len(y), "", dtype="U160")
     for fold in folds:
@@ -287,7 +292,7 @@ def _main_result(
         "n": int(seen.sum()),
         "n_positive": int((own[seen] == 1).sum()),
         "auc_within_site": found.record(),
-        "words": "" if name == settings.primary else f"by the {name} model",
+        "description": "" if name == settings.primary else f"by the {name} model",
     }
 
 

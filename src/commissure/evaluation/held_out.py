@@ -136,7 +136,7 @@ def model_record(
     known = np.isfinite(rounds[0][0])
     return {
         "kind": spec.kind,
-        "words": spec.words,
+        "description": spec.description,
         "auc_within_site": areas["within"].record(),
         "auc_pooled": areas["pooled"].record(),
         "auc_leave_site_out": areas["left_out"].record(),

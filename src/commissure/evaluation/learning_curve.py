@@ -34,8 +34,9 @@ def learning_curve(
     Returns
     -------
     dict
-        ``points`` (``n auc sd``), ``limit`` (AUC with endless people), ``needed`` (people from whom
-        the AUC is within 0.02 of it, None where the curve does not say) and ``words``.
+        ``points`` (``n auc sd``), ``auc_asymptote`` (AUC with endless people), ``people_needed``
+        (people from whom the AUC is within 0.02 of it, None where the curve does not say),
+        ``description``.
     """
     points = []
     for share in SHARES:
@@ -69,26 +70,30 @@ def followed_curve(points: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
     n = np.array([one["n"] for one in points])
     error = 1 - np.array([one["auc"] for one in points])
-    told: dict[str, Any] = {"limit": None, "needed": None}
+    told: dict[str, Any] = {"auc_asymptote": None, "people_needed": None}
     if not np.isfinite(error).all() or len(set(n.tolist())) < 4:
-        return told | {"words": "too few sizes could be fitted"}
+        return told | {"description": "too few sizes could be fitted"}
     if error.min() > 0.45 or np.polyfit(np.log(n), error, 1)[0] > -0.01:
-        return told | {"words": "the curve does not rise with people, so it cannot say how many "
-                       "are needed"}  # fmt: skip
+        return told | {
+            "description": "the curve does not rise with people, so it cannot say how many are "
+            "needed"
+        }
     try:
         (a, b, c), _ = curve_fit(
             lambda n, a, b, c: a + b * n**-c, n, error, p0=(error.min() / 2, 1.0, 0.5),
             bounds=((0, 0, 0.2), (0.5, 50, 2.0)), maxfev=5000,
         )  # fmt: skip
     except RuntimeError:
-        return told | {"words": "no curve could be laid through the points"}
+        return told | {"description": "no curve could be laid through the points"}
     needed = math.ceil((b / 0.02) ** (1 / c))
-    told = {"limit": float(1 - a), "needed": needed}
+    told = {"auc_asymptote": float(1 - a), "people_needed": needed}
     if needed > 100 * n.max():
-        return told | {"needed": None, "words": "the curve is too flat to say how many people are "
-                       "needed"}  # fmt: skip
+        return told | {
+            "people_needed": None,
+            "description": "the curve is too flat to say how many people are needed",
+        }
     return told | {
-        "words": f"with endless people like these the AUC would approach {1 - a:.2f}; about "
+        "description": f"with endless people like these the AUC would approach {1 - a:.2f}; about "
         f"{needed} labelled people bring it within 0.02 of that. {len(points)} points fix three "
         "numbers: take it as an order of magnitude"
     }
@@ -107,7 +112,7 @@ def sample_advice(auc: float, y: np.ndarray) -> dict[str, Any]:
             {
                 "auc": value,
                 "predictors_carried": predictors_carried(value, prevalence, n),
-                "needed": {str(p): people_needed(value, prevalence, p)["needed"]
+                "people_needed": {str(p): people_needed(value, prevalence, p)["needed"]
                            for p in (6, 10, 20)},
             }
             for value in at

@@ -160,7 +160,7 @@ def modality_shares(game: Game, seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Per player ``name shapley alone without_it added_to_clinical``, each but the name with
+        Per player ``name shapley alone leave_one_out added_to_clinical``, each but the name with
         ``value ci_low ci_high``; the last is None where there is no clinical model.
     """
     n1, n0 = game.compared.shape
@@ -181,7 +181,7 @@ def modality_shares(game: Game, seed: int) -> list[dict[str, Any]]:
             "name": name,
             "shapley": _interval(shares[name]),
             "alone": _interval(value[frozenset({name})]),
-            "lost_without_it": _interval(value[everyone] - value[everyone - {name}]),
+            "leave_one_out": _interval(value[everyone] - value[everyone - {name}]),
             "added_to_clinical": gain,
         })  # fmt: skip
     return rows
@@ -322,8 +322,8 @@ def missingness_patterns(
     Returns
     -------
     list of dict
-        ``has``, ``n``, ``n_positive``, ``auc_within_site`` and the mean ``predicted`` probability
-        beside the ``observed`` share; the commonest pattern first.
+        ``modalities``, ``n``, ``n_positive``, ``auc_within_site`` and the mean ``predicted``
+        probability beside the ``observed`` share; the commonest pattern first.
     """
     there = np.column_stack([has_block(design.values, block) for block in spec.blocks])
     names = np.array([block.name for block in spec.blocks])
@@ -338,14 +338,14 @@ def missingness_patterns(
         ]
         p = np.mean([1 / (1 + np.exp(-logit[own])) for logit, _ in rounds], axis=0)
         rows.append({
-            "has": str(pattern),
+            "modalities": str(pattern),
             "n": int(own.sum()),
             "n_positive": int((y[own] == 1).sum()),
             "auc_within_site": area(pairs).record(),
             "predicted": float(np.nanmean(p)) if np.isfinite(p).any() else math.nan,
             "observed": float((y[own] == 1).mean()),
         })  # fmt: skip
-    return sorted(rows, key=lambda row: (-row["n"], row["has"]))
+    return sorted(rows, key=lambda row: (-row["n"], row["modalities"]))
 
 
 def _interval(samples: np.ndarray) -> dict[str, float]:

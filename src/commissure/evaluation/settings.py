@@ -28,7 +28,7 @@ class EvaluationSettings(ModelSettings):
         description="Jobs over which the permutations are spread; more than 1 pays with many "
         "people, markers or slow models.",
     )
-    usefulness: bool = Field(
+    secondary_analyses: bool = Field(
         default=True,
         description="Shares of the modalities, stability of the markers, learning curve and the "
         "result under each exclusion rule; they take about as long as all else.",

@@ -233,7 +233,7 @@ def _fit(
         for spec in specs
     }
     beside = further.further_numbers(design, y, specs, main_spec, scored, first, settings, say)
-    if settings.usefulness:
+    if settings.secondary_analyses:
         beside["exclusion_sensitivity"] = further.exclusion_sensitivity(
             study.rules, study.rebuilt, y, main_spec, first, settings,
             widening=1.0 if null is None else null.widening(1),

@@ -30,7 +30,8 @@ _FUSION_WORDS = {
     "early": "One ridge logistic regression on all modalities, each block weighing the same",
     "stacked": "Ridge logistic regression with non-negative weights on the modalities' "
     "out-of-fold evidence",
-    "kernels": "Multiple-kernel learning: Gaussian kernels of the modalities, their weights learnt",
+    "multiple_kernel": "Multiple-kernel learning: Gaussian kernels of the modalities, "
+    "their weights learnt",
 }
 _BASELINE_WORDS = {
     CLINICAL: "No image: {columns}",
@@ -46,7 +47,7 @@ class ModelSpec:
 
     Attributes
     ----------
-    name, kind, words
+    name, kind, description
         As in metrics.json.
     modalities
         Modalities it uses.
@@ -56,7 +57,7 @@ class ModelSpec:
 
     name: str
     kind: Kind
-    words: str
+    description: str
     modalities: tuple[str, ...]
     blocks: tuple[Block, ...]
 
@@ -99,8 +100,8 @@ def model_specs(
             specs[name] = ModelSpec(name, "fusion", _FUSION_WORDS[name], tuple(usable), blocks)
         elif name == "modalities":
             for own in usable:
-                words = f"{own} alone: {len(design.blocks[own].columns)} markers"
-                specs[own] = ModelSpec(own, "modality", words, (own,), (design.blocks[own],))
+                description = f"{own} alone: {len(design.blocks[own].columns)} markers"
+                specs[own] = ModelSpec(own, "modality", description, (own,), (design.blocks[own],))
         elif name in _BASELINE_WORDS:
             if name not in design.blocks or (name == SITE and len(design.blocks[SITE].columns) < 2):
                 continue
@@ -110,8 +111,8 @@ def model_specs(
                 continue
             if name == MISSINGNESS and not _varies(design, labels):
                 continue
-            words = _BASELINE_WORDS[name].format(columns=_listed(design, design.blocks[name]))
-            specs[name] = ModelSpec(name, "baseline", words, (), (design.blocks[name],))
+            description = _BASELINE_WORDS[name].format(columns=_listed(design, design.blocks[name]))
+            specs[name] = ModelSpec(name, "baseline", description, (), (design.blocks[name],))
     order = sorted(specs, key=lambda name: name != settings.primary)
     return [specs[name] for name in order], cautions
 
@@ -158,7 +159,7 @@ def fitted_panel(
     for spec in specs:
         if spec.name == "early":
             fitted[spec.name] = BlockModel(spec.blocks, *options).fit(X, y)
-        elif spec.name == "kernels":
+        elif spec.name == "multiple_kernel":
             fitted[spec.name] = KernelFusion(spec.blocks, *options).fit(X, y)
         elif spec.kind == "fusion":
             kind = LateFusion if spec.name == "late" else StackedFusion

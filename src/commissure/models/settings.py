@@ -13,7 +13,7 @@ ModelName = Literal[
     "early",
     "late",
     "stacked",
-    "kernels",
+    "multiple_kernel",
     "clinical",
     "confounds",
     "site",
@@ -31,7 +31,7 @@ class ModelSettings(StudySettings):
         ],
         description="Models to fit; modalities stands for one model of each modality.",
     )  # fmt: skip
-    primary: Literal["late", "early", "stacked", "kernels"] = Field(
+    primary: Literal["late", "early", "stacked", "multiple_kernel"] = Field(
         default="late",
         description="The fused model whose result is the study's result; declared beforehand.",
     )

@@ -215,7 +215,7 @@ def _card(
     lines: Sequence[str] = [
         f"# Model card: {about['name']}",
         "",
-        f"{record['words']}. It gives the probability of *{about['positive']}* against "
+        f"{record['description']}. It gives the probability of *{about['positive']}* against "
         f"*{about['negative']}* in people like those it was trained on.",
         "",
         "| | |",
@@ -243,7 +243,7 @@ def _card(
         "marker can be found from it; but whoever holds a person's markers can see by it whether "
         "the model was trained on that person.",
         "",
-        *([_KERNEL_WARNING, ""] if about["name"] == "kernels" else []),
+        *([_KERNEL_WARNING, ""] if about["name"] == "multiple_kernel" else []),
         "Use: `commissure apply <this folder> <output folder of a new run, or markers.tsv>`.",
         "",
         "```json",

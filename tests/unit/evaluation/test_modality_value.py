@@ -127,10 +127,10 @@ def test_learning_curve_rises_and_follows_its_law() -> None:
     n = np.array([50.0, 100, 200, 400, 800])
     points = [{"n": one, "auc": 1 - (0.2 + 2 * one**-0.5)} for one in n]
     told = followed_curve(points)
-    assert told["limit"] == pytest.approx(0.8, abs=1e-3)
-    assert told["needed"] == pytest.approx(10_000, rel=0.02)  # 2 n^-0.5 = 0.02
+    assert told["auc_asymptote"] == pytest.approx(0.8, abs=1e-3)
+    assert told["people_needed"] == pytest.approx(10_000, rel=0.02)  # 2 n^-0.5 = 0.02
     flat = followed_curve([{"n": one, "auc": 0.5} for one in n])
-    assert flat["needed"] is None and "does not rise" in flat["words"]
+    assert flat["people_needed"] is None and "does not rise" in flat["description"]
     design, y, folds, spec = study(240, {"a": 1.0, "b": 1.0}, seed=6, columns=30)
     curve = learning_curve(design, y, spec, folds, FEW)["points"]
     assert curve[-1]["n"] == pytest.approx(180)
@@ -211,12 +211,12 @@ def test_a_study_tells_all_of_it(fitted_study) -> None:
     assert metrics["learning_curve"]["points"][-1]["n"] > 20
     assert {row["model"] for row in metrics["comparisons"]} >= {"clinical", "early", "mrs"}
     assert sum(row["n"] for row in metrics["missingness_patterns"]) == 32
-    assert metrics["missingness_patterns"][0]["has"] == "anat func mrs"
+    assert metrics["missingness_patterns"][0]["modalities"] == "anat func mrs"
     declared = metrics["exclusion_sensitivity"][0]
-    assert declared["what"] == "as declared"
+    assert declared["analysis"] == "as declared"
     last = metrics["learning_curve"]["points"][-1]["auc"]  # everybody: the same folds and fits
     assert last == pytest.approx(declared["auc_within_site"]["value"], abs=1e-12)
-    assert metrics["sample_size"]["rows"][0]["needed"]["10"] > 600
+    assert metrics["sample_size"]["rows"][0]["people_needed"]["10"] > 600
     assert 0 <= metrics["models"]["late"]["calibration_index"] < 0.5
 
 
@@ -231,13 +231,13 @@ def test_each_rule_can_be_lifted(make_study) -> None:
     pd.DataFrame(rows, columns=columns).to_csv(
         study.folder / "exclusions.tsv", sep="\t", index=False
     )
-    metrics = study.run(usefulness=True, repeats=1, permutations=0)
-    table = {row["what"]: row for row in metrics["exclusion_sensitivity"]}
+    metrics = study.run(secondary_analyses=True, repeats=1, permutations=0)
+    table = {row["analysis"]: row for row in metrics["exclusion_sensitivity"]}
     assert {"as declared", "without the rule motion", "without the rule linewidth",
             "without any rule", "without site north"} <= set(table)  # fmt: skip
     complete = table["only people with all modalities"]
     assert complete["n"] < table["as declared"]["n"]
-    assert table["without site north"]["words"] == "too few people are left"
+    assert table["without site north"]["description"] == "too few people are left"
 
 
 def test_the_site_is_told_before_combat_and_not_after() -> None:

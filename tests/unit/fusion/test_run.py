@@ -60,7 +60,7 @@ def test_every_attempt_to_prove_it_wrong_is_reported(fitted_study) -> None:
         "missingness_only", "beyond_confounds", "overconfidence", "people_in_two_folds", "test_labels_unseen", "test_people_unseen",
         "same_answer_twice", "planted_leaks", "label_copy", "people_twice", "post_outcome_columns",
     ]  # fmt: skip
-    assert all(set(check) == {"name", "question", "value", "expected", "passed", "words"}
+    assert all(set(check) == {"name", "question", "value", "expected", "passed", "description"}
                for check in checks)  # fmt: skip
     verdict = {check["name"]: check["passed"] for check in checks}
     assert verdict["permuted_labels"] and verdict["planted_signal"]
@@ -88,7 +88,7 @@ def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
 
     whole, parts = make_study("whole"), make_study("parts")
     few = {"repeats": 3, "permutations": 59, "permutation_repeats": 2, "penalties": [1.0, 10.0],
-           "inner_folds": 3, "models": ["late", "modalities"], "usefulness": False}  # fmt: skip
+           "inner_folds": 3, "models": ["late", "modalities"], "secondary_analyses": False}  # fmt: skip
     expected = whole.run(**few)["models"]
     files = []
     for part in range(3):
@@ -175,7 +175,7 @@ def test_schizophrenia_in_real_two_site_data(shared_data, tmp_path, repository) 
     real = importlib.util.module_from_spec(where)
     where.loader.exec_module(real)
     paths = real.tidy_mcic(shared_data / "tables", tmp_path)
-    settings = real.settings_of("mcic", repeats=1, permutations=19, usefulness=False)
+    settings = real.settings_of("mcic", repeats=1, permutations=19, secondary_analyses=False)
     fuse(**paths, treatments=None, settings=settings, out=tmp_path / "fusion")
     metrics = json.loads((tmp_path / "fusion/metrics.json").read_text())
     model = metrics["models"]["table"]

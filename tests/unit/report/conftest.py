@@ -273,7 +273,7 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
     ):
         area = 0.5 + 0.25 * strength
         shown[name] = {
-            "kind": kind, "words": about, "n": n, "n_positive": positive, "modalities": [],
+            "kind": kind, "description": about, "n": n, "n_positive": positive, "modalities": [],
             "auc_within_site": {"value": area, "ci_low": area - 0.19, "ci_high": area + 0.16},
             "auc_pooled": {"value": area + 0.02, "ci_low": area - 0.16, "ci_high": area + 0.17},
             "auc_leave_site_out": {"value": area - 0.06, "ci_low": area - 0.27,
@@ -316,11 +316,11 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
             "checks": [
                 {"name": "shuffled_labels", "question": "Does it know shuffled labels?",
                  "value": 0.503, "expected": "0.45 to 0.55", "passed": True,
-                 "words": "with shuffled labels the AUC is that of chance"},
+                 "description": "with shuffled labels the AUC is that of chance"},
                 {"name": "site_only", "question": "Does the site alone tell?", "value": 0.62,
-                 "expected": "< 0.60", "passed": False, "words": "the site alone tells too much"},
+                 "expected": "< 0.60", "passed": False, "description": "the site alone tells too much"},
                 {"name": "planted_leak", "question": "Is a planted leak found?", "value": None,
-                 "expected": "found", "passed": None, "words": "too few people to decide"},
+                 "expected": "found", "passed": None, "description": "too few people to decide"},
             ]
         },
         folder / "fusion/falsification.json",

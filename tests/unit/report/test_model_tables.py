@@ -6,24 +6,24 @@ AREA = {"value": 0.123, "ci_low": -0.05, "ci_high": 0.3}
 def test_every_question_has_its_table_and_numbers_are_those_of_the_metrics() -> None:
     metrics = {
         "modalities": [
-            {"name": "mrs", "shapley": AREA, "alone": AREA, "lost_without_it": AREA,
+            {"name": "mrs", "shapley": AREA, "alone": AREA, "leave_one_out": AREA,
              "added_to_clinical": None, "permutation_importance": 0.04}
         ],
         "comparisons": [
             {"model": "clinical", "delong": AREA, "nadeau_bengio": {**AREA, "p": 0.0312}}
         ],
         "exclusion_sensitivity": [
-            {"what": "as declared", "auc_within_site": AREA, "n": 40, "n_positive": 20, "words": ""},
-            {"what": "without site N", "auc_within_site": {"value": None}, "n": 9, "n_positive": 4,
-             "words": "too few people are left"},
+            {"analysis": "as declared", "auc_within_site": AREA, "n": 40, "n_positive": 20, "description": ""},
+            {"analysis": "without site N", "auc_within_site": {"value": None}, "n": 9, "n_positive": 4,
+             "description": "too few people are left"},
         ],
         "missingness_patterns": [
-            {"has": "anat mrs", "n": 30, "n_positive": 14, "auc_within_site": AREA,
+            {"modalities": "anat mrs", "n": 30, "n_positive": 14, "auc_within_site": AREA,
              "predicted": 0.5, "observed": 0.47}
         ],
-        "learning_curve": {"points": [{"n": 20.0, "auc": 0.6}], "words": "too few sizes"},
+        "learning_curve": {"points": [{"n": 20.0, "auc": 0.6}], "description": "too few sizes"},
         "sample_size": {"rows": [{"auc": 0.7, "predictors_carried": 1,
-                                  "needed": {"6": 417, "10": 694, "20": 1388}}]},
+                                  "people_needed": {"6": 417, "10": 694, "20": 1388}}]},
         "stability": {"index": 0.5, "null_mean": 0.1, "null_95": 0.2, "markers": 14, "selected": 3},
     }  # fmt: skip
     tables = {table["title"]: table for table in _tables(metrics, "late")}

@@ -106,8 +106,8 @@ def test_the_label_as_a_marker_is_found(make_study) -> None:
     study.run(**FEW)
     checks = json.loads((study.results / "falsification.json").read_text())["checks"]
     found = next(check for check in checks if check["name"] == "label_copy")
-    assert found["passed"] is False and "func m" not in found["words"]
-    assert "func fc r1" in found["words"]
+    assert found["passed"] is False and "func m" not in found["description"]
+    assert "func fc r1" in found["description"]
 
 
 def test_a_modality_nobody_has(make_study) -> None:

@@ -38,12 +38,17 @@ SHARED_COLUMNS = 10
 
 
 def check(
-    name: str, question: str, value: float | None, expected: str, passed: bool | None, words: str
+    name: str,
+    question: str,
+    value: float | None,
+    expected: str,
+    passed: bool | None,
+    description: str,
 ) -> Check:
     """An entry of falsification.json."""
     return {
         "name": name, "question": question, "value": value, "expected": expected,
-        "passed": passed, "words": words,
+        "passed": passed, "description": description,
     }  # fmt: skip
 
 

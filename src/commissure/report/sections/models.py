@@ -163,7 +163,7 @@ def _setting(value: Any) -> str:
 def _row(name: str, model: Mapping[str, Any], main: bool) -> dict[str, Any]:
     return {
         "name": name,
-        "words": words.without_paths(model.get("words") or ""),
+        "description": words.without_paths(model.get("description") or ""),
         "main": main,
         "areas": [_area_parts(model.get(key)) for key, _ in _AREAS],
         "area_sort": [(model.get(key) or {}).get("value") for key, _ in _AREAS],
@@ -337,7 +337,7 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
         ["Modality", "Share", "Alone", "Lost without it", "Added to clinical", "Lost if shuffled"],
         [
             [words.capital(words.modality(row["name"])), area_words(row["shapley"]),
-             area_words(row["alone"]), area_words(row["lost_without_it"]),
+             area_words(row["alone"]), area_words(row["leave_one_out"]),
              area_words(row["added_to_clinical"]), words.fixed(row["permutation_importance"])]
             for row in metrics.get("modalities") or []
         ],
@@ -358,8 +358,8 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
         f"AUC within site of {main}, one repeat of the cross-validation in the same folds.",
         ["People", "AUC within site", "n"],
         [
-            [words.capital(row["what"]),
-             row["words"] if row.get("words", "").startswith("too few")
+            [words.capital(row["analysis"]),
+             row["description"] if row.get("description", "").startswith("too few")
              else area_words(row["auc_within_site"]), f"{row['n']} ({row['n_positive']})"]
             for row in metrics.get("exclusion_sensitivity") or []
         ],
@@ -369,8 +369,9 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
         f"Predictions of {main} among people with the same modalities.",
         ["Modalities", "n", "AUC within site", "Mean prediction", "Observed"],
         [
-            [row["has"], f"{row['n']} ({row['n_positive']})", area_words(row["auc_within_site"]),
-             words.fixed(row["predicted"]), words.fixed(row["observed"])]
+            [row["modalities"], f"{row['n']} ({row['n_positive']})",
+             area_words(row["auc_within_site"]), words.fixed(row["predicted"]),
+             words.fixed(row["observed"])]
             for row in metrics.get("missingness_patterns") or []
         ],
     )  # fmt: skip
@@ -388,7 +389,7 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
     curve = metrics.get("learning_curve") or {}
     add(
         "Would more people help?",
-        words.sentence(curve.get("words") or ""),
+        words.sentence(curve.get("description") or ""),
         ["Labelled training people", "AUC within site"],
         [[words.number(row["n"]), words.fixed(row["auc"])] for row in curve.get("points") or []],
     )
@@ -399,7 +400,8 @@ def _tables(metrics: Mapping[str, Any], main: str | None) -> list[dict[str, Any]
         "known to 0.05.",
         ["Expected AUC", "6 predictors", "10", "20", "Carried by the people here"],
         [
-            [words.fixed(row["auc"]), *(words.number(row["needed"][p]) for p in ("6", "10", "20")),
+            [words.fixed(row["auc"]),
+             *(words.number(row["people_needed"][p]) for p in ("6", "10", "20")),
              words.number(row["predictors_carried"])]
             for row in advice
         ],
@@ -432,7 +434,7 @@ def falsification(results: Results) -> dict[str, Any]:
                 "value": _told(check.get("value")),
                 "expected": words.limit(_told(check.get("expected"))),
                 "verdict": "not decided" if passed is None else "held" if passed else "failed",
-                "words": words.sentence(words.without_paths(check.get("words") or "")),
+                "description": words.sentence(words.without_paths(check.get("description") or "")),
             }
         )
     return {

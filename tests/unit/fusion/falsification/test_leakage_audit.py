@@ -95,7 +95,7 @@ def test_every_study_audits_itself_and_its_audit(plain_design) -> None:
 def test_a_post_outcome_column_that_was_let_through_is_told() -> None:
     found = audit.post_outcome_check(["hospitalisations"], ["age", "hospitalisations"])
     assert found["passed"] is False
-    assert "hospitalisations follow or define the outcome" in found["words"]
+    assert "hospitalisations follow or define the outcome" in found["description"]
 
 
 def test_a_baseline_fails_only_beyond_chance() -> None:
