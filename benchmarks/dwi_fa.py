@@ -93,7 +93,7 @@ def people_of(number: int, first: int, seed: int, of: int | None = None) -> list
 
 
 def scans_of(folder: Path) -> dict[str, Scan]:
-    return {e.modality: e.located(folder) for e in build_index(folder, tree_of(folder))}
+    return {e.modality: e.scan_in(folder) for e in build_index(folder, tree_of(folder))}
 
 
 def simulated(folder: Path, person: Person, protocol: Protocol, stage: str) -> dict[str, Scan]:
@@ -147,8 +147,8 @@ def at_the_voxels(
     fine = fine_head(head, protocol.dwi_mm, pose=since)
     numbers = tracts_at(fine.template_mm.reshape(-1, 3)).reshape(fine.template_mm.shape[:3])
     shares = {name.upper(): voxel_means(fine.maps[name]) for name in ("wm", "gm", "csf")}
-    b = np.loadtxt(scan.companions["bval"])
-    vectors = np.loadtxt(scan.companions["bvec"]).T
+    b = np.loadtxt(scan.associated["bval"])
+    vectors = np.loadtxt(scan.associated["bvec"]).T
     axes = fine.affine[:3, :3] / protocol.dwi_mm
     flip = np.where(np.linalg.det(axes) > 0, -1.0, 1.0)
     gradients = Gradients(b, (vectors * [flip, 1, 1]) @ axes.T)

@@ -96,7 +96,7 @@ class Scan:
     sidecars
         JSON files that apply to the image, from the most general to the most specific
         (BIDS inheritance principle).
-    companions
+    associated
         Other files that belong to the image: ``bval``, ``bvec``, ``mrsref``, ``mrsref_json``.
     """
 
@@ -104,7 +104,7 @@ class Scan:
     entities: Mapping[str, str]
     suffix: str
     sidecars: Sequence[Path] = ()
-    companions: Mapping[str, Path] = field(default_factory=dict)
+    associated: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def who(self) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 IMAGE = (".nii.gz", ".nii")
 
 
-class Beside:
-    """Which sidecars and companions apply to an image (BIDS inheritance principle)."""
+class Associations:
+    """Which sidecars and other files belong to an image (BIDS inheritance principle)."""
 
     def __init__(self, parsed: Mapping[str, tuple[dict[str, str], str, str]]) -> None:
         self.parsed = parsed
@@ -54,8 +54,8 @@ class Beside:
         ]
         if not candidates:
             return None
-        own = _fields(root, self.applying(path, "dwi", ".json"))
-        sources = set(_listed(own.get("B0FieldSource")))
+        series_fields = _fields(root, self.applying(path, "dwi", ".json"))
+        sources = set(_listed(series_fields.get("B0FieldSource")))
         subject = path.split("/")[0]
         fitting = []
         for candidate, sidecar in candidates:
@@ -63,7 +63,7 @@ class Beside:
             meant = {text.rpartition(":")[2] for text in _listed(its.get("IntendedFor"))}
             meant |= {f"{subject}/{text}" for text in meant}
             if path in meant or sources & set(_listed(its.get("B0FieldIdentifier"))):
-                here, there = (str(x.get("PhaseEncodingDirection")) for x in (own, its))
+                here, there = (str(x.get("PhaseEncodingDirection")) for x in (series_fields, its))
                 fitting.append((here.endswith("-") == there.endswith("-"), candidate, sidecar))
         return min(fitting)[1:] if fitting else None
 

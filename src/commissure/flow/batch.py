@@ -107,7 +107,7 @@ def _anatomy(
     for other in sorted(own, key=lambda e: (e.session != entry.session, e.scan)):
         stamp = stamps.read("anat", "preprocess", other)
         if other.used and stamp.get("state") == "present":
-            files = AnatFiles.of(other.located(root), room_folder(output_dir, other))
+            files = AnatFiles.of(other.scan_in(root), room_folder(output_dir, other))
             if files.complete():
                 return files, stamp["key"]
     return None
@@ -160,7 +160,7 @@ class _Work:
         stamp: Path,
         log: Job,
     ) -> Outcome:
-        scan = self.entry.located(self.root)
+        scan = self.entry.scan_in(self.root)
         folder = room_folder(self.output_dir, self.entry)
         folder.mkdir(parents=True, exist_ok=True)
         there = self._files(folder, scan.label)

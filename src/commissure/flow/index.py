@@ -14,13 +14,13 @@ from typing import Any
 
 from commissure.errors import DatasetError
 from commissure.files import write_text
-from commissure.flow.associations import IMAGE, Beside
+from commissure.flow.associations import IMAGE, Associations
 from commissure.names import Scan, parse_name
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
 COLUMNS = (
     "participant_id", "session", "modality", "scan", "batch", "used", "note", "sidecars",
-    "companions", "fingerprint",
+    "associated", "fingerprint",
 )  # fmt: skip
 
 # The suffix that carries each modality (BIDS datatypes anat, func, dwi, mrs).
@@ -42,7 +42,7 @@ class Entry:
         Path of the image below the dataset.
     sidecars
         JSON files that apply to it, most general first.
-    companions
+    associated
         ``bval``, ``bvec``; ``epi`` of the opposite phase encoding with its sidecar ``epi_json``;
         ``mrsref`` and its sidecars ``mrsref_json``.
     fingerprint
@@ -58,18 +58,18 @@ class Entry:
     modality: str
     scan: str
     sidecars: tuple[str, ...] = ()
-    companions: Mapping[str, str] = field(default_factory=dict)
+    associated: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
     batch: int = 0
     used: bool = True
     note: str = ""
 
-    def located(self, root: Path) -> Scan:
-        """Give the image with its paths below ``root``, the dataset's folder."""
+    def scan_in(self, root: Path) -> Scan:
+        """The image with its paths below ``root``, the folder of the dataset."""
         path = root / self.scan
         entities, suffix, _ = parse_name(path.name)
-        companions = {key: root / value for key, value in self.companions.items()}
-        return Scan(path, entities, suffix, [root / s for s in self.sidecars], companions)
+        associated = {key: root / value for key, value in self.associated.items()}
+        return Scan(path, entities, suffix, [root / s for s in self.sidecars], associated)
 
     def cells(self) -> list[str]:
         """The entry as a row with the columns :data:`COLUMNS`."""
@@ -82,7 +82,7 @@ class Entry:
             "yes" if self.used else "no",
             self.note,
             ";".join(self.sidecars),
-            json.dumps(dict(self.companions), sort_keys=True),
+            json.dumps(dict(self.associated), sort_keys=True),
             self.fingerprint,
         ]
 
@@ -95,7 +95,7 @@ class Entry:
             modality=row["modality"],
             scan=row["scan"],
             sidecars=tuple(s for s in row["sidecars"].split(";") if s),
-            companions=json.loads(row["companions"]),
+            associated=json.loads(row["associated"]),
             fingerprint=row["fingerprint"],
             batch=int(row["batch"]),
             used=row["used"] == "yes",
@@ -154,25 +154,25 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
             stem, _, extension = path.rsplit("/", 1)[-1].partition(".")
             if stem.isalnum():
                 parsed[path] = ({}, stem, f".{extension}")
-    beside = Beside(parsed)
+    associations = Associations(parsed)
     entries: list[Entry] = []
     for path, (entities, suffix, extension) in parsed.items():
         modality = path.split("/")[-2] if "/" in path else ""
         if extension not in IMAGE or _SUFFIX.get(modality) != suffix or "sub" not in entities:
             continue
-        companions: dict[str, str] = {}
+        associated: dict[str, str] = {}
         if suffix == "dwi":
             for kind in ("bval", "bvec"):
-                if applies := beside.applying(path, "dwi", f".{kind}"):
-                    companions[kind] = applies[-1]
-            if opposed := beside.opposed(root, path):
-                companions["epi"], companions["epi_json"] = opposed
-        if suffix == "svs" and (reference := beside.water_reference(path)):
-            companions["mrsref"] = reference
-            if applies := beside.applying(reference, "mrsref", ".json"):
-                companions["mrsref_json"] = applies[-1]
-        sidecars = tuple(beside.applying(path, suffix, ".json"))
-        files = [path, *sidecars, *companions.values()]
+                if applies := associations.applying(path, "dwi", f".{kind}"):
+                    associated[kind] = applies[-1]
+            if opposed := associations.opposed(root, path):
+                associated["epi"], associated["epi_json"] = opposed
+        if suffix == "svs" and (reference := associations.water_reference(path)):
+            associated["mrsref"] = reference
+            if applies := associations.applying(reference, "mrsref", ".json"):
+                associated["mrsref_json"] = applies[-1]
+        sidecars = tuple(associations.applying(path, suffix, ".json"))
+        files = [path, *sidecars, *associated.values()]
         session = f"ses-{entities['ses']}" if "ses" in entities else ""
         entries.append(
             Entry(
@@ -181,7 +181,7 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
                 modality=modality,
                 scan=path,
                 sidecars=sidecars,
-                companions=companions,
+                associated=associated,
                 fingerprint=_fingerprint(root, tree, files),
             )
         )
@@ -311,7 +311,7 @@ def refresh_index(root: Path, work: Path, *, batch_size: int | None) -> list[Ent
         )
     tree = tree_of(root)
     listing = "\n".join(f"{name}\t{size}\t{time}" for name, (size, time) in tree.items())
-    digest = hashlib.sha256(f"format 1\n{listing}".encode()).hexdigest()
+    digest = hashlib.sha256(f"format 2\n{listing}".encode()).hexdigest()
     index, record = work / "index.tsv", work / "index.json"
     before: dict[str, Any] = {"digest": "", "batch_size": 0}
     if index.exists() and record.exists():

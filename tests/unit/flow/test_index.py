@@ -63,11 +63,11 @@ def test_sidecars_are_inherited_general_first(dataset):
     assert entry.sidecars == ("task-rest_bold.json", "sub-01/func/sub-01_task-rest_bold.json")
 
 
-def test_companions_belong_to_the_same_voxel_and_series(dataset):
+def test_associated_files_belong_to_the_same_voxel_and_series(dataset):
     entries = by_scan(build_index(dataset, tree_of(dataset)))
     svs, dwi = entries["sub-01_voi-ACC_svs.nii.gz"], entries["sub-02_ses-a_dwi.nii.gz"]
-    assert svs.companions["mrsref"] == "sub-01/mrs/sub-01_voi-ACC_mrsref.nii.gz"
-    assert {"bval", "bvec"} == set(dwi.companions)
+    assert svs.associated["mrsref"] == "sub-01/mrs/sub-01_voi-ACC_mrsref.nii.gz"
+    assert {"bval", "bvec"} == set(dwi.associated)
     assert dwi.session == "ses-a"
 
 
@@ -92,7 +92,7 @@ def test_an_opposed_image_belongs_to_the_series_that_it_names(dataset, its, own,
     (dataset / f"{OPPOSED}.json").write_text(json.dumps(its))
     (dataset / "sub-02/ses-a/dwi/sub-02_ses-a_dwi.json").write_text(json.dumps(own))
     dwi = by_scan(build_index(dataset, tree_of(dataset)))["sub-02_ses-a_dwi.nii.gz"]
-    found = {key: path for key, path in dwi.companions.items() if key.startswith("epi")}
+    found = {key: path for key, path in dwi.associated.items() if key.startswith("epi")}
     wanted = {"epi": f"{OPPOSED}.nii.gz", "epi_json": f"{OPPOSED}.json"}
     assert found == (wanted if belongs else {})
 
@@ -109,7 +109,7 @@ def test_of_several_the_image_with_the_opposite_phase_encoding_is_taken(dataset)
             json.dumps({"IntendedFor": meant, "PhaseEncodingDirection": sense})
         )
     dwi = by_scan(build_index(dataset, tree_of(dataset)))["sub-02_ses-a_dwi.nii.gz"]
-    assert dwi.companions["epi"] == f"{OPPOSED}.nii.gz"
+    assert dwi.associated["epi"] == f"{OPPOSED}.nii.gz"
 
 
 def test_images_that_are_not_used_say_why(dataset):

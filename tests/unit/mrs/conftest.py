@@ -110,7 +110,7 @@ def write_press(tmp_path: Path, clean_fid: np.ndarray) -> Callable[..., Acquisit
         folder = tmp_path / "sub-01" / "mrs"
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"sub-01_voi-{voi}"
-        companions = {}
+        associated = {}
         for suffix, values in (("svs", data), ("mrsref", reference[None])):
             if suffix == "mrsref" and not water:
                 continue
@@ -122,7 +122,7 @@ def write_press(tmp_path: Path, clean_fid: np.ndarray) -> Callable[..., Acquisit
             fields |= {"SpectrometerFrequency": FREQUENCY_MHZ, **(sidecar or {})}
             (folder / f"{stem}_{suffix}.json").write_text(json.dumps(fields))
         if water:
-            companions = {
+            associated = {
                 "mrsref": folder / f"{stem}_mrsref.nii.gz",
                 "mrsref_json": folder / f"{stem}_mrsref.json",
             }
@@ -131,7 +131,7 @@ def write_press(tmp_path: Path, clean_fid: np.ndarray) -> Callable[..., Acquisit
             {"sub": "01", "voi": voi},
             "svs",
             (folder / f"{stem}_svs.json",),
-            companions,
+            associated,
         )
         return Acquisition(scan, shift, phase, bad)
 

@@ -35,7 +35,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
     Parameters
     ----------
     scan
-        The raw series with its companions ``bval`` and ``bvec``; ``epi`` and ``epi_json`` where
+        The raw series with its ``bval`` and ``bvec``; ``epi`` and ``epi_json`` where
         there are unweighted images of the opposite phase encoding.
     folder
         Where to write (a person's ``dwi/``).
@@ -55,7 +55,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Dw
     image = load_image(scan.path, who=scan.who, ndim=4)
     affine, series = image.affine, np.asanyarray(image.dataobj)
     gradients = read_gradients(
-        scan.companions,
+        scan.associated,
         affine,
         volumes=series.shape[3],
         who=scan.who,
@@ -206,10 +206,10 @@ def _shift(
     notes: list[str],
 ) -> Shift | None:
     """Distortion of the series, from unweighted images of the opposite phase encoding."""
-    if "epi" not in scan.companions:
+    if "epi" not in scan.associated:
         return None
-    path = scan.companions["epi"]
-    beside = [scan.companions["epi_json"]] if "epi_json" in scan.companions else []
+    path = scan.associated["epi"]
+    beside = [scan.associated["epi_json"]] if "epi_json" in scan.associated else []
     its = read_sidecars(beside, who=scan.who)
     own, other = (phase_axis(sidecar.get("PhaseEncodingDirection")) for sidecar in (metadata, its))
     reason = None

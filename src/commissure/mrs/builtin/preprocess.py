@@ -176,7 +176,7 @@ def _write(scan: Scan, folder: Path, region: str, spectrum: Spectrum) -> None:
         if svs is None:
             continue
         write_svs(svs, path(suffix, ".nii.gz", "preproc"))
-        source = scan.path if suffix == "svs" else scan.companions["mrsref"]
+        source = scan.path if suffix == "svs" else scan.associated["mrsref"]
         write_json(
             {
                 "Sources": [source.name],

@@ -17,10 +17,10 @@ def read_water(scan: Scan, svs: Svs) -> Svs | None:
     DatasetError
         Its voxel, coils or sampling are not those of the spectrum.
     """
-    path = scan.companions.get("mrsref")
+    path = scan.associated.get("mrsref")
     if path is None:
         return None
-    beside = scan.companions.get("mrsref_json")
+    beside = scan.associated.get("mrsref_json")
     # An edited reference holds water twice; the pulses leave it alone, so one will do.
     found = read_conditions(path, (beside,) if beside else (), who=scan.who)
     water = found.get("OFF", found.get(""))

@@ -108,8 +108,8 @@ def scan_of(folder, direction, **metadata):
     own = {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05}
     paths["dwi.json"].write_text(json.dumps(own))
     paths["epi.json"].write_text(json.dumps({"PhaseEncodingDirection": direction, **metadata}))
-    companions = {"epi": paths["epi.nii.gz"], "epi_json": paths["epi.json"]}
-    return Scan(paths["dwi.nii.gz"], {"sub": "01"}, "dwi", [paths["dwi.json"]], companions), (
+    associated = {"epi": paths["epi.nii.gz"], "epi_json": paths["epi.json"]}
+    return Scan(paths["dwi.nii.gz"], {"sub": "01"}, "dwi", [paths["dwi.json"]], associated), (
         own, image, mask, AFFINE,
     )  # fmt: skip
 

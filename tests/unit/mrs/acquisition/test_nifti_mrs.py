@@ -112,7 +112,7 @@ def test_water_of_another_voxel(write_press: Callable, tmp_path) -> None:
     elsewhere[:3, 3] = (0, 30, 0)
     import nibabel as nib
 
-    path = scan.companions["mrsref"]
+    path = scan.associated["mrsref"]
     image = nib.load(path)
     moved = nib.Nifti1Image(np.asanyarray(image.dataobj), elsewhere, image.header)
     moved.set_sform(elsewhere)
