@@ -76,35 +76,6 @@ class Marker:
         )
 
 
-@dataclass(frozen=True)
-class Definition:
-    """What a marker means: the entry of ``markers.json`` under its name.
-
-    Attributes
-    ----------
-    marker
-        The name, as in the column ``marker``.
-    modality
-        As in the column ``modality``.
-    unit
-        As in the column ``unit``.
-    description
-        One sentence, with the region's meaning.
-    source
-        Where the method is published.
-    role
-        ``marker`` is a candidate predictor; ``confound`` describes the measurement (motion, noise,
-        head size) and enters only confound models, corrections and quality control.
-    """
-
-    marker: str
-    modality: str
-    unit: str
-    description: str
-    source: str
-    role: Literal["marker", "confound"] = "marker"
-
-
 def write_markers(rows: Iterable[Marker], path: Path | str) -> None:
     """Write marker rows as a TSV with the columns :data:`COLUMNS`.
 

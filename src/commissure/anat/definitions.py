@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commissure.rows import Definition
+from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 
 DEFINITIONS: tuple[Definition, ...] = (
     Definition(
@@ -28,3 +28,9 @@ DEFINITIONS: tuple[Definition, ...] = (
 
 #: What a T1w image is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "tissues", "volumes")
+
+#: Rules by which measurements are left out of the models.
+EXCLUSION_RULES: tuple[ExclusionRule, ...] = ()
+
+#: What the markers are expected to reach where the truth is known.
+RECOVERY_GOALS = RecoveryGoal(r_min=0.9, bias_percent_max=5.0)

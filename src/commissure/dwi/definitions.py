@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commissure.rows import Definition
+from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 
 #: What a diffusion scan is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "tensor", "tracts")
@@ -45,3 +45,11 @@ DEFINITIONS: tuple[Definition, ...] = (
         role="confound",
     ),
 )
+
+#: Rules by which measurements are left out of the models.
+EXCLUSION_RULES: tuple[ExclusionRule, ...] = (
+    ExclusionRule("max_dwi_motion_mm", marker="dwi_motion", leaves_out="above"),
+)
+
+#: What the markers are expected to reach where the truth is known.
+RECOVERY_GOALS = RecoveryGoal(r_min=0.9, bias_percent_max=5.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commissure.rows import Definition
+from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 
 _FISHER = "Pearson correlation of cleaned parcel series after Fisher's z transform"
 _SCHAEFER = "Schaefer A et al., Cereb Cortex 2018;28:3095-3114; Yeo BTT et al., J Neurophysiol 2011"
@@ -69,3 +69,12 @@ DEFINITIONS: tuple[Definition, ...] = (
 
 #: What a BOLD run is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "connectivity")
+
+#: Rules by which measurements are left out of the models.
+EXCLUSION_RULES: tuple[ExclusionRule, ...] = (
+    ExclusionRule("max_mean_fd_mm", marker="mean_fd", leaves_out="above"),
+)
+
+#: What the markers are expected to reach where the truth is known. The mean of connectivity is near
+#: zero, so that a bias in percent says nothing.
+RECOVERY_GOALS = RecoveryGoal(r_min=0.7, bias_percent_max=None)

@@ -1,14 +1,23 @@
-"""What every marker means: the definitions of all rooms, and of a lab's own tables."""
+"""What the modalities declare about their markers, and the markers of a lab's own tables.
+
+The four modules are imported by name: only such imports are followed by the digest that runs a
+job again when a definition changes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 
+from commissure.anat import definitions as anat
+from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
+from commissure.dwi import definitions as dwi
 from commissure.errors import ConfigError
+from commissure.func import definitions as func
 from commissure.markers.settings import TableSettings
-from commissure.modalities import MODALITIES
-from commissure.rows import Definition
+from commissure.mrs import definitions as mrs
+
+#: Modules by modality, in the order of :data:`commissure.modalities.MODALITIES`.
+_DECLARED = {"anat": anat, "func": func, "dwi": dwi, "mrs": mrs}
 
 
 def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
@@ -24,11 +33,12 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
     ConfigError
         A table's marker has the name of another marker.
     """
-    found: dict[str, Definition] = {}
-    for room in MODALITIES:
-        for definition in import_module(f"commissure.{room}.definitions").DEFINITIONS:
-            found[definition.marker] = definition
-    own = dict(found)
+    measured = {
+        definition.marker: definition
+        for module in _DECLARED.values()
+        for definition in module.DEFINITIONS
+    }
+    defined = dict(measured)
     for table in tables:
         if table.layout == "tidy":
             continue
@@ -39,17 +49,31 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
             description=table.description or f"Columns of {table.file.rsplit('/', 1)[-1]}.",
             source=table.source or table.file.rsplit("/", 1)[-1],
         )
-        if table.marker in own or found.get(table.marker, definition) != definition:
+        if table.marker in measured or defined.get(table.marker, definition) != definition:
             raise ConfigError(
                 f"tables ({table.file})",
                 found=f"the marker '{table.marker}' is defined elsewhere, too",
-                wanted="a name of its own for each kind of value",
+                wanted="another name for each kind of value",
                 mend="Give tables[].marker another name, as fs_volume",
             )
-        found[table.marker] = definition
-    return found
+        defined[table.marker] = definition
+    return defined
 
 
 def products() -> dict[str, tuple[str, ...]]:
     """What an image of each modality is expected to yield, by modality."""
-    return {room: import_module(f"commissure.{room}.definitions").PRODUCTS for room in MODALITIES}
+    return {modality: module.PRODUCTS for modality, module in _DECLARED.items()}
+
+
+def exclusion_rules() -> list[tuple[str, ExclusionRule]]:
+    """Modality and rule of every exclusion rule."""
+    return [
+        (modality, rule)
+        for modality, module in _DECLARED.items()
+        for rule in module.EXCLUSION_RULES
+    ]
+
+
+def recovery_goals() -> dict[str, RecoveryGoal]:
+    """What the markers of each modality are expected to reach where the truth is known."""
+    return {modality: module.RECOVERY_GOALS for modality, module in _DECLARED.items()}

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
+from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.names import participant_label
-from commissure.rows import COLUMNS, Definition, read_markers
+from commissure.rows import COLUMNS, read_markers
 
 KEYS = ["participant_id", "session", "modality", "region", "marker"]
 
@@ -226,21 +228,18 @@ def exclusions(
     ConfigError
         ``markers.exclude`` names nobody of the study.
     """
-    rules = (
-        ("max_mean_fd_mm", "func", "mean_fd", 1),
-        ("max_dwi_motion_mm", "dwi", "dwi_motion", 1),
-        ("max_fwhm_ppm", "mrs", "fwhm", 1),
-        ("min_mrs_snr", "mrs", "snr", -1),
-        ("max_f_csf", "mrs", "f_csf", 1),
-    )
-    found: list[list[object]] = []
-    for rule, modality, marker, sign in rules:
-        limit = getattr(settings, rule)
+    left_out: list[list[object]] = []
+    for modality, rule in exclusion_rules():
+        limit = getattr(settings, rule.option)
         if limit is None:
             continue
-        rows = markers[(markers["modality"] == modality) & (markers["marker"] == marker)]
-        for row in rows[sign * rows["value"] > sign * limit].itertuples():
-            found.append([row.participant_id, row.session, modality, rule, limit, row.value])
+        rows = markers[(markers["modality"] == modality) & (markers["marker"] == rule.marker)]
+        values = rows["value"]
+        beyond = values > limit if rule.leaves_out == "above" else values < limit
+        for row in rows[beyond].itertuples():
+            left_out.append(
+                [row.participant_id, row.session, modality, rule.option, limit, row.value]
+            )
     for item in settings.exclude:
         who, _, modality = item.partition("/")
         person = participant_label(who)
@@ -251,8 +250,8 @@ def exclusions(
                 wanted="participants as sub-01 or sub-01/func",
                 mend="Correct markers.exclude in config.yaml",
             )
-        found.append([person, "", modality or "all", "markers.exclude", "named", "n/a"])
-    table = pd.DataFrame(found, columns=EXCLUSIONS)
+        left_out.append([person, "", modality or "all", "markers.exclude", "named", "n/a"])
+    table = pd.DataFrame(left_out, columns=EXCLUSIONS)
     table["session"] = table["session"].replace("", None)
     return table.sort_values(EXCLUSIONS[:4], ignore_index=True)
 

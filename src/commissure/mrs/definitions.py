@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commissure.rows import Definition
+from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 
 #: What every spectrum is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "ratios", "concentrations")
@@ -72,3 +72,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         "confound",
     ),
 )
+
+#: Rules by which measurements are left out of the models.
+EXCLUSION_RULES: tuple[ExclusionRule, ...] = (
+    ExclusionRule("max_fwhm_ppm", marker="fwhm", leaves_out="above"),
+    ExclusionRule("min_mrs_snr", marker="snr", leaves_out="below"),
+    ExclusionRule("max_f_csf", marker="f_csf", leaves_out="above"),
+)
+
+#: What the markers are expected to reach where the truth is known.
+RECOVERY_GOALS = RecoveryGoal(r_min=0.7, bias_percent_max=10.0)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from commissure.checks import write_quality
+from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.markers.table import (
@@ -17,7 +18,7 @@ from commissure.markers.table import (
     lab_table,
     marker_table,
 )
-from commissure.rows import COLUMNS, Definition, Marker, write_markers
+from commissure.rows import COLUMNS, Marker, write_markers
 
 
 def rows(*markers):

@@ -7,8 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from commissure.definitions import RecoveryGoal
 from commissure.evaluation.auc import area, compared_pairs
 from commissure.files import read_table
+from commissure.markers.registry import recovery_goals
 from commissure.report import text as words
 from commissure.report.plots import marker_figures as figures
 from commissure.report.results import Results, modality_order
@@ -20,15 +22,8 @@ from commissure.study.splits import CV
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What each modality is expected to reach: least correlation, largest bias in percent of the true
-#: mean (none for connectivity, whose mean is near zero).
-EXPECTED: Mapping[str, tuple[float, float | None]] = {
-    "anat": (0.9, 5.0),
-    "func": (0.7, None),
-    "dwi": (0.9, 5.0),
-    "mrs": (0.7, 10.0),
-}
-_OTHERWISE = (0.7, 10.0)
+#: What a marker of a lab's table is expected to reach.
+_GOAL_OF_TABLES = RecoveryGoal(r_min=0.7, bias_percent_max=10.0)
 
 
 def recovery(results: Results, settings: ReportSettings) -> dict[str, Any]:
@@ -52,16 +47,19 @@ def recovery(results: Results, settings: ReportSettings) -> dict[str, Any]:
         "expected": [
             {
                 "modality": words.modality(name),
-                "r": words.fixed(r, 1),
-                "bias": f"{words.number(bias)} %" if bias else "not judged",
+                "r": words.fixed(goal.r_min, 1),
+                "bias": f"{words.number(goal.bias_percent_max)} %"
+                if goal.bias_percent_max
+                else "not judged",
             }
-            for name, (r, bias) in EXPECTED.items()
+            for name, goal in recovery_goals().items()
         ],
     }
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    least, most = EXPECTED.get(row["modality"], _OTHERWISE)
+    goal = recovery_goals().get(row["modality"], _GOAL_OF_TABLES)
+    least, most = goal.r_min, goal.bias_percent_max
     r, bias = row["r"], row["bias_percent"]
     shortfalls = []
     if words.is_number(r) and r < least:
@@ -105,7 +103,7 @@ def _modality(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     biases = [abs(row["numbers"]["bias_percent"]) for row in own
               if words.is_number(row["numbers"]["bias_percent"])]  # fmt: skip
-    judged = EXPECTED.get(name, _OTHERWISE)[1] is not None
+    judged = recovery_goals().get(name, _GOAL_OF_TABLES).bias_percent_max is not None
     return {
         "name": words.modality(name),
         "markers": len(own),
