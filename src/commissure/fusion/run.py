@@ -13,7 +13,8 @@ from commissure.files import read_table, write_json, write_table
 from commissure.fusion.settings import FusionSettings
 from commissure.study import splits as split
 from commissure.study.design import CONFOUNDS
-from commissure.study.tables import Study, read_study
+from commissure.study.study import Study, Unfittable
+from commissure.study.tables import read_study
 
 if TYPE_CHECKING:
     from commissure.evaluation.permutation import Null
@@ -57,7 +58,7 @@ def fuse(
     labels, question = study.labels, study.question
     write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
     say(f"fusion: {question['n']} people with a label, {question['n_positive']} of them positive")
-    if study.reason:
+    if isinstance(study, Unfittable):
         _write_nothing(out, question, study.reason, settings, study.cautions)
         say(f"fusion: no model is fitted: {study.reason}")
         return
@@ -89,7 +90,7 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     first, end = (
         (part + step) * settings.permutations // settings.permutation_jobs for step in (0, 1)
     )
-    if not study.reason and end > first:
+    if isinstance(study, Study) and end > first:
         specs, _ = model_specs(study.design, study.y, settings)
         own = settings.model_copy(update={"permutations": end - first})
         for name, null in null_areas(study.design, study.y, specs, own, first=first).items():
@@ -130,7 +131,7 @@ def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
 
 
 def _fit(
-    study: Study,
+    study: Study[FusionSettings],
     null_parts: Sequence[Path],
     settings: FusionSettings,
     out: Path,
@@ -235,7 +236,7 @@ def _fit(
     beside = further.further_numbers(design, y, specs, main_spec, scored, first, settings, say)
     if settings.secondary_analyses:
         beside["exclusion_sensitivity"] = further.exclusion_sensitivity(
-            study.rules, study.rebuilt, y, main_spec, first, settings,
+            study.rules, lambda rules: study.under(rules).design, y, main_spec, first, settings,
             widening=1.0 if null is None else null.widening(1),
         )  # fmt: skip
     freeze(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from commissure.files import read_table
 from commissure.modalities import MODALITIES
 from commissure.rows import read_markers
 from commissure.study.design import (
-    Design,
     build_design,
     check_people,
     check_units,
@@ -31,48 +29,17 @@ from commissure.study.labels.trrip import (
     unchecked_criteria,
 )
 from commissure.study.settings import StudySettings
+from commissure.study.study import Study, Unfittable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SettingsT = TypeVar("SettingsT", bound=StudySettings)
 
 #: Site of everyone where the people have no site.
 ONE_SITE = "all"
 #: Site of a person whose site is not told.
 UNKNOWN_SITE = "n/a"
-
-
-@dataclass(frozen=True)
-class Study:
-    """What the tables of a study say.
-
-    Attributes
-    ----------
-    labels, question
-        Label and reason of everybody; the counts of metrics.json.
-    reason
-        Why nothing can be fitted, or an empty text; the matrix is then None.
-    design, y, text
-        The matrix, labels as 1, 0 and -1, and in words.
-    cautions
-        Sentences for the reader.
-    units
-        Unit of each marker.
-    rules
-        The exclusions.
-    rebuilt
-        The same people's matrix under other exclusions.
-    """
-
-    labels: pd.DataFrame
-    question: dict[str, Any]
-    reason: str
-    design: Any = None
-    y: Any = None
-    text: Any = None
-    cautions: tuple[str, ...] = ()
-    units: Mapping[str, str] = field(default_factory=dict)
-    rules: Any = None
-    rebuilt: Any = None
 
 
 def read_study(
@@ -82,10 +49,10 @@ def read_study(
     exclusions: Path,
     participants: Path,
     treatments: Path | None,
-    settings: StudySettings,
+    settings: SettingsT,
     site_column: str | None = "site",
     treatment_columns: Mapping[str, str] | None = None,
-) -> Study:
+) -> Study[SettingsT] | Unfittable[SettingsT]:
     """Label the people and lay their markers side by side.
 
     Parameters
@@ -127,7 +94,7 @@ def read_study(
     cautions += _uneven_sites(question)
     reason = _why_not(question, labels, settings)
     if reason:
-        return Study(labels, question, reason, cautions=tuple(cautions))
+        return Unfittable(settings, labels, question, tuple(cautions), reason)
     everyone = people
     inside = labels["label"].isin([settings.label.positive, settings.label.negative, CONTROL])
     people = people[inside.to_numpy()].reset_index(drop=True)
@@ -140,9 +107,6 @@ def read_study(
     if len(every_row) and not len(rows):
         cautions.append(f"{exclusions.name} excludes all {len(every_row)} rows of markers.")
 
-    def rebuilt(other: pd.DataFrame) -> Design:
-        return build_design(kept_rows(every_row, other), meanings, people, settings=settings)
-
     design = build_design(rows, meanings, people, settings=settings)
     by_person = labels.set_index("participant_id")["label"]
     text = by_person.loc[list(design.participants)].to_numpy(str)
@@ -154,7 +118,10 @@ def read_study(
             for point in unchecked_criteria(people, settings.trrip)
         ]
     units = {str(k): str(v) for k, v in rows.groupby("marker")["unit"].first().items()}
-    return Study(labels, question, "", design, y, text, tuple(cautions), units, rules, rebuilt)
+    return Study(
+        settings, design, y, labels, question, tuple(cautions), people, every_row, rules, meanings,
+        units,
+    )  # fmt: skip
 
 
 def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str]]:

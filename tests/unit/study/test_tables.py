@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.fusion.settings import FusionSettings
+from commissure.study.study import Study
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE, read_study, sites_of
 
 
@@ -11,8 +12,8 @@ def test_the_same_people_under_other_exclusions(make_study) -> None:
                           "modality": ["func", "all"], "rule": ["motion", "scanner"]})  # fmt: skip
     rules.to_csv(study.folder / "exclusions.tsv", sep="\t", index=False, na_rep="n/a")
     read = read_study(**study.tables(), settings=FusionSettings())
-    assert read.reason == "" and read.question["n"] == 32
-    everything = read.rebuilt(read.rules.iloc[:0])
+    assert isinstance(read, Study) and read.question["n"] == 32
+    everything = read.under(read.rules.iloc[:0]).design
     markers = pd.read_csv(study.folder / "markers.tsv", sep="\t")
     has = markers.groupby("participant_id")["modality"].agg(set)
     for design, who, gone in (

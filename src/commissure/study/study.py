@@ -1,0 +1,107 @@
+"""The study as the models take it: labelled people, their markers side by side, the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from commissure.study.design import Design, build_design, kept_rows
+from commissure.study.labels.trrip import CONTROL
+from commissure.study.settings import StudySettings
+
+#: Settings of the study or of any floor above it, which add to them.
+SettingsT_co = TypeVar("SettingsT_co", bound=StudySettings, covariant=True)
+
+
+@dataclass(frozen=True)
+class Study(Generic[SettingsT_co]):
+    """People with a label and controls, and what is known of them.
+
+    The first three make a study to which models are fitted; the others come from its tables.
+
+    Attributes
+    ----------
+    settings
+        The settings, those of the floor that uses the study.
+    design
+        The matrix.
+    y
+        Labels of the people of the matrix: 1, 0, and -1 for controls, shape (people,).
+    labels
+        ``participant_id label reason`` of everybody, also of those who are left out.
+    question
+        The counts of metrics.json.
+    cautions
+        Sentences for the reader.
+    people
+        ``participant_id site`` and the columns of ``participants.tsv``, those of the matrix only.
+    rows
+        All rows of ``markers.tsv``, before exclusions.
+    rules
+        The exclusions.
+    definitions
+        Content of ``markers.json``.
+    units
+        Unit of each marker.
+    """
+
+    settings: SettingsT_co
+    design: Design
+    y: np.ndarray
+    labels: pd.DataFrame = field(default_factory=pd.DataFrame)
+    question: Mapping[str, Any] = field(default_factory=dict)
+    cautions: tuple[str, ...] = ()
+    people: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rules: pd.DataFrame = field(default_factory=pd.DataFrame)
+    definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> np.ndarray:
+        """Labels of the people of the matrix in words, shape (people,)."""
+        label = self.settings.label
+        return np.select([self.y == 1, self.y == 0], [label.positive, label.negative], CONTROL)
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Who carries one of the two labels, shape (people,)."""
+        return self.y >= 0
+
+    def with_labels(self, y: np.ndarray) -> Self:
+        """The same people and markers under other labels."""
+        return replace(self, y=y)
+
+    def with_design(self, design: Design) -> Self:
+        """The same people and labels with another matrix."""
+        return replace(self, design=design)
+
+    def under(self, rules: pd.DataFrame) -> Self:
+        """The same people under other exclusions, of whom some may have no marker left."""
+        design = build_design(
+            kept_rows(self.rows, rules), self.definitions, self.people, settings=self.settings
+        )
+        return replace(self, design=design, rules=rules)
+
+
+@dataclass(frozen=True)
+class Unfittable(Generic[SettingsT_co]):
+    """A study without enough labelled people for any model.
+
+    Attributes
+    ----------
+    settings, labels, question, cautions
+        As those of a :class:`Study`.
+    reason
+        One sentence on why nothing can be fitted.
+    """
+
+    settings: SettingsT_co
+    labels: pd.DataFrame
+    question: Mapping[str, Any]
+    cautions: tuple[str, ...]
+    reason: str
