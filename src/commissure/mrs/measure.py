@@ -42,13 +42,15 @@ from commissure.mrs.quantification.tissue import (
     voxel_place,
     voxel_share,
 )
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsMeasureSettings
 from commissure.mrs.signal.correction import water_signal
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
 
-def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSettings) -> None:
+def measure(
+    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsMeasureSettings
+) -> None:
     """Write marker rows, quality record, tissue fractions and figures of one spectrum.
 
     Parameters
@@ -60,7 +62,7 @@ def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSe
     anat
         Anatomical derivatives of the same session; without them there are ratios only.
     settings
-        See :class:`MrsSettings`.
+        See :class:`MrsMeasureSettings`.
 
     Raises
     ------
@@ -228,7 +230,7 @@ def _concentrations(
     svs: Svs,
     fit: Mapping[str, Any],
     fractions: Fractions,
-    settings: MrsSettings,
+    settings: MrsMeasureSettings,
 ) -> tuple[dict[str, float], dict[str, float], str]:
     """Molal and molar concentrations, or the cause of their absence."""
     if not water_path.exists():

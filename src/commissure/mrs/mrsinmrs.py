@@ -12,7 +12,7 @@ import numpy as np
 
 from commissure.mrs.acquisition.nifti_mrs import GYROMAGNETIC_MHZ_PER_T, Svs
 from commissure.mrs.quantification.relaxation import RELAXATION_SETS
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsMeasureSettings
 
 #: Metabolites whose bounds are reported.
 _BOUNDS = ("Glu", "Gln", "GSH", "tNAA", "tCr", "tCho", "Ins")
@@ -58,7 +58,7 @@ def mrs_in_mrs(
     crlb_percent: Mapping[str, float],
     *,
     region: str,
-    settings: MrsSettings,
+    settings: MrsMeasureSettings,
     water_scaled: bool,
     version: str,
 ) -> list[dict[str, Any]]:

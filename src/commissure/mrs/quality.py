@@ -14,7 +14,7 @@ from commissure.mrs.basis.simulated import ppm_axis
 from commissure.mrs.derivatives import Curves
 from commissure.mrs.quantification.relaxation import Fractions
 from commissure.mrs.quantification.tissue import VOI_STRUCTURES, Place
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsMeasureSettings
 
 #: Least share of the voxel in the structures that its name promises.
 MIN_VOI_SHARE = 0.10
@@ -149,7 +149,7 @@ def peak_snr(spectrum: np.ndarray, ppm: np.ndarray) -> float:
 
 
 def spectral_checks(
-    found: Spectral, *, settings: MrsSettings, steps: Sequence[Mapping[str, Any]]
+    found: Spectral, *, settings: MrsMeasureSettings, steps: Sequence[Mapping[str, Any]]
 ) -> list[Check]:
     """Linewidth, the two signal-to-noise ratios, lipid, shots, orientation and water."""
     checks = [
@@ -239,7 +239,7 @@ def session_check(session: str, t1w_name: str) -> Check:
 
 
 def voxel_checks(
-    fractions: Fractions, inside: float, place: Place, region: str, *, settings: MrsSettings
+    fractions: Fractions, inside: float, place: Place, region: str, *, settings: MrsMeasureSettings
 ) -> list[Check]:
     """Tissue of the voxel, and whether it lies where its name says."""
     checks = [

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.settings import Section
 
 RelaxationSet = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
 
 
-class MrsSettings(BaseModel):
-    """Preprocessing, fitting and quantification of single-voxel spectra."""
+class _VoxelSettings(Section):
+    """What both steps of spectroscopy read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses and fits.")
     voi: str = Field(
         "ACC",
         pattern=r"^[a-zA-Z0-9+]+$",
         description="Name of the voxel where the file has no voi- entity; known names (ACC, PCC, "
         "HIPPO, THAL, STR) are checked against where the voxel lies.",
     )
+
+
+class MrsPreprocessSettings(_VoxelSettings):
+    """Preprocessing and fitting of single-voxel spectra."""
+
+    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses and fits.")
     metabolites: tuple[str, ...] = Field(
         tuple(SPIN_SYSTEMS), description="Metabolites of the simulated basis."
     )
@@ -95,14 +99,6 @@ class MrsSettings(BaseModel):
         description="Shots whose distance from the median spectrum lies outside the mean plus or "
         "minus this many standard deviations are left out.",
     )
-    relaxation: RelaxationSet = Field(
-        "fsl_mrs_3t", description="Relaxation times and water densities used for concentrations."
-    )
-    max_fwhm_ppm: float = Field(0.1, gt=0, description="Linewidth above which spectra are flagged.")
-    min_snr: float = Field(10.0, ge=0, description="Fit SNR below which spectra are flagged.")
-    max_csf_fraction: float = Field(
-        0.3, gt=0, le=1, description="CSF share of the voxel above which spectra are flagged."
-    )
 
     @field_validator("baseline_flexibility_per_ppm")
     @classmethod
@@ -123,3 +119,20 @@ class MrsSettings(BaseModel):
         if missing:
             raise ValueError(f"{missing} missing: the spectrum is referenced and phased by them")
         return value
+
+
+class MrsMeasureSettings(_VoxelSettings):
+    """Quantification of fitted spectra, and the limits that flag them."""
+
+    relaxation: RelaxationSet = Field(
+        "fsl_mrs_3t", description="Relaxation times and water densities used for concentrations."
+    )
+    max_fwhm_ppm: float = Field(0.1, gt=0, description="Linewidth above which spectra are flagged.")
+    min_snr: float = Field(10.0, ge=0, description="Fit SNR below which spectra are flagged.")
+    max_csf_fraction: float = Field(
+        0.3, gt=0, le=1, description="CSF share of the voxel above which spectra are flagged."
+    )
+
+
+class MrsSettings(MrsMeasureSettings, MrsPreprocessSettings):
+    """Preprocessing, fitting and quantification of single-voxel spectra."""

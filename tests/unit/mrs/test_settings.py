@@ -4,7 +4,12 @@ import pytest
 from pydantic import ValidationError
 
 from commissure.mrs.quantification.relaxation import RELAXATION_SETS
-from commissure.mrs.settings import MrsSettings, RelaxationSet
+from commissure.mrs.settings import (
+    MrsMeasureSettings,
+    MrsPreprocessSettings,
+    MrsSettings,
+    RelaxationSet,
+)
 
 
 def test_every_relaxation_set_can_be_chosen() -> None:
@@ -25,3 +30,9 @@ def test_every_relaxation_set_can_be_chosen() -> None:
 def test_settings_that_cannot_be(key: str, value: object, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         MrsSettings(**{key: value})
+
+
+def test_only_the_name_of_the_voxel_belongs_to_both_steps() -> None:
+    preprocess, measure = (set(c.model_fields) for c in (MrsPreprocessSettings, MrsMeasureSettings))
+    assert preprocess & measure == {"voi"}
+    assert preprocess | measure == set(MrsSettings.model_fields)

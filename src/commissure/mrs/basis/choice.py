@@ -10,7 +10,7 @@ from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.basis.sequences import Sequence, SequenceName
 from commissure.mrs.basis.simulated import Basis, simulated_basis
 from commissure.mrs.basis.stored import check_basis, read_basis, stored_basis_on
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsPreprocessSettings
 
 #: Words in metadata by the sequence they mean, the telling ones first.
 _SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
@@ -21,7 +21,7 @@ _SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
 _NOT_SIMULATED = ("special", "hermes", "hercules")
 
 
-def sequence_of(svs: Svs, settings: MrsSettings, *, who: str) -> Sequence:
+def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> Sequence:
     """What the spins of an acquisition went through.
 
     Raises
@@ -62,7 +62,7 @@ def sequence_of(svs: Svs, settings: MrsSettings, *, who: str) -> Sequence:
     )  # fmt: skip
 
 
-def basis_for(svs: Svs, settings: MrsSettings, *, who: str) -> tuple[Basis, str]:
+def basis_for(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> tuple[Basis, str]:
     """The basis of an acquisition: the one that the settings name, else a simulated one.
 
     Returns

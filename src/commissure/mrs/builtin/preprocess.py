@@ -19,7 +19,7 @@ from commissure.mrs.basis.spin_systems import SUMS
 from commissure.mrs.derivatives import EDITED, write_fit
 from commissure.mrs.fit.edited import difference_of, edited_bases, fit_difference
 from commissure.mrs.fit.spectrum import Fit, fit_spectrum
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsPreprocessSettings
 from commissure.mrs.signal.average import Spectrum, averaged_spectrum
 from commissure.mrs.signal.water_reference import read_water
 from commissure.names import Scan
@@ -27,7 +27,9 @@ from commissure.names import Scan
 _TINY = float(np.finfo(float).tiny)
 
 
-def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsSettings) -> None:
+def preprocess(
+    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: MrsPreprocessSettings
+) -> None:
     """Combine, align, clean and fit one spectrum, and write the derivatives.
 
     Parameters
@@ -39,7 +41,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Mr
     anat
         Not used; every room's engine is called alike.
     settings
-        See :class:`MrsSettings`.
+        See :class:`MrsPreprocessSettings`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Mr
     write_fit(fit, folder, scan, region, basis=basis.description, basis_flag=flag)
 
 
-def _fitted(spectrum: Spectrum, basis: Basis, settings: MrsSettings) -> tuple[Fit, Basis]:
+def _fitted(spectrum: Spectrum, basis: Basis, settings: MrsPreprocessSettings) -> tuple[Fit, Basis]:
     """The fit, and the basis it was made with: lipids are added where they show."""
     flexibility = settings.baseline_flexibility_per_ppm
     sampling: dict[str, Any] = {
@@ -103,7 +105,11 @@ def shows_lipids(fit: Fit) -> bool:
 
 
 def _preprocess_edited(
-    scan: Scan, folder: Path, region: str, conditions: Mapping[str, Svs], settings: MrsSettings
+    scan: Scan,
+    folder: Path,
+    region: str,
+    conditions: Mapping[str, Svs],
+    settings: MrsPreprocessSettings,
 ) -> None:
     """MEGA-PRESS: glutathione from the difference, everything else from the unedited spectrum."""
     off_svs = conditions["OFF"]
