@@ -36,7 +36,8 @@ class Marker:
     modality
         ``anat``, ``func``, ``dwi``, ``mrs``, or ``table`` for a lab's own columns.
     region
-        Where, in the terms of the atlas: ``Hippocampus_L``, ``Default``, ``GCC``, ``ACC``.
+        Where, in the terms of the atlas: ``Hippocampus_L``, ``ACR_R``, ``GCC``, ``ACC``. A side is
+        ``_L`` or ``_R`` at the end; a hyphen only joins a pair of networks, as ``Vis-SomMot``.
     marker
         What, as ``volume``, ``fc_within``, ``fa``, ``glu``.
     value

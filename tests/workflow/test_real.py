@@ -42,8 +42,8 @@ def test_volumes_and_anisotropy_are_human(real_run):
         for side in "LR":
             assert 2000 < table[person, "volume", f"Hippocampus_{side}"] < 6000
     assert 0.5 < table["sub-bn01", "fa", "SCC"] < 0.9
-    assert table["sub-bn01", "fa", "SCC"] > table["sub-bn01", "fa", "ACR-L"] > 0.35
-    assert table["sub-bn01", "md", "ACR-L"] < 1.1e-3
+    assert table["sub-bn01", "fa", "SCC"] > table["sub-bn01", "fa", "ACR_L"] > 0.35
+    assert table["sub-bn01", "md", "ACR_L"] < 1.1e-3
     assert (
         0.8
         < table[

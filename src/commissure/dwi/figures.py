@@ -51,7 +51,7 @@ def draw_tensor(
     colours = np.clip(np.abs(maps.direction[box]) * fa[..., None] * 1.4, 0, 1)
     outlines = []
     for _, names, colour, _ in _OUTLINED:
-        parts = [share[box] for tract, share in shares.items() if tract.partition("-")[0] in names]
+        parts = [share[box] for tract, share in shares.items() if tract.partition("_")[0] in names]
         if parts:
             outlines.append((np.clip(np.sum(parts, axis=0), 0, 1), 0.5, colour))
     cuts = _cuts(mask, affine)

@@ -77,11 +77,11 @@ def connectivity_values(z: np.ndarray, parcels: Parcels) -> Iterator[tuple[str, 
         yield "fc", network, mean_between(z, members[network], members[network])
     for one, other in NETWORK_PAIRS:
         yield "fc", f"{one}-{other}", mean_between(z, members[one], members[other])
-    for region in ("L", "R", "bilateral"):
-        parts = dlpfc_parcels(labels, region)
+    for side in ("L", "R", "bilateral"):
+        parts = dlpfc_parcels(labels, side)
         each = [mean_between(z, np.array([part]), cortex) for part in parts]
         there = [value for value in each if np.isfinite(value)]
-        yield "fc_dlpfc_strength", region, float(np.mean(there)) if there else float("nan")
+        yield "fc_dlpfc_strength", f"DLPFC_{side}", float(np.mean(there)) if there else float("nan")
     yield "fc_dmn_core", "Default", mean_between(z, *dmn_core_parcels(labels))
     thalamus = np.array([parcels.names.index(name) for name in THALAMUS])
     striatum = np.array([parcels.names.index(name) for name in STRIATUM])

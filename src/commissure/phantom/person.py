@@ -93,7 +93,7 @@ class Person:
         - ``("fa", tract)``: fractional anisotropy, as ``("fa", "GCC") -> 0.62``;
         - ``("fc", network)``: correlation of the latent signals of two parcels of the network,
           as ``("fc", "Default") -> 0.45``; ``("fc", "A-B")`` between networks;
-        - ``("fc_dlpfc_strength", "bilateral")``, ``("fc_thal_cortex", "Cont")``,
+        - ``("fc_dlpfc_strength", "DLPFC_bilateral")``, ``("fc_thal_cortex", "Cont")``,
           ``("fc_striatum_cortex", "frontal")``: latent correlations likewise;
         - ``("glu", "ACC")`` and ``gln gsh tnaa tcr tcho ins``: mmol per kg of tissue water.
     motion_scale_mm

@@ -27,11 +27,11 @@ def test_shares_are_the_counted_parts_of_both_hemispheres():
     labels[:2, :2, :2] = 7
     labels[2, 0, 0] = 8
     labels[3, 3, 3] = 9
-    shares = label_shares(labels, {"GCC": [7, 8], "CST-L": [9]}, 2)
+    shares = label_shares(labels, {"GCC": [7, 8], "CST_L": [9]}, 2)
     expected = np.zeros((2, 2, 2))
     expected[0, 0, 0], expected[1, 0, 0] = 1, 1 / 8
     assert np.array_equal(expected, shares["GCC"])
-    assert shares["CST-L"][1, 1, 1] == pytest.approx(1 / 8)
+    assert shares["CST_L"][1, 1, 1] == pytest.approx(1 / 8)
     assert np.array_equal(np.full((2, 2, 2), 3.0), block_means(np.full((4, 4, 4), 3.0), 2))
 
 

@@ -195,7 +195,7 @@ def test_the_template_is_the_symmetrical_one_and_its_tissues_fill_it() -> None:
 def test_atlases_hold_the_structures_that_markers_name() -> None:
     atlas = jhu189()
     assert {"Hippocampus_L", "SFG_R", "LateralVentricle_L"} <= set(atlas.groups("structure"))
-    assert {"GCC", "BCC", "SCC", "ACR-L", "SLF-R"} <= set(atlas.groups("tract"))
+    assert {"GCC", "BCC", "SCC", "ACR_L", "SLF_R"} <= set(atlas.groups("tract"))
     left = np.isin(np.asanyarray(atlas.image.dataobj), atlas.groups("structure")["Hippocampus_L"])
     where = nib.affines.apply_affine(atlas.image.affine, np.argwhere(left).mean(axis=0))
     np.testing.assert_allclose(where, [-27, -22, -13], atol=6)

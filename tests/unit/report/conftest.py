@@ -34,13 +34,13 @@ MARKERS = {
         *(("fc", name, "1", 0.45, 0.09, d) for name, d in
           (("Vis", 0), ("SomMot", 0), ("Cont", -.2), ("Default", .35), ("Cont-Default", .1))),
         ("fc_dmn_core", "Default", "1", 0.38, 0.12, 0.3),
-        ("fc_dlpfc_strength", "bilateral", "1", 0.21, 0.05, -0.35),
+        ("fc_dlpfc_strength", "DLPFC_bilateral", "1", 0.21, 0.05, -0.35),
         ("fc_thal_cortex", "Cont", "1", 0.18, 0.07, -0.3),
         ("fc_striatum_cortex", "frontal", "1", 0.15, 0.07, -0.3),
     ],
     "dwi": [
         *(("fa", name, "1", mean, 0.022, -0.35) for name, mean in
-          (("WM", .41), ("GCC", .61), ("BCC", .58), ("ACR-L", .44), ("ACR-R", .45))),
+          (("WM", .41), ("GCC", .61), ("BCC", .58), ("ACR_L", .44), ("ACR_R", .45))),
         ("md", "WM", "mm2/s", 7.6e-4, 2.4e-5, 0.2),
     ],
     "mrs": [("glu", "ACC", "mmol/kg", 11.8, 1.1, .4), ("gln", "ACC", "mmol/kg", 2.9, .5, 0),

@@ -174,5 +174,5 @@ def _mean_dyads() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kind(tract: str) -> int:
-    name = tract.removesuffix("-L").removesuffix("-R")
+    name = tract.removesuffix("_L").removesuffix("_R")
     return 1 if name in COMMISSURAL else 2 if name in ASSOCIATION else 0

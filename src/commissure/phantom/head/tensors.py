@@ -90,7 +90,7 @@ def tensor_field(head: FineHead, person: Person, *, crossing: bool = False) -> T
             if crossing and _both_sides(name) in CROSSINGS:
                 share[mine] = CROSSING_SHARE
                 out, front, up = CROSSINGS[_both_sides(name)]
-                across[mine] = (out * (1 if name.endswith("-R") else -1), front, up)
+                across[mine] = (out * (1 if name.endswith("_R") else -1), front, up)
             reference = REFERENCE_FA[_both_sides(name)]
             axial[mine] = _axial(reference)
             fa[mine] = _with_mean(
@@ -173,7 +173,7 @@ def _wanted_fa(person: Person, name: str, *, default: float) -> float:
 
 
 def _both_sides(tract: str) -> str:
-    return tract.removesuffix("-L").removesuffix("-R")
+    return tract.removesuffix("_L").removesuffix("_R")
 
 
 def _axial(fa: float) -> float:

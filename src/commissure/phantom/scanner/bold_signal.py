@@ -158,7 +158,7 @@ def connectivity_truth(correlation: np.ndarray) -> dict[tuple[str, str], float]:
         truth["fc", f"{one}-{other}"] = _mean(z, sets[one], sets[other])
     cortex = np.arange(len(labels))
     for side in ("L", "R", "bilateral"):
-        truth["fc_dlpfc_strength", side] = _mean(z, dlpfc_parcels(labels, side), cortex)  # type: ignore[arg-type]
+        truth["fc_dlpfc_strength", f"DLPFC_{side}"] = _mean(z, dlpfc_parcels(labels, side), cortex)  # type: ignore[arg-type]
     truth["fc_dmn_core", "Default"] = _mean(z, *dmn_core_parcels(labels))
     for network in ("Cont", "SomMot"):
         truth["fc_thal_cortex", network] = _mean(z, _subcortical(THALAMUS), sets[network])
@@ -222,7 +222,7 @@ def _block_weights() -> tuple[np.ndarray, list[tuple[str, str]]]:
         add(("fc", network), sets[network], sets[network])
     for one, other in NETWORK_PAIRS:
         add(("fc", f"{one}-{other}"), sets[one], sets[other])
-    add(("fc_dlpfc_strength", "bilateral"), dlpfc_parcels(labels), np.arange(len(labels)))
+    add(("fc_dlpfc_strength", "DLPFC_bilateral"), dlpfc_parcels(labels), np.arange(len(labels)))
     for network in ("Cont", "SomMot"):
         add(("fc_thal_cortex", network), _subcortical(THALAMUS), sets[network])
     add(("fc_striatum_cortex", "frontal"), _subcortical(STRIATUM), frontal_parcels(labels))

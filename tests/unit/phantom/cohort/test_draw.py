@@ -151,7 +151,7 @@ def test_resistant_people_fell_ill_earlier_and_are_as_old(large):
     ("one", "other", "expected"),
     [
         (("glu", "ACC"), ("gsh", "ACC"), 0.50),
-        (("fa", "GCC"), ("fa", "UNC-L"), 0.50),
+        (("fa", "GCC"), ("fa", "UNC_L"), 0.50),
         (("volume_factor", "SFG_L"), ("volume_factor", "Hippocampus_R"), 0.50),
         (("volume_factor", "Hippocampus_L"), ("volume_factor", "Hippocampus_R"), 0.75),
         (("volume_factor", "Hippocampus_L"), ("volume_factor", "LateralVentricle_L"), -0.50),

@@ -62,7 +62,7 @@ def test_latent_correlations_have_the_block_means_asked_for(person):
         ("fc", "Cont-Default"): 0.09,
         ("fc_thal_cortex", "Cont"): 0.28,
         ("fc_striatum_cortex", "frontal"): 0.18,
-        ("fc_dlpfc_strength", "bilateral"): 0.12,
+        ("fc_dlpfc_strength", "DLPFC_bilateral"): 0.12,
     }
     matrix = latent_correlation(replace(person, markers=wanted), np.random.default_rng(3))
     assert np.allclose(matrix, matrix.T) and np.allclose(np.diag(matrix), 1)

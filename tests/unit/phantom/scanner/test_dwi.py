@@ -261,7 +261,7 @@ def test_shells_follow_each_other():
 
 
 def test_tract_means_are_the_markers(template_head, person):
-    wanted = {("fa", "GCC"): 0.60, ("fa", "SLF-R"): 0.41, ("fa", "WM"): 0.37}
+    wanted = {("fa", "GCC"): 0.60, ("fa", "SLF_R"): 0.41, ("fa", "WM"): 0.37}
     head = fine_head(template_head, 5.0, pose=np.zeros(6))
     tensors = tensor_field(head, replace(person, markers=wanted))
     for key, value in wanted.items():
