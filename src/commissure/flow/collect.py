@@ -80,5 +80,4 @@ def study_tables(job: Job) -> dict[str, Any]:
         "participants": Path(job.input.people),
         "treatments": optional(job.input.treatments),
         "treatment_columns": job.params.treatment_columns,
-        "site_column": "site",
     }

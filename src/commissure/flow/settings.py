@@ -14,9 +14,10 @@ from commissure.dwi.settings import DwiSettings
 from commissure.errors import ConfigError
 from commissure.func.settings import FuncSettings
 from commissure.fusion.settings import FusionSettings
-from commissure.markers.settings import MarkersSettings, ParticipantsSettings, TableSettings
+from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.mrs.settings import MrsSettings
 from commissure.report.settings import ReportSettings
+from commissure.study.settings import ParticipantsSettings
 
 #: Stands for the default of a section, which has none.
 SECTION = object()

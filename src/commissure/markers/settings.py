@@ -7,35 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class ParticipantsSettings(BaseModel):
-    """Where the people are described, and under which column names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file: str | None = Field(
-        default=None,
-        description="TSV or CSV with one row per person; participants.tsv of the dataset if unset.",
-    )
-    id: str = Field(default="participant_id", description="Column with the person's identifier.")
-    age: str | None = Field(
-        default=None, description="Column with the age in years; age, if there is such a column."
-    )
-    sex: str | None = Field(
-        default=None, description="Column with the sex; sex, if there is such a column."
-    )
-    site: str | None = Field(
-        default=None, description="Column with the site; site, if there is such a column."
-    )
-    group: str | None = Field(
-        default=None,
-        description="Column that tells controls from patients; group, if there is such a column.",
-    )
-    control: list[str] = Field(
-        default=["control", "HC", "healthy"],
-        description="Values of the group column that mean a healthy control.",
-    )
-
-
 class TableSettings(BaseModel):
     """One table of a lab (FreeSurfer, LCModel, clinical scores ...) that joins the markers."""
 

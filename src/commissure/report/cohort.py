@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from commissure.report import text as words
+from commissure.study.labels.vocabulary import INDETERMINATE, is_control
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Role = Literal["control", "negative", "positive", "other", "unknown"]
 
-# Names that cohorts give to people without the disease, in lower case.
-_CONTROLS = frozenset(
-    ("control", "controls", "healthy", "healthy control", "healthy controls", "healthy_control",
-     "hc", "hv", "con", "ctl", "ctrl", "nc", "cn", "normal")
-)  # fmt: skip
 _UNLABELLED = "unlabelled"
-_INDETERMINATE = "indeterminate"
 _SERIES: Mapping[Role, int] = {
     "control": 0, "negative": 1, "positive": 2, "other": 3, "unknown": 4,
 }  # fmt: skip
@@ -82,13 +77,11 @@ def cohort(
     participants: pd.DataFrame,
     labels: pd.DataFrame,
     *,
-    group_column: str,
-    site_column: str,
     question: Mapping[str, Any],
 ) -> Cohort:
     """Bring participants, labels and sites together.
 
-    A person's group is the label where there is one, else the entry of ``group_column``. Where
+    A person's group is the label where there is one, else ``group`` of participants.tsv. Where
     nobody has either of the two labels, the entry stands also for those of unclear label. People
     with neither a clear label nor an entry are unlabelled: they count as no patient.
     """
@@ -102,8 +95,8 @@ def cohort(
     people["participant_id"] = people["participant_id"].astype(str)
     people = people.drop_duplicates("participant_id").set_index("participant_id")
     by_label = dict(zip(labels["participant_id"], labels["label"].fillna(""), strict=True))
-    own = people[group_column] if group_column in people else pd.Series("", index=people.index)
-    place = people[site_column] if site_column in people else pd.Series("all", index=people.index)
+    own = people["group"] if "group" in people else pd.Series("", index=people.index)
+    place = people["site"] if "site" in people else pd.Series("all", index=people.index)
     decided = {positive, negative} & set(by_label.values())
     people["group"] = [
         _group(by_label.get(str(who), ""), "" if pd.isna(given) else str(given), bool(decided))
@@ -123,7 +116,7 @@ def cohort(
 
 
 def _group(label: str, given: str, decided: bool) -> str:
-    if label == _INDETERMINATE and (not given or not decided):
+    if label == INDETERMINATE and (not given or not decided):
         return given or _UNLABELLED
     return label or given or _UNLABELLED
 
@@ -135,12 +128,10 @@ def _role(name: str, positive: str, negative: str) -> Role:
         return "positive"
     if name == negative:
         return "negative"
-    return "control" if name.strip().lower() in _CONTROLS else "other"
+    return "control" if is_control(name) else "other"
 
 
-def characteristics(
-    people: Cohort, *, group_column: str, site_column: str, most: int = 12
-) -> dict[str, Any]:
+def characteristics(people: Cohort, *, most: int = 12) -> dict[str, Any]:
     """The groups side by side: means and standard deviations, or counts.
 
     Returns
@@ -150,7 +141,7 @@ def characteristics(
         at most ``most`` variables, ``left_out`` names the others.
     """
     table = people.people
-    hidden = {"group", "role", "site", "listed", group_column, site_column}
+    hidden = {"group", "role", "site", "listed"}
     names = [str(name) for name in table.columns if name not in hidden]
     rows: list[list[str]] = []
     if people.known_sites:

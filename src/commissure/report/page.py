@@ -60,8 +60,6 @@ def write_report(
     page: Path,
     *,
     participants: pd.DataFrame,
-    group_column: str,
-    site_column: str,
     settings: ReportSettings,
     config_text: str,
 ) -> None:
@@ -74,9 +72,8 @@ def write_report(
     page
         Where the report goes.
     participants
-        One row per person: ``participant_id``, the group and site columns, further columns.
-    group_column, site_column
-        Names of columns of ``participants``; columns that are absent count as unknown.
+        ``participants.tsv`` of the run, one row per person; without ``group`` or ``site``, these
+        are unknown.
     settings
         Options of the report.
     config_text
@@ -91,14 +88,10 @@ def write_report(
     people = cohort(
         participants,
         results.tables["fusion/labels.tsv"],
-        group_column=group_column,
-        site_column=site_column,
         question=results.metrics.get("question") or {},
     )
     content = contents(results, people, settings)
-    content["characteristics"] = characteristics(
-        people, group_column=group_column, site_column=site_column
-    )
+    content["characteristics"] = characteristics(people)
     content["config"] = words.without_paths(config_text).strip()
     write_text(render(content), page)
 

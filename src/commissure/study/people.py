@@ -10,8 +10,9 @@ import pandas as pd
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
-from commissure.markers.settings import ParticipantsSettings
 from commissure.names import participant_label
+from commissure.study.labels.vocabulary import CONTROL, means_control
+from commissure.study.settings import ParticipantsSettings
 
 #: Columns that every people table has after reading; n/a where the file has none.
 STANDARD = ("age", "sex", "site", "group")
@@ -76,9 +77,8 @@ def read_people(
     for name in ("sex", "site", "group"):
         text = table[name].astype("object")
         table[name] = text.where(text.isna(), text.astype(str))
-    control = {value.casefold() for value in settings.control}
-    is_control = table["group"].fillna("").astype(str).str.casefold().isin(control)
-    table.loc[is_control, "group"] = "control"
+    control = [means_control(value, settings.control) for value in table["group"]]
+    table.loc[control, "group"] = CONTROL
     table["listed"] = path is not None
     strangers = sorted(set(present) - set(table["participant_id"]))
     if strangers:

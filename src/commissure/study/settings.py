@@ -1,4 +1,4 @@
-"""Settings of the question: the label, the columns that are asked about, the folds."""
+"""Settings of the question: the people, the label, the columns that are asked about, the folds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,35 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from commissure.settings import Section
+from commissure.study.labels.vocabulary import CONTROL_WORDS
+
+
+class ParticipantsSettings(Section):
+    """Where the people are described, and under which column names."""
+
+    file: str | None = Field(
+        default=None,
+        description="TSV or CSV with one row per person; participants.tsv of the dataset if unset.",
+    )
+    id: str = Field(default="participant_id", description="Column with the person's identifier.")
+    age: str | None = Field(
+        default=None, description="Column with the age in years; age, if there is such a column."
+    )
+    sex: str | None = Field(
+        default=None, description="Column with the sex; sex, if there is such a column."
+    )
+    site: str | None = Field(
+        default=None, description="Column with the site; site, if there is such a column."
+    )
+    group: str | None = Field(
+        default=None,
+        description="Column that tells controls from patients; group, if there is such a column.",
+    )
+    control: list[str] = Field(
+        default=list(CONTROL_WORDS),
+        description="Values of the group column that mean a healthy control, whatever their case; "
+        "control always does. participants.tsv of the run has control for all of them.",
+    )
 
 
 class LabelSettings(Section):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.study.design import Design, build_design, kept_rows
-from commissure.study.labels.trrip import CONTROL
+from commissure.study.labels.vocabulary import CONTROL
 from commissure.study.settings import StudySettings
 
 #: Settings of the study or of any floor above it, which add to them.

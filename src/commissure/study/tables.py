@@ -22,12 +22,11 @@ from commissure.study.design import (
 )
 from commissure.study.labels.depression import depression_labels
 from commissure.study.labels.trrip import (
-    CONTROL,
-    INDETERMINATE,
     column_labels,
     treatment_labels,
     unchecked_criteria,
 )
+from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE
 from commissure.study.settings import StudySettings
 from commissure.study.study import Study, Unfittable
 
@@ -50,7 +49,6 @@ def read_study(
     participants: Path,
     treatments: Path | None,
     settings: SettingsT,
-    site_column: str | None = "site",
     treatment_columns: Mapping[str, str] | None = None,
 ) -> Study[SettingsT] | Unfittable[SettingsT]:
     """Label the people and lay their markers side by side.
@@ -63,8 +61,6 @@ def read_study(
         The treatment history, or None where there is none.
     settings
         The settings.
-    site_column
-        The people's column with the site; None where there is one site.
     treatment_columns
         The lab's column names of the treatment history by ours, where they differ.
 
@@ -76,7 +72,7 @@ def read_study(
         A table cannot be read, contradicts itself, or names a person twice.
     """
     refuse_post_outcome(settings)
-    people, cautions = _people(participants, site_column)
+    people, cautions = _people(participants)
     trials = None
     if treatments is not None and settings.label.source != "column":
         trials = read_table(treatments).rename(
@@ -124,7 +120,7 @@ def read_study(
     )  # fmt: skip
 
 
-def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _people(path: Path) -> tuple[pd.DataFrame, list[str]]:
     people = read_table(path)
     if "participant_id" not in people:
         raise DatasetError(
@@ -135,7 +131,7 @@ def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str
         )
     check_people(people)
     people = people.sort_values("participant_id", ignore_index=True)
-    people = people.assign(site=sites_of(people, site_column))
+    people = people.assign(site=sites_of(people))
     if (people["site"] == ONE_SITE).all():
         return people, ["The people have no site: all count as one site."]
     unknown = int((people["site"] == UNKNOWN_SITE).sum())
@@ -145,11 +141,11 @@ def _people(path: Path, site_column: str | None) -> tuple[pd.DataFrame, list[str
     return people, told
 
 
-def sites_of(people: pd.DataFrame, column: str | None) -> pd.Series:
+def sites_of(people: pd.DataFrame, column: str = "site") -> pd.Series:
     """Site of each person in words; :data:`ONE_SITE` for all where there is no such column."""
     import pandas as pd
 
-    if column is None or column not in people or people[column].isna().all():
+    if column not in people or people[column].isna().all():
         return pd.Series(ONE_SITE, people.index)
     return people[column].map(lambda value: UNKNOWN_SITE if pd.isna(value) else str(value))
 

@@ -86,8 +86,6 @@ class Run:
             self.folder,
             page,
             participants=self.participants,
-            group_column="group",
-            site_column="site",
             settings=settings or ReportSettings(),
             config_text="bids_dir: /data/study/bids\noutput_dir: out\nmrs:\n  reference: water\n",
         )

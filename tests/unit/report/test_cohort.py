@@ -7,6 +7,9 @@ import pytest
 
 from commissure.report.cohort import characteristics, cohort
 from commissure.report.sections.markers import comparisons
+from commissure.study.labels.trrip import treatment_labels
+from commissure.study.people import read_people
+from commissure.study.settings import ParticipantsSettings
 
 QUESTION = {"positive": "resistant", "negative": "responsive"}
 
@@ -18,8 +21,6 @@ def people(labels: dict[str, str], groups: list, **columns: list):
         pd.DataFrame(
             {"participant_id": list(labels), "label": list(labels.values()), "reason": ""}
         ),
-        group_column="group",
-        site_column="site",
         question=QUESTION,
     )
 
@@ -69,8 +70,6 @@ def test_identifiers_beyond_64_bits_stay_apart():
     found = cohort(
         pd.DataFrame({"participant_id": names}),
         pd.DataFrame({"participant_id": names, "label": ["resistant", "responsive"], "reason": ""}),
-        group_column="group",
-        site_column="site",
         question=QUESTION,
     )
     assert found.people.loc[names[1], "group"] == "responsive"
@@ -83,8 +82,22 @@ def test_characteristics_count_the_unknown():
         age=[30.0, None, 40.0, 50.0],
         sex=["female", "male", "male", "male"],
     )
-    shown = characteristics(found, group_column="group", site_column="site")
+    shown = characteristics(found)
     rows = {row[0]: row[1:] for row in shown["rows"]}
     assert rows["sex male"] == ["2 (67\u2009%)", "1 (100\u2009%)"]
     # The standard deviation of 30 and 40 is 7.07.
     assert rows["age, mean (SD)"] == ["35 (7.07), 1 unknown", "50"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "controls"),
+    [({}, ["sub-hc", "sub-hv"]), ({"control": ["X"]}, ["sub-x"])],
+)
+def test_a_control_is_one_in_the_classifier_and_in_the_report(tmp_path, settings, controls):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\tgroup\nhc\t HC\nhv\thv\nx\tx\nsz\tSZ\n")
+    table = read_people(path, settings=ParticipantsSettings(**settings))
+    labels = treatment_labels(None, table)
+    assert labels.loc[labels["label"] == "control", "participant_id"].tolist() == controls
+    for known in (labels, labels.iloc[:0]):
+        assert cohort(table, known, question=QUESTION).members("control") == controls

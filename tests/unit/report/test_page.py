@@ -226,8 +226,6 @@ def test_an_empty_dataset_gives_a_page(tmp_path):
         tmp_path / "out",
         tmp_path / "report.html",
         participants=pd.DataFrame({"participant_id": []}),
-        group_column="group",
-        site_column="site",
         settings=ReportSettings(),
         config_text="",
     )
@@ -275,8 +273,6 @@ def test_the_main_figure_follows_the_metrics_file(small, tmp_path):
     people = cohort(
         small.participants,
         results.tables["fusion/labels.tsv"],
-        group_column="group",
-        site_column="site",
         question=results.metrics["question"],
     )
     told = summary(

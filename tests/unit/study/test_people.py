@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.markers.settings import ParticipantsSettings
 from commissure.study.people import read_people
+from commissure.study.settings import ParticipantsSettings
 
 
 def table(tmp_path, text):

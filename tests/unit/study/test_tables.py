@@ -29,6 +29,6 @@ def test_the_same_people_under_other_exclusions(make_study) -> None:
 
 def test_sites_in_words() -> None:
     people = pd.DataFrame({"site": ["north", None, 3.0], "empty": None})
-    assert sites_of(people, "site").tolist() == ["north", UNKNOWN_SITE, "3.0"]
-    for column in ("empty", "scanner", None):
+    assert sites_of(people).tolist() == ["north", UNKNOWN_SITE, "3.0"]
+    for column in ("empty", "scanner"):
         assert sites_of(people, column).tolist() == [ONE_SITE] * 3

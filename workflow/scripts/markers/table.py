@@ -3,8 +3,9 @@
 from commissure.flow.collect import measured, optional, outcomes
 from commissure.flow.job import running
 from commissure.study.people import read_people
+from commissure.study.settings import ParticipantsSettings
 from commissure.markers.registry import definitions, products
-from commissure.markers.settings import MarkersSettings, ParticipantsSettings, read_tables
+from commissure.markers.settings import MarkersSettings, read_tables
 from commissure.markers.table import completeness, definition_record, exclusions, marker_table
 from commissure.files import write_json, write_table
 

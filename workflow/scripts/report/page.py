@@ -12,8 +12,6 @@ with running(snakemake) as job:
         Path(job.params.output_dir),
         Path(job.output.page),
         participants=read_table(job.input.people),
-        group_column="group",
-        site_column="site",
         settings=ReportSettings(**job.params.settings),
         config_text=Path(job.input.config).read_text(encoding="utf-8"),
     )

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import DatasetError
-from commissure.study.labels.trrip import (
+from commissure.study.labels.trrip import number_of
+from commissure.study.labels.vocabulary import (
     CONTROL,
     INDETERMINATE,
     RESISTANT,
     RESPONSIVE,
     is_control,
-    number_of,
 )
 from commissure.study.settings import DepressionSettings
 

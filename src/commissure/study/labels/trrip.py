@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import ConfigError, DatasetError
+from commissure.study.labels.vocabulary import (
+    CONTROL,
+    INDETERMINATE,
+    RESISTANT,
+    RESPONSIVE,
+    is_control,
+)
 from commissure.study.settings import LabelSettings, TrripSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RESISTANT, RESPONSIVE = "resistant", "responsive"
-INDETERMINATE, CONTROL = "indeterminate", "control"
-
-#: Values of the participants' column ``group`` that mean a healthy control.
-CONTROL_GROUPS = ("control", "controls", "hc", "healthy", "healthy control")
 
 #: A PANSS of 30 items scored 1 to 7 starts at 30.
 PANSS_FLOOR = 30.0
@@ -184,11 +185,6 @@ def typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, st
             if plain == label.casefold() or (len(label) > 4 and like > 0.85):
                 found.append((value, label))
     return found
-
-
-def is_control(group: Any) -> bool:
-    """Whether a value of the column ``group`` means a healthy control."""
-    return isinstance(group, str) and group.strip().casefold() in CONTROL_GROUPS
 
 
 def number_of(value: Any, who: str, column: str) -> float:
