@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
+from commissure.markers.selection import LARGEST, earliest_visits, measured_rows
 from commissure.study.settings import StudySettings
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ POST_OUTCOME = (
     "trial",
 )  # fmt: skip
 
-#: A value beyond is no measurement, and its square may be no number.
-LARGEST = 1e30
 #: Values that differ by less are the same: the square of the difference may be 0.
 SMALLEST = 1e-100
-
-_NUMBER_IN_TEXT = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -129,49 +125,6 @@ def refuse_post_outcome(settings: StudySettings) -> None:
                 )
 
 
-def kept_rows(markers: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
-    """Rows that no exclusion rule names.
-
-    A rule applies to its participant, session and modality; without a session to all of them,
-    with the modality ``all`` to the whole person.
-    """
-    drop = np.zeros(len(markers), dtype=bool)
-    for rule in exclusions.drop_duplicates(["participant_id", "session", "modality"]).itertuples():
-        hit = markers["participant_id"].to_numpy() == rule.participant_id
-        if isinstance(rule.session, str) and rule.session:
-            hit &= markers["session"].to_numpy() == rule.session
-        if rule.modality != "all":
-            hit &= markers["modality"].to_numpy() == rule.modality
-        drop |= hit
-    return markers[~drop]
-
-
-def measured_rows(markers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Rows with a value that can be one, and a sentence on those that cannot."""
-    size = np.abs(markers["value"].to_numpy(float))
-    endless = int((size > LARGEST).sum())
-    told = f"{endless} marker values are infinite or beyond {LARGEST:g} and count as missing."
-    return markers[size <= LARGEST], [told] if endless else []
-
-
-def baseline_rows(markers: pd.DataFrame) -> pd.DataFrame:
-    """For every person and modality the rows of the earliest session that has data.
-
-    Sessions are ordered as people read them: ``ses-2`` before ``ses-10``.
-    """
-    names = sorted(markers["session"].unique(), key=_reading)
-    if len(names) < 2:
-        return markers
-    ordered = {name: at for at, name in enumerate(names)}
-    at = markers["session"].map(ordered)
-    first = at.groupby([markers["participant_id"], markers["modality"]]).transform("min")
-    return markers[at == first]
-
-
-def _reading(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in _NUMBER_IN_TEXT.split(name)]
-
-
 def build_design(
     markers: pd.DataFrame,
     definitions: Mapping[str, Mapping[str, Any]],
@@ -213,7 +166,7 @@ def build_design(
     empty -= set(rows[names].itertuples(index=False, name=None))
     if empty:
         cautions.append(f"{_some(empty)} no value in anybody: not used.")
-    rows = baseline_rows(rows)
+    rows = earliest_visits(rows)
     keys = ["participant_id", "modality", "marker", "region"]
     twice = int(rows.duplicated(keys).sum())
     if twice:

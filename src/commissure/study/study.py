@@ -9,7 +9,8 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from commissure.study.design import Design, build_design, kept_rows
+from commissure.markers.selection import kept_rows
+from commissure.study.design import Design, build_design
 from commissure.study.labels.vocabulary import CONTROL
 from commissure.study.settings import StudySettings
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import read_table
+from commissure.markers.selection import kept_rows, read_exclusions
 from commissure.modalities import MODALITIES
 from commissure.rows import read_markers
 from commissure.study.design import (
     build_design,
     check_people,
     check_units,
-    kept_rows,
     refuse_post_outcome,
 )
 from commissure.study.labels.depression import depression_labels
@@ -148,23 +148,6 @@ def sites_of(people: pd.DataFrame, column: str = "site") -> pd.Series:
     if column not in people or people[column].isna().all():
         return pd.Series(ONE_SITE, people.index)
     return people[column].map(lambda value: UNKNOWN_SITE if pd.isna(value) else str(value))
-
-
-def read_exclusions(path: Path) -> pd.DataFrame:
-    """The exclusion table.
-
-    Raises
-    ------
-    DatasetError
-        It cannot be read, or a column is missing.
-    """
-    table = read_table(path, text=("participant_id", "session", "modality"))
-    missing = [n for n in ("participant_id", "session", "modality") if n not in table]
-    if missing:
-        raise DatasetError(
-            path.name, found=f"the columns {missing} are missing", wanted="the exclusion table"
-        )
-    return table
 
 
 def _question(

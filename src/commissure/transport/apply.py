@@ -10,10 +10,11 @@ import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table, write_json, write_table
+from commissure.markers.selection import kept_rows, measured_rows, read_exclusions
 from commissure.rows import read_markers
-from commissure.study.design import check_people, kept_rows, measured_rows
+from commissure.study.design import check_people
 from commissure.study.labels.trrip import as_text, refuse_typing_errors
-from commissure.study.tables import ONE_SITE, read_exclusions, sites_of, strangers
+from commissure.study.tables import ONE_SITE, sites_of, strangers
 from commissure.transport.drift import DRIFT, drift, newcomers, transport_report
 from commissure.transport.predict import design_of, scores
 from commissure.transport.stored_model import Frozen, load

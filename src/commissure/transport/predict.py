@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from commissure.errors import DatasetError
+from commissure.markers.selection import earliest_visits, measured_rows
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
-from commissure.study.design import baseline_rows, check_units, measured_rows
+from commissure.study.design import check_units
 from commissure.transport.applicability_domain import distance
 from commissure.transport.stored_model import Frozen
 from commissure.transport.training_membership import recognised
@@ -42,7 +43,7 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
     """
     rows = markers[markers["participant_id"].isin(people["participant_id"])]
     check_units(rows)
-    rows = baseline_rows(measured_rows(rows)[0])
+    rows = earliest_visits(measured_rows(rows)[0])
     for name, unit in rows.groupby("marker")["unit"].first().items():
         wanted = frozen.units.get(str(name))
         if wanted is not None and str(unit) != wanted:

@@ -5,7 +5,7 @@ import pytest
 from commissure.errors import ConfigError
 from commissure.fusion.settings import FusionSettings
 from commissure.rows import COLUMNS
-from commissure.study.design import baseline_rows, build_design, kept_rows, refuse_post_outcome
+from commissure.study.design import build_design, refuse_post_outcome
 
 
 def markers(*rows: tuple) -> pd.DataFrame:
@@ -35,25 +35,6 @@ def test_a_missing_modality_is_a_gap_and_never_zero() -> None:
     ]  # fmt: skip
     assert design.values[:, design.blocks["missingness"].columns].tolist() == [[1, 0], [0, 1]]
     assert design.columns[design.blocks["anat"].head_size].marker == "tiv"
-
-
-def test_the_earliest_session_with_data_is_the_baseline() -> None:
-    table = markers(("a", "ses-10", "anat", "r", "volume", 1.0),
-                    ("a", "ses-2", "anat", "r", "volume", 2.0),
-                    ("a", "ses-10", "mrs", "ACC", "glu", 3.0))  # fmt: skip
-    assert baseline_rows(table)["value"].tolist() == [2.0, 3.0]
-
-
-def test_exclusions_take_out_person_session_and_modality() -> None:
-    table = markers(("a", "ses-1", "func", "r", "fc", 1.0), ("a", "ses-2", "func", "r", "fc", 2.0),
-                    ("b", "ses-1", "func", "r", "fc", 3.0), ("b", "ses-1", "anat", "r", "v", 4.0))  # fmt: skip
-    rules = pd.DataFrame(
-        [("a", "ses-1", "func"), ("b", np.nan, "all")],
-        columns=["participant_id", "session", "modality"],
-    )
-    assert kept_rows(table, rules)["value"].tolist() == [2.0]
-    rules["modality"] = "anat"
-    assert kept_rows(table, rules)["value"].tolist() == [1.0, 2.0, 3.0]
 
 
 def test_several_runs_are_averaged_and_told() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commissure.markers.effect_sizes import Effect, covariate_matrix, false_discovery, hedges_g
+from commissure.markers.selection import earliest_visits, kept_rows, measured_rows
 from commissure.report import text as words
 from commissure.report.cohort import Cohort
 from commissure.report.plots import marker_figures as figures
 from commissure.report.results import Results, modality_order
-from commissure.report.sections.people import excluded
 from commissure.report.settings import ReportSettings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Comparison:
 
 
 def person_values(results: Results) -> dict[Key, pd.Series]:
-    """One value per person for every marker, the mean over visits, without excluded scans.
+    """One value per person for every marker, of the rows that the models take too.
 
     Returns
     -------
@@ -44,24 +44,16 @@ def person_values(results: Results) -> dict[Key, pd.Series]:
         Modality, marker and region to a series indexed by ``participant_id``, in the order of the
         modalities, then of the table.
     """
-    table = results.markers
-    rules = results.tables["exclusions.tsv"]
-    kept = []
-    for modality in modality_order(set(table["modality"])):
-        own = table[(table["modality"] == modality) & table["value"].notna()]
-        out = excluded(rules, modality)
-        drop = [
-            (who, session) in out or (who, "") in out
-            for who, session in zip(own["participant_id"], own["session"], strict=True)
-        ]
-        kept.append(own[~np.array(drop, dtype=bool)])
+    rows, _ = measured_rows(kept_rows(results.markers, results.tables["exclusions.tsv"]))
+    rows = earliest_visits(rows)
     found: dict[Key, pd.Series] = {}
-    for part in kept:
-        grouped = part.groupby(["modality", "marker", "region"], sort=False)
-        for key, rows in grouped:
-            modality, marker, region = (str(part) for part in key)
-            means = rows.groupby("participant_id")["value"].mean()
-            found[modality, marker, region] = means
+    for name in modality_order(set(rows["modality"])):
+        grouped = rows[rows["modality"] == name].groupby(
+            ["modality", "marker", "region"], sort=False
+        )
+        for key, part in grouped:
+            modality, marker, region = (str(word) for word in key)
+            found[modality, marker, region] = part.groupby("participant_id")["value"].mean()
     return found
 
 

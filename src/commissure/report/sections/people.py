@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from commissure.markers.selection import kept_rows, people_excluded
 from commissure.report import text as words
 from commissure.report.cohort import Cohort
 from commissure.report.plots import marker_figures as figures
@@ -62,16 +63,6 @@ def losses(results: Results, people: Cohort) -> dict[str, Any]:
     }
 
 
-def excluded(rules: pd.DataFrame, modality: str) -> set[tuple[str, str]]:
-    """Person and session of the scans of a modality that a rule leaves out.
-
-    An exclusion without modality leaves out the person altogether, one without session all visits
-    (session ``""``).
-    """
-    own = rules[rules["modality"].isin([modality, "", "all"])]
-    return set(zip(own["participant_id"], own["session"], strict=True))
-
-
 def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
     """Count the people of a modality from scan to marker; each number is of people."""
     table = results.tables["completeness.tsv"]
@@ -83,7 +74,10 @@ def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
     failed = {who for who, found in states.items() if "failed" in found}
     partly = {who for who in with_scan - failed if "missing" in states.get(who, set())}
     complete = with_scan - failed - partly
-    left_out = {who for who, _ in excluded(results.tables["exclusions.tsv"], name)} & with_scan
+    rules = results.tables["exclusions.tsv"]
+    kept = kept_rows(results.markers[results.markers["modality"] == name], rules)
+    used = set(kept["participant_id"]) & set(people.people.index)
+    left_out = (people_excluded(rules, name) & with_scan) - used
     return {
         "name": words.modality(name),
         "scanned": len(with_scan),
@@ -93,7 +87,7 @@ def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
         "failed": len(failed & with_scan),
         "excluded": len(left_out),
         "measured": len(measured & set(people.people.index)),
-        "used": len((measured & set(people.people.index)) - left_out),
+        "used": len(used),
     }
 
 
