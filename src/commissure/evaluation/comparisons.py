@@ -16,7 +16,7 @@ from commissure.evaluation.held_out import Scored, rounds_of
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.logistic import axes_of, sigmoid
 from commissure.models.preparation import Preparation, has_block
-from commissure.models.registry import ModelSpec, fitted_panel, model_specs, primary_name
+from commissure.models.registry import ModelSpec, fit_models, model_specs, primary_name
 from commissure.study.design import CLINICAL, Block, Design
 from commissure.study.splits import Fold, enough
 
@@ -283,7 +283,7 @@ def _main_result(
         train, test = fold.train[kept[fold.train]], fold.test[own[fold.test] >= 0]
         if not enough(y[train]):
             continue
-        model = fitted_panel([spec], design.values[train], y[train], settings=settings)[name]
+        model = fit_models([spec], design.values[train], y[train], settings=settings)[name]
         logits[test] = model.logits(design.values[test])[:, 0]
         cell[test] = np.char.add(f"{fold.name}\t", design.sites[test])
     seen = np.isfinite(logits) & (own >= 0)

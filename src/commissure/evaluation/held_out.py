@@ -15,7 +15,7 @@ from commissure.evaluation.importance import Explanation
 from commissure.evaluation.permutation import Null
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.logistic import sigmoid
-from commissure.models.registry import ModelSpec, fitted_panel
+from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.design import Design
 from commissure.study.splits import CV, LEAVE_SITE_OUT, Fold
 
@@ -76,13 +76,13 @@ def out_of_fold(
             last = (fold.scheme, fold.repeat)
             where = f"repeat {fold.repeat + 1} of {settings.repeats}"
             say(f"fusion: {where if fold.scheme == CV else 'leaving out one site after the other'}")
-        panel = fitted_panel(specs, design.values[fold.train], y[fold.train], settings=settings)
+        fitted = fit_models(specs, design.values[fold.train], y[fold.train], settings=settings)
         rows = fold.test[y[fold.test] >= 0]
-        for name, model in panel.items():
+        for name, model in fitted.items():
             scored[name].append(Scored(fold, rows, model.logits(design.values[rows])[:, 0]))
         if fold.scheme == CV:
             known = fold.train[y[fold.train] >= 0]
-            importance.add(panel, design.values[known])
+            importance.add(fitted, design.values[known])
     return scored, importance
 
 

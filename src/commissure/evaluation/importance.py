@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commissure.models.estimators import BlockModel
-from commissure.models.registry import Model
+from commissure.models.estimators import BlockModel, FusedEstimator, TwoLabels
 from commissure.study.design import Design
 
 Key = tuple[str, str, str, str]
@@ -51,14 +50,14 @@ class Explanation:
         self._design = design
         self._sums: dict[Key, list[float]] = {}
 
-    def add(self, panel: Mapping[str, Model], values: np.ndarray) -> None:
+    def add(self, fitted: Mapping[str, TwoLabels], values: np.ndarray) -> None:
         """Take the models of one training fold."""
-        for name, model in panel.items():
+        for name, model in fitted.items():
             if isinstance(model, BlockModel):
                 for number, pattern in marker_patterns(model, values).items():
                     column = self._design.columns[number]
                     self._gather((name, column.modality, column.region, column.marker), pattern)
-            else:
+            elif isinstance(model, FusedEstimator):
                 weights = model.block_weights()[:, 0]
                 share = weights / weights.sum() if weights.sum() > 0 else weights
                 for block, weight in zip(model.blocks, share, strict=True):

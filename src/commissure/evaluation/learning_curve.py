@@ -11,7 +11,7 @@ import numpy as np
 from commissure.evaluation.auc import area, compared_pairs
 from commissure.evaluation.sample_size import people_needed, predictors_carried
 from commissure.evaluation.settings import EvaluationSettings
-from commissure.models.registry import ModelSpec, fitted_panel
+from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.design import Design
 from commissure.study.splits import MIN_TRAINING, Fold
 
@@ -53,7 +53,7 @@ def learning_curve(
                     kept.append(rng.permutation(own)[: max(MIN_TRAINING, round(share * len(own)))])
                 rows = np.sort(np.concatenate(kept))
                 size = float((y[rows] >= 0).sum())
-                model = fitted_panel([spec], design.values[rows], y[rows], settings=settings)[
+                model = fit_models([spec], design.values[rows], y[rows], settings=settings)[
                     spec.name
                 ]
                 test = fold.test[y[fold.test] >= 0]

@@ -17,9 +17,9 @@ from commissure.evaluation.auc import Pairs, area, compared_pairs
 from commissure.evaluation.importance import haufe_patterns
 from commissure.evaluation.permutation import permuted_labels
 from commissure.evaluation.settings import EvaluationSettings
-from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
+from commissure.models.estimators import BlockModel
 from commissure.models.preparation import has_block
-from commissure.models.registry import ModelSpec, fitted_panel
+from commissure.models.registry import ModelSpec, fit_coalitions, fit_models
 from commissure.study.design import CLINICAL, Block, Design
 from commissure.study.splits import MIN_TRAINING, Fold
 
@@ -86,13 +86,9 @@ def played(
     settings
         The settings.
     """
-    options = (tuple(settings.penalties), settings.inner_folds, settings.seed)
     players = tuple(block.name for block in blocks)
-    coalitions = [
-        frozenset(block.name for block in who)
-        for size in range(1, len(blocks) + 1)
-        for who in combinations(blocks, size)
-    ]
+    joined = [who for size in range(1, len(blocks) + 1) for who in combinations(blocks, size)]
+    coalitions = [frozenset(block.name for block in who) for who in joined]
     repeats = sorted({fold.repeat for fold in folds})
     shape = (len(repeats), len(y))
     scores = {who: np.full(shape, np.nan) for who in coalitions}
@@ -102,18 +98,8 @@ def played(
         X, labels = design.values[fold.train], y[fold.train]
         test = fold.test[y[fold.test] >= 0]
         cell[at, test] = np.char.add(f"{fold.name}\t", design.sites[test])
-        alone = {block.name: BlockModel((block,), *options).fit(X, labels) for block in blocks}
-        for who in coalitions:
-            own = tuple(block for block in blocks if block.name in who)
-            model: Any
-            if len(own) == 1:
-                model = alone[own[0].name]
-            elif spec.name == "early":
-                model = BlockModel(own, *options, "one_step").fit(X, labels)
-            else:
-                kind = StackedFusion if spec.name == "stacked" else LateFusion
-                parts = [alone[block.name] for block in own]
-                model = kind(own, *options).fit(X, labels, fitted=parts)
+        models = fit_coalitions(spec.name, joined, X, labels, settings=settings)
+        for who, model in zip(coalitions, models, strict=True):
             logit = model.logits(design.values[test])[:, 0]
             scores[who][at, test] = np.where(np.isfinite(logit), logit, model.base_[0])
     won, compared = {}, np.zeros((0, 0))
@@ -205,7 +191,7 @@ def permutation_importance(
     shape = (1 + SHUFFLES * len(names), len(y))
     scores, cell = np.full(shape, np.nan), np.full(len(y), "", dtype="U160")
     for fold in folds:
-        model = fitted_panel([spec], design.values[fold.train], y[fold.train], settings=settings)
+        model = fit_models([spec], design.values[fold.train], y[fold.train], settings=settings)
         test = fold.test[y[fold.test] >= 0]
         cell[test] = np.char.add(f"{fold.name}\t", design.sites[test])
         scores[0, test] = model[spec.name].logits(design.values[test])[:, 0]

@@ -19,7 +19,7 @@ import numpy as np
 
 from commissure.evaluation.auc import pair_shares
 from commissure.evaluation.settings import EvaluationSettings
-from commissure.models.registry import ModelSpec, fitted_panel
+from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.design import Design
 from commissure.study.splits import dealt_folds, enough
 
@@ -180,7 +180,7 @@ def _one_round(
     logits = {spec.name: np.full(table.shape, np.nan) for spec in specs}
     for name in tested:
         train, test = fold != name, (fold == name) & labelled
-        fitted = fitted_panel(
+        fitted = fit_models(
             specs, design.values[train], table[train], settings=settings, solver="one_step"
         )
         for model, one in fitted.items():

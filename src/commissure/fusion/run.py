@@ -144,7 +144,7 @@ def _fit(
     from commissure.evaluation.permutation import FEWEST, null_areas
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.falsification import checks as falsify
-    from commissure.models.registry import model_specs, primary_name
+    from commissure.models.registry import FUSED_MODELS, model_specs, primary_name
     from commissure.transport.stored_model import freeze
 
     design, y, question = study.design, study.y, study.question
@@ -223,7 +223,9 @@ def _fit(
         ),
         out / "predictions.tsv",
     )  # fmt: skip
-    order = sorted((s.name for s in specs), key=lambda name: (name != "early", name == primary))
+    # Models that weigh single markers come first, the main one last.
+    weighing = {name for name, model in FUSED_MODELS.items() if model.weighs_markers}
+    order = sorted((s.name for s in specs), key=lambda n: (n not in weighing, n == primary))
     write_table(
         pd.DataFrame(importance.rows(order), columns=list(IMPORTANCE)).round({"weight": 6}),
         out / "importance.tsv",

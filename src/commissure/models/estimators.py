@@ -37,7 +37,18 @@ LEVEL_ONE_PENALTY = 1.0
 
 
 class TwoLabels(ClassifierMixin, BaseEstimator, ABC):
-    """What the estimators share: two labels, gaps allowed, a penalty by inner folds."""
+    """What the estimators share: two labels, gaps allowed, a penalty by inner folds.
+
+    Attributes
+    ----------
+    blocks_ : tuple of Block
+        The blocks that it was fitted on.
+    base_ : numpy.ndarray
+        Logit of the share of positive labels in training, shape (labellings,).
+    """
+
+    blocks_: tuple[Block, ...]
+    base_: np.ndarray
 
     def __init__(
         self,
@@ -161,7 +172,15 @@ class BlockModel(TwoLabels):
         return np.concatenate(parts, axis=1) / np.sqrt(len(parts))
 
 
-class _Combined(TwoLabels):
+class FusedEstimator(TwoLabels):
+    """A model that says how much each block weighs in it."""
+
+    @abstractmethod
+    def block_weights(self) -> np.ndarray:
+        """Weight of each block, shape (blocks, labellings)."""
+
+
+class EvidenceFusion(FusedEstimator):
     """What late fusion and stacking share: one model per block, joined by their evidence."""
 
     def fit(self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None) -> Any:
@@ -201,7 +220,7 @@ class _Combined(TwoLabels):
         """Logits (people, labellings) of evidence of shape (people, labellings, models)."""
 
 
-class LateFusion(_Combined):
+class LateFusion(EvidenceFusion):
     """The mean of the calibrated logits of the modalities that a person has.
 
     Each modality's evidence is calibrated by a logistic regression on its inner out-of-fold
@@ -240,7 +259,7 @@ class LateFusion(_Combined):
         return np.array([slope for _, slope in self.calibration_])
 
 
-class StackedFusion(_Combined):
+class StackedFusion(EvidenceFusion):
     """A ridge logistic regression with non-negative weights on the modalities' evidence.
 
     Learnt on inner out-of-fold evidence; a modality that a person lacks counts as the training

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 Solver = Literal["newton", "one_step"]
 
@@ -173,8 +174,6 @@ def axes_of(design: np.ndarray) -> Axes:
     people, columns = design.shape
     if not people or not columns:
         return Axes(np.zeros((people, 0)), np.zeros((columns, 0)))
-    from scipy.linalg.blas import dsyrk
-
     wide = columns > people
     # The lower triangle is all that eigh reads; BLAS sees the rows of numpy as columns.
     gram = dsyrk(1.0, design.T, trans=int(wide), lower=1)

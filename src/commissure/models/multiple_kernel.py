@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
 from commissure.models.estimators import (
-    TwoLabels,
+    FusedEstimator,
     checked_blocks,
     encoded_labels,
     inner_fold_numbers,
@@ -42,7 +43,7 @@ class Kernel:
         return np.where(has_block(X, block)[:, None], rows, 0.0)
 
 
-class KernelFusion(TwoLabels):
+class MultipleKernelFusion(FusedEstimator):
     """Kernel logistic regression on a learnt sum of the modalities' kernels.
 
     Attributes
@@ -51,7 +52,7 @@ class KernelFusion(TwoLabels):
         Weight of each block's kernel, shape (blocks, labellings); they sum to 1.
     """
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> KernelFusion:
+    def fit(self, X: np.ndarray, y: np.ndarray) -> MultipleKernelFusion:
         """Fit on the people with a label who have at least one of the blocks."""
         X, labels, labelled, self.single_ = encoded_labels(self, X, y)
         self.blocks_ = checked_blocks(self.blocks, X)
@@ -147,8 +148,6 @@ def aligned_weights(stack: np.ndarray, labels: np.ndarray) -> np.ndarray:
     numpy.ndarray
         Shape (kernels,); they sum to 1, all alike where no kernel is aligned.
     """
-    from scipy.optimize import nnls
-
     signs = labels - labels.mean()
     agreement = np.einsum("mij,i,j->m", stack, signs, signs)
     products = np.einsum("mij,nij->mn", stack, stack)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import rankdata
 
 from commissure.models.logistic import Axes, axes_of, logistic_at, logistic_path
 
@@ -151,8 +152,6 @@ def column_auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     labels, scores
         Shape (people, labellings).
     """
-    from scipy.stats import rankdata
-
     ones = labels.sum(axis=0)
     pairs = ones * (len(labels) - ones)
     won = (rankdata(scores, axis=0) * labels).sum(axis=0) - ones * (ones + 1) / 2

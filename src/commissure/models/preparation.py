@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from combatlearn import ComBat
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from commissure.study.design import Block
@@ -112,7 +113,7 @@ def _head_size_slopes(
 
 
 @dataclass(frozen=True)
-class Alignment:
+class SiteAlignment:
     """What ComBat does to the columns of each site that it knows: a shift and a stretch.
 
     Attributes
@@ -134,7 +135,7 @@ def _site_numbers(rows: np.ndarray, block: Block) -> np.ndarray:
     return np.where((marks > 0).any(axis=1), marks.argmax(axis=1), -1)
 
 
-def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> Alignment | None:
+def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> SiteAlignment | None:
     """ComBat for the sites with enough people, or None where it has nothing to align."""
     if not block.sites or not values.shape[1]:
         return None
@@ -143,8 +144,6 @@ def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> Alignm
     known = numbers[counts >= MIN_PER_SITE]
     if len(known) < 2:
         return None
-    from combatlearn import ComBat
-
     own = np.isin(site, known)
     with warnings.catch_warnings():
         # A block of one column is only standardised by site; that is what is wanted of it.
@@ -158,11 +157,11 @@ def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> Alignm
         model.set_params(batch=known.astype(str))
         ends.append(np.asarray(model.transform(np.tile(point, (len(known), 1)))))
     stretch = (ends[1] - ends[0]) / (high - low)
-    return Alignment(known, ends[0] - stretch * low, stretch)
+    return SiteAlignment(known, ends[0] - stretch * low, stretch)
 
 
 def _harmonised(
-    alignment: Alignment | None, values: np.ndarray, rows: np.ndarray, block: Block
+    alignment: SiteAlignment | None, values: np.ndarray, rows: np.ndarray, block: Block
 ) -> np.ndarray:
     if alignment is None or not len(values):
         return values

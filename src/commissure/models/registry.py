@@ -1,17 +1,28 @@
-"""All models of a study, fitted on the same people."""
+"""The models of a study: what each is, which of them the data carry, and fitting them.
+
+A fused model is declared once, in :data:`FUSED_MODELS`, under its name in
+:data:`commissure.models.settings.FusedName`. Sentences, fitting, the coalitions of the modality
+shares, the types that a stored model may hold and the warnings of its card derive from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
+from commissure.models.estimators import (
+    BlockModel,
+    EvidenceFusion,
+    LateFusion,
+    StackedFusion,
+    TwoLabels,
+)
 from commissure.models.logistic import Solver
-from commissure.models.multiple_kernel import KernelFusion
-from commissure.models.preparation import has_block
+from commissure.models.multiple_kernel import Kernel, MultipleKernelFusion
+from commissure.models.preparation import Preparation, SiteAlignment, has_block
 from commissure.models.settings import ModelSettings
 from commissure.study.design import (
     CLINICAL,
@@ -23,17 +34,63 @@ from commissure.study.design import (
 )
 
 Kind = Literal["fusion", "modality", "baseline"]
-Model = BlockModel | LateFusion | StackedFusion | KernelFusion
 
-_FUSION_WORDS = {
-    "late": "Mean of the calibrated logits of the modalities that a person has",
-    "early": "One ridge logistic regression on all modalities, each block weighing the same",
-    "stacked": "Ridge logistic regression with non-negative weights on the modalities' "
-    "out-of-fold evidence",
-    "multiple_kernel": "Multiple-kernel learning: Gaussian kernels of the modalities, "
-    "their weights learnt",
+
+@dataclass(frozen=True)
+class FusedModel:
+    """A model of all modalities together.
+
+    Attributes
+    ----------
+    estimator
+        Its class.
+    description
+        One sentence for metrics.json.
+    linear
+        Whether it is made of ridge logistic regressions; on one block alone it is then the model
+        of that block.
+    stored_types
+        Types that it holds when it is fitted, beside its own and those of every model.
+    card_warning
+        What the card of a stored model must say of it.
+    """
+
+    estimator: type[TwoLabels]
+    description: str
+    linear: bool = True
+    stored_types: tuple[type, ...] = ()
+    card_warning: str = ""
+
+    @property
+    def weighs_markers(self) -> bool:
+        """Whether it weighs every marker, and not each block as a whole."""
+        return issubclass(self.estimator, BlockModel)
+
+
+FUSED_MODELS: Mapping[str, FusedModel] = {
+    "late": FusedModel(
+        LateFusion, "Mean of the calibrated logits of the modalities that a person has"
+    ),
+    "early": FusedModel(
+        BlockModel,
+        "One ridge logistic regression on all modalities, each block weighing the same",
+    ),
+    "stacked": FusedModel(
+        StackedFusion,
+        "Ridge logistic regression with non-negative weights on the modalities' out-of-fold "
+        "evidence",
+    ),
+    "multiple_kernel": FusedModel(
+        MultipleKernelFusion,
+        "Multiple-kernel learning: Gaussian kernels of the modalities, their weights learnt",
+        linear=False,
+        stored_types=(Kernel,),
+        card_warning="A kernel model holds the prepared markers of its training people: share it "
+        "as you would them.",
+    ),
 }
-_BASELINE_WORDS = {
+
+_BASELINES: Mapping[str, str] = {
     CLINICAL: "No image: {columns}",
     CONFOUNDS: "What should not predict: {columns}",
     SITE: "The site alone",
@@ -41,9 +98,17 @@ _BASELINE_WORDS = {
 }
 
 
+def stored_types() -> tuple[str, ...]:
+    """Full names of the types that a stored model may hold."""
+    types: dict[type, None] = dict.fromkeys((Block, Preparation, SiteAlignment, BlockModel))
+    for model in FUSED_MODELS.values():
+        types |= dict.fromkeys((model.estimator, *model.stored_types))
+    return tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in types)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model of the panel.
+    """One model of a study.
 
     Attributes
     ----------
@@ -92,17 +157,20 @@ def model_specs(
     blocks = tuple(design.blocks[name] for name in usable)
     specs: dict[str, ModelSpec] = {}
     asked = dict.fromkeys(settings.models)
-    fused = [name for name in asked if name in _FUSION_WORDS]
-    if len(usable) == 1 and fused:
+    if len(usable) == 1 and any(name in FUSED_MODELS for name in asked):
         cautions.append(f"There is nothing to fuse: {usable[0]} is the only modality.")
     for name in asked:
-        if name in _FUSION_WORDS and len(usable) > 1:
-            specs[name] = ModelSpec(name, "fusion", _FUSION_WORDS[name], tuple(usable), blocks)
+        fused = FUSED_MODELS.get(name)
+        if fused is not None and len(usable) > 1:
+            specs[name] = ModelSpec(name, "fusion", fused.description, tuple(usable), blocks)
         elif name == "modalities":
-            for own in usable:
-                description = f"{own} alone: {len(design.blocks[own].columns)} markers"
-                specs[own] = ModelSpec(own, "modality", description, (own,), (design.blocks[own],))
-        elif name in _BASELINE_WORDS:
+            for modality in usable:
+                block = design.blocks[modality]
+                description = f"{modality} alone: {len(block.columns)} markers"
+                specs[modality] = ModelSpec(
+                    modality, "modality", description, (modality,), (block,)
+                )
+        elif name in _BASELINES:
             if name not in design.blocks or (name == SITE and len(design.blocks[SITE].columns) < 2):
                 continue
             few = _too_few(design, labels, name, settings.min_per_class)
@@ -111,7 +179,7 @@ def model_specs(
                 continue
             if name == MISSINGNESS and not _varies(design, labels):
                 continue
-            description = _BASELINE_WORDS[name].format(columns=_listed(design, design.blocks[name]))
+            description = _BASELINES[name].format(columns=_listed(design, design.blocks[name]))
             specs[name] = ModelSpec(name, "baseline", description, (), (design.blocks[name],))
     order = sorted(specs, key=lambda name: name != settings.primary)
     return [specs[name] for name in order], cautions
@@ -126,14 +194,14 @@ def primary_name(specs: Sequence[ModelSpec], settings: ModelSettings) -> str | N
     return settings.primary if settings.primary in names else next(iter(names), None)
 
 
-def fitted_panel(
+def fit_models(
     specs: Sequence[ModelSpec],
     X: np.ndarray,
     y: np.ndarray,
     *,
     settings: ModelSettings,
     solver: Solver = "newton",
-) -> Mapping[str, Model]:
+) -> Mapping[str, TwoLabels]:
     """Fit every model on the same training people.
 
     The model of a modality is fitted once, whether it stands alone or is a part of a fused one.
@@ -147,40 +215,92 @@ def fitted_panel(
     settings, solver
         Penalties, inner folds and seed; how the logistic regressions are solved.
     """
-    options = (tuple(settings.penalties), settings.inner_folds, settings.seed, solver)
-    alone: dict[str, BlockModel] = {}
-
-    def single(block: Block) -> BlockModel:
-        if block.name not in alone:
-            alone[block.name] = BlockModel((block,), *options).fit(X, y)
-        return alone[block.name]
-
-    fitted: dict[str, Model] = {}
+    single = _single_models(X, y, settings, solver)
+    fitted: dict[str, TwoLabels] = {}
     for spec in specs:
-        if spec.name == "early":
-            fitted[spec.name] = BlockModel(spec.blocks, *options).fit(X, y)
-        elif spec.name == "multiple_kernel":
-            fitted[spec.name] = KernelFusion(spec.blocks, *options).fit(X, y)
-        elif spec.kind == "fusion":
-            kind = LateFusion if spec.name == "late" else StackedFusion
-            parts = [single(block) for block in spec.blocks]
-            fitted[spec.name] = kind(spec.blocks, *options).fit(X, y, fitted=parts)
-        else:
+        fused = FUSED_MODELS.get(spec.name)
+        if fused is None:
             fitted[spec.name] = single(spec.blocks[0])
+        else:
+            fitted[spec.name] = _fit_fused(fused, spec.blocks, X, y, settings, solver, single)
     return fitted
 
 
+def fit_coalitions(
+    name: str,
+    coalitions: Sequence[tuple[Block, ...]],
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    settings: ModelSettings,
+) -> list[TwoLabels]:
+    """Fit a model to every coalition of blocks, on the same training people.
+
+    Parameters
+    ----------
+    name
+        The fused model that joins the blocks of a coalition; where it is no fused model (there was
+        one modality only), late fusion does.
+    coalitions
+        Blocks of each coalition.
+    X, y, settings
+        As for :func:`fit_models`. Coalitions of one block in a linear model are fitted in full,
+        all others by one Newton step.
+    """
+    fused = FUSED_MODELS.get(name, FUSED_MODELS["late"])
+    single = _single_models(X, y, settings, "newton")
+    return [
+        single(blocks[0])
+        if fused.linear and len(blocks) == 1
+        else _fit_fused(fused, blocks, X, y, settings, "one_step", single)
+        for blocks in coalitions
+    ]
+
+
+def _options(settings: ModelSettings, solver: Solver) -> tuple[tuple[float, ...], int, int, Solver]:
+    return tuple(settings.penalties), settings.inner_folds, settings.seed, solver
+
+
+def _single_models(
+    X: np.ndarray, y: np.ndarray, settings: ModelSettings, solver: Solver
+) -> Callable[[Block], BlockModel]:
+    """A function that fits the model of a block, once."""
+    fitted: dict[str, BlockModel] = {}
+
+    def single(block: Block) -> BlockModel:
+        if block.name not in fitted:
+            fitted[block.name] = BlockModel((block,), *_options(settings, solver)).fit(X, y)
+        return fitted[block.name]
+
+    return single
+
+
+def _fit_fused(
+    fused: FusedModel,
+    blocks: Sequence[Block],
+    X: np.ndarray,
+    y: np.ndarray,
+    settings: ModelSettings,
+    solver: Solver,
+    single: Callable[[Block], BlockModel],
+) -> TwoLabels:
+    model = fused.estimator(blocks, *_options(settings, solver))
+    if isinstance(model, EvidenceFusion):
+        return model.fit(X, y, fitted=[single(block) for block in blocks])
+    return model.fit(X, y)
+
+
 def _too_few(design: Design, labels: np.ndarray, name: str, wanted: int) -> str:
-    there = has_block(design.values, design.blocks[name])
-    counts = [int((there & (labels == value)).sum()) for value in (1, 0)]
+    measured = has_block(design.values, design.blocks[name])
+    counts = [int((measured & (labels == value)).sum()) for value in (1, 0)]
     if min(counts) >= wanted:
         return ""
     return f"{counts[0]} + {counts[1]} people have it and {wanted} of each label are needed"
 
 
 def _varies(design: Design, labels: np.ndarray) -> bool:
-    own = design.values[labels >= 0][:, list(design.blocks[MISSINGNESS].columns)]
-    return bool((own != own[0]).any())
+    labelled = design.values[labels >= 0][:, list(design.blocks[MISSINGNESS].columns)]
+    return bool((labelled != labelled[0]).any())
 
 
 def _listed(design: Design, block: Block) -> str:

@@ -8,17 +8,12 @@ from pydantic import Field, PositiveFloat
 
 from commissure.study.settings import StudySettings
 
-ModelName = Literal[
-    "modalities",
-    "early",
-    "late",
-    "stacked",
-    "multiple_kernel",
-    "clinical",
-    "confounds",
-    "site",
-    "missingness",
-]
+#: Models of all modalities together; each has an entry in
+#: :data:`commissure.models.registry.FUSED_MODELS`.
+FusedName = Literal["late", "early", "stacked", "multiple_kernel"]
+#: Models that see no image.
+BaselineName = Literal["clinical", "confounds", "site", "missingness"]
+ModelName = Literal["modalities", FusedName, BaselineName]
 
 
 class ModelSettings(StudySettings):
@@ -31,7 +26,7 @@ class ModelSettings(StudySettings):
         ],
         description="Models to fit; modalities stands for one model of each modality.",
     )  # fmt: skip
-    primary: Literal["late", "early", "stacked", "multiple_kernel"] = Field(
+    primary: FusedName = Field(
         default="late",
         description="The fused model whose result is the study's result; declared beforehand.",
     )

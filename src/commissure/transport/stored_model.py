@@ -21,28 +21,16 @@ from typing import Any
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.models.registry import Model, ModelSpec, fitted_panel
+from commissure.models.estimators import TwoLabels
+from commissure.models.registry import FUSED_MODELS, ModelSpec, fit_models, stored_types
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Column, Design
 from commissure.transport.applicability_domain import learnt_domain
 from commissure.transport.training_membership import learnt_digests
 
 #: Types that a stored model may hold; any other is refused.
-TRUSTED = (
-    "commissure.study.design.Block",
-    "commissure.models.multiple_kernel.Kernel",
-    "commissure.models.multiple_kernel.KernelFusion",
-    "commissure.models.estimators.BlockModel",
-    "commissure.models.estimators.LateFusion",
-    "commissure.models.estimators.StackedFusion",
-    "commissure.models.preparation.Alignment",
-    "commissure.models.preparation.Preparation",
-)
+TRUSTED = stored_types()
 STORED, CARD = "model.skops", "card.md"
-
-_KERNEL_WARNING = (
-    "A kernel model holds the prepared markers of its training people: share it as you would them."
-)
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ class Frozen:
         Name, labels, numbers of people and the cross-validated results.
     """
 
-    model: Model
+    model: TwoLabels
     columns: tuple[Column, ...]
     units: Mapping[str, str]
     domain: Mapping[str, Mapping[str, Any]]
@@ -102,7 +90,7 @@ def freeze(
     """
     import skops.io
 
-    model = fitted_panel([spec], design.values, labels, settings=settings)[spec.name]
+    model = fit_models([spec], design.values, labels, settings=settings)[spec.name]
     _forget_people(model)
     known = labels >= 0
     domain = {
@@ -166,7 +154,7 @@ def load(path: Path) -> Frozen:
         ) from None  # fmt: skip
 
 
-def _forget_people(model: Model) -> None:
+def _forget_people(model: TwoLabels) -> None:
     """Drop what is said of single training people and is not needed to score others."""
     for one in [model, *getattr(model, "models_", [])]:
         if hasattr(one, "evidence_"):
@@ -203,6 +191,8 @@ def _card(
     about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]], settings: ModelSettings
 ) -> str:
     record = about["record"]
+    fused = FUSED_MODELS.get(about["name"])
+    warning = fused.card_warning if fused else ""
 
     def area(key: str) -> str:
         one = record.get(key) or {}
@@ -243,7 +233,7 @@ def _card(
         "marker can be found from it; but whoever holds a person's markers can see by it whether "
         "the model was trained on that person.",
         "",
-        *([_KERNEL_WARNING, ""] if about["name"] == "multiple_kernel" else []),
+        *([warning, ""] if warning else []),
         "Use: `commissure apply <this folder> <output folder of a new run, or markers.tsv>`.",
         "",
         "```json",

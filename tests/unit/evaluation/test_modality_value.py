@@ -83,6 +83,21 @@ def test_the_modality_that_tells_has_the_largest_share(kind: str) -> None:
     assert rows["b"]["added_to_clinical"] is None
 
 
+def test_shares_come_from_the_model_whose_result_is_the_study_s() -> None:
+    # Inside a circle against outside: nothing for a linear model, much for a Gaussian kernel.
+    design, y, folds, spec = study(120, {"a": 0.0, "b": 0.0}, seed=11, columns=2)
+    radius = np.where(y == 1, 2.0, 0.5)
+    angle = np.random.default_rng(12).uniform(0, 2 * np.pi, 120)
+    design.values[:, :2] = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    share = {}
+    for kind in ("late", "multiple_kernel"):
+        own = ModelSpec(kind, "fusion", "", spec.modalities, spec.blocks)
+        game = played(design, y, own, own.blocks, folds, FEW)
+        share[kind] = modality_shares(game, seed=0)[0]["shapley"]["value"]
+    assert share["multiple_kernel"] > 0.35
+    assert abs(share["late"]) < 0.2
+
+
 @pytest.mark.slow
 def test_the_planted_modality_is_found_in_95_of_100_runs() -> None:
     # methods C9, T9: largest share in at least 95 %.

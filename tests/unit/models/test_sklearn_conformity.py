@@ -3,17 +3,16 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from commissure.evaluation.auc import area, compared_pairs
-from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
-from commissure.models.multiple_kernel import KernelFusion, aligned_weights
+from commissure.models.estimators import BlockModel
+from commissure.models.multiple_kernel import MultipleKernelFusion, aligned_weights
+from commissure.models.registry import FUSED_MODELS
 from commissure.study.design import Block
 
 FEW = {"penalties": (0.01, 1.0), "inner_folds": 3}
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    [BlockModel(**FEW), LateFusion(**FEW), StackedFusion(**FEW), KernelFusion(**FEW)]
-)
+@parametrize_with_checks([model.estimator(**FEW) for model in FUSED_MODELS.values()])
 def test_scikit_learns_checks_of_estimators(estimator, check) -> None:
     check(estimator)
 
@@ -44,7 +43,7 @@ def test_kernel_weights_are_those_of_the_modality_that_tells() -> None:
     X = rng.normal(size=(120, 9))
     X[:, 3:6] += 1.2 * y[:, None]
     blocks = tuple(Block(name, tuple(range(3 * at, 3 * at + 3))) for at, name in enumerate("abc"))
-    model = KernelFusion(blocks, **FEW).fit(X[:80], y[:80])
+    model = MultipleKernelFusion(blocks, **FEW).fit(X[:80], y[:80])
     assert model.block_weights()[:, 0].sum() == pytest.approx(1.0)
     assert model.block_weights()[1, 0] > 0.6
     logit = model.decision_function(X[80:])
@@ -57,10 +56,10 @@ def test_kernels_see_what_no_line_separates() -> None:
     X = rng.normal(size=(300, 2))
     y = ((X**2).sum(axis=1) > 1.4).astype(int)
     found = {}
-    for kind in (KernelFusion, BlockModel):
+    for kind in (MultipleKernelFusion, BlockModel):
         logit = kind(**FEW).fit(X[:200], y[:200]).decision_function(X[200:])
         found[kind] = area([compared_pairs(y[200:], logit, np.zeros(100))]).value
-    assert found[KernelFusion] > 0.95
+    assert found[MultipleKernelFusion] > 0.95
     assert found[BlockModel] < 0.7
 
 
@@ -70,7 +69,7 @@ def test_a_person_without_any_kernel_has_no_number_and_gaps_are_neutral() -> Non
     X = rng.normal(size=(60, 4)) + y[:, None]
     X[::5, :2] = np.nan
     X[::7, 2:] = np.nan
-    model = KernelFusion((Block("a", (0, 1)), Block("b", (2, 3))), **FEW).fit(X, y)
+    model = MultipleKernelFusion((Block("a", (0, 1)), Block("b", (2, 3))), **FEW).fit(X, y)
     logit = model.decision_function(X)
     assert (np.isnan(logit) == np.isnan(X).all(axis=1)).all()
 

@@ -19,7 +19,7 @@ from commissure.fusion.falsification.leakage_audit import Check, Procedure, chec
 from commissure.fusion.settings import FusionSettings
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
-from commissure.models.registry import ModelSpec, fitted_panel
+from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.design import CLINICAL, CONFOUNDS, MISSINGNESS, SITE, Block, Design
 from commissure.study.splits import Fold
 
@@ -287,7 +287,7 @@ def _area(
     logits = np.full((len(labels), 1), np.nan)
     cells = np.empty(len(labels), dtype=object)
     for fold in folds:
-        model = fitted_panel(
+        model = fit_models(
             [spec], values[fold.train], labels[fold.train], settings=settings, solver="one_step"
         )[spec.name]
         logits[fold.test] = model.logits(values[fold.test])
@@ -301,7 +301,7 @@ def own_procedure(spec: ModelSpec, settings: FusionSettings) -> Procedure:
     """The study's own way to a prediction, as the audit takes it."""
 
     def procedure(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
-        model = fitted_panel([spec], values[fold.train], labels[fold.train], settings=settings)
+        model = fit_models([spec], values[fold.train], labels[fold.train], settings=settings)
         return model[spec.name].logits(values[fold.test])[:, 0]
 
     return procedure
