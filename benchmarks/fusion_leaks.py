@@ -34,7 +34,7 @@ from commissure.models.nested import column_auc
 from commissure.models.registry import ModelSpec
 from commissure.rows import Marker, write_markers
 from commissure.study.design import Block, Column, Design, refuse_post_outcome
-from commissure.study.splits import Fold, dealt_folds, folds, split_table
+from commissure.study.splits import Fold, folds, split_table, stratified_folds
 
 PEOPLE, CONTROLS, SIZES = 100, 20, (30, 12)
 MARKERS = sum(SIZES)
@@ -63,7 +63,7 @@ def cohort(seed: int) -> tuple[Design, np.ndarray, Fold]:
     who = np.array([f"sub-{i:03d}" for i in range(n)])
     names = np.array(["a", "b", "c"])[site]
     design = Design(who, names, values, columns[: values.shape[1]], blocks, ("anat", "mrs"))
-    fold = dealt_folds(np.char.add(labels.astype(str), names), 5, (seed,))
+    fold = stratified_folds(np.char.add(labels.astype(str), names), 5, (seed,))
     return design, labels, Fold("cv", 0, "1", np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
 
 
@@ -171,7 +171,7 @@ def person_in_two_folds(seed: int) -> bool:
     """Two sessions of everyone, divided as if they were two people; by name, then by the data."""
     design, labels, _ = cohort(seed)
     two = np.concatenate([design.participants, design.participants])
-    fold = dealt_folds(np.zeros(len(two)), 5, (seed,))
+    fold = stratified_folds(np.zeros(len(two)), 5, (seed,))
     one = Fold("cv", 0, "1", np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
     by_name = overlap_check([one], two)["passed"] is False
     rng = np.random.default_rng(seed)

@@ -23,7 +23,7 @@ from scipy.stats import norm
 
 from commissure.evaluation.auc import area, compared_pairs
 from commissure.models.nested import Division, nested_auc, prepared
-from commissure.study.splits import dealt_folds
+from commissure.study.splits import stratified_folds
 
 FOLDS = 5
 #: Ridge penalty in multiples of the number of columns.
@@ -55,7 +55,7 @@ def null_spread(repeats: int) -> None:
         for seed in range(repeats):
             rng = np.random.default_rng([seed, n])
             x = rng.normal(size=(n, 100))
-            fold = dealt_folds(np.zeros(n), FOLDS, (seed,))
+            fold = stratified_folds(np.zeros(n), FOLDS, (seed,))
             labels = np.array([rng.permutation(np.arange(n) % 2) for _ in range(10)]).T
             # Pooled over the folds, as the figures of the methods are.
             for y in labels.T:
@@ -83,7 +83,7 @@ def planted(repeats: int) -> None:
             rng = np.random.default_rng([seed, int(100 * d)])
             y = np.arange(2000) % 2
             x = rng.normal(size=(2000, 20)) + d / np.sqrt(20) * y[:, None]
-            fold = dealt_folds(y, FOLDS, (seed,))
+            fold = stratified_folds(y, FOLDS, (seed,))
             parts = []
             for k in range(FOLDS):
                 train = np.flatnonzero(fold != k)
@@ -139,7 +139,7 @@ def imbalance(repeats: int) -> None:
                 y = (rng.random(200) < np.where(site, share, 1 - share)).astype(int)
                 x = rng.normal(size=(200, 100)) + 0.8 * rng.normal(size=(2, 100))[site]
                 x[:, :10] += d * y[:, None]
-                fold = dealt_folds(2 * y + site, FOLDS, (seed,))
+                fold = stratified_folds(2 * y + site, FOLDS, (seed,))
                 everyone = np.arange(200)
                 scores = np.empty(200)
                 if way.startswith("all data"):
@@ -174,7 +174,7 @@ def outside_the_folds(repeats: int) -> None:
         rng = np.random.default_rng([seed, 4])
         y = np.arange(100) % 2
         x = rng.normal(size=(100, 1000))
-        fold = dealt_folds(y, FOLDS, (seed,))
+        fold = stratified_folds(y, FOLDS, (seed,))
         gap = np.abs(x[y == 1].mean(axis=0) - x[y == 0].mean(axis=0))
         for name, own in (
             ("10 of 1000 markers selected on everybody (n = 100)", x[:, np.argsort(-gap)[:10]]),
@@ -186,9 +186,12 @@ def outside_the_folds(repeats: int) -> None:
         people = np.repeat(np.arange(50), 2)
         label = np.repeat(np.arange(50) % 2, 2)
         twice = rng.normal(size=(50, 100))[people] + 0.7 * rng.normal(size=(100, 100))
-        by_person = dealt_folds(np.arange(50) % 2, FOLDS, (seed,))[people]
+        by_person = stratified_folds(np.arange(50) % 2, FOLDS, (seed,))[people]
         for name, own in (
-            ("two sessions of 50 people, in different folds", dealt_folds(label, FOLDS, (seed,))),
+            (
+                "two sessions of 50 people, in different folds",
+                stratified_folds(label, FOLDS, (seed,)),
+            ),
             ("two sessions of 50 people, in one fold", by_person),
         ):
             found.setdefault(name, []).append(

@@ -24,7 +24,7 @@ def apply(
     ] = None,
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
-    """Score new people by a frozen model, and show what differs in the new place."""
+    """Score new people by a stored model, and show what differs in the new place."""
     from commissure.transport.apply import apply_model
 
     with readable():

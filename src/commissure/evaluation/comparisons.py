@@ -18,7 +18,7 @@ from commissure.models.logistic import axes_of, sigmoid
 from commissure.models.preparation import Preparation, has_block
 from commissure.models.registry import ModelSpec, fit_models, model_specs, primary_name
 from commissure.study.design import CLINICAL, Block, Design
-from commissure.study.splits import Fold, enough
+from commissure.study.splits import Fold, enough_to_train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,7 +281,7 @@ def _main_result(
     logits, cell = np.full(len(y), np.nan), np.full(len(y), "", dtype="U160")
     for fold in folds:
         train, test = fold.train[kept[fold.train]], fold.test[own[fold.test] >= 0]
-        if not enough(y[train]):
+        if not enough_to_train(y[train]):
             continue
         model = fit_models([spec], design.values[train], y[train], settings=settings)[name]
         logits[test] = model.logits(design.values[test])[:, 0]

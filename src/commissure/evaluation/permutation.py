@@ -21,7 +21,7 @@ from commissure.evaluation.auc import pair_shares
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.design import Design
-from commissure.study.splits import dealt_folds, enough
+from commissure.study.splits import enough_to_train, stratified_folds
 
 #: What stands beside every p value of this test.
 REDUCTION = (
@@ -152,11 +152,13 @@ def null_areas(
     strata = np.char.add(np.where(labelled, "labelled ", "reference "), design.sites)
     sites = [
         site for site in np.unique(design.sites)
-        if enough(labels[design.sites != site]) and labelled[design.sites == site].any()
+        if enough_to_train(labels[design.sites != site]) and labelled[design.sites == site].any()
     ]  # fmt: skip
     rounds = []
     for repeat in range(settings.permutation_repeats):
-        fold = dealt_folds(strata, settings.outer_folds, (settings.seed, 4, repeat)).astype(str)
+        fold = stratified_folds(strata, settings.outer_folds, (settings.seed, 4, repeat)).astype(
+            str
+        )
         rounds.append(_one_round(design, table, specs, settings, fold, np.unique(fold)))
     away = _one_round(design, table, specs, settings, design.sites, sites) if sites else {}
     found = {}

@@ -145,7 +145,7 @@ def _fit(
     from commissure.fusion.cautions import reading_cautions
     from commissure.fusion.falsification import checks as falsify
     from commissure.models.registry import FUSED_MODELS, model_specs, primary_name
-    from commissure.transport.stored_model import freeze
+    from commissure.transport.stored_model import store
 
     design, y, question = study.design, study.y, study.question
     cautions = list(study.cautions)
@@ -168,10 +168,12 @@ def _fit(
         outer_folds=settings.outer_folds, repeats=settings.repeats, seed=settings.seed,
     )  # fmt: skip
     folds = list(split.folds(table, design.participants))
-    usable = [fold for fold in folds if split.enough(y[fold.train]) and (y[fold.test] >= 0).any()]
+    usable = [
+        fold for fold in folds if split.enough_to_train(y[fold.train]) and (y[fold.test] >= 0).any()
+    ]
     cautions += left_out
     for fold in folds:
-        if fold.scheme == split.LEAVE_SITE_OUT and not split.enough(y[fold.train]):
+        if fold.scheme == split.LEAVE_SITE_OUT and not split.enough_to_train(y[fold.train]):
             cautions.append(
                 f"Site {fold.name} cannot be left out: fewer than {split.MIN_TRAINING} people of a "
                 "label would remain at the others."
@@ -241,7 +243,7 @@ def _fit(
             study.rules, lambda rules: study.under(rules).design, y, main_spec, first, settings,
             widening=1.0 if null is None else null.widening(1),
         )  # fmt: skip
-    freeze(
+    store(
         design, y, main_spec, settings, units=study.units, out=out / "model",
         about={
             "name": primary, "positive": settings.label.positive,
@@ -283,14 +285,14 @@ def _write_nothing(
 ) -> None:
     import pandas as pd
 
-    from commissure.transport.stored_model import freeze_nothing
+    from commissure.transport.stored_model import store_reason
 
     for name, columns in (
         ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),
         ("importance.tsv", IMPORTANCE),
     ):  # fmt: skip
         write_table(pd.DataFrame(columns=list(columns)), out / name)
-    freeze_nothing(out / "model", reason)
+    store_reason(out / "model", reason)
     write_json({"checks": []}, out / "falsification.json")
     write_json(
         {

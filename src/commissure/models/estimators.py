@@ -30,7 +30,7 @@ from commissure.models.logistic import (
 )
 from commissure.models.preparation import Preparation, has_block
 from commissure.study.design import Block
-from commissure.study.splits import dealt_folds
+from commissure.study.splits import stratified_folds
 
 #: Ridge penalty of calibration and stacking, on evidence of unit variance: a weak prior.
 LEVEL_ONE_PENALTY = 1.0
@@ -286,7 +286,7 @@ class StackedFusion(EvidenceFusion):
 
 def inner_fold_numbers(people: int, inner_folds: int, seed: int) -> np.ndarray:
     """Inner folds of the training people, without a look at their labels."""
-    return dealt_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
+    return stratified_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
 
 
 def encoded_labels(

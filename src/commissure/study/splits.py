@@ -42,7 +42,7 @@ class Fold:
     test: np.ndarray
 
 
-def dealt_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) -> np.ndarray:
+def stratified_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) -> np.ndarray:
     """Fold of each person, shape (people,), evenly within every stratum.
 
     Parameters
@@ -85,7 +85,7 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
     strata = (people["label"] + "\t" + people["site"]).to_numpy(str)
     parts = []
     for repeat in range(repeats):
-        fold = dealt_folds(strata, outer_folds, (seed, 1, repeat))
+        fold = stratified_folds(strata, outer_folds, (seed, 1, repeat))
         parts.append(
             pd.DataFrame(
                 {"participant_id": people["participant_id"], "scheme": CV, "repeat": repeat,
@@ -102,7 +102,7 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
-def enough(labels: np.ndarray) -> bool:
+def enough_to_train(labels: np.ndarray) -> bool:
     """Whether people with these labels (1, 0, others) are enough to be trained on."""
     return min((labels == 1).sum(), (labels == 0).sum()) >= MIN_TRAINING
 

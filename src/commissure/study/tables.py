@@ -78,7 +78,7 @@ def read_study(
         trials = read_table(treatments).rename(
             columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
         )
-        cautions += strangers(trials, people, treatments.name)
+        cautions += unknown_participants(trials, people, treatments.name)
     if settings.label.source == "treatments":
         labels = treatment_labels(trials, people, criteria=settings.trrip)
     elif settings.label.source == "depression":
@@ -96,7 +96,7 @@ def read_study(
     people = people[inside.to_numpy()].reset_index(drop=True)
     rules, every_row = read_exclusions(exclusions), read_markers(markers)
     check_units(every_row)
-    cautions += strangers(every_row, everyone, markers.name)
+    cautions += unknown_participants(every_row, everyone, markers.name)
     cautions += _idle_rules(rules, every_row, everyone)
     meanings = _definitions(definitions)
     rows = kept_rows(every_row, rules)
@@ -196,7 +196,7 @@ def _why_not(question: Mapping[str, Any], labels: pd.DataFrame, settings: StudyS
     return told + "."
 
 
-def strangers(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
+def unknown_participants(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
     """Tell of rows about people who are not in the people's table; refuse a table of no others.
 
     Raises

@@ -25,7 +25,7 @@ DRAWN = 200
 MIN_NEW = 10
 
 
-def learnt_domain(values: np.ndarray, block: Block, seed: int = 0) -> dict[str, Any]:
+def training_domain(values: np.ndarray, block: Block, seed: int = 0) -> dict[str, Any]:
     """What the people of a block are like, without keeping any of them.
 
     Returns
@@ -33,7 +33,7 @@ def learnt_domain(values: np.ndarray, block: Block, seed: int = 0) -> dict[str, 
     dict
         Columns, their ``mean``, ``sd``, ``low`` and ``high`` (5 % and 95 %), main ``axes`` of the
         standardised values, their ``variance``, the variance that is left per column (``rest``),
-        people (``n``), the ``limit`` of the distance, and ``told_apart``: the AUC between the
+        people (``n``), the ``limit`` of the distance, and ``two_sample_auc``: the AUC between the
         training people and drawn ones, which new people exceed only where they differ.
     """
     own = values[has_block(values, block)][:, list(block.columns)]
@@ -46,7 +46,7 @@ def learnt_domain(values: np.ndarray, block: Block, seed: int = 0) -> dict[str, 
             apart[fold == number] = distance(_described(own[fold != number]), own[fold == number])
     limit = MARGIN * np.nanmax(apart) if np.isfinite(apart).any() else math.inf
     domain |= {"columns": [int(at) for at in block.columns], "limit": float(limit)}
-    return domain | {"told_apart": told_apart(domain, own, seed)}
+    return domain | {"two_sample_auc": two_sample_auc(domain, own, seed)}
 
 
 def distance(domain: Mapping[str, Any], own: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def distance(domain: Mapping[str, Any], own: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     domain
-        As from :func:`learnt_domain`.
+        As from :func:`training_domain`.
     own
         The block's columns, shape (people, columns).
     """
@@ -70,7 +70,7 @@ def distance(domain: Mapping[str, Any], own: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(inside, across))
 
 
-def told_apart(domain: Mapping[str, Any], own: np.ndarray, seed: int = 0) -> float:
+def two_sample_auc(domain: Mapping[str, Any], own: np.ndarray, seed: int = 0) -> float:
     """AUC of a cross-validated ridge classifier between people and drawn training people."""
     if len(own) < MIN_NEW:
         return math.nan

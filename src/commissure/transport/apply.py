@@ -14,10 +14,10 @@ from commissure.markers.selection import kept_rows, measured_rows, read_exclusio
 from commissure.rows import read_markers
 from commissure.study.design import check_people
 from commissure.study.labels.trrip import as_text, refuse_typing_errors
-from commissure.study.tables import ONE_SITE, sites_of, strangers
-from commissure.transport.drift import DRIFT, drift, newcomers, transport_report
-from commissure.transport.predict import design_of, scores
-from commissure.transport.stored_model import Frozen, load
+from commissure.study.tables import ONE_SITE, sites_of, unknown_participants
+from commissure.transport.drift import DRIFT, drift, new_people, transport_report
+from commissure.transport.predict import model_matrix, predicted_probabilities
+from commissure.transport.stored_model import StoredModel, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def apply_model(
         A named column is not there.
     """
     say = say or (lambda line: None)
-    frozen = load(model)
+    stored = load(model)
     table = _marker_table(dataset)
     markers = read_markers(table)
     exclusions = table.parent / "exclusions.tsv"
@@ -75,11 +75,11 @@ def apply_model(
     people, told = _people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
     told += measured_rows(markers)[1]
-    labels = _labels(people, table.parent, frozen, label_column)
-    values = design_of(frozen, markers, people)
-    scored = scores(frozen, values, people)
-    drifted = drift(frozen, values[newcomers(scored)])
-    report = transport_report(frozen, values, scored, drifted, labels)
+    labels = _labels(people, table.parent, stored, label_column)
+    values = model_matrix(stored, markers, people)
+    scored = predicted_probabilities(stored, values, people)
+    drifted = drift(stored, values[new_people(scored)])
+    report = transport_report(stored, values, scored, drifted, labels)
     report["cautions"] += told
     out.mkdir(parents=True, exist_ok=True)
     write_table(scored, out / "scores.tsv")
@@ -100,11 +100,11 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{DRIFT:g} standard deviations (drift.tsv).",
     ]
     for name, one in report["blocks"].items():
-        if np.isfinite(one["auc_old_new"]):
+        if np.isfinite(one["two_sample_auc"]):
             lines.append(
                 f"{name}: a classifier tells the new people from the old with an AUC of "
-                f"{one['auc_old_new']:.2f} (0.5: they are alike; the training people from drawn "
-                f"ones: {one['auc_old_drawn']:.2f})."
+                f"{one['two_sample_auc']:.2f} (0.5: they are alike; the training people from drawn "
+                f"ones: {one['two_sample_auc_training']:.2f})."
             )
     own = report["performance"]
     if own is None:
@@ -168,13 +168,13 @@ def _people(
             "--site", found=f"the people have no column '{site_column}'",
             wanted=f"one of {[c for c in table.columns if c != 'participant_id']}",
         )  # fmt: skip
-    told = strangers(people, table, "markers.tsv") if len(table) else []
+    told = unknown_participants(people, table, "markers.tsv") if len(table) else []
     people = people.merge(table, on="participant_id", how="left", sort=True)
     return people.assign(site=sites_of(people, site_column)), told
 
 
 def _labels(
-    people: pd.DataFrame, folder: Path, frozen: Frozen, column: str | None
+    people: pd.DataFrame, folder: Path, stored: StoredModel, column: str | None
 ) -> np.ndarray | None:
     source = folder / "fusion" / "labels.tsv"
     if column is not None:
@@ -189,7 +189,7 @@ def _labels(
         text = people["participant_id"].map(known)
     else:
         return None
-    positive, negative = frozen.about["positive"], frozen.about["negative"]
+    positive, negative = stored.about["positive"], stored.about["negative"]
     text = text.map(as_text)
     if column is not None:
         refuse_typing_errors(text, (positive, negative), column)

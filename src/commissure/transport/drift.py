@@ -11,9 +11,9 @@ import numpy as np
 from commissure.evaluation import auc as evaluation
 from commissure.models.preparation import has_block
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
-from commissure.transport.applicability_domain import told_apart
+from commissure.transport.applicability_domain import two_sample_auc
 from commissure.transport.predict import ABSTAINED, SCORED, TRAINING
-from commissure.transport.stored_model import Frozen
+from commissure.transport.stored_model import StoredModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ DRIFT = 0.5
 FEW = 10
 
 
-def drift(frozen: Frozen, values: np.ndarray) -> pd.DataFrame:
+def drift(stored: StoredModel, values: np.ndarray) -> pd.DataFrame:
     """How each marker differs from the training people.
 
     Returns
@@ -39,10 +39,10 @@ def drift(frozen: Frozen, values: np.ndarray) -> pd.DataFrame:
     from scipy.stats import ttest_ind_from_stats
 
     rows = []
-    for block in frozen.model.blocks_:
-        own = frozen.domain[block.name]
+    for block in stored.model.blocks_:
+        own = stored.domain[block.name]
         for at, number in enumerate(block.columns):
-            column = frozen.columns[number]
+            column = stored.columns[number]
             new = values[np.isfinite(values[:, number]), number]
             mean, sd, n = own["mean"][at], own["sd"][at], own["counts"][at]
             if sd <= 0 or n < 2:
@@ -67,7 +67,7 @@ def drift(frozen: Frozen, values: np.ndarray) -> pd.DataFrame:
 
 
 def transport_report(
-    frozen: Frozen,
+    stored: StoredModel,
     values: np.ndarray,
     scored: pd.DataFrame,
     drifted: pd.DataFrame,
@@ -80,26 +80,26 @@ def transport_report(
 
     Parameters
     ----------
-    frozen, values, scored, drifted
+    stored, values, scored, drifted
         The model, the people and what was found of them.
     labels
         1, 0, and -1 where unknown, shape (people,); None where there are no labels.
     seed
         Seed of the drawn training people.
     """
-    new = newcomers(scored)
+    new = new_people(scored)
     blocks = {}
-    for block in frozen.model.blocks_:
-        own = frozen.domain[block.name]
+    for block in stored.model.blocks_:
+        own = stored.domain[block.name]
         there = values[new & has_block(values, block)][:, list(block.columns)]
         blocks[block.name] = {
             "n": len(there),
             "markers": len(block.columns),
-            "markers_there": int(np.isfinite(there).any(axis=0).sum()) if len(there) else 0,
-            "auc_old_new": told_apart(own, there, seed),
-            "auc_old_drawn": own["told_apart"],
+            "markers_present": int(np.isfinite(there).any(axis=0).sum()) if len(there) else 0,
+            "two_sample_auc": two_sample_auc(own, there, seed),
+            "two_sample_auc_training": own["two_sample_auc"],
         }
-    told = _strangers(frozen, scored[new], blocks)
+    told = _gaps_and_new_sites(stored, scored[new], blocks)
     known = int((~new).sum())
     if known:
         told.insert(
@@ -107,14 +107,14 @@ def transport_report(
             f"{known} of {len(scored)} people are training people of this model: they are not "
             f"scored, and drift, calibration and AUC stand on the other {int(new.sum())}.",
         )
-    nameless = frozen.about["n_trained"] - frozen.about["n_recognisable"]
+    nameless = stored.about["n_trained"] - stored.about["n_recognisable"]
     if nameless:
         told.append(
             f"{nameless} training people of the model have too few markers to be recognised: were "
             "they here, they would be scored like new ones."
         )
     result: dict[str, Any] = {
-        "model": dict(frozen.about),
+        "model": dict(stored.about),
         "n": len(scored),
         "n_training": known,
         "n_scored": int((scored["status"] == SCORED).sum()),
@@ -131,33 +131,33 @@ def transport_report(
         if 0 < min(own["n_positive"], own["n"] - own["n_positive"]) < FEW:
             told.append(
                 f"The labels of {own['n']} people ({own['n_positive']} "
-                f"{frozen.about['positive']}) are too few for a claim on how the model does here."
+                f"{stored.about['positive']}) are too few for a claim on how the model does here."
             )
     return result
 
 
-def newcomers(scored: pd.DataFrame) -> np.ndarray:
+def new_people(scored: pd.DataFrame) -> np.ndarray:
     """Who is none of the training people, shape (people,)."""
     return scored["status"].to_numpy(str) != TRAINING
 
 
-def _strangers(
-    frozen: Frozen, scored: pd.DataFrame, blocks: Mapping[str, Mapping[str, Any]]
+def _gaps_and_new_sites(
+    stored: StoredModel, scored: pd.DataFrame, blocks: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     """What the new people lack, and sites that the model does not know."""
     if not len(scored):
         return []
     told = [
-        f"{name}: {one['markers_there']} of {one['markers']} markers are there; the missing ones "
+        f"{name}: {one['markers_present']} of {one['markers']} markers are there; the missing ones "
         "count as the training median."
         for name, one in blocks.items()
-        if 0 < one["markers_there"] < one["markers"]
+        if 0 < one["markers_present"] < one["markers"]
     ]
     told += [f"{name}: nobody has it." for name, one in blocks.items() if not one["n"]]
-    known = {c.marker for c in frozen.columns if c.modality == "site"}
+    known = {c.marker for c in stored.columns if c.modality == "site"}
     policy = (
         "their markers are not harmonised"
-        if any(block.sites for block in frozen.model.blocks_)
+        if any(block.sites for block in stored.model.blocks_)
         else "the model does not use the site"
     )
     nowhere = scored["site"].isin({ONE_SITE, UNKNOWN_SITE} - known)

@@ -12,8 +12,8 @@ from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
 from commissure.study.design import check_units
 from commissure.transport.applicability_domain import distance
-from commissure.transport.stored_model import Frozen
-from commissure.transport.training_membership import recognised
+from commissure.transport.stored_model import StoredModel
+from commissure.transport.training_membership import in_training
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,12 @@ SCORED, ABSTAINED, TRAINING = "scored", "abstained", "training"
 _NO_PREDICTION = "the model was trained on this person (same markers): a score is no prediction"
 
 
-def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np.ndarray:
+def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFrame) -> np.ndarray:
     """Lay new people's markers in the columns that the model takes; NaN where there is none.
 
     Parameters
     ----------
-    frozen
+    stored
         The model.
     markers
         Tidy rows, exclusions taken out.
@@ -45,7 +45,7 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
     check_units(rows)
     rows = earliest_visits(measured_rows(rows)[0])
     for name, unit in rows.groupby("marker")["unit"].first().items():
-        wanted = frozen.units.get(str(name))
+        wanted = stored.units.get(str(name))
         if wanted is not None and str(unit) != wanted:
             raise DatasetError(
                 f"marker {name}", found=f"its unit is {unit}",
@@ -56,23 +56,25 @@ def design_of(frozen: Frozen, markers: pd.DataFrame, people: pd.DataFrame) -> np
                             values="value", aggfunc="mean", sort=True)  # fmt: skip
     wide = wide.reindex(people["participant_id"])
     site = people["site"].to_numpy(str)
-    values = np.full((len(people), len(frozen.columns)), np.nan)
-    for at, column in enumerate(frozen.columns):
+    values = np.full((len(people), len(stored.columns)), np.nan)
+    for at, column in enumerate(stored.columns):
         key = (column.modality, column.region, column.marker)
         if column.modality == "site":
             values[:, at] = site == column.marker
         elif key in wide.columns:
             values[:, at] = wide[key].to_numpy(float)
-    if not any(has_block(values, block).any() for block in frozen.model.blocks_):
+    if not any(has_block(values, block).any() for block in stored.model.blocks_):
         raise DatasetError(
             "markers.tsv", found="it holds none of the markers that the model uses",
-            wanted=f"markers of {', '.join(block.name for block in frozen.model.blocks_)}",
+            wanted=f"markers of {', '.join(block.name for block in stored.model.blocks_)}",
             mend="Run the workflow on the new dataset with the settings of the old one",
         )  # fmt: skip
     return values
 
 
-def scores(frozen: Frozen, values: np.ndarray, people: pd.DataFrame) -> pd.DataFrame:
+def predicted_probabilities(
+    stored: StoredModel, values: np.ndarray, people: pd.DataFrame
+) -> pd.DataFrame:
     """Probability of each person, or the reason why there is none.
 
     Returns
@@ -84,13 +86,13 @@ def scores(frozen: Frozen, values: np.ndarray, people: pd.DataFrame) -> pd.DataF
     """
     import pandas as pd
 
-    blocks = frozen.model.blocks_
-    probability = sigmoid(frozen.model.logits(values)[:, 0])
-    known = recognised(values, blocks, frozen.domain, frozen.digests)
+    blocks = stored.model.blocks_
+    probability = sigmoid(stored.model.logits(values)[:, 0])
+    known = in_training(values, blocks, stored.domain, stored.digests)
     apart = {
         block.name: np.where(
             has_block(values, block),
-            distance(frozen.domain[block.name], values[:, list(block.columns)]),
+            distance(stored.domain[block.name], values[:, list(block.columns)]),
             np.nan,
         )
         for block in blocks
@@ -99,9 +101,9 @@ def scores(frozen: Frozen, values: np.ndarray, people: pd.DataFrame) -> pd.DataF
     for at in range(len(values)):
         reason = "; ".join(
             f"{name} is {own[at]:.1f} from the training people, the limit is "
-            f"{frozen.domain[name]['limit']:.1f}"
+            f"{stored.domain[name]['limit']:.1f}"
             for name, own in apart.items()
-            if own[at] > frozen.domain[name]["limit"]
+            if own[at] > stored.domain[name]["limit"]
         )
         if not np.isfinite(probability[at]):
             reason = "none of the modalities of the model was measured"

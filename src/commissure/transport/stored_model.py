@@ -25,8 +25,8 @@ from commissure.models.estimators import TwoLabels
 from commissure.models.registry import FUSED_MODELS, ModelSpec, fit_models, stored_types
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Column, Design
-from commissure.transport.applicability_domain import learnt_domain
-from commissure.transport.training_membership import learnt_digests
+from commissure.transport.applicability_domain import training_domain
+from commissure.transport.training_membership import training_digests
 
 #: Types that a stored model may hold; any other is refused.
 TRUSTED = stored_types()
@@ -34,7 +34,7 @@ STORED, CARD = "model.skops", "card.md"
 
 
 @dataclass(frozen=True)
-class Frozen:
+class StoredModel:
     """A stored model.
 
     Attributes
@@ -47,7 +47,7 @@ class Frozen:
         Unit of each marker by name.
     domain
         By block: what its training people were like, as
-        :func:`~commissure.transport.applicability_domain.learnt_domain` says.
+        :func:`~commissure.transport.applicability_domain.training_domain` says.
     digests
         By what its training people are recognised.
     about
@@ -62,7 +62,7 @@ class Frozen:
     about: Mapping[str, Any]
 
 
-def freeze(
+def store(
     design: Design,
     labels: np.ndarray,
     spec: ModelSpec,
@@ -94,10 +94,10 @@ def freeze(
     _forget_people(model)
     known = labels >= 0
     domain = {
-        block.name: learnt_domain(design.values[known], block, settings.seed)
+        block.name: training_domain(design.values[known], block, settings.seed)
         for block in spec.blocks
     }
-    digests, recognisable = learnt_digests(design.values, spec.blocks, domain)
+    digests, recognisable = training_digests(design.values, spec.blocks, domain)
     about = {**about, "n_trained": len(design.values), "n_recognisable": recognisable}
     content = {
         "model": model,
@@ -112,14 +112,14 @@ def freeze(
     (out / CARD).write_text(_card(about, domain, settings), encoding="utf-8")
 
 
-def freeze_nothing(out: Path, reason: str) -> None:
+def store_reason(out: Path, reason: str) -> None:
     """Say in the card why no model was stored."""
     out.mkdir(parents=True, exist_ok=True)
     (out / STORED).unlink(missing_ok=True)
     (out / CARD).write_text(f"# No model\n\nNo model was stored: {reason}\n", encoding="utf-8")
 
 
-def load(path: Path) -> Frozen:
+def load(path: Path) -> StoredModel:
     """Read a stored model.
 
     Raises
@@ -139,7 +139,7 @@ def load(path: Path) -> Frozen:
     try:
         content = skops.io.load(file, trusted=list(TRUSTED))
         columns = tuple(Column(*one) for one in content["columns"])
-        return Frozen(content["model"], columns, content["units"], content["domain"],
+        return StoredModel(content["model"], columns, content["units"], content["domain"],
                       content["digests"], content["about"])  # fmt: skip
     except UntrustedTypesFoundException as error:
         raise DatasetError(
@@ -164,7 +164,7 @@ def _forget_people(model: TwoLabels) -> None:
 def _without_addresses(content: bytes) -> bytes:
     """The same archive with numbers in place of memory addresses and the time of day.
 
-    Two freezes of one model are then the same bytes.
+    Two stored copies of one model are then the same bytes.
     """
     source = zipfile.ZipFile(io.BytesIO(content))
     schema = source.read("schema.json").decode()

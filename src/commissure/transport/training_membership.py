@@ -26,7 +26,7 @@ MIN_BITS = 64.0
 _MISSING = np.iinfo(np.int64).min
 
 
-def learnt_digests(
+def training_digests(
     values: np.ndarray, blocks: Sequence[Block], domain: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[str], int]:
     """Digests of the training people, and how many of them have one.
@@ -39,7 +39,7 @@ def learnt_digests(
         The modalities of the model.
     domain
         What its training people were like, by block, as from
-        :func:`~commissure.transport.applicability_domain.learnt_domain`.
+        :func:`~commissure.transport.applicability_domain.training_domain`.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def learnt_digests(
     return sorted(kept), int(recognisable.sum())
 
 
-def recognised(
+def in_training(
     values: np.ndarray,
     blocks: Sequence[Block],
     domain: Mapping[str, Mapping[str, Any]],
@@ -71,7 +71,7 @@ def recognised(
     Parameters
     ----------
     values, blocks, domain
-        As in :func:`learnt_digests`, but of any people.
+        As in :func:`training_digests`, but of any people.
     digests
         Those of the training people.
     """

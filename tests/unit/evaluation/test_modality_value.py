@@ -27,7 +27,7 @@ from commissure.evaluation.sample_size import cox_snell_r2, people_needed, predi
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
 from commissure.study.design import Block, Column, Design
-from commissure.study.splits import Fold, dealt_folds
+from commissure.study.splits import Fold, stratified_folds
 
 FEW = FusionSettings(penalties=[1.0, 10.0], inner_folds=3)
 
@@ -44,7 +44,7 @@ def study(n: int, effects: dict[str, float], seed: int, columns: int = 4):
     sites = np.array(["N", "S"])[np.arange(n) // 2 % 2]
     who = np.array([f"sub-{i:03d}" for i in range(n)])
     design = Design(who, sites, np.hstack(parts), tuple(names), blocks, tuple(effects))
-    fold = dealt_folds(np.char.add(y.astype(str), sites), 4, (seed,))
+    fold = stratified_folds(np.char.add(y.astype(str), sites), 4, (seed,))
     folds = [
         Fold("cv", 0, str(k), np.flatnonzero(fold != k), np.flatnonzero(fold == k))
         for k in range(4)

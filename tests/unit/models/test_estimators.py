@@ -7,7 +7,7 @@ from commissure.evaluation.auc import area, compared_pairs
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.preparation import Preparation
 from commissure.study.design import Block
-from commissure.study.splits import dealt_folds
+from commissure.study.splits import stratified_folds
 
 TWO = (Block("a", (0, 1, 2, 3)), Block("b", (4, 5, 6)))
 FAST = {"penalties": (1.0, 10.0), "inner_folds": 3}
@@ -20,7 +20,7 @@ def drawn(n: int, d: float, seed: int = 0, columns: int = 7) -> tuple[np.ndarray
 
 
 def cross_validated(model, X, y, strata=None) -> tuple[np.ndarray, np.ndarray]:
-    fold = dealt_folds(y if strata is None else strata, 5, (7,))
+    fold = stratified_folds(y if strata is None else strata, 5, (7,))
     logits = np.full(len(y), np.nan)
     for number in range(5):
         fitted = clone(model).fit(X[fold != number], y[fold != number])

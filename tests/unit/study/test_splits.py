@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from commissure.errors import DatasetError
-from commissure.study.splits import check_splits, dealt_folds, folds, split_table
+from commissure.study.splits import check_splits, folds, split_table, stratified_folds
 
 
 def people(n: int = 60) -> pd.DataFrame:
@@ -16,11 +16,11 @@ def people(n: int = 60) -> pd.DataFrame:
 
 def test_every_stratum_is_dealt_evenly() -> None:
     strata = np.array(["a"] * 11 + ["b"] * 7 + ["c"] * 3)
-    fold = dealt_folds(strata, 5, (0,))
+    fold = stratified_folds(strata, 5, (0,))
     assert {11 // 5, 11 // 5 + 1} == set(np.bincount(fold[:11]))
     assert np.bincount(fold, minlength=5).tolist().count(4) == 4  # 21 people: 4 4 4 4 5
-    assert (fold == dealt_folds(strata, 5, (0,))).all()
-    assert not (fold == dealt_folds(strata, 5, (1,))).all()
+    assert (fold == stratified_folds(strata, 5, (0,))).all()
+    assert not (fold == stratified_folds(strata, 5, (1,))).all()
 
 
 def test_everyone_is_tested_once_a_repeat_and_trained_on_otherwise() -> None:

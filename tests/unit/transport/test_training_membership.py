@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from commissure.study.design import Block
-from commissure.transport.applicability_domain import learnt_domain
+from commissure.transport.applicability_domain import training_domain
 from commissure.transport.apply import apply_model
-from commissure.transport.training_membership import learnt_digests, recognised
+from commissure.transport.training_membership import in_training, training_digests
 
 
 def applied(stored_study, folder, tmp_path, **options):
@@ -136,15 +136,15 @@ def test_no_digest_is_kept_of_few_markers() -> None:
     values[0, 1:12] = np.nan  # one marker of twelve, and three of the other block
     values[1, :12] = np.nan
     values[2, 12:] = np.nan
-    domain = {block.name: learnt_domain(values, block) for block in blocks}
-    digests, people = learnt_digests(values, blocks, domain)
+    domain = {block.name: training_domain(values, block) for block in blocks}
+    digests, people = training_digests(values, blocks, domain)
     # Two people have too little; the third has one modality (whose digest stands twice: alone
     # and together with the gap of the other); all others one of "many" and one of both.
     assert (people, len(digests)) == (58, 2 * 58)
-    assert recognised(values, blocks, domain, digests).tolist() == [False, False, *[True] * 58]
+    assert in_training(values, blocks, domain, digests).tolist() == [False, False, *[True] * 58]
     alone = values.copy()
     alone[:, :12] = rng.normal(size=(60, 12))
-    assert not recognised(alone, blocks, domain, digests).any()
+    assert not in_training(alone, blocks, domain, digests).any()
 
 
 def test_correlated_and_coarse_markers_carry_few_bits() -> None:
@@ -152,5 +152,5 @@ def test_correlated_and_coarse_markers_carry_few_bits() -> None:
     block = (Block("x", tuple(range(12))),)
     copies = rng.normal(size=(60, 1)) + 1e-6 * rng.normal(size=(60, 12))
     for values in (copies, np.zeros((60, 12))):
-        domain = {"x": learnt_domain(values, block[0])}
-        assert learnt_digests(values, block, domain) == ([], 0)
+        domain = {"x": training_domain(values, block[0])}
+        assert training_digests(values, block, domain) == ([], 0)
