@@ -1,4 +1,4 @@
-"""Write the schema and the page of options: ``python -m commissure.flow.generate_docs``."""
+"""Write the files that are generated from the code: ``python -m commissure.flow.generate_docs``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 
 from commissure.files import write_text
 from commissure.flow.settings import json_schema, options_page
+from commissure.outputs import outputs_page
 
 
 def documents() -> dict[str, str]:
     """Content of the generated files by their path below the checkout."""
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-    return {"resources/config.schema.json": schema, "docs/configuration.md": options_page()}
+    return {
+        "resources/config.schema.json": schema,
+        "docs/configuration.md": options_page(),
+        "docs/outputs.md": outputs_page(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,358 @@
+"""Every file of an output folder, said once: its path, its columns, and what it holds.
+
+Writers take their columns from here, readers their types, the provenance its descriptions, and
+``docs/outputs.md`` is generated from it. The files of one image are those of its modality
+(:mod:`commissure.derivatives`), the tables of batches are private to :mod:`commissure.flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from commissure.errors import DatasetError
+from commissure.files import read_table
+from commissure.rows import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["text", "number", "true or false"]
+TEXT: Kind = "text"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name
+        Its heading.
+    description
+        What it holds, in one sentence.
+    kind
+        What its cells are.
+    unit
+        Unit of its numbers, empty where they have none or where another column names it.
+    """
+
+    name: str
+    description: str
+    kind: Kind = "number"
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of the output folder.
+
+    Attributes
+    ----------
+    path
+        Below ``output_dir``.
+    description
+        What it holds, in one sentence without a full stop.
+    columns
+        Of a table, in the order of the file; empty for every other file.
+    more_columns
+        Whether a dataset's own columns follow those.
+    notes
+        Further sentences for the page of outputs.
+    """
+
+    path: str
+    description: str
+    columns: Sequence[Column] = ()
+    more_columns: bool = False
+    notes: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns in their order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Names of the columns that hold text."""
+        return tuple(column.name for column in self.columns if column.kind == TEXT)
+
+    @property
+    def media_type(self) -> str:
+        """Media type of the file, by its extension."""
+        return _MEDIA_TYPES.get(Path(self.path).suffix, "application/octet-stream")
+
+    def frame(self, rows: Iterable[Any] = ()) -> pd.DataFrame:
+        """A table of these columns: rows as tuples or mappings, or the headings alone."""
+        import pandas as pd
+
+        return pd.DataFrame(list(rows), columns=self.names)
+
+    def read(self, folder: Path | str) -> pd.DataFrame:
+        """Read the table below an output folder; text that is absent is an empty string.
+
+        Raises
+        ------
+        DatasetError
+            The file cannot be read, or lacks one of the columns.
+        """
+        table = read_table(Path(folder) / self.path, text=self.text)
+        missing = [name for name in self.names if name not in table]
+        if missing:
+            raise DatasetError(
+                self.path.rsplit("/", 1)[-1],
+                found=f"the columns {missing} are missing",
+                wanted=f"the columns {self.names}",
+                mend="Run the step that writes the file again",
+            )
+        text = list(self.text)
+        table[text] = table[text].fillna("")
+        return table
+
+
+_MEDIA_TYPES = {
+    ".tsv": "text/tab-separated-values",
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".md": "text/markdown",
+    ".html": "text/html",
+}
+
+# Columns that several tables share.
+_PERSON = Column("participant_id", "The person, as `sub-01`.", TEXT)
+_SESSION = Column("session", "The visit, as `ses-1`; n/a in a dataset without visits.", TEXT)
+_MODALITY = Column(
+    "modality", "`anat`, `func`, `dwi`, `mrs`, or `table` for a lab's own columns.", TEXT
+)
+_REGION = Column("region", "Where, in the terms of the atlas, as `Hippocampus_L` or `ACC`.", TEXT)
+_MARKER = Column("marker", "What was measured, as `volume` or `glu`.", TEXT)
+_UNIT = Column("unit", "Unit of the values; `1` for a pure number.", TEXT)
+_SCAN = Column("scan", "Path of the image below the dataset; n/a where there is none.", TEXT)
+_CAUSE = Column("cause", "Why it is missing or failed, in one sentence.", TEXT)
+_MODEL = Column("model", "Name of the model, as in `metrics.json`.", TEXT)
+_SCHEME = Column(
+    "scheme", "`cv` for cross-validation, `leave_site_out` for sites left out in turn.", TEXT
+)
+_REPEAT = Column("repeat", "Number of the repetition, from 0.")
+_FOLD = Column("fold", "Name of the test fold; the site where sites are left out.", TEXT)
+_LABEL = Column("label", "The person's label.", TEXT)
+
+_OF_MARKERS = (
+    _PERSON, _SESSION, _MODALITY, _REGION, _MARKER,
+    Column("value", "The measured number."),
+    _UNIT,
+    Column("quality", "`ok`, or `flag` where a quality check of the image failed.", TEXT),
+)  # fmt: skip
+
+# The row of markers is born in commissure.rows, because whatever measures would run again with
+# every change of this file.
+MARKERS = Output(
+    "markers.tsv",
+    "One row per person, visit and marker",
+    tuple(next(column for column in _OF_MARKERS if column.name == name) for name in COLUMNS),
+    notes="What is missing is an absent row. Several runs of one visit are one row with their "
+    "mean, flagged if any run is flagged.",
+)  # fmt: skip
+DEFINITIONS = Output(
+    "markers.json",
+    "Definition, unit, source, role (`marker` or `confound`) and regions of every marker",
+)
+COMPLETENESS = Output(
+    "completeness.tsv",
+    "Every expected product: present, missing or failed, with the cause",
+    (
+        _PERSON, _SESSION, _MODALITY, _SCAN,
+        Column("product", "What was expected of the image; `image` is the image itself.", TEXT),
+        Column("state", "`present`, `missing` or `failed`.", TEXT),
+        _CAUSE,
+        Column("command", "The command that repeats a failed step.", TEXT),
+    ),
+)  # fmt: skip
+EXCLUSIONS = Output(
+    "exclusions.tsv",
+    "Who or what was left out of the models, by which declared rule",
+    (
+        _PERSON, _SESSION,
+        Column("modality", "The modality that is left out; `all` for the whole person.", TEXT),
+        Column("rule", "Name of the setting that applied.", TEXT),
+        Column("limit", "The limit of that setting.", TEXT),
+        Column("value", "The measured value, in the unit of the setting."),
+    ),
+)  # fmt: skip
+PARTICIPANTS = Output(
+    "participants.tsv",
+    "The people, with standard names of the columns",
+    (
+        _PERSON,
+        Column("age", "Age at the first visit.", unit="years"),
+        Column("sex", "As in the dataset.", TEXT),
+        Column("site", "Where the person was measured.", TEXT),
+        Column("group", "As in the dataset; `control` for every value that means so.", TEXT),
+        Column("listed", "Whether the dataset's table names the person.", "true or false"),
+    ),
+    more_columns=True,
+)  # fmt: skip
+RECOVERY = Output(
+    "recovery.tsv",
+    "True against recovered markers, where the truth is known",
+    (
+        _MODALITY, _REGION, _MARKER, _UNIT,
+        Column("n", "People whose first visit is compared."),
+        Column("bias", "Mean of recovered minus true, in the marker's unit."),
+        Column("bias_percent", "The bias in per cent of the true mean.", unit="%"),
+        Column("rmse", "Root mean square of recovered minus true, in the marker's unit."),
+        Column("slope", "Slope of recovered on true values."),
+        Column("r", "Pearson correlation of true and recovered values."),
+        Column("icc_a1", "Agreement of true and recovered values, ICC(A,1)."),
+        Column("reliability", "Agreement of the first two visits, ICC(A,1)."),
+        Column("n_repeated", "People with two visits."),
+        Column("true_d", "Standardised group difference (Hedges' g) of the true values."),
+        Column("true_d_low", "Lower end of its 95 % interval."),
+        Column("true_d_high", "Upper end of its 95 % interval."),
+        Column("recovered_d", "Standardised group difference (Hedges' g) of the recovered values."),
+        Column("recovered_d_low", "Lower end of its 95 % interval."),
+        Column("recovered_d_high", "Upper end of its 95 % interval."),
+        Column("recovered_p", "p-value of the recovered group difference."),
+        Column("contrast", "The two groups whose difference is given.", TEXT),
+    ),
+)  # fmt: skip
+RECOVERY_PAIRS = Output(
+    "recovery_pairs.tsv",
+    "True and recovered value of each marker, person by person",
+    (
+        _PERSON, _SESSION, _MODALITY, _REGION, _MARKER, _UNIT,
+        Column("true", "The value that was simulated."),
+        Column("recovered", "The value that was measured."),
+    ),
+)  # fmt: skip
+RECOVERY_ORACLE = Output(
+    "recovery_oracle.tsv",
+    "Scores of the oracle and of a model learned from the true markers, person by person",
+    (
+        _PERSON,
+        Column("oracle", "Log odds of who knows all true markers and their distribution."),
+        Column("learned", "Held-out logit of a classifier that learns from the true markers."),
+    ),
+)  # fmt: skip
+RECOVERY_FALSE_POSITIVES = Output(
+    "recovery_false_positives.json",
+    "How often the group test finds a difference between patients relabelled at random",
+)
+LABELS = Output(
+    "fusion/labels.tsv",
+    "Label of every person, with its reason",
+    (_PERSON, _LABEL, Column("reason", "Why, in one sentence; n/a for controls.", TEXT)),
+)
+SPLITS = Output(
+    "fusion/splits.tsv",
+    "Folds by person",
+    (_PERSON, _SCHEME, _REPEAT, _FOLD),
+)
+PREDICTIONS = Output(
+    "fusion/predictions.tsv",
+    "Predictions for people whom the model had not seen",
+    (
+        _PERSON, _MODEL, _SCHEME, _REPEAT, _FOLD,
+        Column("site", "Where the person was measured.", TEXT),
+        _LABEL,
+        Column("probability", "Predicted probability of the positive label."),
+    ),
+)  # fmt: skip
+IMPORTANCE = Output(
+    "fusion/importance.tsv",
+    "How each marker correlates with each model's logit, and how a fused model weighs modalities",
+    (
+        _MODEL, _MODALITY, _REGION,
+        Column("marker", "The marker; `evidence` for all that a modality says.", TEXT),
+        Column("weight", "A correlation (-1 to 1); a share of the weights in rows of `evidence`."),
+    ),
+    notes="[What the weights mean](fusion.md#files).",
+)  # fmt: skip
+METRICS = Output(
+    "fusion/metrics.json",
+    "Performance of every model and baseline, and every analysis beside it",
+    notes="[Its keys](fusion.md#files).",
+)
+FALSIFICATION = Output(
+    "fusion/falsification.json", "Attempts to prove the models wrong, with their verdicts"
+)
+MODEL = Output("fusion/model/model.skops", "The declared model, fitted on everybody")
+CARD = Output("fusion/model/card.md", "What the stored model is for, and what it reached")
+REPORT = Output("report.html", "The report: one page that needs nothing else")
+RUN = Output("provenance/run.json", "Versions and command")
+CONFIG = Output("provenance/config.yaml", "The complete configuration, defaults included")
+CRATE = Output("ro-crate-metadata.json", "The files of the run as an RO-Crate")
+DESCRIPTION = Output(
+    "dataset_description.json", "What BIDS asks of derivatives: name, version and origin"
+)
+PERMUTATIONS = Output(
+    "work/fusion_null/part-*.tsv",
+    "A part of the permutation test: one row per model, repeat and labelling",
+    (
+        _MODEL, _SCHEME, _REPEAT,
+        Column("permutation", "Number of the labelling; 0 is the observed one."),
+        Column("auc", "Area under the curve within site, all digits kept.", TEXT),
+        Column("delong_variance", "DeLong's variance of that area, all digits kept.", TEXT),
+    ),
+)  # fmt: skip
+#: Every file by its path, in the order in which a run writes them.
+OUTPUTS: Mapping[str, Output] = {
+    output.path: output
+    for output in (
+        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, PARTICIPANTS,
+        LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, CARD,
+        RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
+        REPORT, RUN, CONFIG, CRATE, DESCRIPTION,
+        PERMUTATIONS,
+    )
+}  # fmt: skip
+
+# Folders of many files, which the page of outputs names beside them.
+_FOLDERS = (
+    ("sub-*/[ses-*/]{anat,func,dwi,mrs}/", "Derivatives of each image ([engines](engines.md)), "
+     "`*_markers.tsv` with the columns of `markers.tsv`, `*_qc.json`, `figures/*.svg`"),
+    ("logs/<rule>/", "Log of every job"),
+    ("benchmarks/<rule>/", "Time and memory of every job"),
+    ("work/", "The run's own files: index of the dataset, batches, status tables, stamps"),
+)  # fmt: skip
+
+
+def outputs_page() -> str:
+    """The page ``docs/outputs.md``: every file, then the columns of every table."""
+    lines = [
+        "# Outputs",
+        "",
+        "Generated from the declarations by `python -m commissure.flow.generate_docs`; do not edit "
+        "by hand.",
+        "",
+        "Every path is below `output_dir`. A file takes its name only when it is complete. "
+        "A missing value of a table is `n/a`.",
+        "",
+        "| file | what it holds |",
+        "|---|---|",
+        *(f"| `{path}` | {description} |" for path, description in _FOLDERS),
+        *(f"| `{output.path}` | {_told(output)} |" for output in OUTPUTS.values()),
+    ]
+    for output in OUTPUTS.values():
+        if not output.columns:
+            continue
+        lines += [
+            "",
+            f"## `{output.path}`",
+            "",
+            "| column | kind | unit | what it holds |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| `{column.name}` | {column.kind} | {column.unit} | {column.description} |"
+            for column in output.columns
+        ]
+        if output.more_columns:
+            lines += ["", "The dataset's own columns follow."]
+    return "\n".join(lines) + "\n"
+
+
+def _told(output: Output) -> str:
+    return f"{output.description}. {output.notes}".rstrip() if output.notes else output.description
