@@ -1,0 +1,90 @@
+"""Every benchmark runs at its smallest size, so that it cannot rot. Figures are made by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: Arguments of the smallest size; ``{tmp}`` is an empty folder.
+SMALLEST = {
+    "anatomy": ["--people", "1", "--voxel-mm", "4"],
+    "code_counts": [],
+    "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
+    "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
+    "dwi_realignment": ["--people", "1", "--preset", "demo"],
+    "fusion_leaks": ["--cohorts", "1", "--clean", "1", "--studies", "1"],
+    "fusion_lessons": ["--repeats", "1"],
+    "fusion_null": ["--cohorts", "1", "--permutations", "19"],
+    "fusion_permutation": [
+        "--permutations",
+        "20",
+        "--peer",
+        "1",
+        "--people",
+        "40",
+        "--columns",
+        "50",
+    ],
+    "mrs_recovery": ["--people", "1", "--draws", "2"],
+    "phantom_cost": ["--presets", "tiny", "--people", "1"],
+    "realignment": ["--volumes", "3", "--only", "commissure"],
+    "recovery_clinical": [
+        "{tmp}/recovery",
+        "--preset",
+        "tiny",
+        "--people",
+        "3",
+        "--again",
+        "0",
+        "--spectra",
+        "2",
+        "--cores",
+        "1",
+        "--parts",
+        "first",
+    ],
+    "same_tables": ["{tmp}", "{tmp}"],
+}
+#: Those that need the real data; ``{data}`` is its folder.
+REAL = {
+    "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
+    "mrs_ismrm": ["{data}/mrs-ismrm2016"],
+    "mrs_real": ["{data}"],
+}  # fmt: skip
+
+
+def run(repository: Path, name: str, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, repository / "benchmarks" / f"{name}.py", *arguments],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip()
+
+
+def test_every_benchmark_is_on_a_list(repository: Path) -> None:
+    names = {path.stem for path in (repository / "benchmarks").glob("*.py")}
+    assert names == {*SMALLEST, *REAL}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_benchmark_runs(repository: Path, tmp_path: Path, name: str) -> None:
+    run(repository, name, [text.format(tmp=tmp_path) for text in SMALLEST[name]])
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("name", REAL)
+def test_a_benchmark_of_real_data_runs(repository: Path, shared_data: Path, name: str) -> None:
+    run(repository, name, [text.format(data=shared_data) for text in REAL[name]])
