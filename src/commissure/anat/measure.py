@@ -9,7 +9,7 @@ import numpy as np
 
 from commissure.anat.figures import draw_registration, draw_segmentation
 from commissure.anat.quality import checks, components, contrast_to_noise, flagged, template_fit
-from commissure.anat.settings import AnatSettings
+from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.volumes import (
     looked_up,
     structure_volumes,
@@ -35,7 +35,7 @@ SHOWN = ("Hippocampus", "SFG", "LateralVentricle")
 SPACES = (TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym")
 
 
-def measure(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
+def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     """Write volumes, quality record and figures of one T1w image.
 
     Parameters
@@ -73,7 +73,6 @@ def measure(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
         found,
         folder / scan.derivative("qc", ".json"),
         notes=_notes(files.template),
-        engine=settings.engine,
         space=files.template,
         atlas=atlas.name,
         voxel_mm=[round(float(v), 4) for v in np.sqrt((affine[:3, :3] ** 2).sum(axis=0))],

@@ -1,16 +1,16 @@
-"""Settings of the T1w road."""
+"""Settings of the T1-weighted images."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from commissure.settings import Section
 
 
-class AnatSettings(BaseModel):
-    """What a study may change about the T1-weighted images."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class AnatPreprocessSettings(Section):
+    """How the brain, its tissues and the way to the template are found."""
 
     engine: Literal["builtin"] = Field("builtin", description="Who preprocesses the T1w images.")
     skull_stripped: Literal["auto", "yes", "no"] = Field(
@@ -46,3 +46,11 @@ class AnatSettings(BaseModel):
         description="Log-odds by which a neighbouring voxel's tissue favours the same tissue "
         "(Markov random field); 0 switches it off.",
     )
+
+
+class AnatMeasureSettings(Section):
+    """Measuring volumes has no options."""
+
+
+class AnatSettings(AnatMeasureSettings, AnatPreprocessSettings):
+    """What a study may change about the T1-weighted images."""

@@ -19,7 +19,7 @@ from commissure.func.denoising import Freedom, cleaned, good_volumes, movement_p
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
 from commissure.func.quality import run_checks, temporal_snr
-from commissure.func.settings import FuncSettings
+from commissure.func.settings import FuncMeasureSettings
 from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image, same_grid
 from commissure.images.template import TEMPLATE
@@ -102,7 +102,9 @@ def read_derivatives(scan: Scan, folder: Path) -> Derivatives:
     return Derivatives(space, bold, brain, boldref, confounds, metadata)
 
 
-def measure(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: FuncSettings) -> None:
+def measure(
+    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: FuncMeasureSettings
+) -> None:
     """Measure one preprocessed BOLD run and write markers, quality record and figures.
 
     Parameters
@@ -193,7 +195,7 @@ def _residuals(
     series: np.ndarray,
     good: np.ndarray,
     tr_s: float,
-    settings: FuncSettings,
+    settings: FuncMeasureSettings,
 ) -> tuple[np.ndarray | None, Freedom | None, str | None]:
     """Cleaned series and what is left of them, or the cause why there is none."""
     task = scan.entities.get("task", "")
@@ -236,7 +238,7 @@ def _residuals(
 
 
 def _notes(
-    run: Derivatives, parcels: Parcels, coverage: np.ndarray, settings: FuncSettings
+    run: Derivatives, parcels: Parcels, coverage: np.ndarray, settings: FuncMeasureSettings
 ) -> list[str]:
     lost = [
         name

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.checks import Check
-from commissure.func.settings import FuncSettings
+from commissure.func.settings import FuncMeasureSettings
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
@@ -59,7 +59,7 @@ def run_checks(
     *,
     tsnr: float,
     tr_s: float,
-    settings: FuncSettings,
+    settings: FuncMeasureSettings,
 ) -> list[Check]:
     """Hold a run against the limits of the settings.
 

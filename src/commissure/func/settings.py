@@ -1,26 +1,32 @@
-"""Settings of the room ``func``: resting-state BOLD."""
+"""Settings of resting-state BOLD."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from commissure.settings import Section
 
 Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
 
 
-class FuncSettings(BaseModel):
-    """How BOLD series are brought to the template, cleaned and turned into connectivity."""
+class _ConfoundSettings(Section):
+    """What both steps read: how confounds are written, and how they are taken."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    compcor_components: int = Field(
+        5, ge=1, le=20, description="Components per tissue (white matter, CSF) in CompCor."
+    )
+    fd_radius_mm: float = Field(
+        50.0, gt=0, description="Radius of the sphere that turns rotations into mm (Power's FD)."
+    )
+
+
+class FuncPreprocessSettings(_ConfoundSettings):
+    """How BOLD series are brought to the template, with their confounds."""
 
     engine: Literal["builtin"] = Field(
         "builtin", description="Who does the preprocessing of BOLD series."
-    )
-    tasks: tuple[str, ...] | None = Field(
-        ("rest",),
-        description="Tasks whose runs give connectivity; null or an empty list means all tasks. "
-        "Other runs give motion and signal-to-noise only.",
     )
     resolution_mm: float = Field(
         3.0,
@@ -34,13 +40,23 @@ class FuncSettings(BaseModel):
     slice_timing: bool = Field(
         False, description="Whether to shift every slice to the middle of the volume in time."
     )
+    drift_period_s: float = Field(
+        128.0, gt=0, description="Slower drifts than this are taken out before CompCor."
+    )
+
+
+class FuncMeasureSettings(_ConfoundSettings):
+    """How preprocessed series are denoised and turned into connectivity, and what is flagged."""
+
+    tasks: tuple[str, ...] | None = Field(
+        ("rest",),
+        description="Tasks whose runs give connectivity; null or an empty list means all tasks. "
+        "Other runs give motion and signal-to-noise only.",
+    )
     strategy: Strategy = Field(
         "24P+aCompCor",
         description="Regressors taken out: 24 or 12 of motion with CompCor of white matter and "
         "CSF, or 36 of motion, white matter, CSF and global signal.",
-    )
-    compcor_components: int = Field(
-        5, ge=1, le=20, description="Components per tissue (white matter, CSF) in CompCor."
     )
     movement_known_to_mm: float = Field(
         0.5,
@@ -48,12 +64,6 @@ class FuncSettings(BaseModel):
         description="Movement regressors are taken out by the share L² / (L² + this²), L the root "
         "of their summed squares in the band in mm; that of a still head, the realignment's error, "
         "is about 0.07. 0 takes all of them out whole.",
-    )
-    drift_period_s: float = Field(
-        128.0, gt=0, description="Slower drifts than this are taken out before CompCor."
-    )
-    fd_radius_mm: float = Field(
-        50.0, gt=0, description="Radius of the sphere that turns rotations into mm (Power's FD)."
     )
     fd_threshold_mm: float = Field(
         0.5, gt=0, description="Volumes with a larger framewise displacement are censored."
@@ -97,10 +107,14 @@ class FuncSettings(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _band_is_a_band(self) -> FuncSettings:
+    def _band_is_a_band(self) -> FuncMeasureSettings:
         if self.band_low_hz >= self.band_high_hz:
             raise ValueError(
                 f"band_low_hz is {self.band_low_hz} and band_high_hz {self.band_high_hz}; "
                 "the lower edge must be below the upper"
             )
         return self
+
+
+class FuncSettings(FuncMeasureSettings, FuncPreprocessSettings):
+    """How BOLD series are brought to the template, denoised and turned into connectivity."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from commissure.func.builtin.normalisation import brain_mask, otsu_threshold
 from commissure.func.quality import dice, template_mask_on, temporal_snr
-from commissure.func.settings import FuncSettings
 from commissure.images.template import template
 
 
@@ -51,11 +49,3 @@ def test_brain_mask_finds_the_brain_beside_scalp_and_noise():
     volume[0:2] += 900  # a bright wall, as a wrapped ear would be
     found = brain_mask(volume, brain.affine)
     assert dice(found, inside) > 0.95
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"band_low_hz": 0.1}, {"fd_threshold": 0.5}, {"parcels": 200}, {"resolution_mm": 0}]
-)
-def test_settings_refuse_what_cannot_be(wrong):
-    with pytest.raises(ValidationError):
-        FuncSettings(**wrong)

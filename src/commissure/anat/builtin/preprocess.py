@@ -24,7 +24,7 @@ from commissure.anat.builtin.brain import (
     located,
 )
 from commissure.anat.builtin.tissues import TISSUES, Segmentation, tissue_posteriors
-from commissure.anat.settings import AnatSettings
+from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import bounding_box, coarser, resample_to
@@ -67,7 +67,7 @@ class Anatomy:
     brightness: nib.Nifti1Image
 
 
-def preprocess(scan: Scan, folder: Path, *, settings: AnatSettings) -> None:
+def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) -> None:
     """Write the anatomical derivatives of one T1w image, all on its own grid.
 
     Parameters
@@ -119,7 +119,7 @@ def segmented(
     image: nib.Nifti1Image,
     *,
     stripped: bool,
-    settings: AnatSettings,
+    settings: AnatPreprocessSettings,
     to_template: Path,
     from_template: Path,
 ) -> Anatomy:
@@ -202,7 +202,7 @@ def _tissues(
     flat: np.ndarray,
     mask: np.ndarray,
     priors: np.ndarray,
-    settings: AnatSettings,
+    settings: AnatPreprocessSettings,
     *,
     trust: float = 1.0,
 ) -> Segmentation:
@@ -221,7 +221,7 @@ def _finer(
     brightness: nib.Nifti1Image,
     own: np.ndarray | None,
     from_template: Path,
-    settings: AnatSettings,
+    settings: AnatPreprocessSettings,
 ) -> Anatomy:
     """The last segmentation, on the image's own grid, in a box around the brain."""
     if own is None:

@@ -22,7 +22,7 @@ from commissure.func.builtin.normalisation import (
     journey,
 )
 from commissure.func.builtin.realign import mean_volume, realign
-from commissure.func.settings import FuncSettings
+from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import coarser
 from commissure.images.load import load_image, save_image, zooms_mm
@@ -39,7 +39,9 @@ CORE_PROBABILITY = 0.9
 CORE_VOXELS = 30
 
 
-def preprocess(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: FuncSettings) -> None:
+def preprocess(
+    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: FuncPreprocessSettings
+) -> None:
     """Realign one BOLD run, bring it to the template and write its derivatives.
 
     Parameters
