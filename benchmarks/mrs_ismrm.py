@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.basis.lcmodel import read_raw
-from commissure.mrs.basis.sequences import Sequence, lines_of
-from commissure.mrs.basis.simulated import Basis, fid_of_lines
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
-from commissure.mrs.basis.stored import check_basis, read_basis, stored_basis_on
-from commissure.mrs.fit.spectrum import Fit, fit_spectrum
-from commissure.mrs.signal.correction import referenced, water_removed, water_signal
+from commissure.mrs.builtin.basis.lcmodel import read_raw
+from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
+from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
+from commissure.mrs.builtin.signal.correction import referenced, water_removed
+from commissure.mrs.quantification.water import water_signal
 
 #: Of the challenge's description: sampling, and what turns an amplitude ratio into mmol/l.
 SAMPLING: dict[str, Any] = {"dwell_s": 1 / 4000, "frequency_mhz": 123.2}
@@ -37,7 +38,7 @@ def creatine_mm(folder: Path) -> float:
     fid = read_raw(stem.with_suffix(".RAW"), who="challenge")
     water = read_raw(stem.with_suffix(".H2O"), who="challenge")
     lines = lines_of(
-        SPIN_SYSTEMS["Cr"], Sequence("press", TE_S), frequency_mhz=SAMPLING["frequency_mhz"]
+        SPIN_SYSTEMS["Cr"], PulseSequence("press", TE_S), frequency_mhz=SAMPLING["frequency_mhz"]
     )
     column = fid_of_lines(*lines, points=len(fid), dwell_s=SAMPLING["dwell_s"])
     basis = Basis(("Cr",), column[None], 0, "two singlets")
@@ -47,7 +48,7 @@ def creatine_mm(folder: Path) -> float:
     return float(fit.total(("Cr",))[0] / scale * WATER_MM / METABOLITE_DECAY)
 
 
-def challenge_fit(folder: Path, number: int, basis: Basis) -> tuple[Fit, float]:
+def challenge_fit(folder: Path, number: int, basis: Basis) -> tuple[SpectralFit, float]:
     """Fit of one spectrum, and the amplitude of its water."""
     stem = folder / f"dataset{number:02d}"
     fid = read_raw(stem.with_suffix(".RAW"), who="challenge")

@@ -17,20 +17,21 @@ import nibabel as nib
 import numpy as np
 
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import simulated_basis
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS, SUMS
-from commissure.mrs.basis.stored import check_basis, read_basis, stored_basis_on
-from commissure.mrs.fit.spectrum import Fit, fit_spectrum
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import simulated_basis
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
+from commissure.mrs.builtin.signal.average import averaged_spectrum
+from commissure.mrs.metabolites import SUMS
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
-    Fractions,
     Timing,
+    TissueFractions,
     concentration_factor,
 )
 from commissure.mrs.quantification.tissue import voxel_share
-from commissure.mrs.signal.average import averaged_spectrum
-from commissure.mrs.signal.correction import water_signal
+from commissure.mrs.quantification.water import water_signal
 
 #: Name in the table of published values by our name.
 HEALTHY = {
@@ -64,7 +65,7 @@ def acquisition(data: Path) -> tuple[Svs, Svs]:
     return svs, water
 
 
-def ratios(fit: Fit) -> dict[str, float]:
+def ratios(fit: SpectralFit) -> dict[str, float]:
     """Amplitudes over total creatine."""
     creatine = fit.total(SUMS["tCr"])[0]
     return {name: fit.total(SUMS.get(name, (name,)))[0] / creatine for name in HEALTHY}
@@ -87,7 +88,7 @@ def main() -> None:
     assert spectrum.water is not None
     bases = {
         "own": simulated_basis(
-            tuple(SPIN_SYSTEMS), Sequence("press", svs.te_s), points=svs.points, **sampling
+            tuple(SPIN_SYSTEMS), PulseSequence("press", svs.te_s), points=svs.points, **sampling
         )
     }
     if options.basis is not None:
@@ -111,7 +112,7 @@ def main() -> None:
         off = [n for n, v in found.items() if abs(v - healthy[n][0]) > 2 * healthy[n][1]]
         creatine = fit.total(SUMS["tCr"])[0] / signal
         factor = concentration_factor(
-            Fractions(0.60, 0.25, 0.15), "Cr", timing=timing, water_timing=timing,
+            TissueFractions(0.60, 0.25, 0.15), "Cr", timing=timing, water_timing=timing,
             times=RELAXATION_SETS["fsl_mrs_3t"],
         )  # fmt: skip
         print(

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import simulated_basis
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS, SUMS
-from commissure.mrs.fit.spectrum import Fit, fit_spectrum
-from commissure.mrs.signal.average import averaged_spectrum
-from commissure.mrs.signal.correction import referenced, water_removed
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import simulated_basis
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
+from commissure.mrs.builtin.signal.average import averaged_spectrum
+from commissure.mrs.builtin.signal.correction import referenced, water_removed
+from commissure.mrs.metabolites import SUMS
 from commissure.phantom.scanner.mrs_signal import (
     DEFAULT_MMOL_PER_KG,
     LINE_T2_S,
@@ -83,9 +84,11 @@ def noisy(fid: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
     return fid + noise * sd / np.sqrt(fid.shape[-1])
 
 
-def fitted(fid: np.ndarray, **options: Any) -> Fit:
+def fitted(fid: np.ndarray, **options: Any) -> SpectralFit:
     """Clean, reference and fit."""
-    basis = simulated_basis(tuple(SPIN_SYSTEMS), Sequence("press", TE_S), points=POINTS, **SAMPLING)
+    basis = simulated_basis(
+        tuple(SPIN_SYSTEMS), PulseSequence("press", TE_S), points=POINTS, **SAMPLING
+    )
     ready, _, _ = referenced(water_removed(fid, **SAMPLING)[0], **SAMPLING)
     return fit_spectrum(ready, basis, **SAMPLING, **options)
 
@@ -158,7 +161,9 @@ def alignment(people: int, *, shot_snr: float) -> None:
 
 def speed(repeats: int) -> None:
     """Print CPU seconds of one acquisition of 96 shots and 8 coils."""
-    basis = simulated_basis(tuple(SPIN_SYSTEMS), Sequence("press", TE_S), points=POINTS, **SAMPLING)
+    basis = simulated_basis(
+        tuple(SPIN_SYSTEMS), PulseSequence("press", TE_S), points=POINTS, **SAMPLING
+    )
     clean, fits = [], []
     for number in range(repeats):
         svs, water, _, _ = acquisition(number, shots=96, coils=8, shot_snr=12)

@@ -12,12 +12,12 @@ from scipy.stats import norm
 from commissure.evaluation.auc import area, compared_pairs
 from commissure.images.rigid import framewise_displacement
 from commissure.markers.recovery import icc_a1
-from commissure.mrs.basis.sequences import Sequence, lines_of
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
-    Fractions,
     Timing,
+    TissueFractions,
     concentration_factor,
 )
 from commissure.study.labels.trrip import panss_reduction
@@ -38,7 +38,7 @@ def test_framewise_displacement() -> None:
 @pytest.mark.parametrize(("name", "metabolite", "expected"), GOLDEN["water_scale"]["factor"])
 def test_water_scale(name: str, metabolite: str, expected: float) -> None:
     entry = GOLDEN["water_scale"]
-    voxel = Fractions(*entry["gm_wm_csf"])
+    voxel = TissueFractions(*entry["gm_wm_csf"])
     timing = Timing(te_s=entry["te_s"], tr_s=entry["tr_s"])
     assert voxel.molal()[2] == pytest.approx(entry["csf_molal"], abs=1e-4)
     found = concentration_factor(
@@ -50,7 +50,9 @@ def test_water_scale(name: str, metabolite: str, expected: float) -> None:
 @pytest.mark.parametrize(("te_s", "name", "expected"), GOLDEN["press_first_point"]["height"])
 def test_first_point_of_press(te_s: float, name: str, expected: float) -> None:
     megahertz = GOLDEN["press_first_point"]["frequency_mhz"]
-    _, amplitudes = lines_of(SPIN_SYSTEMS[name], Sequence("press", te_s), frequency_mhz=megahertz)
+    _, amplitudes = lines_of(
+        SPIN_SYSTEMS[name], PulseSequence("press", te_s), frequency_mhz=megahertz
+    )
     assert abs(amplitudes.sum()) == pytest.approx(expected, abs=1e-4)
 
 

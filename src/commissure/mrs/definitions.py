@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
+from commissure.mrs.metabolites import REFERENCE, REPORTED
 
 #: What every spectrum is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "ratios", "concentrations")
-
-_NAMES = {
-    "glu": "glutamate",
-    "gln": "glutamine",
-    "glx": "glutamate plus glutamine",
-    "gsh": "glutathione",
-    "tnaa": "N-acetylaspartate plus N-acetylaspartylglutamate",
-    "tcr": "creatine plus phosphocreatine",
-    "tcho": "glycerophosphocholine plus phosphocholine",
-    "ins": "myo-inositol",
-}
 
 _SCALING = "Gasparovic 2006, doi:10.1002/mrm.20901; Near 2021, doi:10.1002/nbm.4257"
 _FITTING = "Wilson 2019, doi:10.1002/mrm.27742; Near 2021, doi:10.1002/nbm.4257"
@@ -25,26 +15,27 @@ _REPORTING = "Lin 2021 (MRSinMRS), doi:10.1002/nbm.4484; Oz 2021, doi:10.1002/nb
 DEFINITIONS: tuple[Definition, ...] = (
     *(
         Definition(
-            marker,
+            reported.marker,
             "mrs",
             "mmol/kg",
-            f"Concentration of {name} in the tissue water of the voxel, from the unsuppressed "
-            "water signal, corrected for tissue and relaxation; the region names the voxel.",
+            f"Concentration of {reported.title} in the tissue water of the voxel, from the "
+            "unsuppressed water signal, corrected for tissue and relaxation; the region names the "
+            "voxel.",
             _SCALING,
         )
-        for marker, name in _NAMES.items()
+        for reported in REPORTED
     ),
     *(
         Definition(
-            f"{marker}_tcr",
+            f"{reported.marker}_{REFERENCE}",
             "mrs",
             "1",
-            f"Signal of {name} per proton over that of total creatine, not corrected for "
+            f"Signal of {reported.title} per proton over that of total creatine, not corrected for "
             "relaxation; total creatine may itself change with disease.",
             _FITTING,
         )
-        for marker, name in _NAMES.items()
-        if marker != "tcr"
+        for reported in REPORTED
+        if reported.marker != REFERENCE
     ),
     Definition(
         "fwhm",

@@ -1,130 +1,146 @@
-"""The tables that a fit leaves behind: ``fit.tsv``, its sidecar, and its curves."""
+"""The files of one spectrum: what an engine writes, what measuring writes, and their readers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from commissure.files import read_table, write_json, write_table
-from commissure.mrs.basis.simulated import is_macromolecule
-from commissure.mrs.basis.spin_systems import SUMS
-from commissure.mrs.fit.spectrum import Fit
+from commissure.derivatives import Derivatives
+from commissure.errors import DatasetError
+from commissure.files import read_table
+from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
 from commissure.names import Scan, read_sidecars
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-#: What an edited difference is taken for.
-EDITED = "GSH"
+@dataclass(frozen=True)
+class MrsFiles(Derivatives):
+    """What an engine writes for one spectrum; measuring reads nothing else.
 
-#: Components drawn by themselves in the figure of the fit; sums are one curve.
-SHOWN = ("tNAA", "Glu", "Gln", "GSH", "tCr", "tCho", "Ins")
-
-
-def write_fit(
-    fit: Fit,
-    folder: Path,
-    scan: Scan,
-    region: str,
-    *,
-    basis: str,
-    basis_flag: str = "",
-    difference: Fit | None = None,
-    difference_basis: str = "",
-) -> None:
-    """Write ``fit.tsv`` and ``fit.json``, and the curves as ``desc-fit_svs.tsv``.
-
-    Where there is the fit of an edited difference, glutathione is taken from it and its curves go
-    to ``desc-difference_svs.tsv``.
+    Attributes
+    ----------
+    region
+        Name of the voxel.
+    spectrum, sidecar
+        ``desc-preproc_svs``: one FID, combined, aligned and averaged. The sidecar tells what each
+        step did.
+    fit
+        ``fit.tsv``: amplitude and Cramér-Rao bound of each metabolite.
+    fit_record
+        ``fit.json``: basis, line shape, signal-to-noise, correlations.
+    curves
+        ``desc-fit_svs.tsv``: data, model, baseline and components over ppm.
+    difference_curves
+        ``desc-difference_svs.tsv``: the same of the difference of edited spectra.
+    water, water_sidecar
+        ``desc-preproc_mrsref``: one FID of the unsuppressed water.
+    shots_figure
+        The shots before and after alignment, where the file holds several.
     """
-    import pandas as pd
 
-    def path(suffix: str, extension: str, desc: str = "") -> Path:
-        return folder / scan.derivative(suffix, extension, voi=region, desc=desc)
-
-    rows = []
-    shifts = dict(zip(fit.names, fit.shape.shifts_hz, strict=True))
-    widths = dict(zip(fit.names, fit.shape.widths_hz, strict=True))
-    for name in (*fit.names, *SUMS):
-        source = difference if difference is not None and name == EDITED else fit
-        amplitude, crlb = source.total(SUMS.get(name, (name,)))
-        rows.append(
-            {
-                "metabolite": name,
-                "amplitude": f"{amplitude:.8g}",
-                "crlb": f"{crlb:.5g}",
-                "crlb_percent": f"{100 * crlb / amplitude:.4g}" if amplitude > 0 else "n/a",
-                "shift_ppm": f"{shifts[name] / fit.frequency_mhz:.5f}" if name in shifts else "n/a",
-                "width_hz": f"{widths[name]:.4f}" if name in widths else "n/a",
-            }
-        )
-    write_table(pd.DataFrame(rows), path("fit", ".tsv"))
-    record = fit_record(fit, basis, basis_flag)
-    if difference is not None:
-        record["Edited"] = {"Metabolite": EDITED, **fit_record(difference, difference_basis)}
-        unedited, bound = fit.total((EDITED,))
-        record["Edited"] |= {"UneditedAmplitude": unedited, "UneditedCrlb": bound}
-        write_table(_curves(difference), path("svs", ".tsv", "difference"))
-    write_json(record, path("fit", ".json"))
-    write_table(_curves(fit), path("svs", ".tsv", "fit"))
-
-
-def _curves(fit: Fit) -> pd.DataFrame:
-    """Data, model, baseline and components over ppm, in units of the highest point."""
-    import pandas as pd
-
-    curves = {"ppm": fit.ppm, "data": fit.data, "model": fit.model, "baseline": fit.baseline}
-    for name in SHOWN:
-        pick = [i for i, column in enumerate(fit.names) if column in SUMS.get(name, (name,))]
-        curves[name] = fit.components[pick].sum(axis=0)
-    known = {column for name in SHOWN for column in SUMS.get(name, (name,))}
-    broad = [i for i, column in enumerate(fit.names) if is_macromolecule(column)]
-    other = [i for i in range(len(fit.names)) if fit.names[i] not in known and i not in broad]
-    curves["macromolecules"] = fit.components[broad].sum(axis=0)
-    curves["other"] = fit.components[other].sum(axis=0)
-    size = float(np.abs(fit.data).max())
-    return pd.DataFrame(
+    optional: ClassVar[frozenset[str]] = frozenset(
         {
-            name: [f"{v:.4f}" if name == "ppm" else f"{v / size:.5f}" for v in values]
-            for name, values in curves.items()
+            "sidecar", "fit_record", "curves", "difference_curves", "water", "water_sidecar",
+            "shots_figure",
         }
+    )  # fmt: skip
+
+    region: str
+    spectrum: Path
+    sidecar: Path
+    fit: Path
+    fit_record: Path
+    curves: Path
+    difference_curves: Path
+    water: Path
+    water_sidecar: Path
+    shots_figure: Path
+
+    @classmethod
+    def of(cls, scan: Scan, folder: Path, *, voi: str) -> MrsFiles:
+        """Name the derivatives of the spectrum ``scan`` in ``folder``, a subject's ``mrs/``.
+
+        Parameters
+        ----------
+        voi
+            Name of the voxel where the file has no ``voi-`` entity.
+        """
+        region = region_of(scan, voi)
+        svs = {
+            extension: folder / scan.derivative("svs", extension, voi=region, desc="preproc")
+            for extension in (".nii.gz", ".json")
+        }
+        water = {
+            extension: folder / scan.derivative("mrsref", extension, voi=region, desc="preproc")
+            for extension in (".nii.gz", ".json")
+        }
+        return cls(
+            region=region,
+            spectrum=svs[".nii.gz"],
+            sidecar=svs[".json"],
+            fit=folder / scan.derivative("fit", ".tsv", voi=region),
+            fit_record=folder / scan.derivative("fit", ".json", voi=region),
+            curves=folder / scan.derivative("svs", ".tsv", voi=region, desc="fit"),
+            difference_curves=folder
+            / scan.derivative("svs", ".tsv", voi=region, desc="difference"),
+            water=water[".nii.gz"],
+            water_sidecar=water[".json"],
+            shots_figure=folder / "figures" / scan.derivative("svs", ".svg", desc="shots"),
+        )
+
+
+@dataclass(frozen=True)
+class MrsMeasured(Derivatives):
+    """What measuring writes for one spectrum.
+
+    Attributes
+    ----------
+    region
+        Name of the voxel.
+    markers, quality
+        Marker rows, and the quality record with the rows of the MRSinMRS table.
+    tissue
+        TissueFractions and place of the voxel; only where there is a T1w image.
+    fit_figure, difference_figure
+        The fit, and that of the edited difference; only where the engine left curves.
+    voxel_figure
+        The voxel on the T1w image.
+    """
+
+    optional: ClassVar[frozenset[str]] = frozenset(
+        {"tissue", "fit_figure", "difference_figure", "voxel_figure"}
     )
 
+    region: str
+    markers: Path
+    quality: Path
+    tissue: Path
+    fit_figure: Path
+    difference_figure: Path
+    voxel_figure: Path
 
-def fit_record(fit: Fit, basis: str, basis_flag: str = "") -> dict[str, Any]:
-    """What the fit says about itself, for ``fit.json``."""
-    creatine = fit.total(SUMS["tCr"])[0] > 0
-    index = {name: i for i, name in enumerate(fit.names)}
-    spread = np.sqrt(np.diag(fit.covariance))
-    correlation = fit.covariance / np.outer(spread, spread)
-    pairs = [("Glu", "Gln"), ("GSH", "Glu"), ("GSH", "Gln"), ("GSH", "MM30"), ("Cr", "PCr")]
-    return {
-        "Basis": basis,
-        "BasisFlag": basis_flag,
-        "Model": "variable projection, non-negative amplitudes, Voigt lines, one regularised shift "
-        "and width per metabolite, penalised spline baseline",
-        "RangePpm": [float(fit.ppm[0]), float(fit.ppm[-1])],
-        "FWHMppm": fit.fwhm_ppm if creatine else None,
-        "SNR": fit.snr,
-        "ResidualOverNoise": fit.residual_sd / fit.noise_sd,
-        "ResidualStructure": fit.residual_structure,
-        "ResidualP": fit.residual_p,
-        "PhaseDeg": float(np.degrees(fit.shape.phase_rad)),
-        "PhaseDegPerPpm": float(np.degrees(fit.shape.phase_rad_per_ppm)),
-        "ShiftPpm": fit.shape.shift_hz / fit.frequency_mhz,
-        "LorentzHz": float(np.exp(fit.shape.log_lorentz)),
-        "GaussHz": float(np.exp(fit.shape.log_gauss)),
-        "BaselineFreedomPerPpm": fit.freedom_per_ppm,
-        "Iterations": fit.iterations,
-        "Correlations": {
-            f"{a}-{b}": float(correlation[index[a], index[b]])
-            for a, b in pairs
-            if a in index and b in index
-        },
-    }
+    @classmethod
+    def of(cls, scan: Scan, folder: Path, *, voi: str) -> MrsMeasured:
+        """Name what measuring the spectrum ``scan`` writes; see :meth:`MrsFiles.of`."""
+        region = region_of(scan, voi)
+        figures = folder / "figures"
+        return cls(
+            region=region,
+            markers=folder / scan.derivative("markers", ".tsv"),
+            quality=folder / scan.derivative("qc", ".json"),
+            tissue=folder / scan.derivative("tissue", ".json", voi=region),
+            fit_figure=figures / scan.derivative("svs", ".svg", desc="fit"),
+            difference_figure=figures / scan.derivative("svs", ".svg", desc="difference"),
+            voxel_figure=figures / scan.derivative("svs", ".svg", desc="voxel"),
+        )
+
+
+def region_of(scan: Scan, voi: str) -> str:
+    """Name of the voxel: the file's own, or else ``voi``."""
+    return scan.entities.get("voi") or voi
 
 
 @dataclass(frozen=True)
@@ -135,7 +151,71 @@ class Curves:
     data: np.ndarray
     model: np.ndarray
     baseline: np.ndarray
-    components: dict[str, np.ndarray]
+    components: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class PreprocessedSpectrum:
+    """What an engine left of one spectrum.
+
+    Attributes
+    ----------
+    svs
+        The averaged spectrum.
+    record
+        ``fit.json``; empty where the engine wrote none.
+    steps
+        What each step of preprocessing did; empty where the engine does not tell.
+    acquisition
+        What the raw file said of itself; empty where the engine does not tell.
+    curves, difference
+        Of the fit, and of the fit of the edited difference; None where there are none.
+    """
+
+    svs: Svs
+    record: Mapping[str, Any]
+    steps: list[Mapping[str, Any]]
+    acquisition: Mapping[str, Any]
+    curves: Curves | None
+    difference: Curves | None
+
+
+def read_preprocessed(files: MrsFiles, *, who: str) -> PreprocessedSpectrum:
+    """Read what an engine left of one spectrum, water and table of amplitudes aside.
+
+    Raises
+    ------
+    DatasetError
+        A required file is not there, or a file is unreadable.
+    """
+    for path in files.absent():
+        raise DatasetError(
+            who, found=f"{path.name} is not there", mend="Run the preprocessing of mrs first"
+        )
+    sidecar = read_record(files.sidecar, who=who)
+    return PreprocessedSpectrum(
+        svs=_read_averaged(files.spectrum, files.sidecar, who),
+        record=read_record(files.fit_record, who=who),
+        steps=list(sidecar.get("Steps", [])),
+        acquisition=sidecar.get("Acquisition", {}),
+        curves=read_curves(files.curves),
+        difference=read_curves(files.difference_curves),
+    )
+
+
+def read_averaged_water(files: MrsFiles, *, who: str) -> Svs | None:
+    """Read the averaged water reference, or None where the engine left none.
+
+    Raises
+    ------
+    DatasetError
+        The file is unreadable.
+    """
+    return _read_averaged(files.water, files.water_sidecar, who) if files.water.exists() else None
+
+
+def _read_averaged(path: Path, sidecar: Path, who: str) -> Svs:
+    return read_svs(path, (sidecar,) if sidecar.exists() else (), who=who)
 
 
 def read_curves(path: Path) -> Curves | None:
@@ -154,5 +234,5 @@ def read_curves(path: Path) -> Curves | None:
 
 
 def read_record(path: Path, *, who: str) -> dict[str, Any]:
-    """Read ``fit.json``, empty where the engine left none."""
+    """Read a JSON record, empty where the engine left none."""
     return read_sidecars((path,), who=who) if path.exists() else {}

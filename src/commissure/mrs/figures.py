@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 
 from commissure.files import atomic
-from commissure.mrs.basis.simulated import ppm_axis
+from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.derivatives import Curves
+from commissure.mrs.metabolites import REPORTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 _GREY, _INK, _RED, _BLUE = "#9a9a9a", "#1c1c1c", "#c0392b", "#2471a3"
 
-_LABELS = {"Ins": "mI", "macromolecules": "macromol."}
+_LABELS = {
+    **{reported.name: reported.label for reported in REPORTED if reported.label},
+    "macromolecules": "macromol.",
+}
 
 
 def write_figure(figure: Figure, path: Path) -> None:

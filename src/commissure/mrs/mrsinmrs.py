@@ -8,51 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from commissure.mrs.acquisition.nifti_mrs import GYROMAGNETIC_MHZ_PER_T, Svs
+from commissure.mrs.metabolites import REPORTED
 from commissure.mrs.quantification.relaxation import RELAXATION_SETS
 from commissure.mrs.settings import MrsMeasureSettings
 
-#: Metabolites whose bounds are reported.
-_BOUNDS = ("Glu", "Gln", "GSH", "tNAA", "tCr", "tCho", "Ins")
-
-
-def acquisition(svs: Svs) -> dict[str, Any]:
-    """What the raw file says of itself, for the sidecar of its derivative; unknown is None."""
-
-    def field(*keys: str) -> Any:
-        for key in keys:
-            value = svs.metadata.get(key)
-            if value not in (None, "", "n/a", []):
-                return value
-        return None
-
-    shots, coils, points = svs.fids.shape
-    averages = field("NumberOfTransients", "NumberOfAverages")
-    return {
-        "FieldT": round(svs.frequency_mhz / GYROMAGNETIC_MHZ_PER_T, 2),
-        "Manufacturer": field("Manufacturer"),
-        "Model": field("ManufacturersModelName"),
-        "Software": field("SoftwareVersions"),
-        "Coil": field("ReceiveCoilName", "RxCoil"),
-        "Nucleus": "1H",
-        "Sequence": field("PulseSequenceType", "SequenceName", "ProtocolName"),
-        "VoxelMm": [round(float(v), 2) for v in np.linalg.norm(svs.affine[:3, :3], axis=0)],
-        "RepetitionTimeS": svs.tr_s,
-        "EchoTimeS": svs.te_s,
-        "StoredShots": shots,
-        "StoredCoils": coils,
-        "Averages": averages if isinstance(averages, int | float) else None,
-        "SpectralWidthHz": round(1 / svs.dwell_s, 2),
-        "Points": points,
-        "WaterSuppression": field("WaterSuppressionType", "WaterSuppressionTechnique"),
-        "Shimming": field("ShimmingTechnique", "B0ShimmingTechnique"),
-    }
+#: An item of the table with its value and unit; None is what only the authors know.
+Item = tuple[str, Any, str]
 
 
 def mrs_in_mrs(
-    raw: Mapping[str, Any],
+    acquisition: Mapping[str, Any],
     record: Mapping[str, Any],
     steps: Sequence[Mapping[str, Any]],
     crlb_percent: Mapping[str, float],
@@ -66,8 +31,9 @@ def mrs_in_mrs(
 
     Parameters
     ----------
-    raw
-        Of :func:`acquisition`; empty where another engine wrote the derivatives.
+    acquisition
+        Of :func:`commissure.mrs.acquisition.description.acquisition_description`; empty where
+        another engine wrote the derivatives.
     record, steps, crlb_percent
         Of the fit and of preprocessing.
     region
@@ -85,56 +51,102 @@ def mrs_in_mrs(
         ``section``, ``item``, ``value`` (text, number or None for what only the authors know) and
         ``unit``.
     """
-    rows: list[dict[str, Any]] = []
+    by_name = {str(step.get("step")): step for step in steps}
+    sections = {
+        "1. Hardware": _hardware(acquisition),
+        "2. Acquisition": _acquisition(acquisition, region),
+        "3. Analysis": _analysis(
+            record, by_name, settings=settings, water_scaled=water_scaled, version=version
+        ),
+        "4. Quality": _quality(record, by_name, crlb_percent, settings),
+    }
+    return [
+        {"section": section, "item": item, "value": _joined(value), "unit": unit}
+        for section, items in sections.items()
+        for item, value, unit in items
+    ]
 
-    def add(section: str, item: str, value: Any, unit: str = "") -> None:
-        if isinstance(value, list):
-            value = " x ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
-        rows.append({"section": section, "item": item, "value": value, "unit": unit})
 
-    done = {step.get("step"): step for step in steps}
-    field_t = raw.get("FieldT")
-    add("1. Hardware", "Field strength", field_t and f"{field_t:g} T")
-    for item, key in (
-        ("Manufacturer", "Manufacturer"), ("Scanner model", "Model"),
-        ("Scanner software", "Software"), ("Receive coil", "Coil"),
-    ):  # fmt: skip
-        add("1. Hardware", item, raw.get(key))
-    te, tr, width = (raw.get(key) for key in ("EchoTimeS", "RepetitionTimeS", "SpectralWidthHz"))
+def _joined(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return " x ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+
+
+def _hardware(acquisition: Mapping[str, Any]) -> list[Item]:
+    field_t = acquisition.get("FieldT")
+    return [
+        ("Field strength", field_t and f"{field_t:g} T", ""),
+        ("Manufacturer", acquisition.get("Manufacturer"), ""),
+        ("Scanner model", acquisition.get("Model"), ""),
+        ("Scanner software", acquisition.get("Software"), ""),
+        ("Receive coil", acquisition.get("Coil"), ""),
+    ]
+
+
+def _acquisition(acquisition: Mapping[str, Any], region: str) -> list[Item]:
+    te, tr = acquisition.get("EchoTimeS"), acquisition.get("RepetitionTimeS")
+    width, points = acquisition.get("SpectralWidthHz"), acquisition.get("Points")
     timing = f"TR {1e3 * tr:g} ms, TE {1e3 * te:g} ms" if te and tr else None
-    two = "2. Acquisition"
-    add(two, "Pulse sequence", raw.get("Sequence"))
-    add(two, "Volume of interest", region)
-    add(two, "Nominal size", raw.get("VoxelMm"), "mm")
-    add(two, "Repetition and echo time", timing)
-    add(two, "Averages", raw.get("Averages"))
-    add(two, "Shots stored", raw.get("StoredShots"))
-    add(two, "Coils stored", raw.get("StoredCoils"))
-    add(two, "Sampling", width and f"{width:g} Hz, {raw.get('Points')} points")
-    add(two, "Water suppression", raw.get("WaterSuppression"))
-    add(two, "Shimming", raw.get("Shimming"))
-    add(two, "Triggering or motion correction", None)
-    three = "3. Analysis"
-    add(three, "Software", f"Commissure {version}")
-    applied = [str(name) for name, step in done.items() if step.get("applied")]
-    add(three, "Steps applied", ", ".join(applied) or None)
-    add(three, "Basis", record.get("Basis"))
-    add(three, "Model of the fit", record.get("Model"))
-    add(three, "Output", "mmol/kg and ratios to tCr" if water_scaled else "ratios to tCr")
-    relaxation = RELAXATION_SETS[settings.relaxation]
-    add(three, "Reference and assumptions",
-        f"unsuppressed water; {settings.relaxation}: {relaxation.source}" if water_scaled
-        else "total creatine")  # fmt: skip
-    four = "4. Quality"
-    add(four, "Linewidth of creatine", record.get("FWHMppm"), "ppm")
-    add(four, "SNR of the fit", record.get("SNR"))
-    rejection = done.get("shot rejection", {})
+    return [
+        ("Pulse sequence", acquisition.get("Sequence"), ""),
+        ("Volume of interest", region, ""),
+        ("Nominal size", acquisition.get("VoxelMm"), "mm"),
+        ("Repetition and echo time", timing, ""),
+        ("Averages", acquisition.get("Averages"), ""),
+        ("Shots stored", acquisition.get("StoredShots"), ""),
+        ("Coils stored", acquisition.get("StoredCoils"), ""),
+        ("Sampling", width and f"{width:g} Hz, {points} points", ""),
+        ("Water suppression", acquisition.get("WaterSuppression"), ""),
+        ("Shimming", acquisition.get("Shimming"), ""),
+        ("Triggering or motion correction", None, ""),
+    ]
+
+
+def _analysis(
+    record: Mapping[str, Any],
+    by_name: Mapping[str, Mapping[str, Any]],
+    *,
+    settings: MrsMeasureSettings,
+    water_scaled: bool,
+    version: str,
+) -> list[Item]:
+    applied = [name for name, step in by_name.items() if step.get("applied")]
+    source = RELAXATION_SETS[settings.relaxation].source
+    reference = (
+        f"unsuppressed water; {settings.relaxation}: {source}" if water_scaled else "total creatine"
+    )
+    return [
+        ("Software", f"Commissure {version}", ""),
+        ("Steps applied", ", ".join(applied) or None, ""),
+        ("Basis", record.get("Basis"), ""),
+        ("Model of the fit", record.get("Model"), ""),
+        ("Output", "mmol/kg and ratios to tCr" if water_scaled else "ratios to tCr", ""),
+        ("Reference and assumptions", reference, ""),
+    ]
+
+
+def _quality(
+    record: Mapping[str, Any],
+    by_name: Mapping[str, Mapping[str, Any]],
+    crlb_percent: Mapping[str, float],
+    settings: MrsMeasureSettings,
+) -> list[Item]:
+    rejection = by_name.get("shot rejection", {})
     share = rejection["kept"] / rejection["of"] if rejection.get("applied") else None
-    add(four, "Share of shots kept", share)
-    add(four, "Residual over noise", record.get("ResidualOverNoise"))
-    for name in _BOUNDS:
-        add(four, f"Cramér-Rao bound of {name}", crlb_percent.get(name), "%")
-    add(four, "Rule for exclusion",
+    rule = (
         f"flagged, not deleted: linewidth above {settings.max_fwhm_ppm:g} ppm, SNR below "
-        f"{settings.min_snr:g}, CSF above {settings.max_csf_fraction:g}")  # fmt: skip
-    return rows
+        f"{settings.min_snr:g}, CSF above {settings.max_csf_fraction:g}"
+    )
+    return [
+        ("Linewidth of creatine", record.get("FWHMppm"), "ppm"),
+        ("SNR of the fit", record.get("SNR"), ""),
+        ("Share of shots kept", share, ""),
+        ("Residual over noise", record.get("ResidualOverNoise"), ""),
+        *(
+            (f"Cramér-Rao bound of {reported.name}", crlb_percent.get(reported.name), "%")
+            for reported in REPORTED
+            if reported.drawn
+        ),
+        ("Rule for exclusion", rule, ""),
+    ]

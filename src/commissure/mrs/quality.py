@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from commissure.checks import Check
+from commissure.checks import Check, at_least, at_most, between
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.basis.simulated import ppm_axis
+from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.derivatives import Curves
-from commissure.mrs.quantification.relaxation import Fractions
-from commissure.mrs.quantification.tissue import VOI_STRUCTURES, Place
+from commissure.mrs.metabolites import MARKERS
+from commissure.mrs.quantification.relaxation import TissueFractions
+from commissure.mrs.quantification.tissue import VOI_STRUCTURES, VoxelPlace
 from commissure.mrs.settings import MrsMeasureSettings
 
 #: Least share of the voxel in the structures that its name promises.
@@ -29,12 +30,18 @@ MAX_ECHO = 5.0
 #: are hardly on one scale (averages summed in one and not in the other, another receiver gain).
 CREATINE_RANGE = (4.0, 14.0)
 
-#: Checks that touch concentrations only.
+#: Checks that touch concentrations only: ratios and confounds are not flagged by them.
 ON_CONCENTRATIONS = frozenset({"tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf", "t1w_of_this_session"})
 
 
+def is_flagged(marker: str, checks: Iterable[Check]) -> bool:
+    """Whether a check failed that touches the marker."""
+    failed = {check.name for check in checks if check.passed is False}
+    return bool(failed if marker in MARKERS else failed - ON_CONCENTRATIONS)
+
+
 @dataclass(frozen=True)
-class Spectral:
+class SpectralQuality:
     """What a spectrum and its fit show.
 
     Attributes
@@ -61,7 +68,7 @@ class Spectral:
     echo: float | None
 
     @classmethod
-    def of(cls, svs: Svs, record: Mapping[str, Any], curves: Curves | None) -> Spectral:
+    def of(cls, svs: Svs, record: Mapping[str, Any], curves: Curves | None) -> SpectralQuality:
         """Measure a preprocessed spectrum."""
         spectrum = np.fft.fftshift(np.fft.fft(svs.averaged())).real
         ppm = ppm_axis(svs.points, svs.dwell_s, svs.frequency_mhz)
@@ -149,67 +156,71 @@ def peak_snr(spectrum: np.ndarray, ppm: np.ndarray) -> float:
 
 
 def spectral_checks(
-    found: Spectral, *, settings: MrsMeasureSettings, steps: Sequence[Mapping[str, Any]]
+    spectral: SpectralQuality,
+    *,
+    settings: MrsMeasureSettings,
+    steps: Sequence[Mapping[str, Any]],
 ) -> list[Check]:
     """Linewidth, the two signal-to-noise ratios, lipid, shots, orientation and water."""
-    checks = [
-        _at_most("fwhm_ppm", found.fwhm_ppm, settings.max_fwhm_ppm),
-        _at_least(
-            "snr_fit", found.snr_fit, settings.min_snr, "highest point over 2 SD of residual"
+    return [
+        at_most("fwhm_ppm", spectral.fwhm_ppm, settings.max_fwhm_ppm),
+        at_least(
+            "snr_fit", spectral.snr_fit, settings.min_snr, "highest point over 2 SD of residual"
         ),
-        Check("snr_peak", _finite(found.snr_peak), note="NAA over 2 SD of noise, 8 to 10 ppm"),
-        _at_most(
+        _without_limit("snr_peak", spectral.snr_peak, "NAA over 2 SD of noise, 8 to 10 ppm"),
+        at_most(
             "residual_over_noise",
-            found.residual_over_noise,
+            spectral.residual_over_noise,
             MAX_RESIDUAL,
             "1 where the model explains all but the noise",
         ),
-        Check(
+        _without_limit(
             "residual_structure",
-            _finite(found.residual_structure),
-            note="1 where the residual is white, more where it runs in waves",
+            spectral.residual_structure,
+            "1 where the residual is white, more where it runs in waves",
         ),
-        _at_most("lipid_over_naa", found.lipid, 1.0),
-        _at_most(
+        at_most("lipid_over_naa", spectral.lipid, 1.0),
+        at_most(
             "spurious_echo",
-            found.echo,
+            spectral.echo,
             MAX_ECHO,
             "power of the residual late in time over what it had come down to",
         ),
+        *_step_checks(
+            {str(step.get("step")): step for step in steps},
+            max_drift_hz=settings.max_fwhm_ppm * spectral.frequency_mhz,
+        ),
     ]
-    by_name = {step.get("step"): step for step in steps}
-    rejection = by_name.get("shot rejection", {})
-    if rejection.get("applied"):
+
+
+def _step_checks(by_name: Mapping[str, Mapping[str, Any]], *, max_drift_hz: float) -> list[Check]:
+    """Shots, orientation and water, from the record of the steps that were applied."""
+    applied = {name: step for name, step in by_name.items() if step.get("applied")}
+    checks = []
+    if rejection := applied.get("shot rejection"):
         share = rejection["kept"] / rejection["of"]
         note = f"{rejection['kept']} of {rejection['of']} shots"
-        checks.append(_at_least("shots_kept_share", share, 0.75, note))
-    alignment = by_name.get("alignment", {})
-    if alignment.get("applied"):
+        checks.append(at_least("shots_kept_share", share, 0.75, note))
+    if alignment := applied.get("alignment"):
         drift = abs(float(alignment["drift_hz"]))
-        checks.append(
-            _at_most(
-                "drift_hz", drift, settings.max_fwhm_ppm * found.frequency_mhz,
-                "no more than the widest line that is let pass",
-            )
-        )  # fmt: skip
-        checks.append(Check("shot_phase_sd_deg", float(alignment["phase_sd_deg"])))
-    facing = by_name.get("orientation", {})
-    if facing.get("applied"):
+        note = "no more than the widest line that is let pass"
+        checks.append(at_most("drift_hz", drift, max_drift_hz, note))
+        checks.append(_without_limit("shot_phase_sd_deg", float(alignment["phase_sd_deg"])))
+    if orientation := applied.get("orientation"):
         checks.append(
             Check(
                 "orientation_evidence",
-                float(facing["evidence"]),
+                float(orientation["evidence"]),
                 ">= 0.67",
                 False,
                 "NAA, creatine and choline lay on the wrong side of water: the file holds the "
                 "complex conjugate and was turned round",
             )
         )
-    eddy = by_name.get("eddy currents", {})
-    if eddy.get("applied"):
-        checks.append(_at_most("water_fwhm_ppm", float(eddy["water_fwhm_ppm"]), 0.15))
+    if eddy := applied.get("eddy currents"):
+        checks.append(at_most("water_fwhm_ppm", float(eddy["water_fwhm_ppm"]), 0.15))
         offset = float(eddy["water_offset_ppm"])
-        checks.append(_at_most("water_offset_ppm", abs(offset), 0.5))
+        checks.append(at_most("water_offset_ppm", abs(offset), 0.5))
     return checks
 
 
@@ -228,62 +239,55 @@ def session_check(session: str, t1w_name: str) -> Check:
     t1w_name
         File name of the T1w image.
     """
-    found = next((p[4:] for p in t1w_name.split("_") if p.startswith("ses-")), "")
+    t1w_session = next((p[4:] for p in t1w_name.split("_") if p.startswith("ses-")), "")
     note = (
         ""
-        if found == session
-        else f"the T1w image is of {f'ses-{found}' if found else 'no session'}: the head lay "
-        "otherwise, and so did the voxel"
+        if t1w_session == session
+        else f"the T1w image is of {f'ses-{t1w_session}' if t1w_session else 'no session'}: the "
+        "head lay otherwise, and so did the voxel"
     )
-    return Check("t1w_of_this_session", None, "", found == session, note)
+    return Check("t1w_of_this_session", None, "", t1w_session == session, note)
 
 
 def voxel_checks(
-    fractions: Fractions, inside: float, place: Place, region: str, *, settings: MrsMeasureSettings
+    fractions: TissueFractions,
+    inside: float,
+    place: VoxelPlace,
+    region: str,
+    *,
+    settings: MrsMeasureSettings,
 ) -> list[Check]:
     """Tissue of the voxel, and whether it lies where its name says."""
     checks = [
-        _at_most("f_csf", fractions.csf, settings.max_csf_fraction),
-        _at_least("voxel_in_brain", inside, 0.9),
+        at_most("f_csf", fractions.csf, settings.max_csf_fraction),
+        at_least("voxel_in_brain", inside, 0.9),
     ]
     wanted = VOI_STRUCTURES.get(region)
     top = ", ".join(f"{name} {100 * v:.0f} %" for name, v in list(place.structures.items())[:4])
     where = f"centre at ({', '.join(f'{v:.0f}' for v in place.centre_mm)}) mm in template space"
-    at = place.at_centre or "no labelled structure"
+    centre = place.at_centre or "no labelled structure"
     if wanted is None:
-        note = f"no structures are known for the name {region}; {where}, in {at}; {top}"
+        note = f"no structures are known for the name {region}; {where}, in {centre}; {top}"
         checks.append(Check("voi_share", None, note=note))
     else:
         share = sum(place.structures.get(name, 0.0) for name in wanted)
-        note = (
-            f"share of the voxel named {region} in {' and '.join(wanted)}; {where}, in {at}; {top}"
-        )
-        checks.append(_at_least("voi_share", share, MIN_VOI_SHARE, note))
+        promised = f"share of the voxel named {region} in {' and '.join(wanted)}"
+        note = f"{promised}; {where}, in {centre}; {top}"
+        checks.append(at_least("voi_share", share, MIN_VOI_SHARE, note))
     return checks
 
 
 def scale_check(creatine: float) -> Check:
     """Whether total creatine (mmol/kg) has a size that water scaling can give in a brain."""
-    low, high = CREATINE_RANGE
-    passed = low <= creatine <= high
-    note = (
-        ""
-        if passed
-        else "the spectrum and its water reference are hardly on one scale: compare averages and "
-        "receiver gain of both; ratios are not touched"
+    check = between("tcr_mmol_per_kg", creatine, *CREATINE_RANGE)
+    if check.passed:
+        return check
+    return replace(
+        check,
+        note="the spectrum and its water reference are hardly on one scale: compare averages and "
+        "receiver gain of both; ratios are not touched",
     )
-    return Check("tcr_mmol_per_kg", creatine, f"{low:g} to {high:g}", passed, note)
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None
-
-
-def _at_most(name: str, value: float | None, limit: float, note: str = "") -> Check:
-    value = _finite(value)
-    return Check(name, value, f"<= {limit:g}", None if value is None else value <= limit, note)
-
-
-def _at_least(name: str, value: float | None, limit: float, note: str = "") -> Check:
-    value = _finite(value)
-    return Check(name, value, f">= {limit:g}", None if value is None else value >= limit, note)
+def _without_limit(name: str, value: float | None, note: str = "") -> Check:
+    return Check(name, value if value is not None and np.isfinite(value) else None, note=note)

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.metabolites import METABOLITES
 from commissure.settings import Section
 
-RelaxationSet = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
+RelaxationSetName = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
 
 
 class _VoxelSettings(Section):
@@ -28,7 +28,7 @@ class MrsPreprocessSettings(_VoxelSettings):
 
     engine: Literal["builtin"] = Field("builtin", description="Who preprocesses and fits.")
     metabolites: tuple[str, ...] = Field(
-        tuple(SPIN_SYSTEMS), description="Metabolites of the simulated basis."
+        METABOLITES, description="Metabolites of the simulated basis."
     )
     sequence: Literal["auto", "press", "slaser", "steam", "mega-press"] = Field(
         "auto",
@@ -110,11 +110,9 @@ class MrsPreprocessSettings(_VoxelSettings):
     @field_validator("metabolites")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in SPIN_SYSTEMS]
+        unknown = [name for name in value if name not in METABOLITES]
         if unknown or len(set(value)) != len(value):
-            raise ValueError(
-                f"{unknown or list(value)}: known, each once, are {list(SPIN_SYSTEMS)}"
-            )
+            raise ValueError(f"{unknown or list(value)}: known, each once, are {list(METABOLITES)}")
         missing = [name for name in ("Cr", "NAA", "GPC") if name not in value]
         if missing:
             raise ValueError(f"{missing} missing: the spectrum is referenced and phased by them")
@@ -124,7 +122,7 @@ class MrsPreprocessSettings(_VoxelSettings):
 class MrsMeasureSettings(_VoxelSettings):
     """Quantification of fitted spectra, and the limits that flag them."""
 
-    relaxation: RelaxationSet = Field(
+    relaxation: RelaxationSetName = Field(
         "fsl_mrs_3t", description="Relaxation times and water densities used for concentrations."
     )
     max_fwhm_ppm: float = Field(0.1, gt=0, description="Linewidth above which spectra are flagged.")

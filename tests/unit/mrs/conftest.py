@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import Basis, simulated_basis
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.names import Scan
 
 POINTS, DWELL_S, FREQUENCY_MHZ, TE_S, TR_S = 2048, 1 / 2000, 123.25, 0.03, 2.0
@@ -34,7 +34,7 @@ T = np.arange(POINTS) * DWELL_S
 def basis() -> Basis:
     return simulated_basis(
         tuple(SPIN_SYSTEMS),
-        Sequence("press", TE_S),
+        PulseSequence("press", TE_S),
         frequency_mhz=FREQUENCY_MHZ,
         points=POINTS,
         dwell_s=DWELL_S,

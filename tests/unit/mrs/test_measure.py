@@ -13,14 +13,15 @@ from commissure.mrs import measure as room
 from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.definitions import DEFINITIONS, PRODUCTS
 from commissure.mrs.measure import measure
-from commissure.mrs.quantification.concentrations import MARKERS, Estimate, ratios
+from commissure.mrs.metabolites import MARKERS
+from commissure.mrs.quantification.concentrations import Estimate, ratios
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
-    Fractions,
     Timing,
+    TissueFractions,
     concentration_factor,
 )
-from commissure.mrs.quantification.tissue import Place
+from commissure.mrs.quantification.tissue import VoxelPlace
 from commissure.mrs.settings import MrsSettings
 from commissure.names import Scan
 from commissure.rows import read_markers
@@ -61,7 +62,7 @@ def anat(tmp_path: Path) -> AnatFiles:
 @pytest.fixture
 def no_template(monkeypatch: pytest.MonkeyPatch) -> None:
     """The journey to the template needs ANTs and a transform; here the voxel lies in the ACC."""
-    place = Place((0.0, 30.0, 10.0), {"ACC_L": 0.4, "ACC_R": 0.4}, "ACC_L")
+    place = VoxelPlace((0.0, 30.0, 10.0), {"ACC_L": 0.4, "ACC_R": 0.4}, "ACC_L")
     monkeypatch.setattr(room, "voxel_place", lambda affine, anat, *, who: place)
 
 
@@ -73,7 +74,7 @@ def test_concentrations_ratios_and_confounds(
     found, record = run(acquisition.scan, tmp_path / "out", anat)
     assert {d.marker for d in DEFINITIONS} == set(found)
     factor = concentration_factor(
-        Fractions(0.6, 0.25, 0.15), "Glu", timing=Timing(0.03, 2.0),
+        TissueFractions(0.6, 0.25, 0.15), "Glu", timing=Timing(0.03, 2.0),
         water_timing=Timing(0.03, 2.0), times=RELAXATION_SETS["fsl_mrs_3t"],
     )  # fmt: skip
     creatine = TRUTH["Cr"] + TRUTH["PCr"]
@@ -84,7 +85,7 @@ def test_concentrations_ratios_and_confounds(
         "tcho": 0.06,
         "ins": 0.06,
     }.items():
-        planted = sum(TRUTH[part] for part in MARKERS[marker][1])
+        planted = sum(TRUTH[part] for part in MARKERS[marker].parts)
         assert found[marker] == pytest.approx(planted / WATER * factor, rel=limit), marker
         if marker != "tcr":
             assert found[f"{marker}_tcr"] == pytest.approx(planted / creatine, rel=limit), marker

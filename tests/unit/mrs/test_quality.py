@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commissure.mrs.basis.simulated import Basis
-from commissure.mrs.builtin.preprocess import preprocess, shows_lipids
-from commissure.mrs.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.basis.simulated import Basis
+from commissure.mrs.builtin.fit.lipids import shows_lipids
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.measure import measure
 from commissure.mrs.quality import MAX_ECHO, echo_ratio, session_check
 from commissure.mrs.settings import MrsSettings

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commissure.mrs.basis.lcmodel import read_raw
-from commissure.mrs.basis.sequences import Sequence, lines_of
-from commissure.mrs.basis.simulated import Basis, fid_of_lines
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
-from commissure.mrs.basis.stored import read_basis, stored_basis_on
-from commissure.mrs.fit.spectrum import fit_spectrum
-from commissure.mrs.signal.correction import referenced, water_removed, water_signal
+from commissure.mrs.builtin.basis.lcmodel import read_raw
+from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
+from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.stored import read_basis, stored_basis_on
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.signal.correction import referenced, water_removed
+from commissure.mrs.quantification.water import water_signal
 
 SAMPLING: dict[str, Any] = {"dwell_s": 1 / 4000, "frequency_mhz": 123.2}
 pytestmark = pytest.mark.real
@@ -22,7 +23,7 @@ def test_creatine_of_the_water_scaling_test(shared_data: Path) -> None:
     stem = shared_data / "mrs-ismrm2016" / "Cr_10mM_test_water_scaling"
     fid, water = (read_raw(stem.with_suffix(s), who="x") for s in (".RAW", ".H2O"))
     assert abs(fid[0]) / abs(fid[1]) == pytest.approx(0.52, abs=0.01)
-    lines = lines_of(SPIN_SYSTEMS["Cr"], Sequence("press", 0.03), frequency_mhz=123.2)
+    lines = lines_of(SPIN_SYSTEMS["Cr"], PulseSequence("press", 0.03), frequency_mhz=123.2)
     column = fid_of_lines(*lines, points=len(fid), dwell_s=SAMPLING["dwell_s"])
     fit = fit_spectrum(
         referenced(fid, **SAMPLING)[0], Basis(("Cr",), column[None], 0, "two singlets"), **SAMPLING

@@ -8,12 +8,12 @@ from commissure.mrs.settings import (
     MrsMeasureSettings,
     MrsPreprocessSettings,
     MrsSettings,
-    RelaxationSet,
+    RelaxationSetName,
 )
 
 
 def test_every_relaxation_set_can_be_chosen() -> None:
-    assert set(get_args(RelaxationSet)) == set(RELAXATION_SETS)
+    assert set(get_args(RelaxationSetName)) == set(RELAXATION_SETS)
 
 
 @pytest.mark.parametrize(

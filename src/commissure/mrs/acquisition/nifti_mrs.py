@@ -12,10 +12,8 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import atomic
+from commissure.mrs.chemical_shift import GYROMAGNETIC_MHZ_PER_T
 from commissure.names import read_sidecars
-
-#: Protons, MHz per tesla (CODATA, shielded proton).
-GYROMAGNETIC_MHZ_PER_T = 42.576
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Svs:
         File name, for messages.
     fids
         complex128, (shots, coils, points), in the convention of
-        :mod:`commissure.mrs.basis.simulated`.
+        :mod:`commissure.mrs.chemical_shift`.
     dwell_s, frequency_mhz, te_s, tr_s
         Sampling and timing.
     affine

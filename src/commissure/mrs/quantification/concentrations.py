@@ -10,25 +10,13 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import read_table
-from commissure.mrs.basis.spin_systems import SUMS
+from commissure.mrs.metabolites import MARKERS, REFERENCE, Reported
 from commissure.mrs.quantification.relaxation import (
-    Fractions,
     RelaxationSet,
     Timing,
+    TissueFractions,
     concentration_factor,
 )
-
-#: Marker name by what the fit calls it, with the parts of sums.
-MARKERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "glu": ("Glu", ("Glu",)),
-    "gln": ("Gln", ("Gln",)),
-    "glx": ("Glx", SUMS["Glx"]),
-    "gsh": ("GSH", ("GSH",)),
-    "tnaa": ("tNAA", SUMS["tNAA"]),
-    "tcr": ("tCr", SUMS["tCr"]),
-    "tcho": ("tCho", SUMS["tCho"]),
-    "ins": ("Ins", ("Ins",)),
-}
 
 
 @dataclass(frozen=True)
@@ -63,31 +51,49 @@ def read_fit(path: Path, *, who: str) -> dict[str, Estimate]:
     }
 
 
-def _parts(fit: Mapping[str, Estimate], total: str, parts: tuple[str, ...]) -> dict[str, Estimate]:
+def _parts(fit: Mapping[str, Estimate], reported: Reported) -> dict[str, Estimate]:
     """The parts of a sum as far as the fit has them, else the sum under its first part's name."""
-    found = {name: fit[name] for name in parts if name in fit}
-    if len(found) < len(parts) and total in fit:
-        return {parts[0]: fit[total]}
-    return found
+    parts = {name: fit[name] for name in reported.parts if name in fit}
+    if len(parts) < len(reported.parts) and reported.name in fit:
+        return {reported.parts[0]: fit[reported.name]}
+    return parts
+
+
+def at_zero(fit: Mapping[str, Estimate]) -> list[str]:
+    """Markers whose every part the fit holds at zero."""
+    return [
+        marker
+        for marker, reported in MARKERS.items()
+        if all(fit[name].amplitude <= 0 for name in (*reported.parts, reported.name) if name in fit)
+    ]
+
+
+def crlb_percent(fit: Mapping[str, Estimate]) -> dict[str, float]:
+    """Cramér-Rao bounds in percent of the amplitude, of what the fit did not put at zero."""
+    return {
+        name: round(100 * estimate.crlb / estimate.amplitude, 2)
+        for name, estimate in fit.items()
+        if estimate.amplitude > 0
+    }
 
 
 def ratios(fit: Mapping[str, Estimate]) -> dict[str, float]:
     """Amplitudes over total creatine, by marker name; what the fit put at zero is left out."""
-    creatine = sum(e.amplitude for e in _parts(fit, *MARKERS["tcr"]).values())
+    creatine = sum(e.amplitude for e in _parts(fit, MARKERS[REFERENCE]).values())
     if not creatine > 0:
         return {}
-    out = {}
-    for marker, (total, parts) in MARKERS.items():
-        size = sum(e.amplitude for e in _parts(fit, total, parts).values())
-        if marker != "tcr" and np.isfinite(size) and size > 0:
-            out[f"{marker}_tcr"] = size / creatine
-    return out
+    by_marker = {}
+    for marker, reported in MARKERS.items():
+        size = sum(e.amplitude for e in _parts(fit, reported).values())
+        if marker != REFERENCE and np.isfinite(size) and size > 0:
+            by_marker[f"{marker}_{REFERENCE}"] = size / creatine
+    return by_marker
 
 
 def concentrations(
     fit: Mapping[str, Estimate],
     water_amplitude: float,
-    fractions: Fractions,
+    fractions: TissueFractions,
     *,
     timing: Timing,
     water_timing: Timing,
@@ -107,14 +113,14 @@ def concentrations(
         :func:`commissure.mrs.quantification.relaxation.molar_factor` for millimoles per litre of
         tissue.
     """
-    out = {}
-    for marker, (total, parts) in MARKERS.items():
+    by_marker = {}
+    for marker, reported in MARKERS.items():
         value = 0.0
-        for name, estimate in _parts(fit, total, parts).items():
+        for name, estimate in _parts(fit, reported).items():
             factor = factor_of(
                 fractions, name, timing=timing, water_timing=water_timing, times=times
             )
             value += estimate.amplitude / water_amplitude * factor
         if np.isfinite(value) and value > 0:
-            out[marker] = value
-    return out
+            by_marker[marker] = value
+    return by_marker

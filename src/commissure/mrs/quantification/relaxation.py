@@ -131,7 +131,7 @@ RELAXATION_SETS: dict[str, RelaxationSet] = {
 
 
 @dataclass(frozen=True)
-class Fractions:
+class TissueFractions:
     """Volume fractions of the voxel's tissue; they sum to 1."""
 
     gm: float
@@ -154,7 +154,7 @@ class Timing:
 
 
 def concentration_factor(
-    fractions: Fractions,
+    fractions: TissueFractions,
     metabolite: str,
     *,
     timing: Timing,
@@ -190,7 +190,7 @@ def concentration_factor(
 
 
 def molar_factor(
-    fractions: Fractions,
+    fractions: TissueFractions,
     metabolite: str,
     *,
     timing: Timing,

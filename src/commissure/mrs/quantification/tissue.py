@@ -12,7 +12,7 @@ import numpy as np
 from commissure.errors import QualityError
 from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image, same_grid
-from commissure.mrs.quantification.relaxation import Fractions
+from commissure.mrs.quantification.relaxation import TissueFractions
 
 #: Structures of the jhu189 atlas that a voxel of a common name is meant to cover.
 VOI_STRUCTURES: dict[str, tuple[str, ...]] = {
@@ -71,7 +71,7 @@ def voxel_share(affine: np.ndarray, image: nib.Nifti1Image) -> tuple[np.ndarray,
 
 def tissue_fractions(
     affine: np.ndarray, gm: nib.Nifti1Image, wm: nib.Nifti1Image, csf: nib.Nifti1Image, *, who: str
-) -> tuple[Fractions, float]:
+) -> tuple[TissueFractions, float]:
     """Volume fractions of the spectroscopic voxel from tissue probabilities.
 
     Returns
@@ -102,11 +102,11 @@ def tissue_fractions(
             wanted="at least 50 %",
             mend="Check that T1w and spectrum are of one session and share scanner coordinates",
         )
-    return Fractions(*(p / inside for p in part)), inside
+    return TissueFractions(*(p / inside for p in part)), inside
 
 
 @dataclass(frozen=True)
-class Place:
+class VoxelPlace:
     """Where the voxel lies in template space.
 
     Attributes
@@ -124,7 +124,7 @@ class Place:
     at_centre: str
 
 
-def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> Place:
+def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> VoxelPlace:
     """Carry the voxel to the template and look it up in jhu189.
 
     Parameters
@@ -156,7 +156,7 @@ def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> Place:
     centre_mm = nib.affines.apply_affine(grid.affine, centre)
     middle = int(labels[tuple(np.round(centre).astype(int))])
     ranked = sorted(by_name.items(), key=lambda item: (-item[1], item[0]))
-    return Place(
+    return VoxelPlace(
         centre_mm=(float(centre_mm[0]), float(centre_mm[1]), float(centre_mm[2])),
         structures={name: value for name, value in ranked if value >= 0.01},
         at_centre=shown.get(middle, ""),

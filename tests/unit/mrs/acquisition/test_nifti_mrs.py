@@ -5,8 +5,8 @@ import pytest
 
 from commissure.errors import CommissureError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs, write_svs
-from commissure.mrs.basis.choice import sequence_of
-from commissure.mrs.basis.sequences import Sequence
+from commissure.mrs.builtin.basis.choice import sequence_of
+from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.settings import MrsSettings
 
@@ -83,7 +83,7 @@ def test_other_sequences_have_no_basis(write_press: Callable, tmp_path) -> None:
             preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
 
 
-def sequence(write_press: Callable, sidecar: dict, **settings: object) -> Sequence:
+def sequence(write_press: Callable, sidecar: dict, **settings: object) -> PulseSequence:
     svs = read(write_press(shots=1, coils=1, sidecar=sidecar))
     return sequence_of(svs, MrsSettings(**settings), who="sub-01")
 

@@ -2,12 +2,12 @@ import pytest
 
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
-    Fractions,
     Timing,
+    TissueFractions,
     concentration_factor,
 )
 
-VOXEL = Fractions(0.60, 0.25, 0.15)
+VOXEL = TissueFractions(0.60, 0.25, 0.15)
 TIMING = Timing(te_s=0.03, tr_s=2.0)
 
 
@@ -39,11 +39,11 @@ def test_fsl_mrs_differs_by_its_volume_fraction_in_the_denominator() -> None:
 
 def test_a_voxel_of_csf_alone_would_be_divided_by_nothing() -> None:
     half = concentration_factor(
-        Fractions(0.5, 0.0, 0.5), "Glu", timing=TIMING, water_timing=TIMING,
+        TissueFractions(0.5, 0.0, 0.5), "Glu", timing=TIMING, water_timing=TIMING,
         times=RELAXATION_SETS["fsl_mrs_3t"],
     )  # fmt: skip
     none = concentration_factor(
-        Fractions(1.0, 0.0, 0.0), "Glu", timing=TIMING, water_timing=TIMING,
+        TissueFractions(1.0, 0.0, 0.0), "Glu", timing=TIMING, water_timing=TIMING,
         times=RELAXATION_SETS["fsl_mrs_3t"],
     )  # fmt: skip
     assert half > none

@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from commissure.mrs.signal.align import align_shots, match_to, turned, unlike_shots
-from commissure.mrs.signal.combine import coil_weights, combined, noise_covariance
-from commissure.mrs.signal.correction import (
+from commissure.mrs.builtin.signal.align import align_shots, match_to, rotated, unlike_shots
+from commissure.mrs.builtin.signal.combine import coil_weights, combined, noise_covariance
+from commissure.mrs.builtin.signal.correction import (
     eddy_corrected,
     eddy_phase,
     orientation,
     referenced,
     water_removed,
-    water_signal,
 )
+from commissure.mrs.quantification.water import water_signal
 
-from ..conftest import DWELL_S, FREQUENCY_MHZ, POINTS, T, noise, noise_sd
+from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, T, noise, noise_sd
 
 SAMPLING = {"dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
 
@@ -25,7 +25,7 @@ def test_planted_shifts_and_phases_are_recovered_at_snr_10(clean_fid: np.ndarray
     generator = np.random.default_rng(11)
     shift = generator.uniform(-8, 8, 48)
     phase = generator.uniform(-60, 60, 48)
-    shots = turned(np.tile(clean_fid, (48, 1)), shift, np.radians(phase), dwell_s=DWELL_S)
+    shots = rotated(np.tile(clean_fid, (48, 1)), shift, np.radians(phase), dwell_s=DWELL_S)
     shots = shots + noise(shots.shape, noise_sd(clean_fid, 10.0), 12)
     found = align_shots(shots, **SAMPLING)
     assert spread(found.shift_hz + shift) <= 0.2
@@ -33,7 +33,7 @@ def test_planted_shifts_and_phases_are_recovered_at_snr_10(clean_fid: np.ndarray
 
 
 def test_match_is_exact_without_noise(clean_fid: np.ndarray) -> None:
-    shots = turned(clean_fid[None], np.array([3.21]), np.array([0.4]), dwell_s=DWELL_S)
+    shots = rotated(clean_fid[None], np.array([3.21]), np.array([0.4]), dwell_s=DWELL_S)
     found = match_to(shots, clean_fid, dwell_s=DWELL_S, max_shift_hz=20)
     assert found.shift_hz[0] == pytest.approx(-3.21, abs=1e-6)
     assert found.phase_rad[0] == pytest.approx(-0.4, abs=1e-6)
@@ -90,7 +90,7 @@ def test_residual_water_goes_and_metabolites_stay(clean_fid: np.ndarray) -> None
 
 
 def test_creatine_is_brought_to_its_place(clean_fid: np.ndarray) -> None:
-    moved = turned(clean_fid, 9.0, 1.1, dwell_s=DWELL_S)
+    moved = rotated(clean_fid, 9.0, 1.1, dwell_s=DWELL_S)
     _, shift_ppm, phase_deg = referenced(moved, **SAMPLING)
     assert shift_ppm * FREQUENCY_MHZ == pytest.approx(-9.0, abs=0.5)
     assert phase_deg == pytest.approx(-np.degrees(1.1), abs=10)

@@ -7,9 +7,9 @@ from typing import Any
 
 from commissure.errors import DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.basis.sequences import Sequence, SequenceName
-from commissure.mrs.basis.simulated import Basis, simulated_basis
-from commissure.mrs.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.basis.sequences import PulseSequence, SequenceName
+from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
+from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
 from commissure.mrs.settings import MrsPreprocessSettings
 
 #: Words in metadata by the sequence they mean, the telling ones first.
@@ -21,7 +21,7 @@ _SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
 _NOT_SIMULATED = ("special", "hermes", "hercules")
 
 
-def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> Sequence:
+def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> PulseSequence:
     """What the spins of an acquisition went through.
 
     Raises
@@ -51,12 +51,12 @@ def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> Seque
                 wanted="the mixing time in seconds",
                 mend="Give MixingTime in the sidecar, or mrs.mixing_time_s",
             )
-        return Sequence("steam", svs.te_s, mixing_s=float(mixing))
+        return PulseSequence("steam", svs.te_s, mixing_s=float(mixing))
     if name == "slaser":
-        return Sequence("slaser", svs.te_s)
+        return PulseSequence("slaser", svs.te_s)
     if name == "press":
-        return Sequence("press", svs.te_s, settings.first_echo_s)
-    return Sequence(
+        return PulseSequence("press", svs.te_s, settings.first_echo_s)
+    return PulseSequence(
         name, svs.te_s, settings.first_echo_s, edit_ppm=settings.edit_off_ppm,
         edit_bandwidth_hz=settings.edit_bandwidth_hz,
     )  # fmt: skip

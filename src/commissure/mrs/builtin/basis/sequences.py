@@ -13,16 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from commissure.mrs.basis.spin_systems import Group
-
-#: Chemical shift of water at body temperature: where the carrier lies unless a header says else.
-WATER_PPM = 4.65
+from commissure.mrs.builtin.basis.spin_systems import SpinGroup
+from commissure.mrs.chemical_shift import WATER_PPM
 
 SequenceName = Literal["press", "slaser", "steam", "mega-press"]
 
 
 @dataclass(frozen=True)
-class Sequence:
+class PulseSequence:
     """Timing of a localisation.
 
     Attributes
@@ -130,7 +128,7 @@ class _Spins:
         return frequency[kept], amplitude[kept]
 
 
-def _run(spins: _Spins, sequence: Sequence, frequency_mhz: float) -> float:
+def _run(spins: _Spins, sequence: PulseSequence, frequency_mhz: float) -> float:
     """Take spins through a sequence; what the signal is to be multiplied with comes back."""
     te = sequence.te_s
     if sequence.name == "slaser":
@@ -204,7 +202,7 @@ def editing_angle(offset_hz: np.ndarray, *, bandwidth_hz: float) -> np.ndarray:
 
 
 def lines_of(
-    groups: tuple[Group, ...], sequence: Sequence, *, frequency_mhz: float
+    groups: tuple[SpinGroup, ...], sequence: PulseSequence, *, frequency_mhz: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Simulate a metabolite.
 

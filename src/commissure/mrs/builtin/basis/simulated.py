@@ -1,9 +1,4 @@
-"""Basis spectra: metabolites from the density matrix, and macromolecules as Gaussians.
-
-Frequencies count upwards in ppm from the carrier: a line at ``ppm`` turns as
-``exp(2 pi i (ppm - 4.65) f0 t)`` with the spectrometer frequency ``f0`` in MHz. This is the
-convention of the ``nifti-mrs`` package, the complex conjugate of what a NIfTI-MRS file stores.
-"""
+"""Basis spectra: metabolites from the density matrix, and macromolecules as Gaussians."""
 
 from __future__ import annotations
 
@@ -13,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.basis.sequences import WATER_PPM, Sequence, lines_of
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.chemical_shift import WATER_PPM
 from commissure.mrs.quantification.relaxation import RELAXATION_SETS
 
 
@@ -45,11 +41,6 @@ class Basis:
         """Names without the macromolecules and corrections."""
         shown = self.names[: len(self.names) - self.macromolecules]
         return tuple(name for name in shown if not name.startswith("-"))
-
-
-def ppm_axis(points: int, dwell_s: float, frequency_mhz: float) -> np.ndarray:
-    """Chemical shift of each point of ``fftshift(fft(fid))``, ascending."""
-    return np.fft.fftshift(np.fft.fftfreq(points, dwell_s)) / frequency_mhz + WATER_PPM
 
 
 def fid_of_lines(
@@ -90,11 +81,6 @@ LIPIDS: dict[str, tuple[tuple[float, float, float], ...]] = {
     "Lip13b": ((1.28, 1.0, 0.089),),
     "Lip20": ((2.04, 0.5, 0.15), (2.25, 0.25, 0.15), (2.80, 0.25, 0.20)),
 }
-
-
-def is_macromolecule(name: str) -> bool:
-    """Whether a column is broad: MM09, Mac, MMBL, Lip13."""
-    return name.startswith(("MM", "Mac", "Lip"))
 
 
 def gaussian_fid(
@@ -152,7 +138,7 @@ def creatine_correction(*, points: int, dwell_s: float, frequency_mhz: float) ->
 @lru_cache(maxsize=8)
 def simulated_basis(
     metabolites: tuple[str, ...],
-    sequence: Sequence,
+    sequence: PulseSequence,
     *,
     frequency_mhz: float,
     points: int,
@@ -163,7 +149,7 @@ def simulated_basis(
     Parameters
     ----------
     metabolites
-        Names of :data:`commissure.mrs.basis.spin_systems.SPIN_SYSTEMS`.
+        Names of :data:`commissure.mrs.builtin.basis.spin_systems.SPIN_SYSTEMS`.
     sequence
         What the spins go through.
     frequency_mhz

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from commissure.errors import QualityError
-from commissure.mrs.basis.simulated import Basis, is_macromolecule
-from commissure.mrs.basis.spin_systems import SUMS
-from commissure.mrs.fit.baseline import Baseline, Baselines
-from commissure.mrs.fit.model import (
+from commissure.mrs.builtin.basis.simulated import Basis
+from commissure.mrs.builtin.fit.baseline import Baseline, Baselines
+from commissure.mrs.builtin.fit.model import (
     COMMON,
+    FitProblem,
+    FitState,
+    LineShape,
     Priors,
-    Problem,
-    Shape,
-    State,
     amplitudes_at,
     residual_slopes,
     solve,
 )
+from commissure.mrs.metabolites import SUMS, is_macromolecule
 
 #: Stiffness candidates, effective degrees of freedom per ppm.
 STIFFNESS = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0)
@@ -30,7 +30,7 @@ _FREEDOM_PRICE = 5.0
 
 
 @dataclass(frozen=True)
-class Fit:
+class SpectralFit:
     """A fitted spectrum.
 
     Attributes
@@ -56,13 +56,13 @@ class Fit:
     frequency_mhz
         Of the spectrometer.
     residual_structure, residual_p
-        Whether the residual runs in waves, see :func:`structure`.
+        Whether the residual runs in waves, see :func:`residual_whiteness_test`.
     """
 
     names: tuple[str, ...]
     amplitudes: np.ndarray
     covariance: np.ndarray
-    shape: Shape
+    shape: LineShape
     ppm: np.ndarray
     data: np.ndarray
     model: np.ndarray
@@ -102,14 +102,14 @@ class Fit:
 
 
 def minimise(
-    problem: Problem,
-    shape: Shape,
+    problem: FitProblem,
+    shape: LineShape,
     baseline: Baseline,
     priors: Priors,
     *,
     free: np.ndarray,
     iterations: int,
-) -> tuple[Shape, State, int]:
+) -> tuple[LineShape, FitState, int]:
     """Levenberg-Marquardt on the variable projection (Kaufman's form of the derivative)."""
     centre, weight = priors.centre_and_weight(problem.basis.names)
     rows = len(priors.rows(problem.basis.names))
@@ -134,7 +134,7 @@ def minimise(
             trial = vector + step
             trial[3:5] = np.clip(trial[3:5], np.log(0.3), np.log(60.0))
             _hold_widths(trial, problem.basis.names)
-            candidate = Shape.of(trial)
+            candidate = LineShape.of(trial)
             tried = solve(problem, candidate, baseline, priors)
             if tried.cost < state.cost:
                 shape, state, damping = candidate, tried, damping / 5
@@ -154,7 +154,7 @@ def _hold_widths(vector: np.ndarray, names: tuple[str, ...]) -> None:
 
 
 def _stiffness(
-    problem: Problem, shape: Shape, baselines: Baselines, priors: Priors
+    problem: FitProblem, shape: LineShape, baselines: Baselines, priors: Priors
 ) -> tuple[float, Baseline]:
     """The stiffness with the least information criterion at a given shape.
 
@@ -193,7 +193,7 @@ def fit_spectrum(
     shift_sd_ppm: float = 0.01,
     width_sd_hz: float = 0.1,
     freedom_per_ppm: float | None = None,
-) -> Fit:
+) -> SpectralFit:
     """Fit a referenced and roughly phased spectrum.
 
     Parameters
@@ -224,18 +224,18 @@ def fit_spectrum(
     Gaussians softly tied to MM09, and a penalised spline. Amplitudes and spline are solved for at
     each step (Golub GH, Pereyra V, Inverse Probl 19:R1, 2003; Kaufman L, BIT 15:49-57, 1975).
     """
-    problem = Problem(
+    problem = FitProblem(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low_ppm,
         high_ppm=high_ppm,
     )  # fmt: skip
     baselines = Baselines(problem.ppm)
     flexible = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
     columns = len(basis.names)
-    shape = Shape.start(columns)
+    shape = LineShape.start(columns)
     start = solve(problem, shape, flexible, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
     mm = basis.names.index("MM09") if "MM09" in basis.names else 0
 
-    def priors_of(state: State) -> Priors:
+    def priors_of(state: FitState) -> Priors:
         floor = 0.3 * float(state.amplitudes[basis.names.index("Cr")]) + 1e-3 * float(
             state.amplitudes.max()
         )
@@ -261,7 +261,7 @@ def fit_spectrum(
     shape, state, iterations = minimise(
         problem, shape, flexible, priors, free=everything, iterations=25
     )
-    fit = finished(problem, shape, state, flexible, priors, freedom_per_ppm, iterations)
+    fit = assembled_fit(problem, shape, state, flexible, priors, freedom_per_ppm, iterations)
     creatine, bound = fit.total(SUMS["tCr"])
     # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
     if not creatine > 6 * bound:
@@ -274,7 +274,7 @@ def fit_spectrum(
     return fit
 
 
-def structure(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
+def residual_whiteness_test(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
     """Whether a residual (points,) runs in waves.
 
     Returns
@@ -291,15 +291,15 @@ def structure(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
     return ratio, float(chi2.sf(ratio * len(blocks), len(blocks)))
 
 
-def finished(
-    problem: Problem,
-    shape: Shape,
-    state: State,
+def assembled_fit(
+    problem: FitProblem,
+    shape: LineShape,
+    state: FitState,
     baseline: Baseline,
     priors: Priors,
     freedom_per_ppm: float,
     iterations: int,
-) -> Fit:
+) -> SpectralFit:
     """A fit with its covariance and tests, from where the minimum was found."""
     names = problem.basis.names
     columns = problem.spectra(problem.fids_at(shape)).real
@@ -322,8 +322,8 @@ def finished(
     inverse = np.linalg.pinv(curvature, hermitian=True)[: len(names)]
     covariance = inverse @ noisy @ inverse.T
     scale = problem.scale
-    waves, p = structure(left - smooth)
-    return Fit(
+    waves, p = residual_whiteness_test(left - smooth)
+    return SpectralFit(
         names=names,
         amplitudes=state.amplitudes,
         covariance=covariance,

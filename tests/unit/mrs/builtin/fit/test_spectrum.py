@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from commissure.errors import QualityError
-from commissure.mrs.basis.simulated import Basis
-from commissure.mrs.basis.spin_systems import SUMS
-from commissure.mrs.fit.baseline import Baselines
-from commissure.mrs.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.basis.simulated import Basis
+from commissure.mrs.builtin.fit.baseline import Baselines
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.metabolites import SUMS
 
-from ..conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, noise, noise_sd
+from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, noise, noise_sd
 
 SAMPLING = {"dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
 

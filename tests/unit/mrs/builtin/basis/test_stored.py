@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.mrs.basis.lcmodel import read_raw
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import Basis, simulated_basis
-from commissure.mrs.basis.stored import StoredBasis, check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.basis.lcmodel import read_raw
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
+from commissure.mrs.builtin.basis.stored import (
+    StoredBasis,
+    check_basis,
+    read_basis,
+    stored_basis_on,
+)
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum
 from commissure.mrs.builtin.preprocess import preprocess
-from commissure.mrs.fit.spectrum import fit_spectrum
 from commissure.mrs.settings import MrsSettings
 
-from ..conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TE_S, TRUTH, noise, noise_sd
+from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TE_S, TRUTH, noise, noise_sd
 
 NAMES = ("Cr", "PCr", "NAA", "NAAG", "GPC", "PCh", "Glu", "Gln", "GSH", "Ins", "GABA", "Asp", "Tau",
          "Ala", "Asc", "Lac", "PE", "sIns")  # fmt: skip
@@ -23,7 +28,11 @@ SAMPLING = {"points": POINTS, "dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ
 
 def own_basis(te_s: float = TE_S, *, points: int = 4096, dwell_s: float = 1 / 4000) -> Basis:
     return simulated_basis(
-        NAMES, Sequence("press", te_s), frequency_mhz=FREQUENCY_MHZ, points=points, dwell_s=dwell_s
+        NAMES,
+        PulseSequence("press", te_s),
+        frequency_mhz=FREQUENCY_MHZ,
+        points=points,
+        dwell_s=dwell_s,
     )
 
 

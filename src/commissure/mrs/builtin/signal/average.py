@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from commissure.mrs.acquisition.description import acquisition_description
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.mrsinmrs import acquisition
-from commissure.mrs.signal.align import Alignment, align_shots, turned, unlike_shots
-from commissure.mrs.signal.combine import coil_weights, combined
-from commissure.mrs.signal.correction import (
+from commissure.mrs.builtin.signal.align import ShotAlignment, align_shots, rotated, unlike_shots
+from commissure.mrs.builtin.signal.combine import coil_weights, combined
+from commissure.mrs.builtin.signal.correction import (
     eddy_corrected,
     eddy_phase,
     orientation,
     referenced,
     water_removed,
-    water_signal,
 )
+from commissure.mrs.quantification.water import water_signal
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class AveragedSpectrum:
     """An averaged spectrum with what was done to it.
 
     Attributes
@@ -36,8 +36,9 @@ class Spectrum:
         Shots (shots, points) before and after alignment, for the figure.
     kept
         Which shots were averaged.
-    raw
-        What the raw file says of itself, see :func:`commissure.mrs.mrsinmrs.acquisition`.
+    acquisition
+        What the raw file says of itself, see
+        :func:`commissure.mrs.acquisition.description.acquisition_description`.
     """
 
     svs: Svs
@@ -46,10 +47,12 @@ class Spectrum:
     before: np.ndarray = field(repr=False)
     after: np.ndarray = field(repr=False)
     kept: np.ndarray = field(repr=False)
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    acquisition: Mapping[str, Any] = field(default_factory=dict)
 
 
-def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float = 2.58) -> Spectrum:
+def averaged_spectrum(
+    svs: Svs, water: Svs | None, *, shot_rejection_sd: float = 2.58
+) -> AveragedSpectrum:
     """Preprocess in the order of the consensus (Near J et al., NMR Biomed 34:e4257, 2021)."""
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
     steps: list[Mapping[str, Any]] = []
@@ -77,7 +80,7 @@ def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float =
     else:
         if len(water_shots) > 1:
             turn = align_shots(water_shots, low_ppm=0.0, high_ppm=8.0, **sampling)
-            water_shots = turned(water_shots, turn.shift_hz, turn.phase_rad, dwell_s=svs.dwell_s)
+            water_shots = rotated(water_shots, turn.shift_hz, turn.phase_rad, dwell_s=svs.dwell_s)
         reference = _to_length(water_shots.mean(axis=0), svs.points)
         phase = eddy_phase(reference, dwell_s=svs.dwell_s)
         signal = water_signal(reference, **sampling)
@@ -105,7 +108,7 @@ def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float =
             "phase_deg": phase_deg,
         }
     )  # fmt: skip
-    return Spectrum(
+    return AveragedSpectrum(
         svs=svs.with_fid(fid),
         water=None
         if water is None or reference is None
@@ -114,7 +117,7 @@ def averaged_spectrum(svs: Svs, water: Svs | None, *, shot_rejection_sd: float =
         before=before,
         after=shots,
         kept=kept,
-        raw=acquisition(svs),
+        acquisition=acquisition_description(svs),
     )
 
 
@@ -151,14 +154,14 @@ def _aligned(
         return shots, kept, [_skipped("alignment", reason), _skipped("shot rejection", reason)]
     steps: list[Mapping[str, Any]] = []
     found = align_shots(shots, **sampling)
-    aligned = turned(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+    aligned = rotated(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
     distance = np.zeros(count)
     if count >= 8:
         distance, unlike = unlike_shots(aligned, limit_sd=limit_sd, **sampling)
         kept = ~unlike
         again = align_shots(shots[kept], **sampling)
         found = _filled(found, again, kept)
-        aligned = turned(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+        aligned = rotated(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
         rejection: Mapping[str, Any] = {
             "step": "shot rejection",
             "applied": True,
@@ -188,14 +191,14 @@ def _aligned(
     return aligned, kept, steps
 
 
-def _filled(first: Alignment, again: Alignment, kept: np.ndarray) -> Alignment:
+def _filled(first: ShotAlignment, again: ShotAlignment, kept: np.ndarray) -> ShotAlignment:
     """The second alignment for the shots kept, the first for the others."""
     parts = []
     for name in ("shift_hz", "phase_rad", "match"):
         values = getattr(first, name).copy()
         values[kept] = getattr(again, name)
         parts.append(values)
-    return Alignment(*parts)
+    return ShotAlignment(*parts)
 
 
 def _to_length(fid: np.ndarray, points: int) -> np.ndarray:

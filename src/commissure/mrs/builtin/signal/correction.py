@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.signal.align import in_band, match_to, singlet_template, turned
+from commissure.mrs.builtin.signal.align import in_band, match_to, rotated, singlet_template
 
 
 def eddy_phase(water: np.ndarray, *, dwell_s: float) -> np.ndarray:
@@ -164,7 +164,7 @@ def referenced(
         (template, 1.7, 3.5, max_shift_ppm),
         (creatine, 2.9, 3.1, 0.05),
     ):
-        moved = in_band(turned(fid, shift, phase, dwell_s=dwell_s), low, high, **sampling)
+        moved = in_band(rotated(fid, shift, phase, dwell_s=dwell_s), low, high, **sampling)
         wanted = in_band(target, low, high, **sampling)
         found = match_to(
             moved[None], wanted, dwell_s=dwell_s, max_shift_hz=reach_ppm * frequency_mhz
@@ -172,55 +172,4 @@ def referenced(
         shift += float(found.shift_hz[0])
         phase += float(found.phase_rad[0])
     phase = float(np.angle(np.exp(1j * phase)))
-    return turned(fid, shift, phase, dwell_s=dwell_s), shift / frequency_mhz, np.degrees(phase)
-
-
-@dataclass(frozen=True)
-class Water:
-    """The unsuppressed water signal.
-
-    Attributes
-    ----------
-    amplitude
-        At time 0, in the FID's units.
-    fwhm_hz
-        Width of its line.
-    offset_ppm
-        Where it lies, relative to its nominal shift.
-    """
-
-    amplitude: float
-    fwhm_hz: float
-    offset_ppm: float
-
-
-def water_signal(fid: np.ndarray, *, dwell_s: float, frequency_mhz: float) -> Water:
-    """Amplitude of water at time 0, from the magnitude of its FID.
-
-    A Voigt line decays as log|s| = log A - a t - b t². It is fitted from 1 ms, clear of the
-    receiver's filter, to where the signal has fallen to 40 %, weighted by the signal: phase,
-    eddy currents and the exact frequency do not matter to a magnitude.
-    """
-    size = np.abs(fid)
-    first = max(1, round(1e-3 / dwell_s))
-    low = size[first:] < 0.4 * size[first : first + 4].mean()
-    last = first + (int(low.argmax()) if low.any() else len(size) - first - 1)
-    last = max(last, first + 12)
-    t = np.arange(first, last) * dwell_s
-    design = np.stack([np.ones_like(t), -t, -(t**2)], axis=1)
-    weight = size[first:last]
-    level, a, b = np.linalg.lstsq(design * weight[:, None], np.log(weight) * weight, rcond=None)[0]
-    spectrum = np.fft.fft(fid, 8 * len(fid))
-    peak = np.fft.fftfreq(len(spectrum), dwell_s)[np.abs(spectrum).argmax()]
-    lorentz = max(a, 0.0) / np.pi
-    gauss = 2 * np.sqrt(max(b, 0.0) * np.log(2)) / np.pi
-    return Water(
-        amplitude=float(np.exp(level)),
-        fwhm_hz=float(voigt_fwhm(lorentz, gauss)),
-        offset_ppm=float(peak / frequency_mhz),
-    )
-
-
-def voigt_fwhm(lorentz: float, gauss: float) -> float:
-    """Width of a Voigt line from the widths of its parts (Olivero JJ, Longbothum RL, 1977)."""
-    return 0.5346 * lorentz + float(np.sqrt(0.2166 * lorentz**2 + gauss**2))
+    return rotated(fid, shift, phase, dwell_s=dwell_s), shift / frequency_mhz, np.degrees(phase)

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commissure.mrs.basis.sequences import WATER_PPM, Sequence, lines_of
-from commissure.mrs.basis.simulated import Basis, fid_of_lines, ppm_axis
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS, Group
+from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
+from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS, SpinGroup
+from commissure.mrs.chemical_shift import WATER_PPM, ppm_axis
 
 #: |FID(0)| at 123.25 MHz, symmetric PRESS with ideal pulses, half a unit per proton.
 GOLDEN = {
@@ -20,19 +21,19 @@ PROTONS = {"Glu": 5, "Gln": 5, "GSH": 10, "NAA": 6, "Cr": 5, "PCh": 13, "GPC": 1
 
 @pytest.mark.parametrize(("te_s", "name"), GOLDEN)
 def test_first_point_of_press(te_s: float, name: str) -> None:
-    _, amplitudes = lines_of(SPIN_SYSTEMS[name], Sequence("press", te_s), frequency_mhz=123.25)
+    _, amplitudes = lines_of(SPIN_SYSTEMS[name], PulseSequence("press", te_s), frequency_mhz=123.25)
     assert abs(amplitudes.sum()) == pytest.approx(GOLDEN[te_s, name], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", PROTONS)
 def test_every_proton_counts_half_without_echo(name: str) -> None:
-    _, amplitudes = lines_of(SPIN_SYSTEMS[name], Sequence("press", 1e-9), frequency_mhz=123.25)
+    _, amplitudes = lines_of(SPIN_SYSTEMS[name], PulseSequence("press", 1e-9), frequency_mhz=123.25)
     assert amplitudes.sum() == pytest.approx(PROTONS[name] / 2, abs=1e-6)
 
 
 def test_without_coupling_there_are_singlets() -> None:
-    group = Group((2.0, 3.5))
-    frequencies, amplitudes = lines_of((group,), Sequence("press", 0.03), frequency_mhz=123.25)
+    group = SpinGroup((2.0, 3.5))
+    frequencies, amplitudes = lines_of((group,), PulseSequence("press", 0.03), frequency_mhz=123.25)
     at = {round(f / 123.25 + WATER_PPM, 6) for f in frequencies}
     assert at == {2.0, 3.5}
     assert amplitudes.sum() == pytest.approx(1.0, abs=1e-9)
@@ -40,8 +41,8 @@ def test_without_coupling_there_are_singlets() -> None:
 
 def test_weak_doublet_inverts_at_the_echo_of_its_coupling() -> None:
     # Two spins far apart: the doublet's amplitude goes as cos(pi J TE).
-    group = Group((1.3, 4.1), ((0, 1, 7.0),))
-    _, amplitudes = lines_of((group,), Sequence("press", 1 / 7.0), frequency_mhz=2000.0)
+    group = SpinGroup((1.3, 4.1), ((0, 1, 7.0),))
+    _, amplitudes = lines_of((group,), PulseSequence("press", 1 / 7.0), frequency_mhz=2000.0)
     assert amplitudes.sum().real == pytest.approx(-1.0, abs=1e-3)
 
 

@@ -28,7 +28,7 @@ class Passive:
 
 
 @dataclass(frozen=True)
-class Group:
+class SpinGroup:
     """Protons that are coupled to each other and to nothing else.
 
     Attributes
@@ -50,43 +50,45 @@ class Group:
     passive: tuple[Passive, ...] = ()
 
 
-def _singlet(ppm: float, protons: int) -> Group:
-    return Group((ppm,), protons=protons)
+def _singlet(ppm: float, protons: int) -> SpinGroup:
+    return SpinGroup((ppm,), protons=protons)
 
 
-def _aspartyl(ppm: tuple[float, float, float], j_hz: tuple[float, float, float]) -> Group:
+def _aspartyl(ppm: tuple[float, float, float], j_hz: tuple[float, float, float]) -> SpinGroup:
     """An ABX group: CH and the two protons of its CH2."""
-    return Group(ppm, ((0, 1, j_hz[0]), (0, 2, j_hz[1]), (1, 2, j_hz[2])))
+    return SpinGroup(ppm, ((0, 1, j_hz[0]), (0, 2, j_hz[1]), (1, 2, j_hz[2])))
 
 
-def _glutamyl(ppm: tuple[float, ...], j_hz: tuple[float, ...]) -> Group:
+def _glutamyl(ppm: tuple[float, ...], j_hz: tuple[float, ...]) -> SpinGroup:
     """CH-CH2-CH2; couplings in the order 23, 23', 33', 34, 34', 3'4, 3'4', 44'."""
     pairs = ((0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4))
-    return Group(ppm, tuple((i, k, j) for (i, k), j in zip(pairs, j_hz, strict=True)))
+    return SpinGroup(ppm, tuple((i, k, j) for (i, k), j in zip(pairs, j_hz, strict=True)))
 
 
 def _ethylene(
     ppm: tuple[float, float],
     j_hz: tuple[float, float, float, float, float, float],
     passive: tuple[Passive, ...] = (),
-) -> Group:
+) -> SpinGroup:
     """CH2-CH2; couplings in the order 11', 12, 12', 1'2, 1'2', 22'."""
     pairs = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
     shifts = (ppm[0], ppm[0], ppm[1], ppm[1])
-    return Group(shifts, tuple((*p, j) for p, j in zip(pairs, j_hz, strict=True)), passive=passive)
+    return SpinGroup(
+        shifts, tuple((*p, j) for p, j in zip(pairs, j_hz, strict=True)), passive=passive
+    )
 
 
-def _methyl(ppm: tuple[float, float], j_hz: float, geminal_hz: float) -> Group:
+def _methyl(ppm: tuple[float, float], j_hz: float, geminal_hz: float) -> SpinGroup:
     """CH-CH3."""
     pairs = [(0, k, j_hz) for k in (1, 2, 3)] + [(1, 2, geminal_hz), (1, 3, geminal_hz)]
-    return Group((ppm[0], *(ppm[1],) * 3), (*pairs, (2, 3, geminal_hz)))
+    return SpinGroup((ppm[0], *(ppm[1],) * 3), (*pairs, (2, 3, geminal_hz)))
 
 
 #: Spin systems by metabolite name.
-SPIN_SYSTEMS: dict[str, tuple[Group, ...]] = {
+SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
     "Ala": (_methyl((3.7746, 1.4667), 7.234, -14.366),),
     "Asc": (
-        Group(
+        SpinGroup(
             (4.4965, 4.0072, 3.7469, 3.7194),
             ((0, 1, 2.055), (1, 2, 5.772), (1, 3, 7.578), (2, 3, -11.585)),
         ),
@@ -95,7 +97,7 @@ SPIN_SYSTEMS: dict[str, tuple[Group, ...]] = {
     "Cr": (_singlet(3.027, 3), _singlet(3.913, 2)),
     "PCr": (_singlet(3.029, 3), _singlet(3.930, 2)),
     "GABA": (
-        Group(
+        SpinGroup(
             (3.0128, 3.0128, 1.889, 1.889, 2.284, 2.284),
             (
                 (0, 1, -12.021), (0, 2, 5.372), (0, 3, 7.127), (1, 2, 10.578), (1, 3, 6.982),
@@ -118,7 +120,7 @@ SPIN_SYSTEMS: dict[str, tuple[Group, ...]] = {
     ),
     "GPC": (
         _singlet(3.212, 9),
-        Group(
+        SpinGroup(
             (3.605, 3.672, 3.903, 3.871, 3.946),
             (
                 (0, 1, -14.78), (0, 2, 5.77), (1, 2, 4.53), (2, 3, 5.77), (2, 4, 4.53),
@@ -141,7 +143,7 @@ SPIN_SYSTEMS: dict[str, tuple[Group, ...]] = {
         ),
     ),
     "Ins": (
-        Group(
+        SpinGroup(
             (3.5217, 4.0538, 3.5217, 3.6144, 3.269, 3.6144),
             (
                 (0, 1, 2.889), (0, 5, 9.998), (1, 2, 3.006), (2, 3, 9.997), (3, 4, 9.485),
@@ -180,11 +182,3 @@ SPIN_SYSTEMS: dict[str, tuple[Group, ...]] = {
     "sIns": (_singlet(3.34, 6),),
     "Tau": (_ethylene((3.4206, 3.2459), (-12.438, 6.742, 6.464, 6.403, 6.792, -12.93)),),
 }  # fmt: skip
-
-#: Sums that are reported because their parts are hard to tell apart.
-SUMS: dict[str, tuple[str, ...]] = {
-    "tNAA": ("NAA", "NAAG"),
-    "tCr": ("Cr", "PCr"),
-    "tCho": ("GPC", "PCh"),
-    "Glx": ("Glu", "Gln"),
-}

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import Basis, ppm_axis, simulated_basis
-from commissure.mrs.fit.baseline import Baselines
-from commissure.mrs.fit.model import COMMON, Priors, Problem, Shape, solve
-from commissure.mrs.fit.spectrum import Fit, finished, minimise
-from commissure.mrs.signal.align import turned
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
+from commissure.mrs.builtin.fit.baseline import Baselines
+from commissure.mrs.builtin.fit.model import COMMON, FitProblem, LineShape, Priors, solve
+from commissure.mrs.builtin.fit.spectrum import SpectralFit, assembled_fit, minimise
+from commissure.mrs.builtin.signal.align import rotated
+from commissure.mrs.chemical_shift import ppm_axis
 
 #: What the difference is fitted in: glutathione's cysteine at 2.95 ppm, with the aspartyl groups
 #: that are edited along with it, clear of the singlets that do not subtract to nothing.
@@ -35,8 +36,8 @@ class EditedBases:
 
 def edited_bases(
     metabolites: tuple[str, ...],
-    on: Sequence,
-    off: Sequence,
+    on: PulseSequence,
+    off: PulseSequence,
     *,
     points: int,
     dwell_s: float,
@@ -47,7 +48,7 @@ def edited_bases(
     Parameters
     ----------
     metabolites
-        Names of :data:`commissure.mrs.basis.spin_systems.SPIN_SYSTEMS`.
+        Names of :data:`commissure.mrs.builtin.basis.spin_systems.SPIN_SYSTEMS`.
     on, off
         The two conditions.
     points, dwell_s, frequency_mhz
@@ -110,7 +111,7 @@ class Difference:
 
 
 def difference_of(
-    on: np.ndarray, off: np.ndarray, edited: Fit, unedited: Fit, *, dwell_s: float
+    on: np.ndarray, off: np.ndarray, edited: SpectralFit, unedited: SpectralFit, *, dwell_s: float
 ) -> Difference:
     """Align the edited to the unedited sub-spectrum by their fits, and subtract.
 
@@ -124,20 +125,20 @@ def difference_of(
     """
     shift = unedited.shape.shift_hz - edited.shape.shift_hz
     phase = unedited.shape.phase_rad - edited.shape.phase_rad
-    aligned = turned(on, shift, phase, dwell_s=dwell_s)
+    aligned = rotated(on, shift, phase, dwell_s=dwell_s)
     return Difference(aligned - off, shift, float(np.degrees(phase)))
 
 
 def fit_difference(
     fid: np.ndarray,
     basis: Basis,
-    unedited: Fit,
+    unedited: SpectralFit,
     *,
     dwell_s: float,
     frequency_mhz: float,
     shift_sd_ppm: float = 0.005,
     freedom_per_ppm: float = 2.0,
-) -> Fit:
+) -> SpectralFit:
     """Fit a difference spectrum with the phase and line shape of the unedited one.
 
     Parameters
@@ -155,17 +156,17 @@ def fit_difference(
 
     Returns
     -------
-    Fit
+    SpectralFit
         Its covariance knows nothing of the unedited fit's own errors.
     """
     low, high = RANGE_PPM
-    problem = Problem(
+    problem = FitProblem(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low, high_ppm=high
     )
     baseline = Baselines(problem.ppm).stiff(freedom_per_ppm)
     columns = len(basis.names)
     nothing = np.zeros(columns)
-    shape: Shape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)
+    shape: LineShape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)
     centre = shape.vector()[:COMMON]
     first = Priors(problem.noise_sd, 1.0, shift_sd_ppm * frequency_mhz, 0.1, centre)
     state = solve(problem, shape, baseline, first)
@@ -174,4 +175,4 @@ def fit_difference(
     free = np.ones(COMMON + 2 * columns, bool)
     free[:COMMON] = free[COMMON + columns :] = False
     shape, state, iterations = minimise(problem, shape, baseline, priors, free=free, iterations=20)
-    return finished(problem, shape, state, baseline, priors, freedom_per_ppm, iterations)
+    return assembled_fit(problem, shape, state, baseline, priors, freedom_per_ppm, iterations)

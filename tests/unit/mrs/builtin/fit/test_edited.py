@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.mrs.basis.sequences import Sequence
-from commissure.mrs.basis.simulated import simulated_basis
-from commissure.mrs.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import simulated_basis
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.fit.edited import difference_of, edited_bases
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum
 from commissure.mrs.builtin.preprocess import preprocess
-from commissure.mrs.fit.edited import difference_of, edited_bases
-from commissure.mrs.fit.spectrum import fit_spectrum
 from commissure.mrs.measure import measure
 from commissure.mrs.settings import MrsSettings
 from commissure.names import Scan
 from commissure.rows import read_markers
 
-from ..conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, noise
+from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, noise
 
 TE_S = 0.12
-ON = Sequence("mega-press", TE_S, edit_ppm=4.56)
-OFF = Sequence("mega-press", TE_S, edit_ppm=7.5)
+ON = PulseSequence("mega-press", TE_S, edit_ppm=4.56)
+OFF = PulseSequence("mega-press", TE_S, edit_ppm=7.5)
 SAMPLING = {"points": POINTS, "dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
 
 
-def spectrum(sequence: Sequence, truth: dict[str, float]) -> np.ndarray:
+def spectrum(sequence: PulseSequence, truth: dict[str, float]) -> np.ndarray:
     basis = simulated_basis(tuple(SPIN_SYSTEMS), sequence, **SAMPLING)
     amplitudes = np.array([truth.get(name, 0.0) for name in basis.names])
     line = np.exp(-np.pi * 2 * T - (np.pi * 4 * T) ** 2 / (4 * np.log(2)))
@@ -40,7 +40,7 @@ def write_mega(tmp_path: Path) -> Callable[..., Scan]:
 
     def write(
         *, labels: tuple[str, ...] | None = ("OFF", "ON"), shots: int = 16, snr: float = 20.0,
-        gsh: float = TRUTH["GSH"], on: Sequence = ON,
+        gsh: float = TRUTH["GSH"], on: PulseSequence = ON,
     ) -> Scan:  # fmt: skip
         import nibabel as nib
         from nifti_mrs.create_nmrs import gen_nifti_mrs
@@ -143,7 +143,7 @@ def test_the_difference_holds_what_is_edited() -> None:
 
 
 def test_spectra_edited_for_gaba_are_refused(write_mega: Callable, tmp_path: Path) -> None:
-    scan = write_mega(on=Sequence("mega-press", TE_S, edit_ppm=1.9))
+    scan = write_mega(on=PulseSequence("mega-press", TE_S, edit_ppm=1.9))
     with pytest.raises(DatasetError, match="as where GABA is edited"):
         preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
     with pytest.raises(ConfigError, match="changes nothing of GSH"):

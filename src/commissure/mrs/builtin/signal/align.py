@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.mrs.basis.sequences import WATER_PPM
-from commissure.mrs.basis.simulated import ppm_axis
+from commissure.mrs.chemical_shift import WATER_PPM, ppm_axis
 
 
 @dataclass(frozen=True)
-class Alignment:
+class ShotAlignment:
     """What turns shots onto the reference.
 
     Attributes
@@ -42,7 +41,7 @@ def in_band(
     return np.fft.ifft(np.fft.fft(fids) * window)
 
 
-def turned(
+def rotated(
     fids: np.ndarray, shift_hz: np.ndarray | float, phase_rad: np.ndarray | float, *, dwell_s: float
 ) -> np.ndarray:
     """Add a frequency and a phase to FIDs (..., points); both broadcast over the shots."""
@@ -53,7 +52,7 @@ def turned(
 
 def match_to(
     fids: np.ndarray, reference: np.ndarray, *, dwell_s: float, max_shift_hz: float
-) -> Alignment:
+) -> ShotAlignment:
     """Frequency and phase that bring FIDs closest to a reference, in closed form.
 
     Parameters
@@ -91,7 +90,7 @@ def match_to(
         shift = shift + np.clip(step, -grid[1], grid[1])
     c = (product * np.exp(turn * shift[:, None])).sum(-1)
     size_of = np.linalg.norm(fids, axis=-1) * np.linalg.norm(reference)
-    return Alignment(shift, -np.angle(c), np.abs(c) / np.maximum(size_of, np.finfo(float).tiny))
+    return ShotAlignment(shift, -np.angle(c), np.abs(c) / np.maximum(size_of, np.finfo(float).tiny))
 
 
 def align_shots(
@@ -103,7 +102,7 @@ def align_shots(
     high_ppm: float = 4.2,
     duration_s: float = 0.2,
     max_shift_hz: float = 30.0,
-) -> Alignment:
+) -> ShotAlignment:
     """Register shots onto their own average.
 
     Parameters
@@ -117,7 +116,7 @@ def align_shots(
 
     Returns
     -------
-    Alignment
+    ShotAlignment
         Shifts and phases relative to the shots' mean frequency and phase.
 
     Notes
@@ -131,13 +130,13 @@ def align_shots(
     reference = band[np.linalg.norm(band - typical, axis=-1).argmin()]
     found = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
     for _ in range(3):
-        aligned = turned(band, found.shift_hz, found.phase_rad, dwell_s=dwell_s)
+        aligned = rotated(band, found.shift_hz, found.phase_rad, dwell_s=dwell_s)
         reference = np.average(aligned, axis=0, weights=np.maximum(found.match, 1e-6))
         found = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
     centre = np.median(found.shift_hz)
     turn = np.angle(np.exp(1j * found.phase_rad).mean())
     phase = np.angle(np.exp(1j * (found.phase_rad - turn)))
-    return Alignment(found.shift_hz - centre, phase, found.match)
+    return ShotAlignment(found.shift_hz - centre, phase, found.match)
 
 
 def unlike_shots(

@@ -12,15 +12,11 @@ import numpy as np
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import read_svs_fields
-from commissure.mrs.basis.lcmodel import read_lcmodel_basis
-from commissure.mrs.basis.sequences import WATER_PPM
-from commissure.mrs.basis.simulated import (
-    Basis,
-    creatine_correction,
-    is_macromolecule,
-    macromolecule_fids,
-)
-from commissure.mrs.signal.correction import damped_lines
+from commissure.mrs.builtin.basis.lcmodel import read_lcmodel_basis
+from commissure.mrs.builtin.basis.simulated import Basis, creatine_correction, macromolecule_fids
+from commissure.mrs.builtin.signal.correction import damped_lines
+from commissure.mrs.chemical_shift import WATER_PPM
+from commissure.mrs.metabolites import is_macromolecule
 
 #: Other tools' names of what is called otherwise here.
 ALIASES: Mapping[str, str] = {

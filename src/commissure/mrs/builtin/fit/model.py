@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.mrs.basis.simulated import Basis, is_macromolecule, ppm_axis
-from commissure.mrs.fit.baseline import Baseline
+from commissure.mrs.builtin.basis.simulated import Basis
+from commissure.mrs.builtin.fit.baseline import Baseline
+from commissure.mrs.chemical_shift import ppm_axis
+from commissure.mrs.metabolites import is_macromolecule
 
 #: Area of a macromolecule over that of MM09 and how far it may stray, softly. Up to MM22 they are
 #: LCModel's defaults (LCModel manual, 11.8) in terms of area; the rest, resonances that hide under
@@ -27,7 +29,7 @@ _LN2 = np.log(2)
 
 
 @dataclass(frozen=True)
-class Shape:
+class LineShape:
     """The nonlinear parameters.
 
     Attributes
@@ -56,14 +58,14 @@ class Shape:
         return np.array([*head, self.log_gauss, *self.shifts_hz, *self.widths_hz])
 
     @classmethod
-    def of(cls, vector: np.ndarray) -> Shape:
+    def of(cls, vector: np.ndarray) -> LineShape:
         """The inverse of :meth:`vector`."""
         phase, slope, shift, lorentz, gauss = (float(v) for v in vector[:COMMON])
         shifts, widths = np.split(np.array(vector[COMMON:]), 2)
         return cls(phase, slope, shift, lorentz, gauss, shifts, widths)
 
     @classmethod
-    def start(cls, columns: int) -> Shape:
+    def start(cls, columns: int) -> LineShape:
         """No phase, no shift, and lines of a good shim."""
         nothing = np.zeros(columns)
         return cls(0.0, 0.0, 0.0, np.log(4.0), np.log(4.0), nothing, nothing)
@@ -73,7 +75,7 @@ class Shape:
 COMMON = 5
 
 
-class Problem:
+class FitProblem:
     """One spectrum and its basis; evaluates the projected residual and its derivatives."""
 
     def __init__(
@@ -95,7 +97,7 @@ class Problem:
         self.fids = basis.fids
         self.frequency_mhz = frequency_mhz
 
-    def fids_at(self, shape: Shape) -> np.ndarray:
+    def fids_at(self, shape: LineShape) -> np.ndarray:
         """The basis with the line shape and shifts applied, (columns, points)."""
         turn = 2j * np.pi * self.t
         lorentz, gauss = np.exp(shape.log_lorentz), np.exp(shape.log_gauss)
@@ -108,7 +110,7 @@ class Problem:
         """Complex spectra of FIDs (k, points) over the fitted range, (range, k)."""
         return np.fft.fft(fids, self.size)[:, self.pick].T / self.scale
 
-    def phased(self, shape: Shape) -> np.ndarray:
+    def phased(self, shape: LineShape) -> np.ndarray:
         """The data with the phase of the model taken off, complex (points,)."""
         angle = shape.phase_rad + shape.phase_rad_per_ppm * (self.ppm - _PIVOT_PPM)
         return self.spectrum * np.exp(-1j * angle)
@@ -163,7 +165,7 @@ class Priors:
 
 
 @dataclass(frozen=True)
-class State:
+class FitState:
     """Amplitudes and residual at one shape."""
 
     amplitudes: np.ndarray
@@ -182,15 +184,15 @@ def _nonnegative(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
     return nnls(r, q.T @ target, maxiter=30 * columns.shape[1])[0] / size
 
 
-def solve(problem: Problem, shape: Shape, baseline: Baseline, priors: Priors) -> State:
+def solve(problem: FitProblem, shape: LineShape, baseline: Baseline, priors: Priors) -> FitState:
     """Best non-negative amplitudes at a shape, the baseline projected out."""
     columns = problem.spectra(problem.fids_at(shape)).real
     return amplitudes_at(problem, shape, columns, baseline, priors)
 
 
 def amplitudes_at(
-    problem: Problem, shape: Shape, columns: np.ndarray, baseline: Baseline, priors: Priors
-) -> State:
+    problem: FitProblem, shape: LineShape, columns: np.ndarray, baseline: Baseline, priors: Priors
+) -> FitState:
     """The same for columns (range, k) that are at hand."""
     rows = priors.rows(problem.basis.names)
     design = np.vstack([baseline.without(columns), rows])
@@ -201,11 +203,11 @@ def amplitudes_at(
     residual = target - design @ amplitudes
     centre, weight = priors.centre_and_weight(problem.basis.names)
     off = weight * (shape.vector() - centre)
-    return State(amplitudes, residual, design, float(residual @ residual + off @ off))
+    return FitState(amplitudes, residual, design, float(residual @ residual + off @ off))
 
 
 def residual_slopes(
-    problem: Problem, shape: Shape, amplitudes: np.ndarray, baseline: Baseline, rows: int
+    problem: FitProblem, shape: LineShape, amplitudes: np.ndarray, baseline: Baseline, rows: int
 ) -> np.ndarray:
     """Derivatives of the projected residual by the nonlinear parameters at fixed amplitudes.
 

@@ -1,0 +1,43 @@
+"""What a raw acquisition says of itself, for sidecars and the MRSinMRS table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from commissure.mrs.acquisition.nifti_mrs import Svs
+from commissure.mrs.chemical_shift import GYROMAGNETIC_MHZ_PER_T
+
+
+def acquisition_description(svs: Svs) -> dict[str, Any]:
+    """What the raw file says of itself, for the sidecar of its derivative; unknown is None."""
+
+    def field(*keys: str) -> Any:
+        for key in keys:
+            value = svs.metadata.get(key)
+            if value not in (None, "", "n/a", []):
+                return value
+        return None
+
+    shots, coils, points = svs.fids.shape
+    averages = field("NumberOfTransients", "NumberOfAverages")
+    return {
+        "FieldT": round(svs.frequency_mhz / GYROMAGNETIC_MHZ_PER_T, 2),
+        "Manufacturer": field("Manufacturer"),
+        "Model": field("ManufacturersModelName"),
+        "Software": field("SoftwareVersions"),
+        "Coil": field("ReceiveCoilName", "RxCoil"),
+        "Nucleus": "1H",
+        "Sequence": field("PulseSequenceType", "SequenceName", "ProtocolName"),
+        "VoxelMm": [round(float(v), 2) for v in np.linalg.norm(svs.affine[:3, :3], axis=0)],
+        "RepetitionTimeS": svs.tr_s,
+        "EchoTimeS": svs.te_s,
+        "StoredShots": shots,
+        "StoredCoils": coils,
+        "Averages": averages if isinstance(averages, int | float) else None,
+        "SpectralWidthHz": round(1 / svs.dwell_s, 2),
+        "Points": points,
+        "WaterSuppression": field("WaterSuppressionType", "WaterSuppressionTechnique"),
+        "Shimming": field("ShimmingTechnique", "B0ShimmingTechnique"),
+    }

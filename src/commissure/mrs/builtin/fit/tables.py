@@ -1,0 +1,141 @@
+"""The tables that the built-in fit leaves behind: ``fit.tsv``, its sidecar, and its curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from commissure.files import write_json, write_table
+from commissure.mrs.builtin.fit.spectrum import SpectralFit
+from commissure.mrs.derivatives import MrsFiles
+from commissure.mrs.metabolites import PARTS, REPORTED, SUMS, is_macromolecule
+
+#: What an edited difference is taken for.
+EDITED = "GSH"
+
+#: Pairs of columns whose correlation is recorded.
+_CORRELATED = (("Glu", "Gln"), ("GSH", "Glu"), ("GSH", "Gln"), ("GSH", "MM30"), ("Cr", "PCr"))
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The fits of one acquisition, and what their bases were.
+
+    Attributes
+    ----------
+    fit
+        Of the spectrum, or of the unedited one of an edited pair.
+    basis
+        How its basis was made.
+    basis_flag
+        What is doubtful about the basis; empty where nothing is.
+    difference
+        Fit of the edited difference; None where nothing is edited.
+    difference_basis
+        How the basis of the difference was made.
+    """
+
+    fit: SpectralFit
+    basis: str
+    basis_flag: str = ""
+    difference: SpectralFit | None = None
+    difference_basis: str = ""
+
+
+def write_fit(result: FitResult, files: MrsFiles) -> None:
+    """Write ``fit.tsv`` and ``fit.json``, and the curves as ``desc-fit_svs.tsv``.
+
+    Where there is the fit of an edited difference, glutathione is taken from it and its curves go
+    to ``desc-difference_svs.tsv``.
+    """
+    fit, difference = result.fit, result.difference
+    write_table(amplitude_table(fit, difference), files.fit)
+    record = fit_record(fit, result.basis, result.basis_flag)
+    if difference is not None:
+        unedited, bound = fit.total((EDITED,))
+        record["Edited"] = {
+            "Metabolite": EDITED,
+            **fit_record(difference, result.difference_basis),
+            "UneditedAmplitude": unedited,
+            "UneditedCrlb": bound,
+        }
+        write_table(curve_table(difference), files.difference_curves)
+    write_json(record, files.fit_record)
+    write_table(curve_table(fit), files.curves)
+
+
+def amplitude_table(fit: SpectralFit, difference: SpectralFit | None = None) -> pd.DataFrame:
+    """One row per column and sum of a fit; the edited metabolite is that of the difference."""
+    shifts = dict(zip(fit.names, fit.shape.shifts_hz, strict=True))
+    widths = dict(zip(fit.names, fit.shape.widths_hz, strict=True))
+    rows = []
+    for name in (*fit.names, *SUMS):
+        source = difference if difference is not None and name == EDITED else fit
+        amplitude, crlb = source.total(SUMS.get(name, (name,)))
+        rows.append(
+            {
+                "metabolite": name,
+                "amplitude": f"{amplitude:.8g}",
+                "crlb": f"{crlb:.5g}",
+                "crlb_percent": f"{100 * crlb / amplitude:.4g}" if amplitude > 0 else "n/a",
+                "shift_ppm": f"{shifts[name] / fit.frequency_mhz:.5f}" if name in shifts else "n/a",
+                "width_hz": f"{widths[name]:.4f}" if name in widths else "n/a",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def curve_table(fit: SpectralFit) -> pd.DataFrame:
+    """Data, model, baseline and components over ppm, in units of the highest point."""
+    drawn = {reported.name: reported.parts for reported in REPORTED if reported.drawn}
+    curves = {"ppm": fit.ppm, "data": fit.data, "model": fit.model, "baseline": fit.baseline}
+    for name, parts in drawn.items():
+        columns = [i for i, column in enumerate(fit.names) if column in parts]
+        curves[name] = fit.components[columns].sum(axis=0)
+    named = {part for parts in drawn.values() for part in parts}
+    broad = [i for i, column in enumerate(fit.names) if is_macromolecule(column)]
+    rest = [i for i in range(len(fit.names)) if fit.names[i] not in named and i not in broad]
+    curves["macromolecules"] = fit.components[broad].sum(axis=0)
+    curves["other"] = fit.components[rest].sum(axis=0)
+    size = float(np.abs(fit.data).max())
+    return pd.DataFrame(
+        {
+            name: [f"{v:.4f}" if name == "ppm" else f"{v / size:.5f}" for v in values]
+            for name, values in curves.items()
+        }
+    )
+
+
+def fit_record(fit: SpectralFit, basis: str, basis_flag: str = "") -> dict[str, Any]:
+    """What the fit says about itself, for ``fit.json``."""
+    creatine = fit.total(PARTS["tCr"])[0] > 0
+    index = {name: i for i, name in enumerate(fit.names)}
+    spread = np.sqrt(np.diag(fit.covariance))
+    correlation = fit.covariance / np.outer(spread, spread)
+    return {
+        "Basis": basis,
+        "BasisFlag": basis_flag,
+        "Model": "variable projection, non-negative amplitudes, Voigt lines, one regularised shift "
+        "and width per metabolite, penalised spline baseline",
+        "RangePpm": [float(fit.ppm[0]), float(fit.ppm[-1])],
+        "FWHMppm": fit.fwhm_ppm if creatine else None,
+        "SNR": fit.snr,
+        "ResidualOverNoise": fit.residual_sd / fit.noise_sd,
+        "ResidualStructure": fit.residual_structure,
+        "ResidualP": fit.residual_p,
+        "PhaseDeg": float(np.degrees(fit.shape.phase_rad)),
+        "PhaseDegPerPpm": float(np.degrees(fit.shape.phase_rad_per_ppm)),
+        "ShiftPpm": fit.shape.shift_hz / fit.frequency_mhz,
+        "LorentzHz": float(np.exp(fit.shape.log_lorentz)),
+        "GaussHz": float(np.exp(fit.shape.log_gauss)),
+        "BaselineFreedomPerPpm": fit.freedom_per_ppm,
+        "Iterations": fit.iterations,
+        "Correlations": {
+            f"{a}-{b}": float(correlation[index[a], index[b]])
+            for a, b in _CORRELATED
+            if a in index and b in index
+        },
+    }
