@@ -1,33 +1,123 @@
-"""Reading what an engine left: the files of the contract, whoever wrote them."""
+"""The files of diffusion MRI: what an engine writes, what measuring writes, and reading them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 
+from commissure.derivatives import Derivatives
 from commissure.dwi.gradients import Gradients, read_gradients
 from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.images.load import load_image, same_grid
+from commissure.images.template import TEMPLATE
 from commissure.names import Scan
 
-if TYPE_CHECKING:
-    import pandas as pd
+#: Space of the preprocessed series: that of the T1w image, or its own, whose entity is left out.
+Space = Literal["T1w", ""]
 
-_POSE = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+#: Columns of the confounds that are the pose of the head, in mm and radians.
+POSE_COLUMNS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
 
 @dataclass(frozen=True)
-class Preprocessed:
+class DwiFiles(Derivatives):
+    """What an engine writes for one diffusion series.
+
+    Attributes
+    ----------
+    series, bval, bvec, sidecar
+        ``[space-T1w_]desc-preproc_dwi``.
+    mask, mask_sidecar
+        ``[space-T1w_]desc-brain_mask``.
+    confounds, confounds_sidecar
+        ``desc-confounds_timeseries``: one row per volume.
+    space
+        ``T1w``, or empty for the series' own space.
+    """
+
+    optional: ClassVar[frozenset[str]] = frozenset(
+        {"sidecar", "mask_sidecar", "confounds", "confounds_sidecar"}
+    )
+
+    series: Path
+    bval: Path
+    bvec: Path
+    sidecar: Path
+    mask: Path
+    mask_sidecar: Path
+    confounds: Path
+    confounds_sidecar: Path
+    space: Space
+
+    @classmethod
+    def of(cls, scan: Scan, folder: Path, *, space: Space = "T1w") -> DwiFiles:
+        """Name the derivatives of the series ``scan`` in ``folder``, a person's ``dwi/``."""
+        return cls(
+            series=folder / scan.derivative("dwi", ".nii.gz", space=space, desc="preproc"),
+            bval=folder / scan.derivative("dwi", ".bval", space=space, desc="preproc"),
+            bvec=folder / scan.derivative("dwi", ".bvec", space=space, desc="preproc"),
+            sidecar=folder / scan.derivative("dwi", ".json", space=space, desc="preproc"),
+            mask=folder / scan.derivative("mask", ".nii.gz", space=space, desc="brain"),
+            mask_sidecar=folder / scan.derivative("mask", ".json", space=space, desc="brain"),
+            confounds=folder / scan.derivative("timeseries", ".tsv", desc="confounds"),
+            confounds_sidecar=folder / scan.derivative("timeseries", ".json", desc="confounds"),
+            space=space,
+        )
+
+
+@dataclass(frozen=True)
+class DwiMeasured(Derivatives):
+    """What measuring writes for one diffusion series.
+
+    Attributes
+    ----------
+    markers, quality
+        Marker rows and quality record.
+    tensor_figure, motion_figure
+        For a person to look at; each only where its numbers could be had.
+    to_template, from_template
+        Transforms between the series and the template, only without a T1w image.
+    """
+
+    optional: ClassVar[frozenset[str]] = frozenset(
+        {"tensor_figure", "motion_figure", "to_template", "from_template"}
+    )
+
+    markers: Path
+    quality: Path
+    tensor_figure: Path
+    motion_figure: Path
+    to_template: Path
+    from_template: Path
+
+    @classmethod
+    def of(cls, scan: Scan, folder: Path) -> DwiMeasured:
+        """Name the results for the series ``scan`` in ``folder``, a person's ``dwi/``."""
+        return cls(
+            markers=folder / scan.derivative("markers", ".tsv"),
+            quality=folder / scan.derivative("qc", ".json"),
+            tensor_figure=folder / "figures" / scan.derivative("dwi", ".svg", desc="tensor"),
+            motion_figure=folder / "figures" / scan.derivative("dwi", ".svg", desc="motion"),
+            to_template=folder
+            / scan.derivative("xfm", ".h5", from_="dwiref", to=TEMPLATE, mode="image"),
+            from_template=folder
+            / scan.derivative("xfm", ".h5", from_=TEMPLATE, to="dwiref", mode="image"),
+        )
+
+
+@dataclass(frozen=True)
+class PreprocessedSeries:
     """A preprocessed diffusion series.
 
     Attributes
     ----------
-    series
+    data
         ``(x, y, z, volumes)`` float32.
     affine
         4x4, voxel to mm.
@@ -43,20 +133,20 @@ class Preprocessed:
         JSON beside the series; empty where there is none.
     """
 
-    series: np.ndarray
+    data: np.ndarray
     affine: np.ndarray
     mask: np.ndarray
     gradients: Gradients
-    space: str
+    space: Space
     confounds: pd.DataFrame | None
     sidecar: dict[str, Any]
 
     @property
     def poses(self) -> np.ndarray | None:
         """``(volumes, 6)`` in mm and radians, if the engine wrote them."""
-        if self.confounds is None or not set(_POSE) <= set(self.confounds):
+        if self.confounds is None or not set(POSE_COLUMNS) <= set(self.confounds):
             return None
-        return self.confounds[_POSE].to_numpy(float)
+        return self.confounds[list(POSE_COLUMNS)].to_numpy(float)
 
     @property
     def displacement(self) -> np.ndarray | None:
@@ -67,11 +157,25 @@ class Preprocessed:
         values[0] = 0.0
         return values
 
+    @property
+    def mean_displacement(self) -> float | None:
+        """Mean framewise displacement in mm, the first volume left out; None where unknown."""
+        displacement = self.displacement
+        if displacement is None or len(displacement) < 2:
+            return None
+        return float(np.nanmean(displacement[1:]))
+
+    @property
+    def dropouts(self) -> np.ndarray | None:
+        """``(n, 2)`` volume and slice of each dropout; None where the engine did not list them."""
+        listed = self.sidecar.get("OutlierSlices")
+        return None if listed is None else np.array(listed, dtype=float).reshape(-1, 2)
+
 
 def read_preprocessed(
     scan: Scan, folder: Path, *, in_t1w: bool, b0_max_b_s_mm2: float
-) -> Preprocessed:
-    """Read a preprocessed series with all that belongs to it.
+) -> PreprocessedSeries:
+    """Read a preprocessed series with all that belongs to it, whichever engine wrote it.
 
     Parameters
     ----------
@@ -89,23 +193,18 @@ def read_preprocessed(
     DatasetError
         A file is missing, unreadable, or does not fit the others.
     """
-
-    def path(suffix: str, extension: str, **entities: str) -> Path:
-        return folder / scan.derivative(suffix, extension, **entities)
-
-    spaces = ("T1w", "") if in_t1w else ("",)
-    there = [s for s in spaces if path("dwi", ".nii.gz", space=s, desc="preproc").exists()]
-    if not there:
-        wanted = scan.derivative("dwi", ".nii.gz", space=spaces[0], desc="preproc")
+    spaces: tuple[Space, ...] = ("T1w", "") if in_t1w else ("",)
+    candidates = [DwiFiles.of(scan, folder, space=space) for space in spaces]
+    files = next((candidate for candidate in candidates if candidate.series.exists()), None)
+    if files is None:
         raise DatasetError(
             scan.who,
-            found=f"{wanted} is not there",
+            found=f"{candidates[0].series.name} is not there",
             wanted="a preprocessed diffusion series",
             mend=f"Run the preprocessing of {scan.path.name} again",
         )
-    space = there[0]
-    image = load_image(path("dwi", ".nii.gz", space=space, desc="preproc"), who=scan.who, ndim=4)
-    mask = load_image(path("mask", ".nii.gz", space=space, desc="brain"), who=scan.who, ndim=3)
+    image = load_image(files.series, who=scan.who, ndim=4)
+    mask = load_image(files.mask, who=scan.who, ndim=3)
     if not same_grid(image, mask):
         raise DatasetError(
             scan.who,
@@ -113,25 +212,26 @@ def read_preprocessed(
             mend=f"Run the preprocessing of {scan.path.name} again",
         )
     gradients = read_gradients(
-        {key: path("dwi", f".{key}", space=space, desc="preproc") for key in ("bval", "bvec")},
+        {"bval": files.bval, "bvec": files.bvec},
         image.affine,
         volumes=image.shape[3],
         who=scan.who,
         b0_max_b_s_mm2=b0_max_b_s_mm2,
     )
-    sidecar = path("dwi", ".json", space=space, desc="preproc")
-    return Preprocessed(
-        series=np.asanyarray(image.dataobj),
+    return PreprocessedSeries(
+        data=np.asanyarray(image.dataobj),
         affine=image.affine,
         mask=np.asanyarray(mask.dataobj) > 0,
         gradients=gradients,
-        space=space,
-        confounds=_confounds(scan, path("timeseries", ".tsv", desc="confounds"), image.shape[3]),
-        sidecar=json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.exists() else {},
+        space=files.space,
+        confounds=_read_confounds(scan, files.confounds, image.shape[3]),
+        sidecar=json.loads(files.sidecar.read_text(encoding="utf-8"))
+        if files.sidecar.exists()
+        else {},
     )
 
 
-def _confounds(scan: Scan, path: Path, volumes: int) -> pd.DataFrame | None:
+def _read_confounds(scan: Scan, path: Path, volumes: int) -> pd.DataFrame | None:
     if not path.exists():
         return None
     table = read_table(path)

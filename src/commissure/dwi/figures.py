@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from commissure.dwi.tensor import TensorMaps
 from commissure.images.figures import draw_slices, new_figure, save_figure
@@ -44,8 +45,6 @@ def draw_tensor(
     path
         SVG file to write.
     """
-    from matplotlib.lines import Line2D
-
     box, affine = _box(mask, affine)
     mask, fa = mask[box], np.where(mask, maps.fa, 0)[box]
     colours = np.clip(np.abs(maps.direction[box]) * fa[..., None] * 1.4, 0, 1)

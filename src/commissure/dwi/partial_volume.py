@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.ndimage import convolve1d, gaussian_filter, map_coordinates
 
 from commissure.dwi.gradients import Gradients, shells
 from commissure.images.load import zooms_mm
@@ -92,8 +93,6 @@ def white_matter_signal(
 
 def _parts(shares: Mapping[str, np.ndarray], inside: np.ndarray, mixing: float) -> np.ndarray:
     """Shares that add up to one, ``(x, y, z, tissues)``; each voxel has some of its neighbours'."""
-    from scipy.ndimage import convolve1d
-
     kernel = [mixing, 1 - 2 * mixing, mixing]
     seen = {}
     for name in TISSUES:
@@ -136,8 +135,6 @@ def _pure_signals(
     grey matter, which has fluid beside it nearly everywhere. What is that smooth need not be found
     in every voxel: blocks of voxels will do.
     """
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
     block = np.maximum(np.floor(width / 3).astype(int), 1)
     tissues = range(parts.shape[3])
     means = means.astype(np.float32)

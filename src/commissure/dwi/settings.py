@@ -1,16 +1,27 @@
-"""What a user may change in the diffusion room."""
+"""What a study may change about diffusion MRI."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from commissure.settings import Section
 
 
-class DwiSettings(BaseModel):
-    """Section ``dwi`` of config.yaml."""
+class _SeriesSettings(Section):
+    """What both steps of diffusion MRI read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    b0_max_b_s_mm2: float = Field(
+        50.0, ge=0, le=150, description="Volumes with a b-value up to this one count as b0."
+    )
+    registration_resolution_mm: float = Field(
+        2.0, ge=1, le=4, description="Voxel size at which images are registered."
+    )
+
+
+class DwiPreprocessSettings(_SeriesSettings):
+    """Preprocessing of diffusion series."""
 
     engine: Literal["builtin"] = Field(
         "builtin", description="Who does the preprocessing; `builtin` is this package's own."
@@ -51,23 +62,22 @@ class DwiSettings(BaseModel):
     replace_outliers: bool = Field(
         True, description="Replace dropout slices by their prediction from the other directions."
     )
-    b0_max_b_s_mm2: float = Field(
-        50.0, ge=0, le=150, description="Volumes with a b-value up to this one count as b0."
-    )
-    tensor_max_b_s_mm2: float = Field(
-        1500.0,
-        ge=500,
-        le=3000,
-        description="Largest b-value that enters the tensor, a model of Gaussian diffusion.",
-    )
     output_resolution_mm: float | None = Field(
         None,
         gt=0.5,
         le=8,
         description="Voxel size of the series in T1w space; empty keeps the acquired voxel volume.",
     )
-    registration_resolution_mm: float = Field(
-        2.0, ge=1, le=4, description="Voxel size at which images are registered."
+
+
+class DwiMeasureSettings(_SeriesSettings):
+    """Tensor and tract averages of preprocessed series, and what is flagged."""
+
+    tensor_max_b_s_mm2: float = Field(
+        1500.0,
+        ge=500,
+        le=3000,
+        description="Largest b-value that enters the tensor, a model of Gaussian diffusion.",
     )
     tract_fa_min: float = Field(
         0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."
@@ -87,3 +97,26 @@ class DwiSettings(BaseModel):
     tract_voxels_min: int = Field(
         5, ge=1, description="Tracts with fewer voxels left than this are not reported."
     )
+    min_directions: int = Field(
+        20, ge=6, description="A series with fewer distinct directions is flagged."
+    )
+    min_neighbouring_correlation: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="A series whose volumes of neighbouring directions correlate less is flagged "
+        "(Yeh 2019).",
+    )
+    max_mean_displacement_mm: float = Field(
+        1.0, gt=0, description="A series with a larger mean framewise displacement is flagged."
+    )
+    max_outlier_slices_percent: float = Field(
+        10.0, gt=0, le=100, description="A series with more slices lost to dropout is flagged."
+    )
+    min_b0_snr: float = Field(
+        15.0, gt=0, description="A series with a smaller signal-to-noise ratio of b0 is flagged."
+    )
+
+
+class DwiSettings(DwiMeasureSettings, DwiPreprocessSettings):
+    """Diffusion MRI: preprocessing, tensor and tract averages."""

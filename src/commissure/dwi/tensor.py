@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from dipy.core.gradients import gradient_table
+from dipy.reconst.dti import TensorModel
 
 from commissure.dwi.gradients import Gradients
 
@@ -53,9 +55,6 @@ def fit_tensor(series: np.ndarray, gradients: Gradients, mask: np.ndarray) -> Te
     NeuroImage 33:531-541, 2006); eigenvalues are clipped at zero. FA after Basser PJ & Pierpaoli C,
     J Magn Reson B 111:209-219, 1996.
     """
-    from dipy.core.gradients import gradient_table
-    from dipy.reconst.dti import TensorModel
-
     inside = np.asarray(mask) > 0
     lowest = float(gradients.b.min())
     table = gradient_table(
@@ -65,18 +64,18 @@ def fit_tensor(series: np.ndarray, gradients: Gradients, mask: np.ndarray) -> Te
     fa, md, s0, residual = (np.zeros(inside.shape, np.float32) for _ in range(4))
     direction = np.zeros((*inside.shape, 3), np.float32)
     # In chunks: DIPY's fit needs some kilobytes a voxel.
-    for places in np.array_split(np.argwhere(inside), max(1, inside.sum() // 20_000)):
-        at = tuple(places.T)
-        values = series[at].astype(float)
+    for chunk in np.array_split(np.argwhere(inside), max(1, inside.sum() // 20_000)):
+        voxels = tuple(chunk.T)
+        values = series[voxels].astype(float)
         fit = model.fit(values)
-        fa[at], md[at], s0[at] = fit.fa, fit.md, fit.S0_hat
-        direction[at] = fit.evecs[..., 0]
+        fa[voxels], md[voxels], s0[voxels] = fit.fa, fit.md, fit.S0_hat
+        direction[voxels] = fit.evecs[..., 0]
         predicted = fit.S0_hat[:, None] * np.exp(
             -gradients.b
             * np.einsum(
                 "vi,nij,vj->nv", gradients.directions, fit.quadratic_form, gradients.directions
             )
         )
-        freedom = max(values.shape[1] - 7, 1)
-        residual[at] = np.sqrt(((values - predicted) ** 2).sum(axis=1) / freedom)
+        degrees_of_freedom = max(values.shape[1] - 7, 1)
+        residual[voxels] = np.sqrt(((values - predicted) ** 2).sum(axis=1) / degrees_of_freedom)
     return TensorMaps(np.nan_to_num(np.clip(fa, 0, 1)), md, direction, s0, residual)

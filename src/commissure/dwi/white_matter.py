@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import binary_erosion
 
 from commissure.dwi.tracts import block_means, empty_on, finer_grid, label_shares, parts_for
 from commissure.images.anat_files import AnatFiles
@@ -96,8 +97,6 @@ def from_template_white_matter(
     resolution_mm
         Voxel size of the template at registration.
     """
-    from scipy.ndimage import binary_erosion
-
     fixed = template("WM", resolution_mm=resolution_mm)
     # The rim of the brain is anisotropic through noise and motion alone.
     inner = binary_erosion(mask, iterations=max(1, round(4 / float(np.abs(affine[:3, :3]).max()))))

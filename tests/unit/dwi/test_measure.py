@@ -8,7 +8,7 @@ import pytest
 
 from commissure.dwi.builtin.preprocess import preprocess
 from commissure.dwi.measure import measure
-from commissure.dwi.settings import DwiSettings
+from commissure.dwi.settings import DwiMeasureSettings, DwiPreprocessSettings
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.dataset import write_person
@@ -32,12 +32,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, Path]:
         [beside["json"]],
         {name: beside[name] for name in ("bval", "bvec")},
     )
-    preprocess(scan, folder / "out", anat=None, settings=DwiSettings())
+    preprocess(scan, folder / "out", anat=None, settings=DwiPreprocessSettings())
     return scan, folder / "out"
 
 
 def measured(scan: Scan, folder: Path, **settings: float) -> tuple[set[str], dict]:
-    measure(scan, folder, anat=None, settings=DwiSettings(**settings))
+    measure(scan, folder, anat=None, settings=DwiMeasureSettings(**settings))
     rows = read_markers(folder / scan.derivative("markers", ".tsv"))
     quality = set(rows.loc[rows["marker"] == "fa", "quality"])
     return quality, json.loads((folder / scan.derivative("qc", ".json")).read_text())
@@ -47,8 +47,9 @@ def measured(scan: Scan, folder: Path, **settings: float) -> tuple[set[str], dic
 def test_who_has_no_t1w_is_flagged_where_others_have_partial_volumes_subtracted(finished):
     quality, due = measured(*finished)
     checks = {check["name"]: check for check in due["checks"]}
-    own = checks.pop("partial_volume_corrected")
-    assert own["passed"] is False and "no T1w image" in own["note"]
+    corrected = checks.pop("partial_volume_corrected")
+    assert corrected["passed"] is False
+    assert "no T1w image" in corrected["note"]
     assert quality == {"flag"}
     # Where nothing is subtracted from anybody, nobody lacks it.
     quality, left = measured(*finished, partial_volume_from_mm=100)

@@ -8,6 +8,7 @@ overlapping, and their eigenvalue problems are solved in batches.
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 
 def mppca(
@@ -59,10 +60,12 @@ def mppca(
     )
     batch = max(1, int(2e7) // (width**3 * volumes))
     for start in range(0, len(corners), batch):
-        at = corners[start : start + batch]
-        patches = windows[tuple(at.T)].reshape(len(at), volumes, width**3).transpose(0, 2, 1)
-        cleaned, weights, variances = _cleaned(patches)
-        for corner, patch, share, spread in zip(at, cleaned, weights, variances, strict=True):
+        chunk = corners[start : start + batch]
+        patches = windows[tuple(chunk.T)].reshape(len(chunk), volumes, width**3)
+        denoised_patches, weights, variances = _denoised_patches(patches.transpose(0, 2, 1))
+        for corner, patch, share, spread in zip(
+            chunk, denoised_patches, weights, variances, strict=True
+        ):
             box = tuple(slice(c, c + width) for c in corner)
             total[box] += share * patch.reshape(width, width, width, volumes)
             weight[box] += share
@@ -85,13 +88,11 @@ def _lattice(mask: np.ndarray, width: int, step: int) -> np.ndarray:
         axes.append(np.union1d(centres, [n - radius - 1]))
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     if step > 1:
-        from scipy.ndimage import maximum_filter
-
         mask = maximum_filter(mask.astype(np.uint8), size=2 * (step // 2) + 1) > 0
     return grid[mask[tuple(grid.T)]] - radius
 
 
-def _cleaned(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _denoised_patches(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     samples, volumes = patches.shape[1:]
     mean = patches.mean(axis=1, keepdims=True)
     centred = patches - mean

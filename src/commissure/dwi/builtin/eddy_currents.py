@@ -31,16 +31,16 @@ def _huber(design: np.ndarray, values: np.ndarray) -> np.ndarray:
     weight = np.ones(len(values))
     for _ in range(10):
         root = np.sqrt(weight)[:, None]
-        found = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
-        rest = np.abs(values - design @ found)
+        slopes = np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
+        rest = np.abs(values - design @ slopes)
         cut = 1.345 * 1.4826 * np.median(rest) + 1e-12
         weight = np.minimum(1, cut / np.maximum(rest, 1e-12))
-    return found
+    return slopes
 
 
-def separated(
+def split_head_and_eddy(
     poses: np.ndarray, directions: np.ndarray, centre: np.ndarray, phase: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Part where the head was from what eddy currents did.
 
     A displacement of the whole volume may be either; heads do not follow the gradient from volume
@@ -60,19 +60,21 @@ def separated(
 
     Returns
     -------
-    list
-        Of each volume the pose ``(6,)`` and the ``(4, 4)`` matrix of what eddy currents did.
+    poses : numpy.ndarray
+        ``(volumes, 6)``: where the head was.
+    eddies : numpy.ndarray
+        ``(volumes, 4, 4)``: what eddy currents did.
     """
     shear = linear_in_gradient(poses[:, 6:], directions)
     place = poses[:, :3] @ phase
     offset = directions @ _huber(np.diff(directions, axis=0), np.diff(place))
-    result = []
-    for pose, own, mm in zip(poses, shear, offset, strict=True):
-        head = np.append(pose[:3] - mm * phase, pose[3:6])
-        eddy = sheared_matrix(np.append(np.zeros(6), own), centre, phase)
+    heads, eddies = [], []
+    for pose, shear_terms, mm in zip(poses, shear, offset, strict=True):
+        heads.append(np.append(pose[:3] - mm * phase, pose[3:6]))
+        eddy = sheared_matrix(np.append(np.zeros(6), shear_terms), centre, phase)
         eddy[:3, 3] += mm * phase
-        result.append((head, eddy))
-    return result
+        eddies.append(eddy)
+    return np.stack(heads), np.stack(eddies)
 
 
 def without_direction_bias(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:

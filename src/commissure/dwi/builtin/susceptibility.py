@@ -7,19 +7,22 @@ field is the one that makes both images alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import binary_dilation, map_coordinates, zoom
+from scipy.sparse import csr_array, diags_array, eye_array, kron
+from scipy.sparse.linalg import cg
 
-from commissure.dwi.builtin.slice_outliers import moved_to
-from commissure.images.grid import bounding_box
-from commissure.images.load import zooms_mm
-from commissure.images.rigid import RigidTarget, rigid_matrix, smoothed
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from commissure.dwi.builtin.volume_prediction import moved_volume
+from commissure.images.grid import bounding_box, resample_to
+from commissure.images.load import load_image, zooms_mm
+from commissure.images.rigid import RigidTarget, resample_pose, rigid_matrix, smoothed
+from commissure.names import Scan, read_sidecars
 
 #: From coarse to fine: smoothing of the images (FWHM, mm) and edge of the voxels of the field (mm).
 _LEVELS = ((10.0, 6.0), (6.0, 4.0), (3.0, 2.5))
@@ -76,8 +79,6 @@ class Shift:
         factor : numpy.ndarray
             ``(...)``.
         """
-        from scipy.ndimage import map_coordinates
-
         flat = (world.ndim - 1) * [1]
         step = np.linalg.inv(self.affine)
         index = np.tensordot(step[:3, :3], world, 1) + step[:3, 3].reshape(3, *flat)
@@ -125,47 +126,58 @@ def opposed_shift(
     IEEE Trans Med Imaging 11:319-329, 1992; Andersson JLR et al., NeuroImage 20:870-888, 2003; the
     numerical scheme: Ruthotto L et al., Phys Med Biol 57:5715-5731, 2012.
     """
-    from scipy.ndimage import binary_dilation, zoom
-
     inside = np.asarray(mask) > 0
     unit = float(np.median(forward[inside]))
     size = np.array(zooms_mm(affine))
     reach = np.maximum(np.round(12 / size), 1).astype(int)
     around = binary_dilation(inside, iterations=int(reach.max()))
     box = bounding_box(around)
-    own = nib.affines.from_matvec(
+    box_affine = nib.affines.from_matvec(
         affine[:3, :3], nib.affines.apply_affine(affine, [part.start for part in box])
     )
     forward, backward, inside = forward[box] / unit, backward[box] / unit, inside[box]
     matrix = np.eye(4)
     shift = np.zeros(forward.shape, np.float32)
     for turn in range(rounds):
-        ahead = _undone(forward, shift, axis)
-        target = RigidTarget(ahead, own, inside)
-        still = _undone(moved_to(backward, own, matrix), -shift, axis)
+        target = RigidTarget(_undone(forward, shift, axis), box_affine, inside)
+        still = _undone(moved_volume(backward, box_affine, matrix), -shift, axis)
         matrix = matrix @ rigid_matrix(target.pose(still, robust=True), target.centre)
-        back = moved_to(backward, own, matrix)
+        back = moved_volume(backward, box_affine, matrix)
         gain = float(np.median(forward[inside]) / np.median(back[inside]))
         for fwhm_mm, edge_mm in _LEVELS if turn == 0 else _LEVELS[-1:]:
-            factor = np.minimum(size / edge_mm, 1)
-            pair = [
-                zoom(smoothed(image, own, fwhm_mm), factor, order=1, grid_mode=True, mode="nearest")
-                for image in (forward, gain * back)
-            ]
-            factor = np.array(pair[0].shape) / forward.shape
-            start = zoom(shift, factor, order=1, grid_mode=True, mode="nearest") * factor[axis]
-            found = _solved(pair[0], pair[1], start, axis, size / factor)
-            shift = zoom(
-                found / factor[axis], 1 / factor, order=1, grid_mode=True, mode="nearest"
-            ).astype(np.float32)
+            shift = _refined(
+                (forward, gain * back), shift, box_affine, axis, fwhm_mm=fwhm_mm, edge_mm=edge_mm
+            )
     whole = np.zeros(mask.shape, np.float32)
     whole[box] = shift
     return Shift(whole, affine, axis)
 
 
-def _undone(image: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:
-    from scipy.ndimage import map_coordinates
+def _refined(
+    images: tuple[np.ndarray, np.ndarray],
+    shift: np.ndarray,
+    affine: np.ndarray,
+    axis: int,
+    *,
+    fwhm_mm: float,
+    edge_mm: float,
+) -> np.ndarray:
+    """The shift that makes two smoothed images alike, solved on a grid of this edge."""
+    size = np.array(zooms_mm(affine))
+    factor = np.minimum(size / edge_mm, 1)
+    forward, backward = (
+        zoom(smoothed(image, affine, fwhm_mm), factor, order=1, grid_mode=True, mode="nearest")
+        for image in images
+    )
+    factor = np.array(forward.shape) / shift.shape
+    start = zoom(shift, factor, order=1, grid_mode=True, mode="nearest") * factor[axis]
+    solved = _solved(forward, backward, start, axis, size / factor)
+    return zoom(solved / factor[axis], 1 / factor, order=1, grid_mode=True, mode="nearest").astype(
+        np.float32
+    )
 
+
+def _undone(image: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:
     places = np.indices(image.shape, dtype=np.float32)
     places[axis] += shift
     return map_coordinates(image, places, order=1, mode="nearest") * (
@@ -177,10 +189,6 @@ def _solved(
     forward: np.ndarray, backward: np.ndarray, shift: np.ndarray, axis: int, size: np.ndarray
 ) -> np.ndarray:
     """Gauss-Newton steps on one grid."""
-    from scipy.ndimage import map_coordinates
-    from scipy.sparse import diags_array
-    from scipy.sparse.linalg import cg
-
     along = _difference(shift.shape, axis, central=True)
     rough = sum(
         (edge.T @ edge) * float((size[axis] / size[k]) ** 2)
@@ -190,23 +198,23 @@ def _solved(
     slopes = [np.gradient(image, axis=axis) for image in (forward, backward)]
     places = np.indices(shift.shape, dtype=np.float32)
     for _ in range(8):
-        there, back = places.copy(), places.copy()
-        there[axis] += shift
-        back[axis] -= shift
-
-        def seen(image: np.ndarray, where: np.ndarray) -> np.ndarray:
-            return map_coordinates(image, where, order=1, mode="nearest").ravel()
-
+        forward_places, backward_places = places.copy(), places.copy()
+        forward_places[axis] += shift
+        backward_places[axis] -= shift
         slope = along @ shift.ravel()
-        one, other = seen(forward, there), seen(backward, back)
-        left = one * (1 + slope) - other * (1 - slope)
+        ahead = _sampled_flat(forward, forward_places)
+        behind = _sampled_flat(backward, backward_places)
+        residual = ahead * (1 + slope) - behind * (1 - slope)
         jacobian = (
-            diags_array(seen(slopes[0], there) * (1 + slope) + seen(slopes[1], back) * (1 - slope))
-            + diags_array(one + other) @ along
+            diags_array(
+                _sampled_flat(slopes[0], forward_places) * (1 + slope)
+                + _sampled_flat(slopes[1], backward_places) * (1 - slope)
+            )
+            + diags_array(ahead + behind) @ along
         )
         system = jacobian.T @ jacobian + stiff
         system = system + diags_array(np.full(shift.size, 1e-4))
-        right = -(jacobian.T @ left) - stiff @ shift.ravel()
+        right = -(jacobian.T @ residual) - stiff @ shift.ravel()
         diagonal = diags_array(1 / system.diagonal())
         step, _ = cg(system.tocsr(), right, rtol=1e-2, maxiter=60, M=diagonal)
         shift = shift + step.reshape(shift.shape)
@@ -215,15 +223,86 @@ def _solved(
     return shift
 
 
+def _sampled_flat(image: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return map_coordinates(image, places, order=1, mode="nearest").ravel()
+
+
 def _difference(shape: tuple[int, ...], axis: int, *, central: bool = False) -> csr_array:
     """Derivative along an axis of a raveled 3-D array, as a sparse matrix."""
-    from scipy.sparse import diags_array, eye_array, kron
-
     n = shape[axis]
     if central:
-        one = diags_array([-0.5, 0.5], offsets=[-1, 1], shape=(n, n)).tolil()
-        one[0, :2], one[-1, -2:] = [-1, 1], [-1, 1]
+        line = diags_array([-0.5, 0.5], offsets=[-1, 1], shape=(n, n)).tolil()
+        line[0, :2], line[-1, -2:] = [-1, 1], [-1, 1]
     else:
-        one = diags_array([-1.0, 1.0], offsets=[0, 1], shape=(n - 1, n))
+        line = diags_array([-1.0, 1.0], offsets=[0, 1], shape=(n - 1, n))
     before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    return kron(kron(eye_array(before), one), eye_array(after)).tocsr()
+    return kron(kron(eye_array(before), line), eye_array(after)).tocsr()
+
+
+def shift_from_opposed_images(
+    scan: Scan,
+    metadata: Mapping[str, Any],
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    notes: list[str],
+) -> Shift | None:
+    """Distortion of a series, from unweighted images of the opposite phase encoding.
+
+    Parameters
+    ----------
+    scan
+        The series; its associated files ``epi`` and ``epi_json`` are the images.
+    metadata
+        Sidecar of the series.
+    b0, mask, affine
+        Mean unweighted volume, its brain mask, and their affine.
+    notes
+        Takes the reason where the images cannot serve.
+
+    Returns
+    -------
+    Shift or None
+        None where there are no images or they cannot serve.
+    """
+    if "epi" not in scan.associated:
+        return None
+    path = scan.associated["epi"]
+    sidecars = [scan.associated["epi_json"]] if "epi_json" in scan.associated else []
+    opposed = read_sidecars(sidecars, who=scan.who)
+    axis, reason = _usable(metadata, opposed)
+    if axis is None:
+        notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
+        return None
+    return opposed_shift(b0, _mean_backward(path, scan.who, mask, affine), affine, mask, axis=axis)
+
+
+def _usable(series: Mapping[str, Any], opposed: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Axis of the phase encoding, or None and the reason why two images do not fit."""
+    forward, backward = (
+        phase_axis(sidecar.get("PhaseEncodingDirection")) for sidecar in (series, opposed)
+    )
+    if forward is None or backward is None:
+        return None, "a sidecar names no PhaseEncodingDirection"
+    if (forward[0], -forward[1]) != backward:
+        return None, "its phase encoding is not opposite to that of the series"
+    series_s, opposed_s = (sidecar.get("TotalReadoutTime") for sidecar in (series, opposed))
+    if series_s and opposed_s and abs(series_s - opposed_s) > 0.05 * series_s:
+        return None, f"its readout takes {opposed_s:g} s, that of the series {series_s:g} s"
+    return forward[0], ""
+
+
+def _mean_backward(path: Path, who: str, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Mean of the images of the opposite phase encoding, on the grid of the series."""
+    image = load_image(path, who=who)
+    data = np.asanyarray(image.dataobj).astype(np.float32).reshape(*image.shape[:3], -1)
+    volumes = [
+        resample_to(nib.Nifti1Image(volume, image.affine), mask.shape, affine, outside="edge")
+        for volume in np.moveaxis(data, 3, 0)
+    ]
+    target = RigidTarget(volumes[0], affine, mask)
+    others = [
+        resample_pose(volume, affine, target.matrix(target.pose(volume)), mask.shape, affine)
+        for volume in volumes[1:]
+    ]
+    return np.mean([volumes[0], *others], axis=0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+from dipy.segment.mask import median_otsu
+from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, label
 
 from commissure.errors import QualityError
 from commissure.images.grid import coarser, resample_to
@@ -40,9 +42,6 @@ def b0_brain_mask(b0: np.ndarray, affine: np.ndarray, *, who: str) -> np.ndarray
     -----
     DIPY's ``median_otsu``; fat is dark in a diffusion series, which makes this enough.
     """
-    from dipy.segment.mask import median_otsu
-    from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, label
-
     image = nib.Nifti1Image(np.asarray(b0, dtype=np.float32), affine)
     if min(zooms_mm(affine)) < _MASK_MM:
         image = coarser(image, _MASK_MM)
@@ -153,8 +152,6 @@ def between_contrasts(
     numpy.ndarray
         4x4, from the world of ``reference`` to that of ``shell``.
     """
-    from scipy.ndimage import binary_dilation
-
     fixed, moving = (
         nib.Nifti1Image(np.asarray(image, np.float32), affine) for image in (reference, shell)
     )

@@ -8,8 +8,9 @@ from scipy.ndimage import gaussian_filter
 
 from commissure.dwi.builtin.eddy_currents import linear_in_gradient, without_direction_bias
 from commissure.dwi.builtin.realign import realign
-from commissure.dwi.builtin.slice_outliers import dark_slices, predicted_volumes
+from commissure.dwi.builtin.slice_outliers import dark_slices
 from commissure.dwi.builtin.to_t1w import between_contrasts
+from commissure.dwi.builtin.volume_prediction import predicted_volumes
 from commissure.dwi.gradients import Gradients, quadratic
 from commissure.images.rigid import (
     RigidTarget,

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.dwi.builtin import preprocess as engine
-from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
+from commissure.dwi.builtin.susceptibility import (
+    Shift,
+    opposed_shift,
+    phase_axis,
+    shift_from_opposed_images,
+)
 from commissure.images.rigid import resample_pose, rigid_matrix
 from commissure.names import Scan
 
@@ -126,7 +130,7 @@ def scan_of(folder, direction, **metadata):
 def test_an_image_that_cannot_serve_is_left_with_its_reason(tmp_path, direction, metadata, reason):
     scan, rest = scan_of(tmp_path, direction, **metadata)
     notes: list[str] = []
-    assert engine._shift(scan, *rest, notes) is None
+    assert shift_from_opposed_images(scan, *rest, notes) is None
     assert len(notes) == 1
     assert reason in notes[0]
 
@@ -134,5 +138,5 @@ def test_an_image_that_cannot_serve_is_left_with_its_reason(tmp_path, direction,
 def test_an_image_that_serves_gives_a_shift(tmp_path):
     scan, rest = scan_of(tmp_path, "j", TotalReadoutTime=0.05)
     notes: list[str] = []
-    assert np.abs(engine._shift(scan, *rest, notes).mm).max() < 0.2
+    assert np.abs(shift_from_opposed_images(scan, *rest, notes).mm).max() < 0.2
     assert notes == []

@@ -1,0 +1,97 @@
+"""Moving diffusion volumes between grids so that their whole signal stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from commissure.dwi.builtin.realign import Realignment
+from commissure.dwi.builtin.susceptibility import Shift
+from commissure.images.rigid import resample_pose
+
+
+@dataclass(frozen=True)
+class TargetGrid:
+    """The grid that a series is written on.
+
+    Attributes
+    ----------
+    shape, affine
+        Its shape, and 4x4 from voxel to mm.
+    to_series
+        4x4, from its world to that of the first b0.
+    """
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    to_series: np.ndarray
+
+
+def world_places(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Places of the voxels of a grid, ``(3, x, y, z)`` mm."""
+    index = np.indices(shape, dtype=np.float32)
+    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+
+
+def sampled_at(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    matrix: np.ndarray,
+    places: np.ndarray,
+    factor: np.ndarray,
+) -> np.ndarray:
+    """Sample a volume where its tissue is seen, by cubic splines.
+
+    Parameters
+    ----------
+    volume, affine
+        3-D, and 4x4 from voxel to mm.
+    matrix
+        4x4, from the world of the places to that of the volume.
+    places
+        ``(3, x, y, z)`` mm.
+    factor
+        ``(x, y, z)``: what gives the tissue its signal back.
+    """
+    step = np.linalg.inv(affine) @ matrix
+    index = np.tensordot(step[:3, :3], places, 1) + step[:3, 3].reshape(3, 1, 1, 1)
+    values = map_coordinates(
+        np.asarray(volume, np.float32), index, order=3, mode="nearest", output=np.float32
+    )
+    return values * (factor * np.linalg.det(matrix[:3, :3])).astype(np.float32)
+
+
+def resampled_series(
+    motion: Realignment, affine: np.ndarray, grid: TargetGrid, shift: Shift | None
+) -> np.ndarray:
+    """Every volume on the grid wanted, interpolated once, signal kept: ``(x, y, z, volumes)``."""
+    moved = np.empty((*grid.shape, len(motion.poses)), np.float32)
+    if shift is not None:
+        # The field belongs to the head and moves with it.
+        tissue = world_places(grid.shape, grid.to_series @ grid.affine)
+        places, factor = shift.seen_from(tissue)
+    for i, matrix in enumerate(motion.matrices):
+        volume = motion.series[..., i]
+        if shift is not None:
+            moved[..., i] = sampled_at(volume, affine, matrix, places, factor)
+        elif np.array_equal(matrix @ grid.to_series, np.eye(4)):
+            moved[..., i] = volume
+        else:
+            moved[..., i] = resample_pose(
+                volume, affine, matrix @ grid.to_series, grid.shape, grid.affine
+            )
+            moved[..., i] *= np.linalg.det(matrix[:3, :3])
+    return np.clip(moved, 0, None, out=moved)
+
+
+def inside_field_of_view(
+    acquired: tuple[int, ...], affine: np.ndarray, grid: TargetGrid
+) -> np.ndarray:
+    """Voxels of the grid that lie in the acquired volume, of this shape, at the middle pose."""
+    extent = np.array(acquired)
+    step = np.linalg.inv(affine) @ grid.to_series @ grid.affine
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij"), axis=-1)
+    place = index @ step[:3, :3].T + step[:3, 3]
+    return np.all((place > -0.5) & (place < extent - 0.5), axis=-1)

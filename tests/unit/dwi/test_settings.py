@@ -1,0 +1,16 @@
+"""An option of diffusion MRI belongs to the step that reads it."""
+
+from __future__ import annotations
+
+from commissure.dwi.settings import DwiMeasureSettings, DwiPreprocessSettings, DwiSettings
+
+
+def test_the_section_holds_the_options_of_both_steps_and_no_other():
+    preprocess, measure = (
+        set(DwiPreprocessSettings.model_fields),
+        set(DwiMeasureSettings.model_fields),
+    )
+    assert set(DwiSettings.model_fields) == preprocess | measure
+    assert preprocess & measure == {"b0_max_b_s_mm2", "registration_resolution_mm"}
+    assert "engine" in preprocess
+    assert {"tract_fa_min", "min_b0_snr"} <= measure
