@@ -11,6 +11,7 @@ import numpy as np
 
 from commissure.files import read_table, write_json, write_table
 from commissure.fusion.settings import FusionSettings
+from commissure.outputs import IMPORTANCE, PERMUTATIONS, PREDICTIONS, SPLITS
 from commissure.study import splits as split
 from commissure.study.design import CONFOUNDS
 from commissure.study.study import Study, Unfittable
@@ -18,13 +19,6 @@ from commissure.study.tables import read_study
 
 if TYPE_CHECKING:
     from commissure.evaluation.permutation import Null
-
-PREDICTIONS = (
-    "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
-)  # fmt: skip
-#: What a part of the permutation test hands on: one row per model, repeat and labelling.
-PERMUTATIONS = ("model", "scheme", "repeat", "permutation", "auc", "delong_variance")
-IMPORTANCE = ("model", "modality", "region", "marker", "weight")
 
 
 def fuse(
@@ -75,13 +69,11 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     part
         Number of the part, from 0.
     out
-        A table :data:`PERMUTATIONS`; permutation 0 is the observed labelling. Without rows where
-        no model can be fitted.
+        A table :data:`commissure.outputs.PERMUTATIONS`; permutation 0 is the observed labelling.
+        Without rows where no model can be fitted.
     tables
         As :func:`read_study` takes them.
     """
-    import pandas as pd
-
     from commissure.evaluation.permutation import null_areas
     from commissure.models.registry import model_specs
 
@@ -101,7 +93,7 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
                 for repeat, pair in enumerate(zip(one.areas, one.variances, strict=True))
                 for at, (area, variance) in enumerate(zip(*pair, strict=True))
             ]
-    write_table(pd.DataFrame(rows, columns=list(PERMUTATIONS)), out)
+    write_table(PERMUTATIONS.frame(rows), out)
 
 
 def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
@@ -111,8 +103,7 @@ def _joined_nulls(parts: Sequence[Path]) -> dict[str, Null]:
     from commissure.evaluation.permutation import Null
 
     # Numbers are read as text and made by NumPy: pandas' own reader may miss their last bit.
-    text = ("model", "scheme", "auc", "delong_variance")
-    tables = [read_table(part, text=text) for part in parts]
+    tables = [read_table(part, text=PERMUTATIONS.text) for part in parts]
     whole = pd.concat([table for table in tables if len(table)] or tables)
     once = whole.drop_duplicates(["model", "scheme", "repeat", "permutation"])
 
@@ -212,16 +203,13 @@ def _fit(
     names = np.where(y == 1, settings.label.positive, settings.label.negative)
     write_table(table, out / "splits.tsv")
     write_table(
-        pd.DataFrame(
-            [
-                (design.participants[i], spec.name, one.fold.scheme, one.fold.repeat,
-                 one.fold.name, design.sites[i], names[i], round(float(p), 6))
-                for spec in specs
-                for one in scored[spec.name]
-                for i, p in zip(one.rows, one.probabilities, strict=True)
-                if np.isfinite(p)
-            ],
-            columns=list(PREDICTIONS),
+        PREDICTIONS.frame(
+            (design.participants[i], spec.name, one.fold.scheme, one.fold.repeat,
+             one.fold.name, design.sites[i], names[i], round(float(p), 6))
+            for spec in specs
+            for one in scored[spec.name]
+            for i, p in zip(one.rows, one.probabilities, strict=True)
+            if np.isfinite(p)
         ),
         out / "predictions.tsv",
     )  # fmt: skip
@@ -229,7 +217,7 @@ def _fit(
     weighing = {name for name, model in FUSED_MODELS.items() if model.weighs_markers}
     order = sorted((s.name for s in specs), key=lambda n: (n not in weighing, n == primary))
     write_table(
-        pd.DataFrame(importance.rows(order), columns=list(IMPORTANCE)).round({"weight": 6}),
+        IMPORTANCE.frame(importance.rows(order)).round({"weight": 6}),
         out / "importance.tsv",
     )
     write_json({"checks": checks}, out / "falsification.json")
@@ -283,15 +271,13 @@ def _write_nothing(
     settings: FusionSettings,
     cautions: Sequence[str],
 ) -> None:
-    import pandas as pd
 
     from commissure.transport.stored_model import store_reason
 
-    for name, columns in (
-        ("splits.tsv", split.COLUMNS), ("predictions.tsv", PREDICTIONS),
-        ("importance.tsv", IMPORTANCE),
+    for name, table in (
+        ("splits.tsv", SPLITS), ("predictions.tsv", PREDICTIONS), ("importance.tsv", IMPORTANCE),
     ):  # fmt: skip
-        write_table(pd.DataFrame(columns=list(columns)), out / name)
+        write_table(table.frame(), out / name)
     store_reason(out / "model", reason)
     write_json({"checks": []}, out / "falsification.json")
     write_json(

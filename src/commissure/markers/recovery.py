@@ -10,14 +10,10 @@ import pandas as pd
 
 from commissure.files import read_table
 from commissure.markers.effect_sizes import hedges_g
+from commissure.outputs import RECOVERY, RECOVERY_ORACLE, RECOVERY_PAIRS
 
-PAIRS = ["participant_id", "session", "modality", "region", "marker", "unit", "true", "recovered"]
-
-RECOVERY = [
-    "modality", "region", "marker", "unit", "n", "bias", "bias_percent", "rmse", "slope", "r",
-    "icc_a1", "reliability", "n_repeated", "true_d", "true_d_low", "true_d_high", "recovered_d",
-    "recovered_d_low", "recovered_d_high", "recovered_p", "contrast",
-]  # fmt: skip
+#: What names a value: its person, visit and marker.
+_KEYS = RECOVERY_PAIRS.names[:5]
 
 #: A group test is called positive below this p.
 ALPHA = 0.05
@@ -34,14 +30,14 @@ def truth_pairs(truth: pd.DataFrame, recovered: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns :data:`PAIRS`.
+        The columns of :data:`commissure.outputs.RECOVERY_PAIRS`.
     """
-    keys = PAIRS[:5]
-    joined = truth[[*keys, "unit", "value"]].merge(
-        recovered[[*keys, "value"]], on=keys, suffixes=("_true", "_recovered")
+    joined = truth[[*_KEYS, "unit", "value"]].merge(
+        recovered[[*_KEYS, "value"]], on=_KEYS, suffixes=("_true", "_recovered")
     )
     joined = joined.rename(columns={"value_true": "true", "value_recovered": "recovered"})
-    return joined[PAIRS].dropna(subset=["true", "recovered"]).sort_values(keys, ignore_index=True)
+    pairs = joined[RECOVERY_PAIRS.names].dropna(subset=["true", "recovered"])
+    return pairs.sort_values(_KEYS, ignore_index=True)
 
 
 def icc_a1(values: np.ndarray) -> float:
@@ -217,11 +213,11 @@ def oracle_table(files: Sequence[str | Path] | str, learned: pd.Series) -> pd.Da
         From :func:`learned_from_truth`.
     """
     names = [files] if isinstance(files, str) else list(files)
-    columns = ["participant_id", "oracle", "learned"]
     if not names:
-        return pd.DataFrame(columns=columns)
+        return RECOVERY_ORACLE.frame()
     scores = read_table(Path(names[0])).rename(columns={"score": "oracle"})
-    return scores.assign(learned=scores["participant_id"].map(learned).astype(float))[columns]
+    learned_score = scores["participant_id"].map(learned).astype(float)
+    return scores.assign(learned=learned_score)[RECOVERY_ORACLE.names]
 
 
 def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
@@ -238,9 +234,9 @@ def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns :data:`RECOVERY`, of everybody's first visit. ``slope`` is that of recovered on
-        true values; ``reliability`` compares the first two visits of those who have two
-        (:func:`reliability`).
+        The columns of :data:`commissure.outputs.RECOVERY`, of everybody's first visit. ``slope``
+        is that of recovered on true values; ``reliability`` compares the first two visits of those
+        who have two (:func:`reliability`).
     """
     label = groups.set_index("participant_id")["label"]
     rows = []
@@ -273,4 +269,4 @@ def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
             row |= {name: g, f"{name}_low": low, f"{name}_high": high}
         row["recovered_p"] = effect.p if effect else float("nan")
         rows.append(row)
-    return pd.DataFrame(rows, columns=RECOVERY)
+    return RECOVERY.frame(rows)

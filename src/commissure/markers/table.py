@@ -15,15 +15,11 @@ from commissure.files import read_table
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.names import participant_label
+from commissure.outputs import COMPLETENESS, EXCLUSIONS, MARKERS
 from commissure.rows import COLUMNS, read_markers
 
-KEYS = ["participant_id", "session", "modality", "region", "marker"]
-
-COMPLETENESS = [
-    "participant_id", "session", "modality", "scan", "product", "state", "cause", "command",
-]  # fmt: skip
-
-EXCLUSIONS = ["participant_id", "session", "modality", "rule", "limit", "value"]
+#: What names a value: its person, visit and marker.
+KEYS = MARKERS.names[:5]
 
 
 def marker_table(files: Iterable[Path], tables: Iterable[TableSettings]) -> pd.DataFrame:
@@ -162,7 +158,8 @@ def completeness(
     Returns
     -------
     pandas.DataFrame
-        The columns :data:`COMPLETENESS`; state is ``present``, ``missing`` or ``failed``.
+        The columns of :data:`commissure.outputs.COMPLETENESS`; state is ``present``, ``missing`` or
+        ``failed``.
     """
     rows: list[list[str]] = []
     used = outcomes[outcomes["state"] != "unused"]
@@ -198,7 +195,7 @@ def completeness(
                         else "the dataset has no image of this modality"
                     )
                     rows.append([person, session, modality, "", "image", "missing", cause, ""])
-    table = pd.DataFrame(rows, columns=COMPLETENESS).replace("", None)
+    table = COMPLETENESS.frame(rows).replace("", None)
     order = ["participant_id", "session", "modality", "scan"]
     return table.sort_values(order, kind="stable", na_position="first", ignore_index=True)
 
@@ -220,8 +217,8 @@ def exclusions(
     Returns
     -------
     pandas.DataFrame
-        The columns :data:`EXCLUSIONS`, one row per person, visit and rule that applied;
-        ``modality`` is ``all`` where a person is left out altogether.
+        The columns of :data:`commissure.outputs.EXCLUSIONS`, one row per person, visit and rule
+        that applied; ``modality`` is ``all`` where a person is left out altogether.
 
     Raises
     ------
@@ -251,9 +248,9 @@ def exclusions(
                 mend="Correct markers.exclude in config.yaml",
             )
         left_out.append([person, "", modality or "all", "markers.exclude", "named", "n/a"])
-    table = pd.DataFrame(left_out, columns=EXCLUSIONS)
+    table = EXCLUSIONS.frame(left_out)
     table["session"] = table["session"].replace("", None)
-    return table.sort_values(EXCLUSIONS[:4], ignore_index=True)
+    return table.sort_values(EXCLUSIONS.names[:4], ignore_index=True)
 
 
 def definition_record(

@@ -14,26 +14,7 @@ import yaml
 
 from commissure import __version__
 from commissure.files import atomic, write_json, write_text
-
-# The files that a reader of the crate is pointed to, with what each is.
-_PARTS = {
-    "markers.tsv": "One row per person, visit and marker",
-    "markers.json": "Definition, unit and source of every marker",
-    "completeness.tsv": "Every expected product: present, missing or failed, with the cause",
-    "exclusions.tsv": "Who or what was left out of the models, by which rule",
-    "participants.tsv": "The people, with age, sex, site and group",
-    "recovery.tsv": "True against recovered markers, where the truth is known",
-    "fusion/metrics.json": "Performance of every model and baseline",
-    "fusion/falsification.json": "Attempts to prove the models wrong",
-    "fusion/splits.tsv": "Folds by person",
-    "fusion/predictions.tsv": "Predictions for people whom the model had not seen",
-    "fusion/importance.tsv": "Weights of the markers in the models",
-    "fusion/model/model.skops": "The declared model, fitted on everybody",
-    "fusion/model/card.md": "What the stored model is for, and what it reached",
-    "fusion/labels.tsv": "Label of every person, with its reason",
-    "provenance/run.json": "Versions and command",
-    "provenance/config.yaml": "The complete configuration, defaults included",
-}
+from commissure.outputs import CRATE, OUTPUTS, REPORT
 
 
 def write_provenance(
@@ -132,12 +113,15 @@ def _write_crate(path: Path, record: Mapping[str, Any]) -> None:
         )
     )
     parts = []
-    for name, words in _PARTS.items():
-        if (path.parent / name).exists():
-            kind = "application/json" if name.endswith(".json") else "text/tab-separated-values"
-            kind = "application/yaml" if name.endswith(".yaml") else kind
-            properties = {"name": name, "description": words, "encodingFormat": kind}
-            parts.append(crate.add_file(dest_path=name, properties=properties))
+    for output in OUTPUTS.values():
+        # The report is written from the provenance, after the crate.
+        if output not in (CRATE, REPORT) and (path.parent / output.path).is_file():
+            properties = {
+                "name": output.path,
+                "description": output.description,
+                "encodingFormat": output.media_type,
+            }
+            parts.append(crate.add_file(dest_path=output.path, properties=properties))
     action = crate.add(
         ContextEntity(
             crate,

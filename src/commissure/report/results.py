@@ -6,41 +6,35 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from commissure.errors import DatasetError
-from commissure.files import read_table
 from commissure.modalities import MODALITIES
-from commissure.rows import COLUMNS, read_markers
+from commissure.outputs import (
+    COMPLETENESS,
+    DEFINITIONS,
+    EXCLUSIONS,
+    FALSIFICATION,
+    IMPORTANCE,
+    LABELS,
+    MARKERS,
+    METRICS,
+    PREDICTIONS,
+    RECOVERY,
+    RECOVERY_FALSE_POSITIVES,
+    RECOVERY_ORACLE,
+    RECOVERY_PAIRS,
+    RUN,
+    Output,
+)
+from commissure.rows import read_markers
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: Columns of each table that the report reads, in the order of the files.
-TABLES: Mapping[str, tuple[str, ...]] = {
-    "completeness.tsv": (
-        "participant_id", "session", "modality", "scan", "product", "state", "cause", "command",
-    ),
-    "exclusions.tsv": ("participant_id", "session", "modality", "rule", "limit", "value"),
-    "recovery.tsv": (
-        "modality", "region", "marker", "unit", "n", "bias", "bias_percent", "rmse", "slope", "r",
-        "icc_a1", "true_d", "true_d_low", "true_d_high", "recovered_d", "recovered_d_low",
-        "recovered_d_high", "contrast",
-    ),
-    "recovery_pairs.tsv": (
-        "participant_id", "session", "modality", "region", "marker", "unit", "true", "recovered",
-    ),
-    "fusion/labels.tsv": ("participant_id", "label", "reason"),
-    "fusion/predictions.tsv": (
-        "participant_id", "model", "scheme", "repeat", "fold", "site", "label", "probability",
-    ),
-    "fusion/importance.tsv": ("model", "modality", "region", "marker", "weight"),
-}  # fmt: skip
-
-_TEXT = (
-    "participant_id", "session", "modality", "scan", "product", "state", "cause", "command", "rule",
-    "limit", "region", "marker", "unit", "contrast", "label", "reason", "model", "scheme", "fold",
-    "site",
+#: The tables that the report reads, beside ``markers.tsv``.
+TABLES = (
+    COMPLETENESS, EXCLUSIONS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS, PREDICTIONS,
+    IMPORTANCE,
 )  # fmt: skip
 
 
@@ -84,7 +78,7 @@ class Results:
     folder
         The output folder.
     markers
-        Columns of :data:`commissure.rows.COLUMNS`.
+        As in ``markers.tsv``.
     definitions
         ``markers.json``.
     tables
@@ -93,8 +87,8 @@ class Results:
         All quality records, in the order of their paths.
     figures
         All figures of people, in the order of their paths.
-    metrics, falsification, provenance
-        The JSON files of the fusion and ``provenance/run.json``; empty where absent.
+    metrics, falsification, false_positives, provenance
+        The JSON files of the models, of the group test and of the run; empty where absent.
     absent
         Names of the files that are not there.
     """
@@ -107,6 +101,7 @@ class Results:
     figures: Sequence[Path]
     metrics: Mapping[str, Any]
     falsification: Mapping[str, Any]
+    false_positives: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
 
@@ -123,43 +118,39 @@ def read_results(folder: Path) -> Results:
     DatasetError
         A file is there but cannot be read, or a table lacks a column of its contract.
     """
-    import pandas as pd
-
     absent: list[str] = []
-    tables = {}
-    for name, columns in TABLES.items():
-        if (folder / name).is_file():
-            tables[name] = _read_contract(folder / name, columns)
-        else:
-            absent.append(name)
-            tables[name] = pd.DataFrame(columns=list(columns))
 
-    def content(name: str) -> dict:
-        if (folder / name).is_file():
-            return _read_json(folder / name)
-        absent.append(name)
-        return {}
+    def present(output: Output) -> bool:
+        if (folder / output.path).is_file():
+            return True
+        absent.append(output.path)
+        return False
 
-    if (folder / "markers.tsv").is_file():
-        markers = read_markers(folder / "markers.tsv")
-    else:
-        absent.append("markers.tsv")
-        markers = pd.DataFrame(columns=list(COLUMNS)).astype({"value": float})
+    def content(output: Output) -> dict:
+        return _read_json(folder / output.path) if present(output) else {}
+
+    markers = MARKERS.frame().astype({"value": float})
+    if present(MARKERS):
+        markers = read_markers(folder / MARKERS.path)
     people = sorted(folder.glob("sub-*"))
     return Results(
         folder=folder,
         markers=markers,
-        definitions=content("markers.json"),
-        tables=tables,
+        definitions=content(DEFINITIONS),
+        tables={
+            output.path: output.read(folder) if present(output) else output.frame()
+            for output in TABLES
+        },
         quality=[
             _read_quality(path, folder)
             for person in people
             for path in sorted(person.rglob("*_qc.json"))
         ],
         figures=[path for person in people for path in sorted(person.rglob("figures/*.svg"))],
-        metrics=content("fusion/metrics.json"),
-        falsification=content("fusion/falsification.json"),
-        provenance=content("provenance/run.json"),
+        metrics=content(METRICS),
+        falsification=content(FALSIFICATION),
+        false_positives=content(RECOVERY_FALSE_POSITIVES),
+        provenance=content(RUN),
         absent=absent,
     )
 
@@ -168,29 +159,14 @@ def place(path: Path, folder: Path) -> tuple[str, str, str]:
     """Person, session and modality of a file below ``sub-*/[ses-*/]<modality>/``."""
     parts = path.relative_to(folder).parts
     session = parts[1] if parts[1].startswith("ses-") else ""
-    at = 2 if session else 1
-    return parts[0], session, parts[at] if len(parts) > at + 1 else ""
+    level = 2 if session else 1
+    return parts[0], session, parts[level] if len(parts) > level + 1 else ""
 
 
 def modality_order(names: Sequence[str] | set[str]) -> list[str]:
-    """Modalities in the order of the road, unknown ones after them by name."""
+    """Modalities in their order, unknown ones after them by name."""
     known = [name for name in MODALITIES if name in names]
     return known + sorted(set(names) - set(known))
-
-
-def _read_contract(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    table = read_table(path, text=_TEXT)
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise DatasetError(
-            path.name,
-            found=f"the columns {missing} are missing",
-            wanted=f"the columns {list(columns)}",
-            mend="Run the step that writes the file again",
-        )
-    text = [name for name in table if name in _TEXT]
-    table[text] = table[text].fillna("")
-    return table
 
 
 def _read_json(path: Path) -> dict:

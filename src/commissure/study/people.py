@@ -11,6 +11,7 @@ import pandas as pd
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
 from commissure.names import participant_label
+from commissure.outputs import PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
 from commissure.study.settings import ParticipantsSettings
 
@@ -84,7 +85,7 @@ def read_people(
     if strangers:
         added = pd.DataFrame({"participant_id": strangers, "listed": False})
         table = pd.concat([table, added], ignore_index=True)
-    first = ["participant_id", *STANDARD, "listed"]
+    first = PARTICIPANTS.names
     rest = [name for name in table if name not in first]
     return table[first + rest].sort_values("participant_id", ignore_index=True)
 

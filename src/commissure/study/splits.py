@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from commissure.errors import DatasetError
+from commissure.outputs import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("participant_id", "scheme", "repeat", "fold")
 #: People of each label without whom a training fold is not used.
 MIN_TRAINING = 5
 CV, LEAVE_SITE_OUT = "cv", "leave_site_out"
@@ -76,8 +76,8 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
     Returns
     -------
     pandas.DataFrame
-        The columns :data:`COLUMNS`; folds are text. The same people in another order give the
-        same table.
+        The columns of :data:`commissure.outputs.SPLITS`; folds are text. The same people in another
+        order give the same table.
     """
     import pandas as pd
 
@@ -99,7 +99,7 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
                  "repeat": 0, "fold": people["site"]}
             )
         )  # fmt: skip
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    return pd.concat(parts, ignore_index=True)[SPLITS.names]
 
 
 def enough_to_train(labels: np.ndarray) -> bool:

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from commissure.markers.recovery import (
-    PAIRS,
     false_positives,
     icc_a1,
     learned_from_truth,
@@ -17,6 +16,7 @@ from commissure.markers.recovery import (
     truth_pairs,
     wilson,
 )
+from commissure.outputs import RECOVERY_PAIRS
 from commissure.rows import COLUMNS
 
 
@@ -68,7 +68,9 @@ def visits(true: np.ndarray, recovered: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame({"true": true.ravel(), "recovered": recovered.ravel()})
     frame["participant_id"] = [f"sub-{i:03d}" for i in people.ravel()]
     frame["session"] = [f"ses-{i + 1}" for i in sessions.ravel()]
-    return frame.assign(modality="mrs", region="ACC", marker="glu", unit="mmol/kg")[PAIRS]
+    return frame.assign(modality="mrs", region="ACC", marker="glu", unit="mmol/kg")[
+        RECOVERY_PAIRS.names
+    ]
 
 
 def test_reliability_is_that_of_the_noise_whatever_really_changed():

@@ -11,7 +11,17 @@ import pytest
 
 from commissure.checks import Check, write_quality
 from commissure.files import write_json, write_table
+from commissure.markers.recovery import recovery
 from commissure.names import Scan
+from commissure.outputs import (
+    COMPLETENESS,
+    EXCLUSIONS,
+    IMPORTANCE,
+    LABELS,
+    PREDICTIONS,
+    RECOVERY_PAIRS,
+    Output,
+)
 from commissure.report.page import write_report
 from commissure.report.settings import ReportSettings
 from commissure.rows import Marker, write_markers
@@ -205,21 +215,11 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
         },
         folder / "markers.json",
     )  # fmt: skip
-    columns = [
-        "participant_id",
-        "session",
-        "modality",
-        "scan",
-        "product",
-        "state",
-        "cause",
-        "command",
-    ]
-    write_table(_frame(completeness, columns), folder / "completeness.tsv")
+    write_table(_frame(completeness, COMPLETENESS), folder / "completeness.tsv")
     write_table(
         _frame(
             [(who[3], "", "func", "max_mean_fd_mm", 0.55, 0.77), (who[8], "", "all", "markers.exclude", "named", "n/a")],
-            ["participant_id", "session", "modality", "rule", "limit", "value"],
+            EXCLUSIONS,
         ),
         folder / "exclusions.tsv",
     )  # fmt: skip
@@ -228,7 +228,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
          "only one trial reached 600 mg for 6 weeks" if p in unclear else "")
         for p, kind in zip(who, kinds, strict=True)
     ]  # fmt: skip
-    write_table(_frame(labels, ["participant_id", "label", "reason"]), folder / "fusion/labels.tsv")
+    write_table(_frame(labels, LABELS), folder / "fusion/labels.tsv")
     _fusion(folder, people, labels, rng)
     _recovery(folder, pairs, dict(zip(who, kinds, strict=True)))
     write_json(
@@ -248,8 +248,8 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     return Run(folder, people)
 
 
-def _frame(rows: list[tuple], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns).replace("", None)
+def _frame(rows: list[tuple], output: Output) -> pd.DataFrame:
+    return output.frame(rows).replace("", None)
 
 
 def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> None:
@@ -286,17 +286,7 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
             for repeat in range(3):
                 score = 1 / (1 + np.exp(-own - rng.normal(0, 0.2)))
                 predictions.append((person, name, "cv", repeat, "0", site[person], label, score))
-    columns = [
-        "participant_id",
-        "model",
-        "scheme",
-        "repeat",
-        "fold",
-        "site",
-        "label",
-        "probability",
-    ]
-    write_table(_frame(predictions, columns), folder / "fusion/predictions.tsv")
+    write_table(_frame(predictions, PREDICTIONS), folder / "fusion/predictions.tsv")
     write_json(
         {
             "status": "fitted", "primary": "late",
@@ -327,14 +317,11 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
         ("stacked", "mrs", "ACC", "gsh", -0.61), ("stacked", "dwi", "WM", "fa", -0.42),
         ("late", "mrs", "", "evidence", 0.64), ("late", "dwi", "", "evidence", 0.36),
     ]  # fmt: skip
-    columns = ["model", "modality", "region", "marker", "weight"]
-    write_table(_frame(weights, columns), folder / "fusion/importance.tsv")
+    write_table(_frame(weights, IMPORTANCE), folder / "fusion/importance.tsv")
 
 
 def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:
-    from commissure.markers.recovery import PAIRS, recovery
-
-    table = pd.DataFrame(pairs, columns=PAIRS)
+    table = RECOVERY_PAIRS.frame(pairs)
     labels = pd.DataFrame({"participant_id": list(kinds), "label": list(kinds.values())})
     write_table(table.replace("", None), folder / "recovery_pairs.tsv")
     write_table(recovery(table, labels), folder / "recovery.tsv")

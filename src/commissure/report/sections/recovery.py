@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.definitions import RecoveryGoal
 from commissure.evaluation.auc import area, compared_pairs
-from commissure.files import read_table
 from commissure.markers.registry import recovery_goals
 from commissure.report import text as words
 from commissure.report.plots import marker_figures as figures
@@ -121,11 +119,10 @@ def _oracle(results: Results) -> dict[str, Any] | None:
 
     Of the same people: those whom the main model predicted.
     """
-    path, main = results.folder / "recovery_oracle.tsv", main_model(results.metrics)
+    main, known = main_model(results.metrics), results.tables["recovery_oracle.tsv"]
     predicted = results.tables["fusion/predictions.tsv"]
-    if main is None or not path.is_file():
+    if main is None or known.empty:
         return None
-    known = read_table(path)
     own = predicted[(predicted["model"] == main) & (predicted["scheme"] == CV)]
     people = own.drop_duplicates("participant_id").merge(known, on="participant_id")
     if people.empty:
@@ -156,10 +153,7 @@ def _oracle(results: Results) -> dict[str, Any] | None:
 
 def _chance(results: Results, rows: Sequence[Mapping[str, Any]]) -> str | None:
     """A sentence on how often the group test finds a difference by chance."""
-    path = results.folder / "recovery_false_positives.json"
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = results.false_positives
     if not found.get("tests"):
         return None
     p = [row["numbers"].get("recovered_p") for row in rows]

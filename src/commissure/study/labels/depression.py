@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import DatasetError
+from commissure.outputs import LABELS
 from commissure.study.labels.trrip import number_of
 from commissure.study.labels.vocabulary import (
     CONTROL,
@@ -134,8 +135,6 @@ def depression_labels(
     DatasetError
         A column of the treatment history is missing, or a value is impossible.
     """
-    import pandas as pd
-
     criteria = criteria or DepressionSettings()
     trials = _checked(treatments)
     by_person = {str(who): rows for who, rows in trials.groupby("participant_id", sort=False)}
@@ -151,7 +150,7 @@ def depression_labels(
         else:
             found = _course(own.to_dict("records"), person, criteria)
         rows.append((who, *found))
-    return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
+    return LABELS.frame(rows)
 
 
 def _course(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commissure.errors import ConfigError, DatasetError
+from commissure.outputs import LABELS
 from commissure.study.labels.vocabulary import (
     CONTROL,
     INDETERMINATE,
@@ -77,8 +78,6 @@ def treatment_labels(
         A column of the treatment history is missing, an adherence is not a share, or a PANSS total
         is outside 30 to 210.
     """
-    import pandas as pd
-
     criteria = criteria or TrripSettings()
     trials = _checked_trials(treatments)
     by_person = {str(who): rows for who, rows in trials.groupby("participant_id", sort=False)}
@@ -97,7 +96,7 @@ def treatment_labels(
         else:
             label, reason = _course(own.to_dict("records"), person, criteria)
         rows.append((who, label, reason))
-    return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
+    return LABELS.frame(rows)
 
 
 def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
@@ -114,8 +113,6 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
     ConfigError
         The column is not named or not there, or neither value occurs in it.
     """
-    import pandas as pd
-
     name = settings.column
     if name is None or name not in participants:
         raise ConfigError(
@@ -153,7 +150,7 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
         else:
             told = "n/a" if value is None else value
             rows.append((str(who), INDETERMINATE, f"{name} is {told}"))
-    return pd.DataFrame(rows, columns=["participant_id", "label", "reason"])
+    return LABELS.frame(rows)
 
 
 def refuse_typing_errors(values: pd.Series, asked: Sequence[str], name: str) -> None:
