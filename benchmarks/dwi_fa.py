@@ -42,12 +42,12 @@ from commissure.dwi.measure import measure
 from commissure.dwi.partial_volume import white_matter_signal
 from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import fit_tensor
-from commissure.dwi.tracts import block_means, finer_grid, label_shares, parts_for, tract_average
+from commissure.dwi.tracts import finer_grid, label_shares, parts_for, tract_average
 from commissure.dwi.white_matter import WhiteMatter
 from commissure.flow.index import build_index, tree_of
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu189
-from commissure.images.grid import resample_to
+from commissure.images.grid import block_means, resample_to
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.visits import draw_scans

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.ndimage import convolve1d, gaussian_filter, map_coordinates
 
 from commissure.dwi.gradients import Gradients, shells
+from commissure.images.grid import block_means
 from commissure.images.load import zooms_mm
 
 #: The order of tissues in arrays.
@@ -140,7 +141,7 @@ def _pure_signals(
     means = means.astype(np.float32)
 
     def around(image: np.ndarray) -> np.ndarray:
-        blocks = gaussian_filter(_block_means(image, block), width / block)
+        blocks = gaussian_filter(block_means(image, block, dtype=np.float64), width / block)
         # A little of the whole brain decides where a tissue is not near.
         return blocks + 1e-3 * blocks.mean()
 
@@ -163,10 +164,3 @@ def _pure_signals(
         .clip(0)
         .transpose(2, 0, 1)
     )
-
-
-def _block_means(image: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Mean of blocks of voxels; the last ones are filled up with zeros."""
-    image = np.pad(image, [(0, -n % b) for n, b in zip(image.shape, block, strict=True)])
-    (x, a), (y, b), (z, c) = ((n // k, k) for n, k in zip(image.shape, block, strict=True))
-    return image.reshape(x, a, y, b, z, c).mean(axis=(1, 3, 5), dtype=np.float64)

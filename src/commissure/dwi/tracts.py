@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from commissure.images.grid import block_means
 from commissure.images.load import zooms_mm
 
 
@@ -40,12 +41,6 @@ def finer_grid(
 def parts_for(affine: np.ndarray, fine_mm: float = 2.0) -> int:
     """Into how many parts to divide voxels, so that parts are not larger than ``fine_mm``."""
     return max(1, int(np.ceil(max(zooms_mm(affine)) / fine_mm - 1e-6)))
-
-
-def block_means(values: np.ndarray, parts: int) -> np.ndarray:
-    """Mean over the parts of each voxel (inverse of :func:`finer_grid`)."""
-    x, y, z = (n // parts for n in values.shape)
-    return values.reshape(x, parts, y, parts, z, parts).mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def empty_on(shape: Sequence[int], affine: np.ndarray) -> nib.Nifti1Image:

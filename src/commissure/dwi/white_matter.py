@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from commissure.dwi.tracts import block_means, empty_on, finer_grid, label_shares, parts_for
+from commissure.dwi.tracts import empty_on, finer_grid, label_shares, parts_for
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu189
-from commissure.images.grid import resample_to
+from commissure.images.grid import block_means, resample_to
 from commissure.images.load import load_image
 from commissure.images.registration import apply_transform, register
 from commissure.images.template import TEMPLATE, template

@@ -7,6 +7,7 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import DTypeLike
 
 from commissure.images.load import zooms_mm
 
@@ -72,6 +73,30 @@ def bounding_box(mask: np.ndarray, *, pad: int | Sequence[int] = 0) -> tuple[sli
         for s, w, n in zip(spans, wider, inside.shape, strict=True)
     )
     return x, y, z
+
+
+def block_means(
+    values: np.ndarray, block: int | Sequence[int], *, dtype: DTypeLike = np.float32
+) -> np.ndarray:
+    """Mean over blocks of voxels.
+
+    Parameters
+    ----------
+    values
+        3-D. Where a block is not full, at the upper ends of the axes, zeros fill it.
+    block
+        Voxels of a block along each axis, one number or one per axis.
+    dtype
+        Type in which means are computed and given.
+    """
+    edges = [block] * 3 if isinstance(block, int) else [int(edge) for edge in block]
+    lacking = [-size % edge for size, edge in zip(values.shape, edges, strict=True)]
+    if any(lacking):
+        values = np.pad(values, [(0, count) for count in lacking])
+    (x, a), (y, b), (z, c) = (
+        (size // edge, edge) for size, edge in zip(values.shape, edges, strict=True)
+    )
+    return values.reshape(x, a, y, b, z, c).mean(axis=(1, 3, 5), dtype=dtype)
 
 
 def coarser(image: nib.Nifti1Image, resolution_mm: float) -> nib.Nifti1Image:

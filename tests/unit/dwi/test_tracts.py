@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from commissure.dwi.tracts import (
-    block_means,
     finer_grid,
     label_shares,
     parts_for,
@@ -32,7 +31,6 @@ def test_shares_are_the_counted_parts_of_both_hemispheres():
     expected[0, 0, 0], expected[1, 0, 0] = 1, 1 / 8
     assert np.array_equal(expected, shares["GCC"])
     assert shares["CST_L"][1, 1, 1] == pytest.approx(1 / 8)
-    assert np.array_equal(np.full((2, 2, 2), 3.0), block_means(np.full((4, 4, 4), 3.0), 2))
 
 
 def test_an_average_counts_white_matter_of_the_label_only():
