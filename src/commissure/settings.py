@@ -1,8 +1,17 @@
-"""The base of every section of the configuration."""
+"""The base of every section of the configuration, and how a wrong value is put into words."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from commissure.errors import ConfigError
+
+#: Stands for the default of a section, which has none.
+SECTION = object()
 
 
 class Section(BaseModel):
@@ -16,3 +25,64 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], values: Mapping[str, Any], *, who: str) -> Model:
+    """Fill a settings model.
+
+    Parameters
+    ----------
+    model
+        The class of the settings.
+    values
+        Values by name, sections nested.
+    who
+        What the values are, as the error names them: ``config.yaml is not valid``.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown (with the nearest known one), or a value is out of range; every problem
+        is named at once.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        problems = [_problem(item, model) for item in error.errors()]
+        raise ConfigError(
+            who, found=problems[0] if len(problems) == 1 else "\n  - " + "\n  - ".join(problems)
+        ) from None
+
+
+def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield every option below a model: its dotted name, default and description.
+
+    A section comes before its options, with :data:`SECTION` in place of a default.
+    """
+    for name, info in model.model_fields.items():
+        dotted = f"{prefix}{name}"
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield dotted, SECTION, (inner.__doc__ or "").strip().splitlines()[0]
+            yield from options(inner, f"{dotted}.")
+        else:
+            default = info.get_default(call_default_factory=True)
+            yield dotted, default, info.description or ""
+
+
+def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        message = item["msg"].removeprefix("Value error, ")
+        # A check of a whole section says itself what it found there.
+        shown = "" if isinstance(item["input"], Mapping) else f", found {item['input']!r}"
+        return f"{where}: {message}{shown}"
+    known = [name for name, _, _ in options(model)]
+    siblings = {name for name in known if name.rpartition(".")[0] == where.rpartition(".")[0]}
+    near = difflib.get_close_matches(where, sorted(siblings), n=1, cutoff=0.6)
+    near = near or difflib.get_close_matches(where, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "no option has this name"
+    return f"{where} is unknown ({hint})"

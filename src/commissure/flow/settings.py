@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from commissure.anat.settings import AnatSettings
 from commissure.dwi.settings import DwiSettings
@@ -17,10 +16,8 @@ from commissure.fusion.settings import FusionSettings
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.mrs.settings import MrsSettings
 from commissure.report.settings import ReportSettings
+from commissure.settings import SECTION, options, validated
 from commissure.study.settings import ParticipantsSettings
-
-#: Stands for the default of a section, which has none.
-SECTION = object()
 
 Modality = Literal["anat", "func", "dwi", "mrs"]
 
@@ -114,14 +111,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         A key is unknown (with the nearest known one), or a value is out of range; every problem
         of the configuration is named at once. A file that is named does not exist.
     """
-    try:
-        settings = Settings(**config)
-    except ValidationError as error:
-        problems = [_problem(item) for item in error.errors()]
-        raise ConfigError(
-            "config.yaml is not valid",
-            found=problems[0] if len(problems) == 1 else "\n  - " + "\n  - ".join(problems),
-        ) from None
+    settings = validated(Settings, config, who="config.yaml is not valid")
     named = {
         "participants.file": settings.participants.file,
         "treatments.file": settings.treatments.file,
@@ -143,34 +133,6 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             mend="Set bids_dir in config.yaml",
         )
     return settings
-
-
-def _problem(item: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] != "extra_forbidden":
-        return f"{where}: {item['msg']}, found {item['input']!r}"
-    known = [name for name, _, _ in options(Settings)]
-    siblings = {name for name in known if name.rpartition(".")[0] == where.rpartition(".")[0]}
-    near = difflib.get_close_matches(where, sorted(siblings), n=1, cutoff=0.6)
-    near = near or difflib.get_close_matches(where, known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else "no option has this name"
-    return f"{where} is unknown ({hint})"
-
-
-def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Yield every option below a model: its dotted name, default and description.
-
-    A section comes before its options, with :data:`SECTION` in place of a default.
-    """
-    for name, info in model.model_fields.items():
-        dotted = f"{prefix}{name}"
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield dotted, SECTION, (inner.__doc__ or "").strip().splitlines()[0]
-            yield from options(inner, f"{dotted}.")
-        else:
-            default = info.get_default(call_default_factory=True)
-            yield dotted, default, info.description or ""
 
 
 def json_schema() -> dict[str, Any]:

@@ -9,7 +9,8 @@ import yaml
 
 from commissure.errors import ConfigError
 from commissure.flow.generate_docs import documents
-from commissure.flow.settings import Settings, options, read_settings
+from commissure.flow.settings import Settings, read_settings
+from commissure.settings import options
 
 
 def test_the_shipped_configuration_is_valid(repository):
