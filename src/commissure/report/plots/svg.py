@@ -117,7 +117,12 @@ class Canvas:
 
 
 def inline_svg(document: str, *, key: str, description: str) -> str:
-    """Turn an SVG document by Matplotlib into an element that can stand in a page."""
+    """Turn an SVG document by Matplotlib into an element that can stand in a page.
+
+    Keys hold names of a lab's own tables: what could end an attribute or a selector is written as
+    its code.
+    """
+    key = re.sub(r"[^A-Za-z0-9.-]", lambda match: f"_{ord(match[0]):x}_", key)
     body = document[document.index("<svg") :]
     view = re.search(r'viewBox="([^"]+)"', body)
     box = view[1] if view else "0 0 100 100"

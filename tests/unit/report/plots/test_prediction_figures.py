@@ -13,7 +13,6 @@ from commissure.report.plots.prediction_figures import (
     net_benefit,
     roc_points,
 )
-from commissure.report.plots.svg import inline_svg
 from commissure.report.sections.models import chance_limit, main_model, person_predictions
 
 
@@ -89,14 +88,3 @@ def test_predictions_are_averaged_per_person():
     assert list(found[0]) == [1, 0]
     assert list(found[1]) == pytest.approx([0.4, 0.2])
     assert person_predictions(table, "b", "resistant") is None
-
-
-def test_ids_of_two_figures_do_not_clash():
-    document = (
-        '<?xml version="1.0"?><svg viewBox="0 0 200 100"><metadata>x</metadata>'
-        '<clipPath id="c"/><g id="unused" clip-path="url(#c)"><use xlink:href="#c"/></g></svg>'
-    )
-    one = inline_svg(document, key="one", description='a "b" < c')
-    assert 'id="one-c"' in one and "url(#one-c)" in one and 'href="#one-c"' in one
-    assert "unused" not in one and "metadata" not in one
-    assert 'aria-label="a &quot;b&quot; &lt; c"' in one
