@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from commissure.cli.errors import readable
-from commissure.mrs.acquisition.convert import convert as convert_one
-from commissure.mrs.acquisition.convert import raw_spectra
+from commissure.mrs.acquisition.convert import convert_dataset
 
 
 def convert(
@@ -21,6 +20,4 @@ def convert(
     already is left alone.
     """
     with readable():
-        for raw in raw_spectra(bids):
-            convert_one(raw, who=raw.target.name.partition("_")[0])
-            typer.echo(raw.target.relative_to(bids))
+        convert_dataset(bids, typer.echo)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import matplotlib
 import nibabel as nib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from commissure.files import atomic
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.derivatives import Curves
 from commissure.mrs.metabolites import REPORTED
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _GREY, _INK, _RED, _BLUE = "#9a9a9a", "#1c1c1c", "#c0392b", "#2471a3"
 
@@ -27,8 +25,6 @@ _LABELS = {
 
 def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure as SVG, the same bytes for the same figure."""
-    import matplotlib
-
     with matplotlib.rc_context({"svg.hashsalt": "commissure"}), atomic(path) as draft:
         figure.savefig(draft, format="svg", metadata={"Date": None}, dpi=110)
 
@@ -40,8 +36,6 @@ def _bare(axes: Axes) -> None:
 
 def fit_figure(curves: Curves, *, title: str, caption: str) -> Figure:
     """Data, model, residual, baseline and main components on a reversed ppm axis."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(8, 8.4), layout="constrained")
     top, below = figure.subplots(2, 1, height_ratios=(1.15, 1), sharex=True)
     ppm = curves.ppm
@@ -92,8 +86,6 @@ def shots_figure(
     kept
         Which shots were averaged, (shots,).
     """
-    from matplotlib.figure import Figure
-
     ppm = ppm_axis(before.shape[1], dwell_s, frequency_mhz)
     band = (ppm > 1.7) & (ppm < 3.5)
     ppm = ppm[band]
@@ -119,9 +111,9 @@ def shots_figure(
             spectra, aspect="auto", cmap="gray_r", vmin=-0.3 * size, vmax=size, origin="lower",
             extent=(float(ppm[0]), float(ppm[-1]), -0.5, len(kept) - 0.5), interpolation="nearest",
         )  # fmt: skip
-        out = np.flatnonzero(~kept)
-        if len(out):
-            axes.plot(np.full(len(out), 1.74), out, ls="", marker="<", color=_RED, ms=5)
+        rejected = np.flatnonzero(~kept)
+        if len(rejected):
+            axes.plot(np.full(len(rejected), 1.74), rejected, ls="", marker="<", color=_RED, ms=5)
         axes.set_xlabel("chemical shift (ppm)", fontsize=9)
         axes.set_xlim(3.5, 1.7)
     label = "shot (red: left out)" if (~kept).any() else "shot"
@@ -147,8 +139,6 @@ def voxel_figure(
     mask, share
         Brain, and the voxel's share of each image voxel, on the grid of ``t1w``.
     """
-    from matplotlib.figure import Figure
-
     upright = nib.as_closest_canonical(
         nib.Nifti1Image(np.where(mask > 0, np.asanyarray(t1w.dataobj), 0), t1w.affine)
     )
@@ -161,11 +151,11 @@ def voxel_figure(
     top = float(np.percentile(brain[brain > 0], 99.5)) if (brain > 0).any() else 1.0
     figure = Figure(figsize=(9, 3.6), layout="constrained", facecolor="white")
     for axes, axis in zip(figure.subplots(1, 3), range(3), strict=True):
-        at = int(centre[axis])
+        index = int(centre[axis])
         rest = [i for i in range(3) if i != axis]
         box = _bounding(np.asarray(np.any(brain, axis=axis)))
-        picture = brain.take(at, axis=axis)[box].T
-        shadow = where.take(at, axis=axis)[box].T
+        picture = brain.take(index, axis=axis)[box].T
+        shadow = where.take(index, axis=axis)[box].T
         ratio = float(zooms[rest[1]] / zooms[rest[0]])
         axes.imshow(picture, cmap="gray", vmin=0, vmax=top, origin="lower", aspect=ratio)
         if shadow.any():
@@ -183,9 +173,9 @@ def voxel_figure(
 
 def _bounding(inside: np.ndarray) -> tuple[slice, slice]:
     def span(line: np.ndarray) -> slice:
-        found = np.flatnonzero(line)
-        if not len(found):
+        occupied = np.flatnonzero(line)
+        if not len(occupied):
             return slice(0, len(line))
-        return slice(max(0, found[0] - 3), min(len(line), found[-1] + 4))
+        return slice(max(0, occupied[0] - 3), min(len(line), occupied[-1] + 4))
 
     return span(np.any(inside, axis=1)), span(np.any(inside, axis=0))

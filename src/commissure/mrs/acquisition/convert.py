@@ -1,9 +1,4 @@
-"""Spectra of the scanners to NIfTI-MRS, by the outside program spec2nii.
-
-``commissure convert BIDS`` converts what lies in
-``sourcedata/sub-XX/[ses-YY/]mrs/`` of a dataset to ``sub-XX/[ses-YY/]mrs/`` and leaves alone
-what is there already.
-"""
+"""Spectra of the scanners to NIfTI-MRS, by the outside program spec2nii."""
 
 from __future__ import annotations
 
@@ -12,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +21,7 @@ _FORMATS = {".sdat": "philips", ".dat": "twix", ".7": "ge"}
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawSpectrum:
     """One acquisition as the scanner wrote it.
 
     Attributes
@@ -49,7 +45,7 @@ class Raw:
         ]  # fmt: skip
 
 
-def raw_spectra(bids: Path) -> list[Raw]:
+def raw_spectra(bids: Path) -> list[RawSpectrum]:
     """Acquisitions in ``sourcedata`` of a dataset with the places they are converted to.
 
     A name that is BIDS already is kept (``sub-01_acq-press_svs.SDAT``); any other becomes
@@ -60,7 +56,7 @@ def raw_spectra(bids: Path) -> list[Raw]:
     DatasetError
         A SDAT has no SPAR, or two files would get one name.
     """
-    found: dict[Path, Raw] = {}
+    by_target: dict[Path, RawSpectrum] = {}
     source = bids / "sourcedata"
     for folder in sorted(p for p in source.glob("sub-*/**/mrs") if p.is_dir()):
         place = folder.relative_to(source).parts[:-1]
@@ -73,16 +69,16 @@ def raw_spectra(bids: Path) -> list[Raw]:
                 reference = any(word in words for word in _REFERENCE)
                 stem = "_".join([*place, "mrsref" if reference else "svs"])
             target = bids.joinpath(*place, "mrs", f"{stem}.nii.gz")
-            if target in found:
+            if target in by_target:
                 raise DatasetError(
                     " ".join(place),
-                    found=f"{found[target].files[0].name} and {file.name} would both become "
+                    found=f"{by_target[target].files[0].name} and {file.name} would both become "
                     f"{target.name}",
                     wanted="names that tell them apart",
                     mend=f"Name them as in BIDS, as {place[0]}_acq-press_svs{file.suffix}",
                 )
-            found[target] = Raw((file, *_parameters(file, " ".join(place))), target)
-    return list(found.values())
+            by_target[target] = RawSpectrum((file, *_parameters(file, " ".join(place))), target)
+    return list(by_target.values())
 
 
 def _parameters(file: Path, who: str) -> tuple[Path, ...]:
@@ -100,7 +96,36 @@ def _parameters(file: Path, who: str) -> tuple[Path, ...]:
     )
 
 
-def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
+def convert_dataset(bids: Path, say: Callable[[str], None]) -> int:
+    """Convert every spectrum in ``sourcedata/sub-XX/[ses-YY/]mrs/`` of a dataset.
+
+    Parameters
+    ----------
+    bids
+        The dataset; its ``sub-XX/[ses-YY/]mrs/`` are written to. What is there is left alone.
+    say
+        Takes one line for each spectrum.
+
+    Returns
+    -------
+    int
+        How many spectra ``sourcedata`` holds.
+
+    Raises
+    ------
+    ConfigError
+        The program is not installed.
+    DatasetError
+        Two files would get one name, a SDAT has no SPAR, or a file cannot be converted.
+    """
+    spectra = raw_spectra(bids)
+    for raw in spectra:
+        convert(raw, who=raw.target.name.partition("_")[0])
+        say(str(raw.target.relative_to(bids)))
+    return len(spectra)
+
+
+def convert(raw: RawSpectrum, *, who: str, program: str = "spec2nii") -> None:
     """Convert one acquisition, sidecar included; a target that exists is left alone.
 
     Raises
@@ -112,20 +137,10 @@ def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
     """
     if raw.target.exists():
         return
-    # It comes with the package, whose environment need not be the active one.
-    folders = (os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent))
-    found = shutil.which(program, path=os.pathsep.join(folders))
-    if found is None:
-        raise ConfigError(
-            who,
-            found=f"{raw.files[0].name} is to be converted and the program {program} is not "
-            "installed",
-            wanted="spec2nii 0.8 or later on the PATH",
-            mend="Set the environment up again by `make env`, or convert the file elsewhere",
-        )
+    executable = _executable(program, raw, who)
     with tempfile.TemporaryDirectory() as draft:
         done = subprocess.run(
-            [found, *raw.command(Path(draft))], capture_output=True, text=True, check=False
+            [executable, *raw.command(Path(draft))], capture_output=True, text=True, check=False
         )
         made = {
             suffix: Path(draft) / raw.target.name.replace(".nii.gz", suffix)
@@ -148,3 +163,18 @@ def convert(raw: Raw, *, who: str, program: str = "spec2nii") -> None:
         for path in Path(draft).glob("*_ref.*"):
             name = path.name.replace("_svs_ref", "_mrsref")
             shutil.move(path, raw.target.with_name(name))
+
+
+def _executable(program: str, raw: RawSpectrum, who: str) -> str:
+    # It comes with the package, whose environment need not be the active one.
+    folders = (os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent))
+    executable = shutil.which(program, path=os.pathsep.join(folders))
+    if executable is None:
+        raise ConfigError(
+            who,
+            found=f"{raw.files[0].name} is to be converted and the program {program} is not "
+            "installed",
+            wanted="spec2nii 0.8 or later on the PATH",
+            mend="Set the environment up again by `make env`, or convert the file elsewhere",
+        )
+    return executable

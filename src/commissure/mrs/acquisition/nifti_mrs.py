@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nifti_mrs.create_nmrs import gen_nifti_mrs
+from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
+from nifti_mrs.validator import Error as InvalidHeader
 
 from commissure.errors import DatasetError
 from commissure.files import atomic
@@ -90,15 +95,15 @@ def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
     DatasetError
         As there; or the file holds edited sub-spectra.
     """
-    found = read_conditions(path, sidecars, who=who)
-    if len(found) > 1:
+    conditions = read_conditions(path, sidecars, who=who)
+    if len(conditions) > 1:
         raise DatasetError(
             who,
             found=f"{path.name} has the dimension DIM_EDIT",
             wanted="one spectrum",
             mend="Leave the file out, or split it",
         )
-    return found[""]
+    return conditions[""]
 
 
 def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict[str, Svs]:
@@ -135,6 +140,27 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
             if limit.key in fields:
                 _check_limit(limit, _scalar(fields[limit.key]), where, who)
     metadata = _agreed(sidecar, header, path, sidecars, who)
+    _check_metadata(metadata, dwell_s, path, who)
+    frequency = float(metadata["SpectrometerFrequency"])
+    labels = _conditions(data, header, tags, path, who)
+    return {
+        label: Svs(
+            name=path.name,
+            fids=_shots_by_coils(part, tags, path, who),
+            dwell_s=dwell_s,
+            frequency_mhz=frequency,
+            te_s=float(metadata["EchoTime"]),
+            tr_s=float(metadata["RepetitionTime"]),
+            affine=affine,
+            sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
+            metadata=metadata,
+        )
+        for label, part in labels.items()
+    }
+
+
+def _check_metadata(metadata: dict[str, Any], dwell_s: float, path: Path, who: str) -> None:
+    """Hold the merged metadata against physics; an absent spectral width is filled in."""
     for limit in _LIMITS:
         if limit.key != "SpectralWidth" and limit.key not in metadata:
             _check_limit(limit, None, f"the metadata of {path.name}", who)
@@ -165,21 +191,6 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
             wanted=f"{GYROMAGNETIC_MHZ_PER_T * float(field_t):.1f} MHz at that field",
             mend="Mend the one that is wrong",
         )
-    labels = _conditions(data, header, tags, path, who)
-    return {
-        label: Svs(
-            name=path.name,
-            fids=_shots_by_coils(part, tags, path, who),
-            dwell_s=dwell_s,
-            frequency_mhz=frequency,
-            te_s=float(metadata["EchoTime"]),
-            tr_s=float(metadata["RepetitionTime"]),
-            affine=affine,
-            sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
-            metadata=metadata,
-        )
-        for label, part in labels.items()
-    }
 
 
 def _conditions(
@@ -217,10 +228,6 @@ def read_svs_fields(path: Path, *, who: str) -> tuple[np.ndarray, float, dict[st
 
 
 def _load(path: Path, who: str) -> tuple[np.ndarray, dict, float, np.ndarray, list[str | None]]:
-    from nibabel.filebasedimages import ImageFileError
-    from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
-    from nifti_mrs.validator import Error as InvalidHeader
-
     if not path.exists():
         raise DatasetError(who, found=f"{path.name} is not there")
     try:
@@ -281,17 +288,17 @@ def _agreed(
     """Merge sidecar and header extension; what both say must be the same."""
     merged = {key: _scalar(value) for key, value in header.items()}
     for key, value in sidecar.items():
-        mine, theirs = _scalar(value), merged.get(key)
+        in_sidecar, in_header = _scalar(value), merged.get(key)
         watched = key == "ResonantNucleus" or any(key == limit.key for limit in _LIMITS)
-        if watched and theirs is not None and not _same(mine, theirs):
+        if watched and in_header is not None and not _equal(in_sidecar, in_header):
             raise DatasetError(
                 who,
-                found=f"{key} is {mine} in {sidecars[-1].name} and {theirs} in the header of "
-                f"{path.name}",
+                found=f"{key} is {in_sidecar} in {sidecars[-1].name} and {in_header} in the header "
+                f"of {path.name}",
                 wanted="the same value in both",
                 mend=f"Mend the one that is wrong ({_range_of(key)})",
             )
-        merged[key] = mine
+        merged[key] = in_sidecar
     return merged
 
 
@@ -301,10 +308,10 @@ def _scalar(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return abs(one - other) <= 1e-3 * max(abs(one), abs(other))
-    return bool(one == other)
+def _equal(first: Any, second: Any) -> bool:
+    if isinstance(first, int | float) and isinstance(second, int | float):
+        return abs(first - second) <= 1e-3 * max(abs(first), abs(second))
+    return bool(first == second)
 
 
 def _range_of(key: str) -> str:
@@ -365,9 +372,6 @@ def _shots_by_coils(data: np.ndarray, tags: list[str | None], path: Path, who: s
 
 def write_svs(svs: Svs, path: Path) -> None:
     """Write one averaged FID as NIfTI-MRS with its timing in the header extension."""
-    import nibabel as nib
-    from nifti_mrs.create_nmrs import gen_nifti_mrs
-
     fid = svs.averaged().astype(np.complex64)[None, None, None]
     image = gen_nifti_mrs(fid, svs.dwell_s, svs.frequency_mhz, affine=svs.affine, nifti_version=1)
     image.add_hdr_field("EchoTime", svs.te_s)

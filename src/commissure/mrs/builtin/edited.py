@@ -127,11 +127,11 @@ def _bases(scan: Scan, svs: Svs, settings: MrsPreprocessSettings) -> EditedBases
 def _check_naa_is_spared(
     scan: Scan, svs: Svs, fit: SpectralFit, edited_fit: SpectralFit, settings: MrsPreprocessSettings
 ) -> None:
-    left = edited_fit.total(PARTS["tNAA"])[0] / max(fit.total(PARTS["tNAA"])[0], _TINY)
-    if left < _LEAST_NAA_LEFT:
+    share = edited_fit.total(PARTS["tNAA"])[0] / max(fit.total(PARTS["tNAA"])[0], _TINY)
+    if share < _LEAST_NAA_LEFT:
         raise DatasetError(
             scan.who,
-            found=f"NAA of the edited sub-spectrum of {svs.name} is {left:.2f} of that of the "
+            found=f"NAA of the edited sub-spectrum of {svs.name} is {share:.2f} of that of the "
             "unedited one, as where GABA is edited at 1.9 ppm",
             wanted=f"editing of {EDITED} at {settings.edit_on_ppm:g} ppm, which spares NAA",
             mend="Leave the file out, or look whether ON and OFF are named the right way round",

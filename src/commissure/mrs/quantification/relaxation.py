@@ -185,8 +185,8 @@ def concentration_factor(
         share * compartment.weight(te_s=water_timing.te_s, tr_s=water_timing.tr_s)
         for share, compartment in zip(shares, (times.gm, times.wm, times.csf), strict=True)
     )
-    left = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
-    return WATER_MMOL_PER_KG * water / ((1 - shares[2]) * left)
+    weight = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
+    return WATER_MMOL_PER_KG * water / ((1 - shares[2]) * weight)
 
 
 def molar_factor(
@@ -216,5 +216,5 @@ def molar_factor(
             volumes, WATER_DENSITY, (times.gm, times.wm, times.csf), strict=True
         )
     )
-    left = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
-    return WATER_MMOL_PER_KG * water / ((1 - fractions.csf) * left)
+    weight = times.of(metabolite).weight(te_s=timing.te_s, tr_s=timing.tr_s)
+    return WATER_MMOL_PER_KG * water / ((1 - fractions.csf) * weight)

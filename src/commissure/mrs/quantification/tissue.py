@@ -11,7 +11,10 @@ import numpy as np
 
 from commissure.errors import QualityError
 from commissure.images.anat_files import AnatFiles
+from commissure.images.atlas import jhu189
 from commissure.images.load import load_image, same_grid
+from commissure.images.registration import apply_transform
+from commissure.images.template import template
 from commissure.mrs.quantification.relaxation import TissueFractions
 
 #: Structures of the jhu189 atlas that a voxel of a common name is meant to cover.
@@ -132,10 +135,6 @@ def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> VoxelPlace:
     affine
         Of the spectroscopic voxel, scanner space, which the T1w image shares.
     """
-    from commissure.images.atlas import jhu189
-    from commissure.images.registration import apply_transform
-    from commissure.images.template import template
-
     t1w = load_image(anat.preproc, who=who, ndim=3)
     share, _ = voxel_share(affine, t1w)
     inside = nib.Nifti1Image((share / share.max()).astype(np.float32), t1w.affine)

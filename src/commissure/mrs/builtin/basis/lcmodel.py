@@ -44,10 +44,10 @@ class LcmodelBasis:
 
 def _namelist(text: str) -> dict[str, str]:
     """Fields of namelists by upper-case key; a key that stands twice keeps its first value."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for key, value in _FIELD.findall(text):
-        found.setdefault(key.upper(), value.strip("'").strip())
-    return found
+        fields.setdefault(key.upper(), value.strip("'").strip())
+    return fields
 
 
 def _numbers(text: str, path: Path, who: str) -> np.ndarray:

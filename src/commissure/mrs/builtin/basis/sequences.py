@@ -61,11 +61,11 @@ class PulseSequence:
 def _operators(spins: int) -> np.ndarray:
     """Ix, Iy, Iz of each spin in the product basis, (3, spins, 2**spins, 2**spins)."""
     pauli = 0.5 * np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-    out = np.empty((3, spins, 2**spins, 2**spins), complex)
+    operators = np.empty((3, spins, 2**spins, 2**spins), complex)
     for axis, spin in itertools.product(range(3), range(spins)):
-        left, right = np.eye(2**spin), np.eye(2 ** (spins - spin - 1))
-        out[axis, spin] = np.kron(np.kron(left, pauli[axis]), right)
-    return out
+        before, after = np.eye(2**spin), np.eye(2 ** (spins - spin - 1))
+        operators[axis, spin] = np.kron(np.kron(before, pauli[axis]), after)
+    return operators
 
 
 def _rotation(generator: np.ndarray, angle: float) -> np.ndarray:
@@ -155,15 +155,15 @@ def _run(spins: _Spins, sequence: PulseSequence, frequency_mhz: float) -> float:
         events += [(early, True), (early + te / 2, True)]
         off = spins.offsets_hz - (sequence.edit_ppm - WATER_PPM) * frequency_mhz
         angles = editing_angle(off, bandwidth_hz=sequence.edit_bandwidth_hz)
-    at = 0.0
-    for when, editing in sorted(events):
-        spins.wait(when - at)
+    time_s = 0.0
+    for event_s, editing in sorted(events):
+        spins.wait(event_s - time_s)
         if editing:
             spins.edit(angles)
         else:
             spins.pulse(np.pi)
-        at = when
-    spins.wait(te - at)
+        time_s = event_s
+    spins.wait(te - time_s)
     return 1.0
 
 
@@ -197,8 +197,8 @@ def editing_angle(offset_hz: np.ndarray, *, bandwidth_hz: float) -> np.ndarray:
     bandwidth_hz
         Full width at half maximum of the inversion.
     """
-    at, angle = _gaussian_profile()
-    return np.interp(np.abs(offset_hz) / bandwidth_hz, at, angle, right=0.0)
+    offset, angle = _gaussian_profile()
+    return np.interp(np.abs(offset_hz) / bandwidth_hz, offset, angle, right=0.0)
 
 
 def lines_of(

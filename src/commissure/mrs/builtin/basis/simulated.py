@@ -118,8 +118,8 @@ def _broad_fids(
 def with_lipids(basis: Basis, *, dwell_s: float, frequency_mhz: float) -> Basis:
     """The basis with columns for the lipids of the scalp; what it has already stays."""
     points = basis.fids.shape[1]
-    found = _broad_fids(LIPIDS, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
-    new = {name: fid for name, fid in found.items() if name not in basis.names}
+    lipids = _broad_fids(LIPIDS, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+    new = {name: fid for name, fid in lipids.items() if name not in basis.names}
     return Basis(
         names=(*basis.names, *new),
         fids=np.concatenate([basis.fids, np.array(list(new.values())).reshape(-1, points)]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import read_svs_fields
@@ -81,10 +82,10 @@ def read_basis(path: Path) -> StoredBasis:
     """
     who = "mrs.basis"
     if path.is_file() and path.suffix.lower() == ".basis":
-        found = read_lcmodel_basis(path, who=who)
+        lcmodel = read_lcmodel_basis(path, who=who)
         stored = StoredBasis(
-            found.names, found.fids, found.dwell_s, found.frequency_mhz, found.te_s,
-            found.sequence, path.name,
+            lcmodel.names, lcmodel.fids, lcmodel.dwell_s, lcmodel.frequency_mhz, lcmodel.te_s,
+            lcmodel.sequence, path.name,
         )  # fmt: skip
     else:
         files = sorted(path.glob("*.nii*")) or sorted(path.glob("*.json")) if path.is_dir() else []
@@ -97,7 +98,7 @@ def read_basis(path: Path) -> StoredBasis:
                 wanted="an LCModel .BASIS file, or a folder with a file per metabolite",
                 mend="Mend mrs.basis",
             )
-        stored = _folder(path, files, who)
+        stored = _read_folder(path, files, who)
     fids = np.array([_upwards_and_whole(stored, fid) for fid in stored.fids])
     names = tuple(ALIASES.get(name, name) for name in stored.names)
     keep = [i for i, name in enumerate(names) if name not in _DROPPED]
@@ -121,8 +122,8 @@ def _upwards_and_whole(stored: StoredBasis, fid: np.ndarray) -> np.ndarray:
     return fid
 
 
-def _folder(folder: Path, files: list[Path], who: str) -> StoredBasis:
-    rows = [_one(file, who) for file in files]
+def _read_folder(folder: Path, files: list[Path], who: str) -> StoredBasis:
+    rows = [_read_metabolite(file, who) for file in files]
     first = rows[0]
     for file, row in zip(files, rows, strict=True):
         same = (
@@ -146,7 +147,7 @@ def _folder(folder: Path, files: list[Path], who: str) -> StoredBasis:
     )
 
 
-def _one(file: Path, who: str) -> tuple[np.ndarray, float, float, float | None, str]:
+def _read_metabolite(file: Path, who: str) -> tuple[np.ndarray, float, float, float | None, str]:
     """FID, dwell time, frequency in MHz, echo time and sequence of one metabolite."""
     if file.suffix != ".json":
         fid, dwell_s, header = read_svs_fields(file, who=who)
@@ -263,9 +264,9 @@ def stored_basis_on(
     }  # fmt: skip
     parts = [fids[rest], creatine_correction(**sampling)[None], fids[broad]]
     if not broad:
-        own = macromolecule_fids(**sampling)
-        names += list(own)
-        parts.append(np.array(list(own.values())))
+        gaussians = macromolecule_fids(**sampling)
+        names += list(gaussians)
+        parts.append(np.array(list(gaussians.values())))
     array = np.concatenate(parts)
     array.setflags(write=False)
     te = (
@@ -300,13 +301,11 @@ def _creatine_line(stored: StoredBasis) -> tuple[float, complex]:
 
 
 def _resampled(stored: StoredBasis, t: np.ndarray, shift_hz: float) -> np.ndarray:
-    from scipy.interpolate import make_interp_spline
-
-    own = np.arange(stored.fids.shape[1]) * stored.dwell_s
+    stored_t = np.arange(stored.fids.shape[1]) * stored.dwell_s
     middle = 2j * np.pi * (WATER_PPM - 2.5) * stored.frequency_mhz
-    spline = make_interp_spline(own, stored.fids * np.exp(middle * own), k=5, axis=1)
-    inside = t <= own[-1] + 1e-9
-    out = np.zeros((len(stored.fids), len(t)), complex)
-    at = np.minimum(t[inside], own[-1])
-    out[:, inside] = spline(at) * np.exp((2j * np.pi * shift_hz - middle) * at)
-    return out
+    spline = make_interp_spline(stored_t, stored.fids * np.exp(middle * stored_t), k=5, axis=1)
+    inside = t <= stored_t[-1] + 1e-9
+    fids = np.zeros((len(stored.fids), len(t)), complex)
+    known_t = np.minimum(t[inside], stored_t[-1])
+    fids[:, inside] = spline(known_t) * np.exp((2j * np.pi * shift_hz - middle) * known_t)
+    return fids

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import BSpline
+from scipy.linalg import eigh
 
 #: Knots per ppm: far denser than any stiffness allows, so that only the penalty decides.
 KNOTS_PER_PPM = 15.0
@@ -37,9 +39,9 @@ class Baseline:
         The squared length of a column of the result is the penalised residual of the column.
         """
         points = len(self.splines)
-        left = -self.basis @ (self.basis[:points].T @ columns)
-        left[:points] += columns
-        return left
+        remainder = -self.basis @ (self.basis[:points].T @ columns)
+        remainder[:points] += columns
+        return remainder
 
     def of(self, residual: np.ndarray) -> np.ndarray:
         """The baseline that fits a residual (points,)."""
@@ -48,8 +50,6 @@ class Baseline:
 
 def spline_matrix(ppm: np.ndarray) -> np.ndarray:
     """Cubic B-splines over an ascending axis, (points, splines)."""
-    from scipy.interpolate import BSpline
-
     hair = 1e-6 * float(ppm[-1] - ppm[0])
     low, high = float(ppm[0]) - hair, float(ppm[-1]) + hair
     pieces = max(4, round((high - low) * KNOTS_PER_PPM))
@@ -73,8 +73,6 @@ class Baselines:
     """
 
     def __init__(self, ppm: np.ndarray) -> None:
-        from scipy.linalg import eigh
-
         self.splines = spline_matrix(ppm)
         self.difference = np.diff(np.eye(self.splines.shape[1]), n=2, axis=0)
         self.span_ppm = float(ppm[-1] - ppm[0])

@@ -170,8 +170,8 @@ def fit_difference(
     centre = shape.vector()[:COMMON]
     first = Priors(problem.noise_sd, 1.0, shift_sd_ppm * frequency_mhz, 0.1, centre)
     state = solve(problem, shape, baseline, first)
-    left = float(np.sqrt((state.residual[: len(problem.ppm)] ** 2).mean()))
-    priors = replace(first, noise=max(problem.noise_sd, left))
+    residual_rms = float(np.sqrt((state.residual[: len(problem.ppm)] ** 2).mean()))
+    priors = replace(first, noise=max(problem.noise_sd, residual_rms))
     free = np.ones(COMMON + 2 * columns, bool)
     free[:COMMON] = free[COMMON + columns :] = False
     shape, state, iterations = minimise(problem, shape, baseline, priors, free=free, iterations=20)

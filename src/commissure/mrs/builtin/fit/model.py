@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
 from commissure.mrs.builtin.basis.simulated import Basis
 from commissure.mrs.builtin.fit.baseline import Baseline
@@ -103,8 +104,8 @@ class FitProblem:
         lorentz, gauss = np.exp(shape.log_lorentz), np.exp(shape.log_gauss)
         decay = -np.pi * lorentz * self.t - (np.pi * gauss * self.t) ** 2 / (4 * _LN2)
         fids = self.fids * np.exp(turn * shape.shift_hz + decay)
-        own = turn * shape.shifts_hz[:, None] - np.pi * self.t * shape.widths_hz[:, None]
-        return fids * np.exp(own)
+        by_column = turn * shape.shifts_hz[:, None] - np.pi * self.t * shape.widths_hz[:, None]
+        return fids * np.exp(by_column)
 
     def spectra(self, fids: np.ndarray) -> np.ndarray:
         """Complex spectra of FIDs (k, points) over the fitted range, (range, k)."""
@@ -142,11 +143,11 @@ class Priors:
     def centre_and_weight(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Of the nonlinear parameters."""
         broad = np.array([is_macromolecule(name) for name in names])
-        own = [
+        of_columns = [
             *[self.shift_sd_hz] * len(names),
             *np.where(broad, MACROMOLECULE_WIDTH_SD_HZ, self.width_sd_hz),
         ]
-        sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *own]
+        sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *of_columns]
         centre = np.zeros(COMMON + 2 * len(names))
         centre[3:5] = np.log(4.0)
         if self.common is not None:
@@ -155,13 +156,13 @@ class Priors:
 
     def rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Of the amplitudes: (ratios, columns), aimed at zero."""
-        out = []
+        rows = []
         for name, (ratio, sd) in MACROMOLECULE_RATIOS.items():
             if name in names and "MM09" in names:
                 row = np.zeros(len(names))
                 row[names.index(name)], row[names.index("MM09")] = 1.0, -ratio
-                out.append(row * self.noise / (sd * self.mm_size))
-        return np.array(out).reshape(-1, len(names))
+                rows.append(row * self.noise / (sd * self.mm_size))
+        return np.array(rows).reshape(-1, len(names))
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,6 @@ class FitState:
 
 
 def _nonnegative(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
-    from scipy.optimize import nnls
-
     # The triangular factor has the same minimum and 40 times fewer rows.
     size = np.linalg.norm(columns, axis=0)
     size[size == 0] = 1.0
@@ -225,16 +224,16 @@ def residual_slopes(
     # One transform of t times the FIDs holds the derivatives by shift and by Lorentz width.
     moment = problem.spectra(fids * problem.t)
     phased = problem.phased(shape)
-    turned = -2 * np.pi * moment.imag * amplitudes
+    shifted = -2 * np.pi * moment.imag * amplitudes
     widened = -np.pi * moment.real * amplitudes
     gauss = np.exp(shape.log_gauss)
     bell = problem.spectra((amplitudes @ fids)[None] * problem.t**2).real[:, 0]
     bell *= -((np.pi * gauss) ** 2) / (2 * _LN2)
-    out = np.empty((len(problem.ppm), COMMON + 2 * len(amplitudes)))
-    out[:, 0] = phased.imag
-    out[:, 1] = phased.imag * (problem.ppm - _PIVOT_PPM)
-    out[:, 2] = -turned.sum(axis=1)
-    out[:, 3] = -widened.sum(axis=1) * np.exp(shape.log_lorentz)
-    out[:, 4] = -bell
-    out[:, COMMON:] = -np.hstack([turned, widened])
-    return np.vstack([baseline.without(out), np.zeros((rows, out.shape[1]))])
+    slopes = np.empty((len(problem.ppm), COMMON + 2 * len(amplitudes)))
+    slopes[:, 0] = phased.imag
+    slopes[:, 1] = phased.imag * (problem.ppm - _PIVOT_PPM)
+    slopes[:, 2] = -shifted.sum(axis=1)
+    slopes[:, 3] = -widened.sum(axis=1) * np.exp(shape.log_lorentz)
+    slopes[:, 4] = -bell
+    slopes[:, COMMON:] = -np.hstack([shifted, widened])
+    return np.vstack([baseline.without(slopes), np.zeros((rows, slopes.shape[1]))])

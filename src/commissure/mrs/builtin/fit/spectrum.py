@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import chi2
 
 from commissure.errors import QualityError
 from commissure.mrs.builtin.basis.simulated import Basis
@@ -20,7 +21,7 @@ from commissure.mrs.builtin.fit.model import (
     residual_slopes,
     solve,
 )
-from commissure.mrs.metabolites import SUMS, is_macromolecule
+from commissure.mrs.metabolites import PARTS, is_macromolecule
 
 #: Stiffness candidates, effective degrees of freedom per ppm.
 STIFFNESS = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0)
@@ -84,7 +85,7 @@ class SpectralFit:
     @property
     def fwhm_ppm(self) -> float:
         """Width of the creatine line at 3.03 ppm as fitted, shim and T2 together."""
-        pick = [i for i, name in enumerate(self.names) if name in SUMS["tCr"]]
+        pick = [i for i, name in enumerate(self.names) if name in PARTS["tCr"]]
         around = np.abs(self.ppm - 3.03) < 0.3
         ppm, line = self.ppm[around], self.components[pick].sum(axis=0)[around]
         high = np.flatnonzero(line >= line.max() / 2)
@@ -146,11 +147,11 @@ def minimise(
 
 
 def _hold_widths(vector: np.ndarray, names: tuple[str, ...]) -> None:
-    """Keep each column's own width, the end of the vector, from making lines grow in time."""
-    own = vector[-len(names) :]
+    """Keep the width of a column, at the end of the vector, from making its line grow in time."""
+    widths_hz = vector[-len(names) :]
     lorentz = np.exp(vector[3])
     least = [-lorentz - 6.0 if is_macromolecule(name) else -0.8 * lorentz for name in names]
-    np.maximum(own, least, out=own)
+    np.maximum(widths_hz, least, out=widths_hz)
 
 
 def _stiffness(
@@ -163,22 +164,23 @@ def _stiffness(
     baseline swallow glutamine. Their number is cut by the residual's first autocorrelation.
     """
     columns = problem.spectra(problem.fids_at(shape)).real
-    found = []
+    candidates = []
     for freedom in STIFFNESS:
         baseline = baselines.stiff(freedom)
         state = amplitudes_at(problem, shape, columns, baseline, priors)
-        left = problem.phased(shape).real - columns @ state.amplitudes
-        left -= baseline.of(left)
-        found.append((freedom, baseline, left))
-    flexible = found[-1][2]
+        residual = problem.phased(shape).real - columns @ state.amplitudes
+        residual -= baseline.of(residual)
+        candidates.append((freedom, baseline, residual))
+    flexible = candidates[-1][2]
     lag = float(flexible[1:] @ flexible[:-1] / max(flexible @ flexible, np.finfo(float).tiny))
     observations = len(problem.ppm) * (1 - max(lag, 0.0)) / (1 + max(lag, 0.0))
 
-    def criterion(one: tuple[float, Baseline, np.ndarray]) -> float:
-        rss = max(float(one[2] @ one[2]), np.finfo(float).tiny)
-        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * one[1].freedom / observations
+    def criterion(candidate: tuple[float, Baseline, np.ndarray]) -> float:
+        _, baseline, residual = candidate
+        rss = max(float(residual @ residual), np.finfo(float).tiny)
+        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * baseline.freedom / observations
 
-    freedom, baseline, _ = min(found, key=criterion)
+    freedom, baseline, _ = min(candidates, key=criterion)
     return freedom, baseline
 
 
@@ -229,40 +231,50 @@ def fit_spectrum(
         high_ppm=high_ppm,
     )  # fmt: skip
     baselines = Baselines(problem.ppm)
-    flexible = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
+    baseline = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
     columns = len(basis.names)
+    widths = {"shift_sd_hz": shift_sd_ppm * frequency_mhz, "width_sd_hz": width_sd_hz}
     shape = LineShape.start(columns)
-    start = solve(problem, shape, flexible, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
-    mm = basis.names.index("MM09") if "MM09" in basis.names else 0
-
-    def priors_of(state: FitState) -> Priors:
-        floor = 0.3 * float(state.amplitudes[basis.names.index("Cr")]) + 1e-3 * float(
-            state.amplitudes.max()
-        )
-        points = len(problem.ppm)
-        left = float(np.sqrt((state.residual[:points] ** 2).mean()))
-        return Priors(
-            noise=max(problem.noise_sd, left),
-            mm_size=max(float(state.amplitudes[mm]), floor, np.finfo(float).tiny),
-            shift_sd_hz=shift_sd_ppm * frequency_mhz,
-            width_sd_hz=width_sd_hz,
-        )
+    state = solve(problem, shape, baseline, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
 
     everything = np.ones(COMMON + 2 * columns, bool)
-    few = everything.copy()
-    few[1] = few[COMMON:] = False
-    shape, state, _ = minimise(problem, shape, flexible, priors_of(start), free=few, iterations=12)
-    shape, state, _ = minimise(
-        problem, shape, flexible, priors_of(state), free=everything, iterations=6
-    )
+    common = everything.copy()
+    common[1] = common[COMMON:] = False
+    for free, iterations in ((common, 12), (everything, 6)):
+        priors = _priors_from(problem, state, **widths)
+        shape, state, _ = minimise(
+            problem, shape, baseline, priors, free=free, iterations=iterations
+        )
+    priors = _priors_from(problem, state, **widths)
     if freedom_per_ppm is None:
-        freedom_per_ppm, flexible = _stiffness(problem, shape, baselines, priors_of(state))
-    priors = priors_of(solve(problem, shape, flexible, priors_of(state)))
+        freedom_per_ppm, baseline = _stiffness(problem, shape, baselines, priors)
+    priors = _priors_from(problem, solve(problem, shape, baseline, priors), **widths)
     shape, state, iterations = minimise(
-        problem, shape, flexible, priors, free=everything, iterations=25
+        problem, shape, baseline, priors, free=everything, iterations=25
     )
-    fit = assembled_fit(problem, shape, state, flexible, priors, freedom_per_ppm, iterations)
-    creatine, bound = fit.total(SUMS["tCr"])
+    fit = assembled_fit(problem, shape, state, baseline, priors, freedom_per_ppm, iterations)
+    _check_creatine(fit)
+    return fit
+
+
+def _priors_from(
+    problem: FitProblem, state: FitState, *, shift_sd_hz: float, width_sd_hz: float
+) -> Priors:
+    """Priors whose noise and whose size of macromolecules are those of a preliminary fit."""
+    names, amplitudes = problem.basis.names, state.amplitudes
+    floor = 0.3 * float(amplitudes[names.index("Cr")]) + 1e-3 * float(amplitudes.max())
+    residual_rms = float(np.sqrt((state.residual[: len(problem.ppm)] ** 2).mean()))
+    mm09 = names.index("MM09") if "MM09" in names else 0
+    return Priors(
+        noise=max(problem.noise_sd, residual_rms),
+        mm_size=max(float(amplitudes[mm09]), floor, np.finfo(float).tiny),
+        shift_sd_hz=shift_sd_hz,
+        width_sd_hz=width_sd_hz,
+    )
+
+
+def _check_creatine(fit: SpectralFit) -> None:
+    creatine, bound = fit.total(PARTS["tCr"])
     # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
     if not creatine > 6 * bound:
         raise QualityError(
@@ -271,7 +283,6 @@ def fit_spectrum(
             wanted="the spectrum of a brain, with creatine above six times its bound",
             mend="Look at the raw spectrum and at the header of its file",
         )
-    return fit
 
 
 def residual_whiteness_test(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
@@ -283,8 +294,6 @@ def residual_whiteness_test(residual: np.ndarray, width: int = 8) -> tuple[float
         Mean square of the means of ``width`` neighbours, in units that white noise gives 1, and
         the probability of so much under white noise.
     """
-    from scipy.stats import chi2
-
     blocks = residual[: len(residual) // width * width].reshape(-1, width)
     noise = max(float(np.median(np.abs(np.diff(residual)))) / 0.954, np.finfo(float).tiny)
     ratio = float((blocks.mean(axis=1) ** 2).mean()) * width / noise**2
@@ -304,10 +313,10 @@ def assembled_fit(
     names = problem.basis.names
     columns = problem.spectra(problem.fids_at(shape)).real
     data = problem.phased(shape).real
-    left = data - columns @ state.amplitudes
-    smooth = baseline.of(left)
+    remainder = data - columns @ state.amplitudes
+    smooth = baseline.of(remainder)
     used = int((state.amplitudes > 0).sum()) + COMMON + baseline.freedom
-    residual_sd = float(np.sqrt(((left - smooth) ** 2).sum() / (len(data) - used)))
+    residual_sd = float(np.sqrt(((remainder - smooth) ** 2).sum() / (len(data) - used)))
     # Fisher information of amplitudes and nonlinear parameters together.
     rows = len(state.columns) - len(baseline.basis)
     slopes = residual_slopes(problem, shape, state.amplitudes, baseline, rows)
@@ -322,7 +331,7 @@ def assembled_fit(
     inverse = np.linalg.pinv(curvature, hermitian=True)[: len(names)]
     covariance = inverse @ noisy @ inverse.T
     scale = problem.scale
-    waves, p = residual_whiteness_test(left - smooth)
+    waves, p = residual_whiteness_test(remainder - smooth)
     return SpectralFit(
         names=names,
         amplitudes=state.amplitudes,

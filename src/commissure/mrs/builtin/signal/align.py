@@ -128,15 +128,15 @@ def align_shots(
     band = band[:, : min(band.shape[-1], round(duration_s / dwell_s))]
     typical = np.median(band.real, axis=0) + 1j * np.median(band.imag, axis=0)
     reference = band[np.linalg.norm(band - typical, axis=-1).argmin()]
-    found = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
+    alignment = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
     for _ in range(3):
-        aligned = rotated(band, found.shift_hz, found.phase_rad, dwell_s=dwell_s)
-        reference = np.average(aligned, axis=0, weights=np.maximum(found.match, 1e-6))
-        found = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
-    centre = np.median(found.shift_hz)
-    turn = np.angle(np.exp(1j * found.phase_rad).mean())
-    phase = np.angle(np.exp(1j * (found.phase_rad - turn)))
-    return ShotAlignment(found.shift_hz - centre, phase, found.match)
+        aligned = rotated(band, alignment.shift_hz, alignment.phase_rad, dwell_s=dwell_s)
+        reference = np.average(aligned, axis=0, weights=np.maximum(alignment.match, 1e-6))
+        alignment = match_to(band, reference, dwell_s=dwell_s, max_shift_hz=max_shift_hz)
+    centre = np.median(alignment.shift_hz)
+    turn = np.angle(np.exp(1j * alignment.phase_rad).mean())
+    phase = np.angle(np.exp(1j * (alignment.phase_rad - turn)))
+    return ShotAlignment(alignment.shift_hz - centre, phase, alignment.match)
 
 
 def unlike_shots(

@@ -78,26 +78,8 @@ def averaged_spectrum(
     if water_shots is None or water is None:
         steps.append(_skipped("eddy currents", "the dataset has no water reference"))
     else:
-        if len(water_shots) > 1:
-            turn = align_shots(water_shots, low_ppm=0.0, high_ppm=8.0, **sampling)
-            water_shots = rotated(water_shots, turn.shift_hz, turn.phase_rad, dwell_s=svs.dwell_s)
-        reference = _to_length(water_shots.mean(axis=0), svs.points)
-        phase = eddy_phase(reference, dwell_s=svs.dwell_s)
-        signal = water_signal(reference, **sampling)
-        fid, reference = eddy_corrected(fid, phase), eddy_corrected(reference, phase)
-        early = phase[: min(svs.points, round(0.1 / svs.dwell_s))]
-        t = np.arange(len(early))
-        bent = early - np.polyval(np.polyfit(t, early, 1), t)
-        steps.append(
-            {
-                "step": "eddy currents",
-                "applied": True,
-                "water_shots": len(water_shots),
-                "largest_phase_deg": float(np.degrees(np.abs(bent).max())),
-                "water_fwhm_ppm": signal.fwhm_hz / svs.frequency_mhz,
-                "water_offset_ppm": signal.offset_ppm,
-            }
-        )
+        fid, reference, step = _eddy_corrected(fid, water_shots, svs)
+        steps.append(step)
 
     fid, height = water_removed(fid, **sampling)
     steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
@@ -119,6 +101,34 @@ def averaged_spectrum(
         kept=kept,
         acquisition=acquisition_description(svs),
     )
+
+
+def _eddy_corrected(
+    fid: np.ndarray, water_shots: np.ndarray, svs: Svs
+) -> tuple[np.ndarray, np.ndarray, Mapping[str, Any]]:
+    """The spectrum and the averaged water reference without the water's phase, and the step."""
+    sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
+    if len(water_shots) > 1:
+        alignment = align_shots(water_shots, low_ppm=0.0, high_ppm=8.0, **sampling)
+        water_shots = rotated(
+            water_shots, alignment.shift_hz, alignment.phase_rad, dwell_s=svs.dwell_s
+        )
+    reference = _cut_or_padded(water_shots.mean(axis=0), svs.points)
+    phase = eddy_phase(reference, dwell_s=svs.dwell_s)
+    signal = water_signal(reference, **sampling)
+    fid, reference = eddy_corrected(fid, phase), eddy_corrected(reference, phase)
+    early = phase[: min(svs.points, round(0.1 / svs.dwell_s))]
+    t = np.arange(len(early))
+    bent = early - np.polyval(np.polyfit(t, early, 1), t)
+    step = {
+        "step": "eddy currents",
+        "applied": True,
+        "water_shots": len(water_shots),
+        "largest_phase_deg": float(np.degrees(np.abs(bent).max())),
+        "water_fwhm_ppm": signal.fwhm_hz / svs.frequency_mhz,
+        "water_offset_ppm": signal.offset_ppm,
+    }
+    return fid, reference, step
 
 
 def _skipped(step: str, reason: str) -> Mapping[str, Any]:
@@ -153,15 +163,17 @@ def _aligned(
         reason = "the file holds one averaged spectrum"
         return shots, kept, [_skipped("alignment", reason), _skipped("shot rejection", reason)]
     steps: list[Mapping[str, Any]] = []
-    found = align_shots(shots, **sampling)
-    aligned = rotated(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+    alignment = align_shots(shots, **sampling)
+    aligned = rotated(shots, alignment.shift_hz, alignment.phase_rad, dwell_s=sampling["dwell_s"])
     distance = np.zeros(count)
     if count >= 8:
         distance, unlike = unlike_shots(aligned, limit_sd=limit_sd, **sampling)
         kept = ~unlike
         again = align_shots(shots[kept], **sampling)
-        found = _filled(found, again, kept)
-        aligned = rotated(shots, found.shift_hz, found.phase_rad, dwell_s=sampling["dwell_s"])
+        alignment = _merged(alignment, again, kept)
+        aligned = rotated(
+            shots, alignment.shift_hz, alignment.phase_rad, dwell_s=sampling["dwell_s"]
+        )
         rejection: Mapping[str, Any] = {
             "step": "shot rejection",
             "applied": True,
@@ -173,7 +185,7 @@ def _aligned(
         }
     else:
         rejection = _skipped("shot rejection", f"{count} shots are too few to tell unlike ones")
-    shift = -found.shift_hz[kept]
+    shift = -alignment.shift_hz[kept]
     per_shot = float(np.polyfit(np.flatnonzero(kept), shift, 1)[0])
     steps.append(
         {
@@ -182,16 +194,16 @@ def _aligned(
             "shots": count,
             "drift_hz": per_shot * (count - 1),
             "shift_sd_hz": float(shift.std()),
-            "phase_sd_deg": float(np.degrees(found.phase_rad[kept]).std()),
-            "shift_hz": found.shift_hz,
-            "phase_deg": np.degrees(found.phase_rad),
+            "phase_sd_deg": float(np.degrees(alignment.phase_rad[kept]).std()),
+            "shift_hz": alignment.shift_hz,
+            "phase_deg": np.degrees(alignment.phase_rad),
         }
     )  # fmt: skip
     steps.append(rejection)
     return aligned, kept, steps
 
 
-def _filled(first: ShotAlignment, again: ShotAlignment, kept: np.ndarray) -> ShotAlignment:
+def _merged(first: ShotAlignment, again: ShotAlignment, kept: np.ndarray) -> ShotAlignment:
     """The second alignment for the shots kept, the first for the others."""
     parts = []
     for name in ("shift_hz", "phase_rad", "match"):
@@ -201,5 +213,5 @@ def _filled(first: ShotAlignment, again: ShotAlignment, kept: np.ndarray) -> Sho
     return ShotAlignment(*parts)
 
 
-def _to_length(fid: np.ndarray, points: int) -> np.ndarray:
+def _cut_or_padded(fid: np.ndarray, points: int) -> np.ndarray:
     return np.pad(fid[:points], (0, max(0, points - len(fid))))

@@ -73,8 +73,8 @@ def coil_weights(fids: np.ndarray, reference: np.ndarray | None) -> CoilWeights:
     source = fids if reference is None else reference
     signal = source.mean(axis=0)[:, : max(64, source.shape[-1] // 8)]
     whiten = np.linalg.inv(np.linalg.cholesky(steady))
-    left, _, _ = np.linalg.svd(whiten @ signal, full_matrices=False)
-    sensitivity = np.linalg.solve(whiten, left[:, 0])
+    vectors, _, _ = np.linalg.svd(whiten @ signal, full_matrices=False)
+    sensitivity = np.linalg.solve(whiten, vectors[:, 0])
     inverse = np.linalg.inv(steady)
     weights = inverse @ sensitivity
     weights = weights.conj() / (sensitivity.conj() @ inverse @ sensitivity).real

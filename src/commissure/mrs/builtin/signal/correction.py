@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 
 from commissure.mrs.builtin.signal.align import in_band, match_to, rotated, singlet_template
 
@@ -72,8 +73,6 @@ def damped_lines(
     rows = len(used) // 2
     hankel = np.lib.stride_tricks.sliding_window_view(used, len(used) - rows + 1)
     # Largest eigenvectors only: a full decomposition would cost ten times as much.
-    from scipy.linalg import eigh
-
     gram = hankel @ hankel.conj().T
     _, signal = eigh(gram, subset_by_index=(rows - components, rows - 1))
     shift, *_ = np.linalg.lstsq(signal[:-1], signal[1:], rcond=None)
@@ -133,10 +132,10 @@ def orientation(
     match = []
     for candidate in (fid, fid.conj()):
         band = in_band(candidate, 1.7, 3.5, **sampling)
-        found = match_to(
+        alignment = match_to(
             band[None], template, dwell_s=dwell_s, max_shift_hz=max_shift_ppm * frequency_mhz
         )
-        match.append(float(found.match[0] * np.linalg.norm(band)))
+        match.append(float(alignment.match[0] * np.linalg.norm(band)))
     evidence = match[0] / max(match[1], np.finfo(float).tiny)
     return Orientation(conjugated=evidence < 0.67, evidence=evidence)
 
@@ -166,10 +165,10 @@ def referenced(
     ):
         moved = in_band(rotated(fid, shift, phase, dwell_s=dwell_s), low, high, **sampling)
         wanted = in_band(target, low, high, **sampling)
-        found = match_to(
+        alignment = match_to(
             moved[None], wanted, dwell_s=dwell_s, max_shift_hz=reach_ppm * frequency_mhz
         )
-        shift += float(found.shift_hz[0])
-        phase += float(found.phase_rad[0])
+        shift += float(alignment.shift_hz[0])
+        phase += float(alignment.phase_rad[0])
     phase = float(np.angle(np.exp(1j * phase)))
     return rotated(fid, shift, phase, dwell_s=dwell_s), shift / frequency_mhz, np.degrees(phase)

@@ -20,21 +20,22 @@ def read_water(scan: Scan, svs: Svs) -> Svs | None:
     path = scan.associated.get("mrsref")
     if path is None:
         return None
-    beside = scan.associated.get("mrsref_json")
+    sidecar = scan.associated.get("mrsref_json")
     # An edited reference holds water twice; the pulses leave it alone, so one will do.
-    found = read_conditions(path, (beside,) if beside else (), who=scan.who)
-    water = found.get("OFF", found.get(""))
+    conditions = read_conditions(path, (sidecar,) if sidecar else (), who=scan.who)
+    water = conditions.get("OFF", conditions.get(""))
     assert water is not None
     offset = float(np.linalg.norm(water.affine[:3, 3] - svs.affine[:3, 3]))
-    for what, mine, theirs, same in (
-        ("coils", svs.fids.shape[1], water.fids.shape[1], None),
+    for quantity, of_spectrum, of_water, tolerance in (
+        ("coils", svs.fids.shape[1], water.fids.shape[1], 0.0),
         ("dwell time (s)", svs.dwell_s, water.dwell_s, 1e-6),
         ("spectrometer frequency (MHz)", svs.frequency_mhz, water.frequency_mhz, 1e-3),
     ):
-        if abs(theirs - mine) > (same or 0) * abs(mine):
+        if abs(of_water - of_spectrum) > tolerance * abs(of_spectrum):
             raise DatasetError(
                 scan.who,
-                found=f"{what} of {water.name} is {theirs:g} and of {svs.name} {mine:g}",
+                found=f"{quantity} of {water.name} is {of_water:g} and of {svs.name} "
+                f"{of_spectrum:g}",
                 wanted="a water reference with the coils and the sampling of the spectrum",
                 mend=f"Convert both again, or remove {water.name}",
             )
