@@ -33,7 +33,8 @@ from commissure.fusion.settings import FusionSettings
 from commissure.models.nested import column_auc
 from commissure.models.registry import ModelSpec
 from commissure.rows import Marker, write_markers
-from commissure.study.design import Block, Column, Design, refuse_post_outcome
+from commissure.study.design import Block, Column, Design
+from commissure.study.predictors import refuse_post_outcome
 from commissure.study.splits import Fold, folds, split_table, stratified_folds
 
 PEOPLE, CONTROLS, SIZES = 100, 20, (30, 12)

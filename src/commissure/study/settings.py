@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -38,13 +39,22 @@ class ParticipantsSettings(Section):
     )
 
 
+LabelSource = Literal["treatments", "depression", "column"]
+
+#: One sentence on each label rule of :mod:`commissure.study.labels.registry`.
+LABEL_RULES: Mapping[LabelSource, str] = {
+    "treatments": "by the TRRIP rules from the treatment history",
+    "depression": "by adequate trials of antidepressants in the treatment history",
+    "column": "a column of the participants table",
+}
+
+
 class LabelSettings(Section):
     """Where the label comes from, and which of its values are told apart."""
 
-    source: Literal["treatments", "depression", "column"] = Field(
+    source: LabelSource = Field(
         default="treatments",
-        description="treatments: by the TRRIP rules from the treatment history; depression: by "
-        "adequate trials of antidepressants in it; column: a column of the participants table.",
+        description="; ".join(f"{name}: {words}" for name, words in LABEL_RULES.items()) + ".",
     )
     column: str | None = Field(
         default=None, description="The participants' column that holds the label (source: column)."

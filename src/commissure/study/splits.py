@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.outputs import SPLITS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: People of each label without whom a training fold is not used.
 MIN_TRAINING = 5
@@ -64,7 +61,7 @@ def stratified_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) ->
 
 
 def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: int) -> pd.DataFrame:
-    """Assign everyone to the folds of every repeat, and to the fold of his site.
+    """Assign everyone to the folds of every repeat, and to the fold of their site.
 
     Parameters
     ----------
@@ -79,8 +76,6 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
         The columns of :data:`commissure.outputs.SPLITS`; folds are text. The same people in another
         order give the same table.
     """
-    import pandas as pd
-
     people = people.sort_values("participant_id", ignore_index=True)
     strata = (people["label"] + "\t" + people["site"]).to_numpy(str)
     parts = []
@@ -156,9 +151,9 @@ def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
     divisions = splits[["scheme", "repeat"]].drop_duplicates()
     for scheme, repeat in zip(divisions["scheme"], divisions["repeat"], strict=True):
         part = splits[(splits["scheme"] == scheme) & (splits["repeat"] == repeat)]
-        own = part.set_index("participant_id")["fold"].loc[list(participants)].to_numpy(str)
-        for name in np.unique(own):
+        fold = part.set_index("participant_id")["fold"].loc[list(participants)].to_numpy(str)
+        for name in np.unique(fold):
             yield Fold(
                 str(scheme), int(repeat), str(name),
-                np.flatnonzero(own != name), np.flatnonzero(own == name),
+                np.flatnonzero(fold != name), np.flatnonzero(fold == name),
             )  # fmt: skip

@@ -12,9 +12,9 @@ from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table, write_json, write_table
 from commissure.markers.selection import kept_rows, measured_rows, read_exclusions
 from commissure.rows import read_markers
-from commissure.study.design import check_people
-from commissure.study.labels.trrip import as_text, refuse_typing_errors
-from commissure.study.tables import ONE_SITE, sites_of, unknown_participants
+from commissure.study.cells import as_text
+from commissure.study.labels.column import refuse_typing_errors
+from commissure.study.tables import ONE_SITE, check_people, sites_of, unknown_participants
 from commissure.transport.drift import DRIFT, drift, new_people, transport_report
 from commissure.transport.predict import model_matrix, predicted_probabilities
 from commissure.transport.stored_model import StoredModel, load

@@ -5,7 +5,8 @@ import pytest
 from commissure.errors import ConfigError
 from commissure.fusion.settings import FusionSettings
 from commissure.rows import COLUMNS
-from commissure.study.design import build_design, refuse_post_outcome
+from commissure.study.design import build_design
+from commissure.study.predictors import refuse_post_outcome
 
 
 def markers(*rows: tuple) -> pd.DataFrame:

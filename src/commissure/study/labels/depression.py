@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from commissure.errors import DatasetError
-from commissure.outputs import LABELS
-from commissure.study.labels.trrip import number_of
-from commissure.study.labels.vocabulary import (
-    CONTROL,
-    INDETERMINATE,
-    RESISTANT,
-    RESPONSIVE,
-    is_control,
-)
-from commissure.study.settings import DepressionSettings
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from commissure.study.cells import as_number
+from commissure.study.labels.history import checked_trials, labels_by_course
+from commissure.study.labels.rule import LabelRule
+from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
+from commissure.study.settings import DepressionSettings, StudySettings
 
 TRIAL_COLUMNS = (
     "participant_id", "drug", "drug_class", "weeks_at_dose", "dose_adequate", "score_before",
     "score_after",
 )  # fmt: skip
+_RANGES = {
+    "weeks_at_dose": (0, 5000), "dose_adequate": (0, 1), "score_before": (0, 60),
+    "score_after": (0, 60),
+}  # fmt: skip
 #: Highest score that counts as remission.
 REMISSION = {"HAMD17": 7.0, "MADRS": 10.0}
 #: Classes in Thase and Rush's order.
@@ -128,7 +125,7 @@ def depression_labels(
     -------
     pandas.DataFrame
         ``participant_id label reason``, one row per person in the order of ``participants``; the
-        reason of a resistant person has his stages.
+        reason of a resistant person has the stages.
 
     Raises
     ------
@@ -136,21 +133,10 @@ def depression_labels(
         A column of the treatment history is missing, or a value is impossible.
     """
     criteria = criteria or DepressionSettings()
-    trials = _checked(treatments)
-    by_person = {str(who): rows for who, rows in trials.groupby("participant_id", sort=False)}
-    rows = []
-    for person in participants.to_dict("records"):
-        who = str(person["participant_id"])
-        own = by_person.get(who)
-        control = is_control(person.get("group"))
-        if own is None:
-            found = (CONTROL, "") if control else (INDETERMINATE, "no treatment trial is recorded")
-        elif control:
-            found = INDETERMINATE, "a control with a recorded treatment trial"
-        else:
-            found = _course(own.to_dict("records"), person, criteria)
-        rows.append((who, *found))
-    return LABELS.frame(rows)
+    trials = checked_trials(treatments, TRIAL_COLUMNS, _RANGES)
+    return labels_by_course(
+        trials, participants, lambda history, person: _course(history, person, criteria)
+    )
 
 
 def _course(
@@ -182,47 +168,29 @@ def _course(
             failed[drug] = kind
     drugs = [name for name, kind in failed.items() if kind not in ("augmentation", ECT)]
     if len(drugs) >= criteria.min_failed_drugs:
-        told = f"adequate trials of {' and '.join(sorted(drugs))} failed"
+        reason = f"adequate trials of {' and '.join(sorted(drugs))} failed"
         stage = thase_rush_stage(kind for kind in failed.values() if kind != "augmentation")
-        told += f"; Thase-Rush stage {('0', 'I', 'II', 'III', 'IV', 'V')[stage]}"
+        reason += f"; Thase-Rush stage {('0', 'I', 'II', 'III', 'IV', 'V')[stage]}"
         months, severity = person.get("episode_months"), person.get("severity")
         if months is not None and months == months and severity in SEVERITY:
             kinds = set(failed.values())
             score, word = maudsley_score(
-                months=number_of(months, str(person["participant_id"]), "episode_months"),
+                months=as_number(months, str(person["participant_id"]), "episode_months"),
                 severity=str(severity), antidepressants=len(drugs),
                 augmented="augmentation" in kinds, ect=ECT in kinds,
             )  # fmt: skip
-            told += f", Maudsley {score} ({word})"
-        return RESISTANT, told
+            reason += f", Maudsley {score} ({word})"
+        return RESISTANT, reason
     if helped:
         return RESPONSIVE, f"responded to an adequate trial ({helped[0]})"
-    told = f"{len(drugs)} of {criteria.min_failed_drugs} antidepressants failed adequately"
-    return INDETERMINATE, "; ".join([told, *doubts])
+    reason = f"{len(drugs)} of {criteria.min_failed_drugs} antidepressants failed adequately"
+    return INDETERMINATE, "; ".join([reason, *doubts])
 
 
-def _checked(treatments: pd.DataFrame | None) -> pd.DataFrame:
-    import pandas as pd
+def _label(
+    treatments: pd.DataFrame | None, people: pd.DataFrame, settings: StudySettings
+) -> pd.DataFrame:
+    return depression_labels(treatments, people, criteria=settings.depression)
 
-    if treatments is None:
-        return pd.DataFrame(columns=list(TRIAL_COLUMNS))
-    missing = [name for name in TRIAL_COLUMNS if name not in treatments]
-    if missing:
-        raise DatasetError(
-            "treatments.tsv", found=f"the columns {missing} are missing",
-            wanted=f"the columns {list(TRIAL_COLUMNS)}",
-            mend="Add them, or map your names under treatments.columns in config.yaml",
-        )  # fmt: skip
-    trials = treatments.assign(participant_id=treatments["participant_id"].astype(str))
-    for name, high in (("weeks_at_dose", 5000), ("dose_adequate", 1), ("score_before", 60),
-                       ("score_after", 60)):  # fmt: skip
-        given = trials[name]
-        trials[name] = pd.to_numeric(given, errors="coerce").astype(float)
-        wrong = (trials[name].isna() & given.notna()) | (trials[name] < 0) | (trials[name] > high)
-        if wrong.any():
-            raise DatasetError(
-                str(trials.loc[wrong, "participant_id"].iloc[0]),
-                found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv",
-                wanted=f"a number from 0 to {high}, or n/a", mend="Mend treatments.tsv",
-            )  # fmt: skip
-    return trials
+
+RULE = LabelRule(label=_label, uses_treatments=True, cautions=lambda labels, people, settings: ())

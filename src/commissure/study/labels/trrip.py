@@ -1,4 +1,4 @@
-"""Labels by rule: treatment resistance from the treatment history, or a column of the people.
+"""Labels of treatment resistance in schizophrenia, from the treatment history.
 
 The rules are the minimum criteria of the TRRIP working group (Howes et al. 2017, Am J Psychiatry
 174:216). What cannot be decided is *indeterminate*, with the reason; never silently responsive.
@@ -9,21 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from commissure.errors import ConfigError, DatasetError
-from commissure.outputs import LABELS
-from commissure.study.labels.vocabulary import (
-    CONTROL,
-    INDETERMINATE,
-    RESISTANT,
-    RESPONSIVE,
-    is_control,
-)
-from commissure.study.settings import LabelSettings, TrripSettings
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+from commissure.study.cells import as_number, as_text
+from commissure.study.labels.history import checked_trials, labels_by_course
+from commissure.study.labels.rule import LabelRule
+from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
+from commissure.study.settings import StudySettings, TrripSettings
 
 #: A PANSS of 30 items scored 1 to 7 starts at 30.
 PANSS_FLOOR = 30.0
@@ -32,6 +26,13 @@ TRIAL_COLUMNS = (
     "participant_id", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence", "panss_before",
     "panss_after",
 )  # fmt: skip
+_RANGES = {
+    "cpz_eq_mg": (0, 10_000),
+    "weeks_at_dose": (0, 5_000),
+    "adherence": (0, 1),
+    "panss_before": (PANSS_FLOOR, 210),
+    "panss_after": (PANSS_FLOOR, 210),
+}
 
 
 def panss_reduction(before: float, after: float, *, floor: float = PANSS_FLOOR) -> float:
@@ -79,128 +80,12 @@ def treatment_labels(
         is outside 30 to 210.
     """
     criteria = criteria or TrripSettings()
-    trials = _checked_trials(treatments)
-    by_person = {str(who): rows for who, rows in trials.groupby("participant_id", sort=False)}
-    rows = []
-    for person in participants.to_dict("records"):
-        who = str(person["participant_id"])
-        own = by_person.get(who)
-        if own is None:
-            label, reason = (
-                (CONTROL, "")
-                if is_control(person.get("group"))
-                else (INDETERMINATE, "no treatment trial is recorded")
-            )
-        elif is_control(person.get("group")):
-            label, reason = INDETERMINATE, "a control with a recorded treatment trial"
-        else:
-            label, reason = _course(own.to_dict("records"), person, criteria)
-        rows.append((who, label, reason))
-    return LABELS.frame(rows)
-
-
-def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.DataFrame:
-    """Take the label from a column of the people.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``participant_id label reason``; other values than the two asked about are indeterminate,
-        or control where ``group`` says so.
-
-    Raises
-    ------
-    ConfigError
-        The column is not named or not there, or neither value occurs in it.
-    """
-    name = settings.column
-    if name is None or name not in participants:
-        raise ConfigError(
-            "fusion.label.column",
-            found="no column is named" if name is None else f"there is no column '{name}'",
-            wanted=f"one of {[c for c in participants.columns if c != 'participant_id']}",
-            mend="Set fusion.label.column in config.yaml",
-        )
-    values = participants[name].map(as_text)
-    asked = (settings.positive, settings.negative)
-    if not values.isin(asked).any() and values.notna().any():
-        raise ConfigError(
-            "fusion.label",
-            found=f"neither '{asked[0]}' nor '{asked[1]}' occurs in the column {name}",
-            wanted=f"two of {sorted(set(values.dropna()))[:10]}",
-            mend="Set fusion.label.positive and fusion.label.negative in config.yaml",
-        )
-    for value, label in typing_errors(values, asked):
-        if not (values == label).any():
-            raise ConfigError(
-                "fusion.label",
-                found=f"'{label}' occurs in nobody, but '{value}' in "
-                f"{int((values == value).sum())} people of the column {name}",
-                wanted="the words of the column",
-                mend="Correct fusion.label.positive or fusion.label.negative in config.yaml",
-            )
-    refuse_typing_errors(values, asked, name)
-    rows = []
-    groups = participants["group"] if "group" in participants else [None] * len(participants)
-    for who, value, group in zip(participants["participant_id"], values, groups, strict=True):
-        if value in asked:
-            rows.append((str(who), value, ""))
-        elif is_control(group):
-            rows.append((str(who), CONTROL, ""))
-        else:
-            told = "n/a" if value is None else value
-            rows.append((str(who), INDETERMINATE, f"{name} is {told}"))
-    return LABELS.frame(rows)
-
-
-def refuse_typing_errors(values: pd.Series, asked: Sequence[str], name: str) -> None:
-    """Refuse a column in which a value is nearly, but not quite, one of the two labels.
-
-    Raises
-    ------
-    ConfigError
-        The value is named.
-    """
-    for value, label in typing_errors(values, asked):
-        raise ConfigError(
-            f"participants.tsv, {name}",
-            found=f"'{value}' occurs ({int((values == value).sum())} people)",
-            wanted=f"'{label}', or a word that is not so like it",
-            mend=f"Correct the column {name}",
-        )
-
-
-def typing_errors(values: pd.Series, asked: Sequence[str]) -> list[tuple[str, str]]:
-    """Values that are nearly, but not quite, one of the two labels, with that label."""
-    from difflib import SequenceMatcher
-
-    found = []
-    for value in sorted(set(values.dropna()) - set(asked)):
-        plain = value.strip().casefold()
-        for label in asked:
-            like = SequenceMatcher(None, plain, label.casefold()).ratio()
-            if plain == label.casefold() or (len(label) > 4 and like > 0.85):
-                found.append((value, label))
-    return found
-
-
-def number_of(value: Any, who: str, column: str) -> float:
-    """A number from the people's table.
-
-    Raises
-    ------
-    DatasetError
-        It is none.
-    """
-    try:
-        return float(value)
-    except ValueError:
-        raise DatasetError(
-            who,
-            found=f"{column} is '{value}' in the participants table",
-            wanted="a number, or n/a",
-            mend="Mend the participants table",
-        ) from None
+    trials = checked_trials(treatments, TRIAL_COLUMNS, _RANGES)
+    if "trial" in trials:
+        trials = trials.sort_values(["participant_id", "trial"], kind="stable")
+    return labels_by_course(
+        trials, participants, lambda history, person: _course(history, person, criteria)
+    )
 
 
 def unchecked_criteria(participants: pd.DataFrame, criteria: TrripSettings) -> list[str]:
@@ -212,53 +97,6 @@ def unchecked_criteria(participants: pd.DataFrame, criteria: TrripSettings) -> l
     if column is None or column not in participants:
         open_points.append(f"functional impairment (the people have no column '{column}')")
     return open_points
-
-
-def as_text(value: Any) -> str | None:
-    """A cell in words; None where it is empty."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _checked_trials(treatments: pd.DataFrame | None) -> pd.DataFrame:
-    import pandas as pd
-
-    if treatments is None:
-        return pd.DataFrame(columns=[*TRIAL_COLUMNS, "adherence_sources"])
-    missing = [name for name in TRIAL_COLUMNS if name not in treatments]
-    if missing:
-        raise DatasetError(
-            "treatments.tsv",
-            found=f"the columns {missing} are missing",
-            wanted=f"the columns {list(TRIAL_COLUMNS)}",
-            mend="Add them, or map your names under treatments.columns in config.yaml",
-        )
-    trials = treatments.copy()
-    trials["participant_id"] = trials["participant_id"].astype(str)
-    if "trial" in trials:
-        trials = trials.sort_values(["participant_id", "trial"], kind="stable")
-    ranges = {
-        "cpz_eq_mg": (0, 10_000),
-        "weeks_at_dose": (0, 5_000),
-        "adherence": (0, 1),
-        "panss_before": (PANSS_FLOOR, 210),
-        "panss_after": (PANSS_FLOOR, 210),
-    }
-    for name, (low, high) in ranges.items():
-        given = trials[name]
-        trials[name] = pd.to_numeric(given, errors="coerce").astype(float)
-        wrong = (trials[name].isna() & given.notna()) | (trials[name] < low) | (trials[name] > high)
-        if wrong.any():
-            raise DatasetError(
-                str(trials.loc[wrong, "participant_id"].iloc[0]),
-                found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv",
-                wanted=f"a number from {low:g} to {high:g}, or n/a",
-                mend="Mend treatments.tsv",
-            )
-    return trials
 
 
 def _course(
@@ -290,8 +128,8 @@ def _course(
         return RESISTANT, f"adequate trials of {' and '.join(drugs)} failed"
     if responded:
         return RESPONSIVE, f"responded to an adequate trial ({responded[0]})"
-    told = f"{len(drugs)} of {criteria.min_failed_drugs} drugs failed in an adequate trial"
-    return INDETERMINATE, "; ".join([told, *doubts])
+    reason = f"{len(drugs)} of {criteria.min_failed_drugs} drugs failed in an adequate trial"
+    return INDETERMINATE, "; ".join([reason, *doubts])
 
 
 def _why_inadequate(trial: Mapping[Any, Any], criteria: TrripSettings) -> str:
@@ -329,17 +167,33 @@ def _why_not_ill_enough(
     if limit is not None:
         now = last["panss_after"]
         if not now >= limit:
-            told = "unknown" if math.isnan(now) else f"{now:g}, below {limit:g}"
-            return f"the current PANSS is {told}"
+            shown = "unknown" if math.isnan(now) else f"{now:g}, below {limit:g}"
+            return f"the current PANSS is {shown}"
     column = criteria.functioning_column
     if column is not None and column in person:
         level = person[column]
         if level is None or level != level:
             return f"functioning ({column}) is unknown"
-        level = number_of(level, str(person["participant_id"]), column)
+        level = as_number(level, str(person["participant_id"]), column)
         if not level < criteria.functioning_impaired_below:
             return (
                 f"functioning ({column}) is {level:g}, not below "
                 f"{criteria.functioning_impaired_below:g}"
             )
     return ""
+
+
+def _label(
+    treatments: pd.DataFrame | None, people: pd.DataFrame, settings: StudySettings
+) -> pd.DataFrame:
+    return treatment_labels(treatments, people, criteria=settings.trrip)
+
+
+def _cautions(labels: pd.DataFrame, people: pd.DataFrame, settings: StudySettings) -> list[str]:
+    return [
+        f"TRRIP also asks for {point}, which was not checked."
+        for point in unchecked_criteria(people, settings.trrip)
+    ]
+
+
+RULE = LabelRule(label=_label, uses_treatments=True, cautions=_cautions)

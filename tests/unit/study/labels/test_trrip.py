@@ -3,14 +3,13 @@ import math
 import pandas as pd
 import pytest
 
-from commissure.errors import ConfigError, DatasetError
+from commissure.errors import DatasetError
 from commissure.study.labels.trrip import (
-    column_labels,
     panss_reduction,
     treatment_labels,
     unchecked_criteria,
 )
-from commissure.study.settings import LabelSettings, TrripSettings
+from commissure.study.settings import TrripSettings
 
 FAILED = {"cpz_eq_mg": 600, "weeks_at_dose": 6, "adherence": 0.8, "adherence_sources": 2,
           "panss_before": 90, "panss_after": 79}  # fmt: skip
@@ -108,18 +107,3 @@ def test_impossible_numbers_are_refused() -> None:
         label_of({"drug": "a", "panss_before": 20})
     with pytest.raises(DatasetError, match="'drug'"):
         treatment_labels(pd.DataFrame({"participant_id": ["sub-01"]}), pd.DataFrame())
-
-
-def test_a_column_as_label() -> None:
-    people = pd.DataFrame(
-        {"participant_id": list("abcd"), "is_control": [False, True, None, True],
-         "group": [None, None, None, "control"]}
-    )  # fmt: skip
-    asked = LabelSettings(source="column", column="is_control", positive="False", negative="True")
-    assert column_labels(people, asked)["label"].tolist() == [
-        "False", "True", "indeterminate", "True"
-    ]  # fmt: skip
-    with pytest.raises(ConfigError, match="neither 'yes' nor 'no'"):
-        column_labels(people, asked.model_copy(update={"positive": "yes", "negative": "no"}))
-    with pytest.raises(ConfigError, match="no column 'diagnosis'"):
-        column_labels(people, asked.model_copy(update={"column": "diagnosis"}))
