@@ -37,3 +37,6 @@ MODALITIES = {
         Modality("mrs", "svs", "MR spectroscopy"),
     )
 }
+
+#: Steps of every modality in their order: each goes on from what the one before it left.
+STEPS = ("preprocess", "measure")

@@ -18,7 +18,8 @@ rule anat_measure:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.anat.model_dump(mode="json"),
+        settings=step_settings("anat", "measure"),
         code=code("anat/measure.py"),
+        reopened=reopened("anat_measure"),
     script:
         "../scripts/anat/measure.py"

@@ -11,27 +11,27 @@ for name in (
 ):
     os.environ[name] = "1"
 
-from commissure.flow.plan import Study, readable
+from commissure.flow.plan import Plan, readable, status_table
 
 ROOT = Path(workflow.basedir)
 
 with readable():
     # Only the main process looks at the dataset; a job on a node reads the index it left.
-    study = Study(config, main=workflow.is_main_process)
+    plan = Plan(config, main=workflow.is_main_process)
 
-    COMMAND = study.command(sys.argv)
+    COMMAND = plan.command(sys.argv)
 
-settings = study.settings
+settings = plan.settings
 
 
 def out(name):
     """A file of the run's output folder."""
-    return str(study.output_dir / name)
+    return str(plan.output_dir / name)
 
 
 def output_folder(wildcards):
     """The run's output folder, for scripts that write files by person."""
-    return str(study.output_dir)
+    return str(plan.output_dir)
 
 
 def work(name):
@@ -41,7 +41,8 @@ def work(name):
 
 def status(step):
     """The table in which a batch records what became of each image in a step."""
-    return work(f"status/{step}/batch-{{batch}}.tsv")
+    table = status_table(step, "{batch}")
+    return work(f"status/{table}")
 
 
 def log_of(rule, batch=True):
@@ -60,24 +61,34 @@ def benchmark_of(rule, batch=True):
     )
 
 
-def statuses(room, *steps):
+def statuses(modality, *steps):
     """The status tables of all batches that have images of a modality."""
     return [
-        status(f"{room}_{step}").format(batch=b)
+        status(f"{modality}_{step}").format(batch=b)
         for step in steps
-        for b in study.batches(room)
+        for b in plan.batches(modality)
     ]
 
 
 def anatomy(wildcards):
     """The anatomical preprocessing of the same batch, where it has any T1w image."""
-    done = wildcards.batch in study.batches("anat")
+    done = wildcards.batch in plan.batches("anat")
     return [status("anat_preprocess").format(batch=wildcards.batch)] if done else []
 
 
 def code(script):
     """Digest of a script and of the library code that it reaches."""
-    return study.code_of(ROOT / "workflow" / "scripts" / script)
+    return plan.code_of(ROOT / "workflow" / "scripts" / script)
+
+
+def step_settings(modality, step):
+    """What a step of a modality reads of the configuration, and nothing else."""
+    return plan.step_settings(modality, step)
+
+
+def reopened(rule):
+    """A mark that changes when people of the batch have lost files, so that it runs again."""
+    return lambda wildcards: plan.reopened(rule, wildcards.batch)
 
 
 def memory(megabytes):

@@ -19,7 +19,8 @@ rule dwi_measure:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.dwi.model_dump(mode="json"),
+        settings=step_settings("dwi", "measure"),
         code=code("dwi/measure.py"),
+        reopened=reopened("dwi_measure"),
     script:
         "../scripts/dwi/measure.py"

@@ -19,7 +19,8 @@ rule func_measure:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.func.model_dump(mode="json"),
+        settings=step_settings("func", "measure"),
         code=code("func/measure.py"),
+        reopened=reopened("func_measure"),
     script:
         "../scripts/func/measure.py"

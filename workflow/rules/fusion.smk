@@ -12,7 +12,7 @@ rule fusion_null:
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
-        treatments=study.treatments_file,
+        treatments=plan.treatments_file,
     output:
         work("fusion_null/part-{part}.tsv"),
     log:
@@ -36,7 +36,7 @@ rule fusion:
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
-        treatments=study.treatments_file,
+        treatments=plan.treatments_file,
         nulls=expand(work("fusion_null/part-{part}.tsv"), part=NULL_PARTS),
     output:
         labels=out("fusion/labels.tsv"),

@@ -1,16 +1,16 @@
-# REQUIRED INPUTS:  the status tables of all rooms, the table of people, a lab's own tables
+# REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
 # OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
-    """Join the markers of all rooms and say what is missing or left out, and why."""
+    """Join the markers of all modalities and say what is missing or left out, and why."""
     input:
         statuses=[
             s
-            for room in settings.modalities
-            for s in statuses(room, "preprocess", "measure")
+            for modality in settings.modalities
+            for s in statuses(modality, "preprocess", "measure")
         ],
-        people=study.people_file,
+        people=plan.people_file,
         tables=[table.file for table in settings.tables],
     output:
         markers=out("markers.tsv"),
@@ -39,9 +39,9 @@ rule recovery:
     """Compare the markers with the truth of a simulated cohort."""
     input:
         markers=out("markers.tsv"),
-        truth=study.truth_file,
+        truth=plan.truth_file,
         labels=out("fusion/labels.tsv"),
-        oracle=study.oracle_file,
+        oracle=plan.oracle_file,
     output:
         recovery=out("recovery.tsv"),
         pairs=out("recovery_pairs.tsv"),

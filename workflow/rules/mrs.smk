@@ -19,7 +19,8 @@ rule mrs_measure:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.mrs.model_dump(mode="json"),
+        settings=step_settings("mrs", "measure"),
         code=code("mrs/measure.py"),
+        reopened=reopened("mrs_measure"),
     script:
         "../scripts/mrs/measure.py"

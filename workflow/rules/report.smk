@@ -39,7 +39,7 @@ rule report:
         labels=out("fusion/labels.tsv"),
         run=out("provenance/run.json"),
         config=out("provenance/config.yaml"),
-        recovery=[out("recovery.tsv")] if study.truth_file else [],
+        recovery=[out("recovery.tsv")] if plan.truth_file else [],
     output:
         page=out("report.html"),
     log:

@@ -70,6 +70,13 @@ class DwiFiles(Derivatives):
             space=space,
         )
 
+    @classmethod
+    def of_step(
+        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: Any
+    ) -> DwiFiles:
+        """In T1w space where there is a T1w image."""
+        return cls.of(scan, folder, space="T1w" if anat else "")
+
 
 @dataclass(frozen=True)
 class DwiMeasured(Derivatives):

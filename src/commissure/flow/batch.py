@@ -1,7 +1,7 @@
-"""One room over one batch of people: each failure is recorded, and the others go on.
+"""One step of one modality over one batch of people: failures are recorded, and the others go on.
 
 An interpreter start with its imports costs 4 to 10 CPU seconds, so a job is a batch and not a
-person. Inside the batch each image has a stamp: what was computed from the same files, settings
+person. Inside the batch each image has a record: what was computed from the same files, settings
 and code is kept, so that an interrupted or repeated batch does only what is left.
 """
 
@@ -11,23 +11,29 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
-from commissure.files import write_json, write_text
 from commissure.flow.index import Entry, read_entries
 from commissure.flow.job import Job
+from commissure.flow.records import Record, Records
 from commissure.images.anat_files import AnatFiles
+from commissure.markers.status import Status, write_statuses
+from commissure.modalities import MODALITIES, STEPS
+from commissure.names import Scan
+from commissure.settings import Section
 
-#: Columns of a batch's status table.
-STATUS = (
-    "participant_id", "session", "modality", "scan", "step", "state", "cause", "cpu_s", "wall_s",
-)  # fmt: skip
+#: File systems stamp times by a coarser clock than the process reads.
+_CLOCK_NS = 20_000_000
+
+
+def image_folder(output_dir: Path, entry: Entry) -> Path:
+    """Folder of an image's derivatives: ``sub-XX[/ses-YY]/<modality>`` below the output."""
+    return output_dir / entry.participant_id / entry.session / entry.modality
 
 
 @dataclass(frozen=True)
@@ -38,167 +44,183 @@ class Outcome:
     cause: str = ""
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    files: Mapping[str, int] | None = None
 
 
-def room_folder(output_dir: Path, entry: Entry) -> Path:
-    """Folder of an image's derivatives: ``sub-XX[/ses-YY]/<room>`` below the output."""
-    return output_dir / entry.participant_id / entry.session / entry.modality
+@dataclass(frozen=True)
+class WrittenFiles(Derivatives):
+    """Files of an image that were written since a time, for a step that declares none."""
+
+    written: tuple[Path, ...]
+    optional = frozenset({"written"})
+
+    @classmethod
+    def since(cls, scan: Scan, folder: Path, time_ns: int) -> WrittenFiles:
+        """Every file that has the image's label and is not older."""
+        files = [path for path in folder.rglob(f"{scan.label}_*") if path.is_file()]
+        return cls(tuple(path for path in files if path.stat().st_mtime_ns >= time_ns))
 
 
-class _Stamps:
-    """Records of what was computed, by step and image."""
+@dataclass(frozen=True)
+class Batch:
+    """One step of one modality, and everything that it is computed from but the image itself."""
 
-    def __init__(self, work: Path) -> None:
-        self.folder = work / "stamps"
+    modality: str
+    step: str
+    compute: Callable[..., None]
+    settings: Section
+    files: type[Derivatives] | None
+    root: Path
+    output_dir: Path
+    entries: list[Entry]
+    inputs: Mapping[str, Any]
+    log: Job
 
-    def path(self, room: str, step: str, entry: Entry) -> Path:
-        name = entry.scan.rsplit("/", 1)[-1].split(".")[0]
-        return self.folder / f"{room}_{step}" / f"{name}.json"
+    @property
+    def records(self) -> Records:
+        """The records of the run."""
+        return Records(self.output_dir / "work")
 
-    def read(self, room: str, step: str, entry: Entry) -> dict[str, Any]:
-        path = self.path(room, step, entry)
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    def outcome(self, entry: Entry) -> Outcome:
+        """Compute the step for an image, unless it stands already."""
+        if not entry.used:
+            return Outcome("unused", entry.note)
+        before = None
+        for step in STEPS[: STEPS.index(self.step)]:
+            before = self.records.read(entry, step)
+            if before is None:
+                return Outcome("missing", f"{step}ing did not succeed")
+        anat = self._anatomy(entry) if MODALITIES[self.modality].needs_anatomy else None
+        parts = {
+            **self.inputs,
+            "fingerprint": entry.fingerprint,
+            "anat": anat[1] if anat else "",
+            "before": before.key if before else "",
+        }
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        folder = image_folder(self.output_dir, entry)
+        record = self.records.read(entry, self.step)
+        if record is None or not record.holds(key, folder):
+            self.records.discard(entry, self.step, folder)
+            return self._computed(entry, folder, anat[0] if anat else None, key)
+        return Outcome("present", "", record.cpu_s, record.wall_s, record.files)
+
+    def _anatomy(self, entry: Entry) -> tuple[AnatFiles, str] | None:
+        """Anatomical derivatives of the same visit, or else of the person's first with any."""
+        scans = [
+            e
+            for e in self.entries
+            if e.participant_id == entry.participant_id and e.modality == "anat" and e.used
+        ]
+        for scan in sorted(scans, key=lambda e: (e.session != entry.session, e.scan)):
+            record = self.records.read(scan, "preprocess")
+            if record is not None:
+                files = AnatFiles.of(scan.scan_in(self.root), image_folder(self.output_dir, scan))
+                if files.complete():
+                    return files, record.key
+        return None
+
+    def _computed(self, entry: Entry, folder: Path, anat: AnatFiles | None, key: str) -> Outcome:
+        scan = entry.scan_in(self.root)
+        folder.mkdir(parents=True, exist_ok=True)
+        cpu, wall, started = time.process_time(), time.monotonic(), time.time_ns() - _CLOCK_NS
+        cause = self._attempted(scan, folder, anat)
+        cpu_s, wall_s = (
+            round(now - then, 3)
+            for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
+        )
+        declared = (
+            self.files.of_step(scan, folder, anat=anat, settings=self.settings)  # type: ignore[arg-type]
+            if self.files is not None
+            else WrittenFiles.since(scan, folder, started)
+        )
+        if not cause and (absent := declared.absent()):
+            cause = (
+                f"{scan.who}: the {self.step} step of {self.modality} ended without "
+                f"{', '.join(path.name for path in absent)} (a fault of the program)"
+            )
+        if cause:
+            for path in declared.present():
+                path.unlink()
+            return Outcome("failed", cause, cpu_s, wall_s)
+        files = {
+            str(path.relative_to(folder)): path.stat().st_size
+            for path in sorted(declared.present())
+        }
+        self.records.write(Record(key, files, cpu_s, wall_s), entry, self.step)
+        return Outcome("present", "", cpu_s, wall_s, files)
+
+    def _attempted(self, scan: Scan, folder: Path, anat: AnatFiles | None) -> str:
+        """Compute; why it failed, or nothing."""
+        inputs = {"anat": anat} if MODALITIES[self.modality].needs_anatomy else {}
+        try:
+            self.compute(scan, folder, settings=self.settings, **inputs)
+        except CommissureError as error:
+            return str(error)
+        except Exception as error:
+            traceback.print_exc(file=self.log.log)
+            return (
+                f"{type(error).__name__}: {error} (a fault of the program; the traceback is in "
+                f"logs/{self.modality}_{self.step})"
+            )
+        return ""
 
 
-def run_batch(job: Job, compute: Callable[..., None], settings_type: type[BaseModel]) -> None:
-    """Run one step of one room for every image of a batch and write the batch's status table.
+def run_batch(
+    job: Job,
+    *,
+    modality: str,
+    step: str,
+    compute: Callable[..., None],
+    settings_type: type[Section],
+    files: type[Derivatives] | None = None,
+    status: Path | str | None = None,
+) -> None:
+    """Run one step of one modality for every image of a batch and write the status table.
 
     Parameters
     ----------
     job
-        Its rule is called ``<room>_<step>``; it has the batch's manifest as ``input.manifest``,
-        the table to write as ``output.status``, and ``bids_dir``, ``output_dir``, ``settings``
-        and ``code`` as parameters.
+        Has the batch's manifest as ``input.manifest``, the table to write as ``output.status``,
+        and ``bids_dir``, ``output_dir``, ``settings`` and ``code`` as parameters.
+    modality, step
+        What is done: the modality's name, and ``preprocess`` or ``measure``.
     compute
-        The room's ``preprocess`` or ``measure``, called once per image.
+        Called once per image as ``compute(scan, folder, settings=...)``, with ``anat=`` where the
+        modality needs the anatomy (:mod:`commissure.modalities`).
     settings_type
-        The room's settings model.
+        Settings of the step; the results depend on nothing else of the configuration.
+    files
+        What the step writes. A required file that is not there afterwards is a failure; the ones
+        that are there are recorded with their sizes.
+    status
+        The table to write, where the job writes several.
     """
-    room, _, step = job.rule.partition("_")
-    root, output_dir = Path(job.params.bids_dir), Path(job.params.output_dir)
-    settings = settings_type(**job.params.settings)
     entries = read_entries(Path(job.input.manifest))
-    mine = [entry for entry in entries if entry.modality == room]
-    stamps = _Stamps(output_dir / "work")
-    lines = ["\t".join(STATUS)]
-    for number, entry in enumerate(mine, start=1):
-        if not entry.used:
-            outcome = Outcome("unused", entry.note)
-        else:
-            anat = _anatomy(entry, entries, root, output_dir, stamps) if room != "anat" else None
-            work = _Work(entry, room, step, root, output_dir, stamps, anat)
-            outcome = work.done(compute, settings, code=job.params.code, log=job)
+    batch = Batch(
+        modality=modality,
+        step=step,
+        compute=compute,
+        settings=settings_type(**job.params.settings),
+        files=files,
+        root=Path(job.params.bids_dir),
+        output_dir=Path(job.params.output_dir),
+        entries=entries,
+        inputs={"settings": job.params.settings, "code": job.params.code},
+        log=job,
+    )
+    images = [entry for entry in entries if entry.modality == modality]
+    rows = []
+    for number, entry in enumerate(images, start=1):
+        outcome = batch.outcome(entry)
         who = " ".join(filter(None, (entry.participant_id, entry.session)))
         what = f"{step} {entry.scan.rsplit('/', 1)[-1].split('.')[0]}"
         note = f": {outcome.cause}" if outcome.cause else ""
-        job.say(f"{room} {number} of {len(mine)}  {who}  {what}  {outcome.state}{note}")
-        cells = [entry.participant_id, entry.session or "n/a", room, entry.scan, step]
-        cause = " ".join(outcome.cause.split()) or "n/a"
-        times = [f"{outcome.cpu_s:.2f}", f"{outcome.wall_s:.2f}"]
-        lines.append("\t".join([*cells, outcome.state, cause, *times]))
-    write_text("\n".join(lines) + "\n", job.output.status)
-
-
-def _anatomy(
-    entry: Entry, entries: list[Entry], root: Path, output_dir: Path, stamps: _Stamps
-) -> tuple[AnatFiles, str] | None:
-    """Anatomical derivatives of the same visit, or else of the person's first visit with any."""
-    own = [e for e in entries if e.participant_id == entry.participant_id and e.modality == "anat"]
-    for other in sorted(own, key=lambda e: (e.session != entry.session, e.scan)):
-        stamp = stamps.read("anat", "preprocess", other)
-        if other.used and stamp.get("state") == "present":
-            files = AnatFiles.of(other.scan_in(root), room_folder(output_dir, other))
-            if files.complete():
-                return files, stamp["key"]
-    return None
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One step for one image."""
-
-    entry: Entry
-    room: str
-    step: str
-    root: Path
-    output_dir: Path
-    stamps: _Stamps
-    anat: tuple[AnatFiles, str] | None
-
-    def done(
-        self, compute: Callable[..., None], settings: BaseModel, *, code: str, log: Job
-    ) -> Outcome:
-        """Compute, unless it stands already."""
-        before = self.stamps.read(self.room, "preprocess", self.entry)
-        if self.step == "measure" and before.get("state") != "present":
-            return Outcome("missing", "preprocessing did not succeed")
-        parts = {
-            "fingerprint": self.entry.fingerprint,
-            "settings": settings.model_dump(mode="json"),
-            "code": code,
-            "anat": self.anat[1] if self.anat else "",
-            "before": before.get("key", "") if self.step == "measure" else "",
-        }
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        path = self.stamps.path(self.room, self.step, self.entry)
-        stamp = self.stamps.read(self.room, self.step, self.entry)
-        outputs = {self.output_dir / name: size for name, size in stamp.get("outputs", {}).items()}
-        if stamp.get("key") == key and all(
-            file.exists() and file.stat().st_size == size for file, size in outputs.items()
-        ):
-            return Outcome("present", "", stamp["cpu_s"], stamp["wall_s"])
-        path.unlink(missing_ok=True)
-        for file in outputs:
-            file.unlink(missing_ok=True)
-        return self._computed(compute, settings, key, path, log)
-
-    def _computed(
-        self,
-        compute: Callable[..., None],
-        settings: BaseModel,
-        key: str,
-        stamp: Path,
-        log: Job,
-    ) -> Outcome:
-        scan = self.entry.scan_in(self.root)
-        folder = room_folder(self.output_dir, self.entry)
-        folder.mkdir(parents=True, exist_ok=True)
-        there = self._files(folder, scan.label)
-        cpu, wall, started = time.process_time(), time.monotonic(), time.time_ns()
-        arguments: dict[str, Any] = {"settings": settings}
-        if self.room != "anat":
-            arguments["anat"] = self.anat[0] if self.anat else None
-        try:
-            compute(scan, folder, **arguments)
-            cause = ""
-        except CommissureError as error:
-            cause = str(error)
-        except Exception as error:
-            traceback.print_exc(file=log.log)
-            cause = (
-                f"{type(error).__name__}: {error} (a fault of the program; the traceback is in "
-                f"logs/{self.room}_{self.step})"
+        job.say(f"{modality} {number} of {len(images)}  {who}  {what}  {outcome.state}{note}")
+        rows.append(
+            Status(
+                entry.participant_id, entry.session, modality, entry.scan, step, outcome.state,
+                outcome.cause, outcome.cpu_s, outcome.wall_s, outcome.files or {},
             )
-        spent = {
-            "cpu_s": round(time.process_time() - cpu, 3),
-            "wall_s": round(time.monotonic() - wall, 3),
-        }
-        now = self._files(folder, scan.label)
-        new = [file for file, time_ns in now.items() if time_ns >= started or file not in there]
-        if cause:
-            for file in new:
-                file.unlink(missing_ok=True)
-            return Outcome("failed", cause, **spent)
-        outputs = {
-            str(file.relative_to(self.output_dir)): file.stat().st_size for file in sorted(new)
-        }
-        write_json({"state": "present", "key": key, **spent, "outputs": outputs}, stamp)
-        return Outcome("present", "", **spent)
-
-    @staticmethod
-    def _files(folder: Path, label: str) -> dict[Path, int]:
-        return {
-            file: file.stat().st_mtime_ns
-            for file in folder.rglob(f"{label}_*")
-            if file.is_file() and not file.name.startswith(".")
-        }
+        )  # fmt: skip
+    write_statuses(rows, job.output.status if status is None else status)

@@ -237,8 +237,12 @@ def write_entries(entries: Iterable[Entry], path: Path) -> None:
 
 def read_entries(path: Path) -> list[Entry]:
     """Read entries from the index or from a batch's manifest."""
+    return [Entry.of_cells(row) for row in _rows(path)]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [Entry.of_cells(row) for row in csv.DictReader(file, delimiter="\t")]
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def assign_batches(entries: Sequence[Entry], size: int, known: Mapping[str, int]) -> list[Entry]:
@@ -323,7 +327,8 @@ def refresh_index(root: Path, work: Path, *, batch_size: int | None) -> list[Ent
     size = batch_size or before["batch_size"] or people_per_batch(tree, entries)
     known: dict[str, int] = {}
     if size == before["batch_size"]:
-        known = {entry.participant_id: entry.batch for entry in read_entries(index)}
+        # By column: an index of another version keeps everybody in their batch.
+        known = {row["participant_id"]: int(row["batch"]) for row in _rows(index)}
     entries = assign_batches(entries, size, known)
     by_batch: dict[int, list[Entry]] = {}
     for entry in entries:

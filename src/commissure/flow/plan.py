@@ -14,7 +14,10 @@ from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.code import code_of
 from commissure.flow.index import Entry, read_entries, refresh_index
-from commissure.flow.settings import Settings, read_settings
+from commissure.flow.lost import read_marks, reopen
+from commissure.flow.settings import Settings, read_settings, step_class
+from commissure.modalities import STEPS
+from commissure.study.people_check import check_people
 
 
 @contextmanager
@@ -28,8 +31,8 @@ def readable() -> Iterator[None]:
         os._exit(1)
 
 
-class Study:
-    """A study as the rules see it.
+class Plan:
+    """What the rules need to know of a study.
 
     Parameters
     ----------
@@ -58,21 +61,49 @@ class Study:
                 )
             else:
                 entries = read_entries(work / "index.tsv")
-        self.entries = [e for e in entries if e.modality in self.settings.modalities]
+        batches: dict[str, set[str]] = {name: set() for name in self.settings.modalities}
+        for entry in entries:
+            if entry.modality in batches:
+                batches[entry.modality].add(f"{entry.batch:04d}")
+        self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
         if main:
             self._check_people()
+            self._reopen()
+        self._marks = read_marks(work)
 
     def _check_people(self) -> None:
         """Refuse a table of people that would stop the run hours later."""
-        from commissure.study.people import read_people
+        check_people(self.settings.participants_file(), settings=self.settings.participants)
 
-        present = {entry.participant_id for entry in self.entries}
-        file = self.settings.participants_file()
-        read_people(file, settings=self.settings.participants, present=present)
+    def _reopen(self) -> None:
+        """Let the batches run again whose people have lost files since, and say so."""
+        tables = [
+            status_table(f"{modality}_{step}", batch)
+            for modality, batches in self._batches.items()
+            for step in STEPS
+            for batch in batches
+        ]
+        for table, files in reopen(tables, self.output_dir).items():
+            more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+            print(
+                f"commissure: {files[0]}{more} of {table} are gone or have another size; they are "
+                "made again",
+                file=sys.stderr,
+            )
 
-    def batches(self, room: str) -> list[str]:
+    def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""
-        return sorted({f"{e.batch:04d}" for e in self.entries if e.modality == room})
+        return self._batches.get(modality, [])
+
+    def reopened(self, rule: str, batch: str) -> str:
+        """Mark of a batch that has lost files once; another one for each time."""
+        return str(self._marks.get(status_table(rule, batch), ""))
+
+    def step_settings(self, modality: str, step: str) -> dict[str, Any]:
+        """What one step of a modality reads of the configuration, and nothing else."""
+        section = getattr(self.settings, modality)
+        fields = step_class(type(section), step).model_fields
+        return section.model_dump(mode="json", include=set(fields))
 
     @property
     def people_file(self) -> list[str]:
@@ -122,6 +153,11 @@ class Study:
         if not note.exists() or note.read_text(encoding="utf-8") != command:
             write_text(command, note)
         return command
+
+
+def status_table(rule: str, batch: str) -> str:
+    """Path of the status table of a batch below ``work/status``."""
+    return f"{rule}/batch-{batch}.tsv"
 
 
 def _listed(path: Path | None) -> list[str]:

@@ -135,6 +135,24 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def step_class(section: type[BaseModel], step: str) -> type[BaseModel]:
+    """Settings of one step: of the classes that a modality's settings are made of, that step's.
+
+    Parameters
+    ----------
+    section
+        ``<Modality>Settings``, made of ``<Modality>PreprocessSettings`` and
+        ``<Modality>MeasureSettings``.
+    step
+        ``preprocess`` or ``measure``.
+    """
+    name = f"{step.capitalize()}Settings"
+    for base in section.__mro__:
+        if base.__name__.endswith(name) and issubclass(base, BaseModel):
+            return base
+    return section
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of ``config.yaml``, for editors."""
     return {

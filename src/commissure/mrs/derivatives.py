@@ -13,6 +13,7 @@ from commissure.derivatives import Derivatives
 from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
+from commissure.mrs.settings import MrsMeasureSettings, MrsPreprocessSettings
 from commissure.names import Scan, read_sidecars
 
 
@@ -91,6 +92,13 @@ class MrsFiles(Derivatives):
             shots_figure=folder / "figures" / scan.derivative("svs", ".svg", desc="shots"),
         )
 
+    @classmethod
+    def of_step(
+        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: MrsPreprocessSettings
+    ) -> MrsFiles:
+        """With the voxel's name from the settings where the file has none."""
+        return cls.of(scan, folder, voi=settings.voi)
+
 
 @dataclass(frozen=True)
 class MrsMeasured(Derivatives):
@@ -136,6 +144,13 @@ class MrsMeasured(Derivatives):
             difference_figure=figures / scan.derivative("svs", ".svg", desc="difference"),
             voxel_figure=figures / scan.derivative("svs", ".svg", desc="voxel"),
         )
+
+    @classmethod
+    def of_step(
+        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: MrsMeasureSettings
+    ) -> MrsMeasured:
+        """With the voxel's name from the settings where the file has none."""
+        return cls.of(scan, folder, voi=settings.voi)
 
 
 def region_of(scan: Scan, voi: str) -> str:

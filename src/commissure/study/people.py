@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
 from commissure.names import participant_label
 from commissure.outputs import PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
+from commissure.study.people_check import STANDARD, missing_column, refuse_duplicates
 from commissure.study.settings import ParticipantsSettings
-
-#: Columns that every people table has after reading; n/a where the file has none.
-STANDARD = ("age", "sex", "site", "group")
 
 
 def read_people(
@@ -54,22 +50,15 @@ def read_people(
         table = read_table(path, text=(settings.id,))
         table = table.rename(columns={settings.id: "participant_id"})
         if "participant_id" not in table:
-            raise _no_column("id", settings.id, [str(name) for name in table], path)
+            raise missing_column("id", settings.id, [str(name) for name in table], path)
         table = table.dropna(subset=["participant_id"])
         table["participant_id"] = table["participant_id"].map(participant_label)
-        twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
-        if len(twice):
-            raise DatasetError(
-                path.name,
-                found=f"{twice.iloc[0]} has more than one row",
-                wanted="one row per person",
-                mend=f"Remove the rows that are too many from {path.name}",
-            )
+        refuse_duplicates(list(table["participant_id"]), path)
     own = [str(name) for name in table]
     for name in STANDARD:
         wanted = getattr(settings, name)
         if wanted and wanted not in table and path is not None:
-            raise _no_column(name, wanted, own, path)
+            raise missing_column(name, wanted, own, path)
         if wanted and wanted != name and wanted in table:
             table = table.drop(columns=[name], errors="ignore").rename(columns={wanted: name})
         if name not in table:
@@ -88,15 +77,3 @@ def read_people(
     first = PARTICIPANTS.names
     rest = [name for name in table if name not in first]
     return table[first + rest].sort_values("participant_id", ignore_index=True)
-
-
-def _no_column(key: str, wanted: str, columns: list[str], path: Path) -> ConfigError:
-    near = difflib.get_close_matches(wanted, columns, n=1)
-    return ConfigError(
-        f"participants.{key}",
-        found=f"{path.name} has no column '{wanted}'",
-        wanted=f"one of {columns}",
-        mend=f"Did you mean '{near[0]}'? Change participants.{key} in config.yaml"
-        if near
-        else f"Change participants.{key} in config.yaml",
-    )

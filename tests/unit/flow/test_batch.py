@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from pydantic import BaseModel
 
+from commissure.derivatives import Derivatives
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.batch import run_batch
 from commissure.flow.collect import outcomes
 from commissure.flow.index import manifest, refresh_index
 from commissure.flow.job import Job, running
+from commissure.markers.status import read_statuses
+from commissure.settings import Section
 
 
-class Options(BaseModel):
+class Options(Section):
     threshold: float = 1.0
+
+
+@dataclass(frozen=True)
+class BoldFiles(Derivatives):
+    bold: Path
+    figure: Path
+    optional = frozenset({"figure"})
+
+    @classmethod
+    def of(cls, scan, folder):
+        return cls(
+            bold=folder / scan.derivative("bold", ".txt", desc="preproc"),
+            figure=folder / "figures" / scan.derivative("bold", ".svg"),
+        )
+
+
+@dataclass(frozen=True)
+class ConnectivityFiles(Derivatives):
+    markers: Path
+
+    @classmethod
+    def of(cls, scan, folder):
+        return cls(folder / scan.derivative("markers", ".tsv"))
 
 
 @pytest.fixture
@@ -33,8 +60,9 @@ def study(tmp_path):
     return tmp_path
 
 
-def run(study, compute, *, rule="func_preprocess", settings=None, code="1"):
+def run(study, compute, *, step="preprocess", settings=None, code="1", files=BoldFiles):
     out = study / "out"
+    rule = f"func_{step}"
     job = Job(
         rule=rule,
         input=SimpleNamespace(manifest=manifest(out / "work", 1)),
@@ -44,29 +72,32 @@ def run(study, compute, *, rule="func_preprocess", settings=None, code="1"):
         ),
         log=io.StringIO(),
     )
-    run_batch(job, compute, Options)
+    run_batch(job, modality="func", step=step, compute=compute, settings_type=Options, files=files)
     table = pd.read_csv(job.output.status, sep="\t", keep_default_na=False)
     return dict(
         zip(table["participant_id"], zip(table["state"], table["cause"], strict=True), strict=True)
     ), job
 
 
-class Room:
-    """A room that writes one file a person, and fails for those it is told to fail for."""
+class Engine:
+    """Writes one file a person, for one of them a figure; fails for those it is told to."""
 
     def __init__(self, **failures):
         self.failures, self.seen = failures, []
 
     def __call__(self, scan, folder, *, anat, settings):
         self.seen.append(scan.who)
-        write_text(scan.path.read_text(), folder / scan.derivative("bold", ".txt", desc="preproc"))
+        files = BoldFiles.of(scan, folder)
+        write_text(scan.path.read_text(), files.bold)
+        if scan.entities["sub"] == "02":
+            write_text("<svg/>", files.figure)
         if error := self.failures.get(scan.entities["sub"]):
             raise error
 
 
 def test_one_bad_person_never_stops_the_others(study):
-    room = Room(**{"01": DatasetError("sub-01", found="x"), "02": ZeroDivisionError("a bug")})
-    states, job = run(study, room)
+    engine = Engine(**{"01": DatasetError("sub-01", found="x"), "02": ZeroDivisionError("a bug")})
+    states, job = run(study, engine)
     assert states["sub-01"] == ("failed", "sub-01: x.")
     assert states["sub-02"][0] == "failed"
     assert "ZeroDivisionError: a bug (a fault of the program" in states["sub-02"][1]
@@ -75,14 +106,14 @@ def test_one_bad_person_never_stops_the_others(study):
 
 
 def test_a_failed_step_leaves_no_files(study):
-    run(study, Room(**{"01": DatasetError("sub-01", found="x")}))
+    run(study, Engine(**{"01": DatasetError("sub-01", found="x")}))
     assert list((study / "out/sub-01").rglob("*.txt")) == []
     assert len(list((study / "out/sub-03").rglob("*.txt"))) == 1
 
 
 def test_a_second_run_computes_only_what_failed(study):
-    run(study, Room(**{"02": ValueError("once")}))
-    again = Room()
+    run(study, Engine(**{"02": ValueError("once")}))
+    again = Engine()
     states, _ = run(study, again)
     assert again.seen == ["sub-02"]
     assert {state for state, _ in states.values()} == {"present"}
@@ -96,25 +127,25 @@ def test_a_second_run_computes_only_what_failed(study):
     ],
 )
 def test_other_settings_or_code_compute_everything_anew(study, change):
-    run(study, Room())
-    again = Room()
+    run(study, Engine())
+    again = Engine()
     run(study, again, **change)
     assert len(again.seen) == 3
 
 
 def test_a_changed_image_is_computed_anew_and_the_others_are_kept(study):
-    run(study, Room())
+    run(study, Engine())
     (study / "bids/sub-02/func/sub-02_task-rest_bold.nii.gz").write_text("another image")
     refresh_index(study / "bids", study / "out/work", batch_size=3)
-    again = Room()
+    again = Engine()
     run(study, again)
     assert again.seen == ["sub-02"]
 
 
 def test_an_output_that_was_lost_is_computed_anew(study):
-    run(study, Room())
+    run(study, Engine())
     shutil.rmtree(study / "out/sub-03/func")
-    again = Room()
+    again = Engine()
     run(study, again)
     assert again.seen == ["sub-03"]
 
@@ -122,23 +153,86 @@ def test_an_output_that_was_lost_is_computed_anew(study):
 def test_an_image_that_is_not_used_says_why(study):
     (study / "bids/sub-01/func/sub-01_task-rest_part-phase_bold.nii.gz").write_text("x")
     refresh_index(study / "bids", study / "out/work", batch_size=3)
-    room = Room()
-    _, job = run(study, room)
+    engine = Engine()
+    _, job = run(study, engine)
     table = pd.read_csv(job.output.status, sep="\t").set_index("scan")
     row = table.loc["sub-01/func/sub-01_task-rest_part-phase_bold.nii.gz"]
     assert (row["state"], row["cause"]) == ("unused", "part-phase images are not used")
-    assert len(room.seen) == 3
+    assert len(engine.seen) == 3
 
 
 def test_measuring_needs_preprocessing(study):
-    run(study, Room(**{"01": DatasetError("sub-01", found="x")}))
-    states, _ = run(study, Room(), rule="func_measure")
+    run(study, Engine(**{"01": DatasetError("sub-01", found="x")}))
+    states, _ = run(study, measure, step="measure", files=ConnectivityFiles)
     assert states["sub-01"] == ("missing", "preprocessing did not succeed")
     assert states["sub-02"][0] == "present"
 
 
+def measure(scan, folder, *, anat, settings):
+    write_text("markers", ConnectivityFiles.of(scan, folder).markers)
+
+
+def test_a_step_that_leaves_out_a_required_file_has_failed_in_words(study):
+    states, _ = run(study, measure)
+    assert states["sub-01"] == (
+        "failed",
+        "sub-01: the preprocess step of func ended without sub-01_task-rest_desc-preproc_bold.txt "
+        "(a fault of the program)",
+    )
+
+
+def test_the_status_table_names_the_files_with_their_sizes(study):
+    _, job = run(study, Engine())
+    rows = {row.participant_id: row for row in read_statuses(job.output.status)}
+    bold = "sub-01_task-rest_desc-preproc_bold.txt"
+    assert rows["sub-01"].files == {bold: len("image 1")}
+    assert set(rows["sub-02"].files) == {
+        bold.replace("1", "2", 1),
+        "figures/sub-02_task-rest_bold.svg",
+    }
+    assert rows["sub-01"].folder == "sub-01/func"
+
+
+def test_another_run_of_the_same_name_is_none_of_its_files(study):
+    """``sub-01_task-rest_*`` also begins the names of run 2."""
+    second = study / "bids/sub-01/func/sub-01_task-rest_run-2_bold.nii.gz"
+    second.write_text("run 2")
+    refresh_index(study / "bids", study / "out/work", batch_size=3)
+    run(study, Engine())
+    (study / "bids/sub-01/func/sub-01_task-rest_bold.nii.gz").write_text("another image")
+    refresh_index(study / "bids", study / "out/work", batch_size=3)
+    run(study, Engine(**{"01": DatasetError("sub-01", found="x")}))
+    left = [path.name for path in (study / "out/sub-01").rglob("*.txt")]
+    assert left == ["sub-01_task-rest_run-2_desc-preproc_bold.txt"]
+
+
+def test_one_job_may_feed_the_tables_of_two_modalities(study):
+    (study / "bids/sub-01/dwi").mkdir()
+    (study / "bids/sub-01/dwi/sub-01_dwi.nii.gz").write_text("image")
+    refresh_index(study / "bids", study / "out/work", batch_size=3)
+    out = study / "out"
+    tables = {
+        name: out / f"work/status/{name}_preprocess/batch-0001.tsv" for name in ("func", "dwi")
+    }
+    job = Job(
+        rule="container",
+        input=SimpleNamespace(manifest=manifest(out / "work", 1)),
+        output=SimpleNamespace(**tables),
+        params=SimpleNamespace(
+            bids_dir=str(study / "bids"), output_dir=str(out), settings={}, code="1"
+        ),
+        log=io.StringIO(),
+    )
+    for modality, table in tables.items():
+        run_batch(
+            job, modality=modality, step="preprocess", compute=Engine(), settings_type=Options,
+            files=BoldFiles, status=table,
+        )  # fmt: skip
+    assert [len(read_statuses(table)) for table in tables.values()] == [3, 1]
+
+
 def test_outcomes_name_the_files_of_each_image(study):
-    _, job = run(study, Room())
+    _, job = run(study, Engine())
     table = outcomes([job.output.status], "out")
     assert table["qc"].tolist()[0] == "out/sub-01/func/sub-01_task-rest_qc.json"
     assert table["session"].tolist() == ["", "", ""]

@@ -17,7 +17,8 @@ rule anat_preprocess:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.anat.model_dump(mode="json"),
+        settings=step_settings("anat", "preprocess"),
         code=code("anat/preprocess.py"),
+        reopened=reopened("anat_preprocess"),
     script:
         "../../scripts/anat/preprocess.py"

@@ -18,7 +18,8 @@ rule dwi_preprocess:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.dwi.model_dump(mode="json"),
+        settings=step_settings("dwi", "preprocess"),
         code=code("dwi/preprocess.py"),
+        reopened=reopened("dwi_preprocess"),
     script:
         "../../scripts/dwi/preprocess.py"

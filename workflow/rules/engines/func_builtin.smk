@@ -18,7 +18,8 @@ rule func_preprocess:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.func.model_dump(mode="json"),
+        settings=step_settings("func", "preprocess"),
         code=code("func/preprocess.py"),
+        reopened=reopened("func_preprocess"),
     script:
         "../../scripts/func/preprocess.py"

@@ -18,7 +18,8 @@ rule mrs_preprocess:
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
-        settings=settings.mrs.model_dump(mode="json"),
+        settings=step_settings("mrs", "preprocess"),
         code=code("mrs/preprocess.py"),
+        reopened=reopened("mrs_preprocess"),
     script:
         "../../scripts/mrs/preprocess.py"

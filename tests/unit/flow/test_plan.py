@@ -1,0 +1,122 @@
+"""What the Snakefile learns of a study when it is parsed, and how little that loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from commissure.errors import ConfigError, DatasetError
+from commissure.flow.plan import Plan
+from commissure.flow.settings import Settings
+from commissure.modalities import MODALITIES, STEPS
+from commissure.study.people import read_people
+from commissure.study.people_check import check_people
+from commissure.study.settings import ParticipantsSettings
+
+#: What no plan and no command line may load: each costs up to a second of every job.
+HEAVY = {"pandas", "numpy", "scipy", "nibabel", "ants", "matplotlib", "sklearn", "nilearn", "dipy"}
+
+
+@pytest.fixture
+def config(tmp_path):
+    for who in ("sub-01", "sub-02", "sub-03"):
+        for modality, suffix in (("anat", "T1w"), ("func", "task-rest_bold")):
+            folder = tmp_path / "bids" / who / modality
+            folder.mkdir(parents=True)
+            (folder / f"{who}_{suffix}.nii.gz").write_text("x")
+    people = "participant_id\tage\tsite\nsub-01\t30\tA\nsub-02\t31\tB\n"
+    (tmp_path / "bids/participants.tsv").write_text(people)
+    return {
+        "bids_dir": str(tmp_path / "bids"),
+        "output_dir": str(tmp_path / "out"),
+        "batch_size": 2,
+    }
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_planning_loads_nothing_heavy(config):
+    code = f"from commissure.flow.plan import Plan\nPlan({config!r}, main=True)"
+    assert loaded_by(code) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["errors", "files", "rows", "names", "checks", "modalities", "settings", "derivatives",
+     "definitions", "flow.settings", "flow.plan", "flow.index", "flow.code", "cli",
+     *(f"{modality}.{door}" for modality in MODALITIES for door in ("settings", "definitions"))],
+)  # fmt: skip
+def test_light_doors_stay_light(module):
+    assert loaded_by(f"import commissure.{module}") & HEAVY == set()
+
+
+def test_batches_are_those_of_the_modality(config):
+    plan = Plan(config, main=True)
+    assert plan.batches("anat") == ["0001", "0002"]
+    assert plan.batches("mrs") == []
+    assert Plan({**config, "modalities": ["func"]}, main=True).batches("anat") == []
+
+
+def test_a_job_reads_what_the_main_process_left(config, tmp_path):
+    main = Plan(config, main=True)
+    (tmp_path / "bids/sub-03/anat/sub-03_T1w.nii.gz").unlink()
+    job = Plan(config, main=False)
+    assert job.batches("anat") == main.batches("anat")
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_step_is_given_its_own_settings(modality):
+    plan = Plan.__new__(Plan)
+    plan.settings = Settings()
+    both = set(getattr(plan.settings, modality).model_dump())
+    parts = [set(plan.step_settings(modality, step)) for step in STEPS]
+    assert parts[0] | parts[1] <= both
+
+
+PEOPLE = {
+    "good": ("participant_id\tage\nsub-01\t3\n02\t4\n", {}, None),
+    "twice": ("participant_id\tage\nsub-01\t3\n01\t4\n", {}, "sub-01 has more than one row"),
+    "nobody": ("participant_id\tage\nn/a\t3\nn/a\t4\n", {}, None),
+    "no id": ("who\tage\nsub-01\t3\n", {}, "no column 'participant_id'"),
+    "other id": ("who\tage\nsub-01\t3\n", {"id": "who"}, None),
+    "no site": ("participant_id\tcentre\nsub-01\tA\n", {"site": "site"}, "no column 'site'"),
+    "near": ("participant_id\tsites\nsub-01\tA\n", {"site": "site"}, "Did you mean 'sites'"),
+    "ragged": ("participant_id\tage\nsub-01\t3\nsub-02\t3\t4\n", {}, "cannot be read as a table"),
+    "empty": ("", {}, "cannot be read as a table"),
+    "short": ("participant_id\tage\tsex\nsub-01\t3\nsub-02\n", {}, None),
+    "quoted": ('participant_id\tnote\nsub-01\t"a\tb"\n', {}, None),
+}
+
+
+@pytest.mark.parametrize(("text", "settings", "refusal"), PEOPLE.values(), ids=PEOPLE)
+def test_planning_refuses_the_tables_that_the_job_would_refuse(tmp_path, text, settings, refusal):
+    file = tmp_path / "participants.tsv"
+    file.write_text(text)
+    for read in (check_people, read_people):
+        if refusal is None:
+            read(file, settings=ParticipantsSettings(**settings))
+        else:
+            with pytest.raises((ConfigError, DatasetError), match=refusal):
+                read(file, settings=ParticipantsSettings(**settings))
+
+
+def test_the_two_refusals_are_the_same_sentence(tmp_path):
+    file = tmp_path / "participants.tsv"
+    for text, settings, refusal in PEOPLE.values():
+        if refusal is None or "cannot be read" in refusal:
+            continue
+        file.write_text(text)
+        said = []
+        for read in (check_people, read_people):
+            with pytest.raises((ConfigError, DatasetError)) as caught:
+                read(file, settings=ParticipantsSettings(**settings))
+            said.append(str(caught.value))
+        assert said[0] == said[1]
