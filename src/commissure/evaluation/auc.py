@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from commissure.markers.intervals import Z_95
 from commissure.models.logistic import ridge_logistic, sigmoid
 
-Z_95 = 1.959963984540054
 #: What an interval is called that nothing widens.
 DELONG = "DeLong"
 #: Logits closer than this tie: equal people must not be ranked by the last bit of a product.

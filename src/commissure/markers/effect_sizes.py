@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
-#: Half-width of a 95 % interval in standard errors.
-_Z = 1.959963984540054
+from commissure.markers.intervals import Z_95
 
 #: People that each group needs before a difference is standardised.
 MIN_PER_GROUP = 3
@@ -73,26 +73,26 @@ def hedges_g(
         centred = covariates - covariates.mean(axis=0)
         spread = centred.std(axis=0)
         others = np.column_stack([others, centred[:, spread > 0] / spread[spread > 0]])
-    basis, sizes, _ = np.linalg.svd(others, full_matrices=False)
-    basis = basis[:, sizes > 1e-8 * sizes[0]]
-    own = group - basis @ (basis.T @ group)
-    freedom = n1 + n2 - basis.shape[1] - 1
-    information = float(own @ own)
-    if freedom < 2 or information < 1e-8 * (n1 + n2):
+    nuisance, sizes, _ = np.linalg.svd(others, full_matrices=False)
+    nuisance = nuisance[:, sizes > 1e-8 * sizes[0]]
+    contrast = group - nuisance @ (nuisance.T @ group)
+    degrees_of_freedom = n1 + n2 - nuisance.shape[1] - 1
+    information = float(contrast @ contrast)
+    if degrees_of_freedom < 2 or information < 1e-8 * (n1 + n2):
         return None
-    rest = values - basis @ (basis.T @ values)
-    difference = float(own @ rest) / information
-    residual = rest - difference * own
-    sd = math.sqrt(float(residual @ residual) / freedom)
+    rest = values - nuisance @ (nuisance.T @ values)
+    difference = float(contrast @ rest) / information
+    residual = rest - difference * contrast
+    sd = math.sqrt(float(residual @ residual) / degrees_of_freedom)
     if sd <= 1e-10 * float(np.abs(values).max()):
         return None
     d = difference / sd
     # 1 / information is 1/n1 + 1/n2 without covariates.
     variance = 1 / information + d**2 / (2 * (n1 + n2))
-    correction = 1 - 3 / (4 * freedom - 1)
+    correction = 1 - 3 / (4 * degrees_of_freedom - 1)
     g, error = correction * d, correction * math.sqrt(variance)
     p = math.erfc(abs(g) / error / math.sqrt(2))
-    return Effect(g, g - _Z * error, g + _Z * error, p, n1, n2)
+    return Effect(g, g - Z_95 * error, g + Z_95 * error, p, n1, n2)
 
 
 def covariate_matrix(columns: list[np.ndarray]) -> np.ndarray:
@@ -119,17 +119,5 @@ def false_discovery(p: np.ndarray) -> np.ndarray:
 
     Benjamini and Hochberg 1995, J R Stat Soc B 57:289.
     """
-    from scipy.stats import false_discovery_control
-
     p = np.asarray(p, dtype=float)
     return false_discovery_control(p) if len(p) else p
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927, J Am Stat Assoc 22:209)."""
-    from scipy.stats import binomtest
-
-    if n == 0:
-        return 0.0, 1.0
-    interval = binomtest(successes, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)

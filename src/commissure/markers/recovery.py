@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from commissure.files import read_table
 from commissure.markers.effect_sizes import hedges_g
-from commissure.outputs import RECOVERY, RECOVERY_ORACLE, RECOVERY_PAIRS
+from commissure.markers.intervals import wilson_interval
+from commissure.outputs import RECOVERY, RECOVERY_PAIRS
 
 #: What names a value: its person, visit and marker.
 _KEYS = RECOVERY_PAIRS.names[:5]
@@ -117,107 +114,22 @@ def false_positives(
     sets = []
     for _, visits in pairs.groupby(["modality", "region", "marker"]):
         part = visits.sort_values("session").drop_duplicates("participant_id")
-        own = part["participant_id"].map(label).to_numpy()
-        patients = np.isin(own, ["resistant", "responsive"])
-        values, case = part["recovered"].to_numpy(float)[patients], own[patients] == "resistant"
+        labels = part["participant_id"].map(label).to_numpy()
+        patients = np.isin(labels, ["resistant", "responsive"])
+        values, case = part["recovered"].to_numpy(float)[patients], labels[patients] == "resistant"
         if min(case.sum(), (~case).sum()) >= 3 and values.std() > 0:
             sets.append((values, case))
     if not sets:
         return {"tests": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan")}
     rng = np.random.default_rng(seed)
-    found = 0
+    positive = 0
     for which in rng.integers(len(sets), size=tests):
         values, case = sets[which]
         relabelled = rng.permutation(case)
         effect = hedges_g(values[relabelled], values[~relabelled])
-        found += effect is not None and effect.p < ALPHA
-    low, high = wilson(found, tests)
-    return {"tests": tests, "rate": found / tests, "low": low, "high": high}
-
-
-def wilson(found: int, tests: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson's)."""
-    share = found / tests
-    centre = share + z**2 / (2 * tests)
-    spread = z * np.sqrt(share * (1 - share) / tests + z**2 / (4 * tests**2))
-    scale = 1 + z**2 / tests
-    return float((centre - spread) / scale), float((centre + spread) / scale)
-
-
-def learned_from_truth(
-    truth: pd.DataFrame, groups: pd.DataFrame, *, repeats: int = 5, seed: int = 0
-) -> pd.Series:
-    """What a classifier makes of the true markers, in people that it has not seen.
-
-    Ridge logistic regression of resistant against responsive, its penalty chosen inside the
-    training people; five folds, missing markers at the mean of the training people. Between this
-    and the oracle lies what has to be learned from so few people; between this and the pipeline
-    lies what measurement loses (and what another model makes of it).
-
-    Parameters
-    ----------
-    truth
-        True markers, columns of :data:`commissure.rows.COLUMNS`; everybody's first session counts.
-    groups
-        ``participant_id`` and ``label``.
-    repeats
-        Divisions into folds; the result is the mean over them.
-    seed
-        Of the divisions.
-
-    Returns
-    -------
-    pandas.Series
-        Logit by ``participant_id``; empty where either group has fewer than ten people.
-    """
-    label = groups.set_index("participant_id")["label"].to_dict()
-    known = truth.sort_values("session").drop_duplicates(
-        ["participant_id", "modality", "region", "marker"]
-    )
-    wide = known.pivot_table(
-        index="participant_id", columns=["modality", "region", "marker"], values="value"
-    )
-    wide = wide.loc[wide.index.map(label).isin(["resistant", "responsive"])]
-    y = (wide.index.map(label) == "resistant").astype(int)
-    if min(y.sum(), (1 - y).sum()) < 10:
-        return pd.Series(dtype=float)
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    values = wide.to_numpy(float)
-    logits = np.zeros(len(y))
-    for repeat in range(repeats):
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed + repeat)
-        for train, test in folds.split(values, y):
-            model = GridSearchCV(
-                make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=2000)),
-                {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1]},
-                scoring="neg_log_loss",
-                cv=StratifiedKFold(5, shuffle=True, random_state=seed),
-            )
-            logits[test] += model.fit(values[train], y[train]).decision_function(values[test])
-    return pd.Series(logits / repeats, index=wide.index, name="learned")
-
-
-def oracle_table(files: Sequence[str | Path] | str, learned: pd.Series) -> pd.DataFrame:
-    """Put the oracle's score and what was learned from the truth side by side, person by person.
-
-    Parameters
-    ----------
-    files
-        The simulator's ``oracle.tsv`` (``participant_id score``), or none.
-    learned
-        From :func:`learned_from_truth`.
-    """
-    names = [files] if isinstance(files, str) else list(files)
-    if not names:
-        return RECOVERY_ORACLE.frame()
-    scores = read_table(Path(names[0])).rename(columns={"score": "oracle"})
-    learned_score = scores["participant_id"].map(learned).astype(float)
-    return scores.assign(learned=learned_score)[RECOVERY_ORACLE.names]
+        positive += effect is not None and effect.p < ALPHA
+    low, high = wilson_interval(positive, tests)
+    return {"tests": tests, "rate": positive / tests, "low": low, "high": high}
 
 
 def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
@@ -241,32 +153,46 @@ def recovery(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     label = groups.set_index("participant_id")["label"]
     rows = []
     for (modality, region, marker), visits in pairs.groupby(["modality", "region", "marker"]):
-        part = visits.sort_values("session").drop_duplicates("participant_id")
-        true, found = part["true"].to_numpy(float), part["recovered"].to_numpy(float)
-        error = found - true
-        bias, mean = error.mean(), true.mean()
-        varied = len(part) > 2 and true.std() > 0 and found.std() > 0
-        own = part["participant_id"].map(label)
-        case, reference = (own == "resistant").to_numpy(), (own == "responsive").to_numpy()
-        row = {
-            "modality": modality,
-            "region": region,
-            "marker": marker,
-            "unit": part["unit"].iloc[0],
-            "n": len(part),
-            "bias": bias,
-            "bias_percent": 100 * bias / abs(mean) if mean else float("nan"),
-            "rmse": np.sqrt((error**2).mean()),
-            "slope": np.polyfit(true, found, 1)[0] if varied else float("nan"),
-            "r": np.corrcoef(true, found)[0, 1] if varied else float("nan"),
-            "icc_a1": icc_a1(np.column_stack([true, found])),
-            **reliability(visits),
-            "contrast": "resistant - responsive",
-        }
-        for name, values in (("true_d", true), ("recovered_d", found)):
-            effect = hedges_g(values[case], values[reference])
-            g, low, high = (effect.g, effect.low, effect.high) if effect else 3 * (float("nan"),)
-            row |= {name: g, f"{name}_low": low, f"{name}_high": high}
-        row["recovered_p"] = effect.p if effect else float("nan")
-        rows.append(row)
+        first = visits.sort_values("session").drop_duplicates("participant_id")
+        true, recovered = first["true"].to_numpy(float), first["recovered"].to_numpy(float)
+        rows.append(
+            {
+                "modality": modality,
+                "region": region,
+                "marker": marker,
+                "unit": first["unit"].iloc[0],
+                "n": len(first),
+                **_agreement(true, recovered),
+                **reliability(visits),
+                "contrast": "resistant - responsive",
+                **_contrast(true, recovered, first["participant_id"].map(label)),
+            }
+        )
     return RECOVERY.frame(rows)
+
+
+def _agreement(true: np.ndarray, recovered: np.ndarray) -> dict[str, float]:
+    """Bias, scatter and correlation of recovered with true values."""
+    error = recovered - true
+    bias, mean = error.mean(), true.mean()
+    varied = len(true) > 2 and true.std() > 0 and recovered.std() > 0
+    return {
+        "bias": bias,
+        "bias_percent": 100 * bias / abs(mean) if mean else float("nan"),
+        "rmse": np.sqrt((error**2).mean()),
+        "slope": np.polyfit(true, recovered, 1)[0] if varied else float("nan"),
+        "r": np.corrcoef(true, recovered)[0, 1] if varied else float("nan"),
+        "icc_a1": icc_a1(np.column_stack([true, recovered])),
+    }
+
+
+def _contrast(true: np.ndarray, recovered: np.ndarray, labels: pd.Series) -> dict[str, float]:
+    """Standardised difference of resistant minus responsive people, true and recovered."""
+    case, reference = (labels == "resistant").to_numpy(), (labels == "responsive").to_numpy()
+    contrast: dict[str, float] = {}
+    for name, values in (("true_d", true), ("recovered_d", recovered)):
+        effect = hedges_g(values[case], values[reference])
+        g, low, high = (effect.g, effect.low, effect.high) if effect else 3 * (float("nan"),)
+        contrast |= {name: g, f"{name}_low": low, f"{name}_high": high}
+    contrast["recovered_p"] = effect.p if effect else float("nan")
+    return contrast

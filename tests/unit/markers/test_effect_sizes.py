@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.markers.effect_sizes import covariate_matrix, false_discovery, hedges_g, wilson
+from commissure.markers.effect_sizes import covariate_matrix, false_discovery, hedges_g
 
 
 def with_moments(mean: float, sd: float, n: int, seed: int) -> np.ndarray:
@@ -89,8 +89,3 @@ def test_false_discovery_of_benjamini_hochberg_by_hand():
     # n = 4: p(i) * 4 / i = .04, .06, .0533, .9 -> running minimum from the largest.
     q = false_discovery(np.array([0.9, 0.01, 0.04, 0.03]))
     assert list(q) == pytest.approx([0.9, 0.04, 0.16 / 3, 0.16 / 3])
-
-
-def test_wilson_interval_of_3_in_10():
-    low, high = wilson(3, 10)
-    assert (low, high) == pytest.approx((0.1078, 0.6032), abs=1e-4)

@@ -1,13 +1,8 @@
 """Compare the markers with the truth of a simulated cohort."""
 
 from commissure.flow.job import running
-from commissure.markers.recovery import (
-    false_positives,
-    learned_from_truth,
-    oracle_table,
-    recovery,
-    truth_pairs,
-)
+from commissure.markers.oracle import learned_from_truth, oracle_table
+from commissure.markers.recovery import false_positives, recovery, truth_pairs
 from commissure.files import read_table, write_json, write_table
 from commissure.rows import read_markers
 

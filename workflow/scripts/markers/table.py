@@ -4,9 +4,10 @@ from commissure.flow.collect import measured, optional, outcomes
 from commissure.flow.job import running
 from commissure.study.people import read_people
 from commissure.study.settings import ParticipantsSettings
+from commissure.markers.completeness import completeness
 from commissure.markers.registry import definitions, products
 from commissure.markers.settings import MarkersSettings, read_tables
-from commissure.markers.table import completeness, definition_record, exclusions, marker_table
+from commissure.markers.table import definition_record, exclusions, marker_table
 from commissure.files import write_json, write_table
 
 with running(snakemake) as job:

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commissure.evaluation.auc import Z_95, Area, calibration, pair_shares
+from commissure.evaluation.auc import Area, calibration, pair_shares
 from commissure.evaluation.permutation import Null
 from commissure.fusion.falsification import leakage_audit as audit
 from commissure.fusion.falsification.leakage_audit import Check, Procedure, check
 from commissure.fusion.settings import FusionSettings
+from commissure.markers.intervals import Z_95
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec, fit_models

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from commissure.markers.effect_sizes import wilson
+from commissure.markers.intervals import wilson_interval
 from commissure.report.plots import svg as drawing
 from commissure.report.plots.svg import INK, SERIES, SHAPES, SOFT, Canvas
 
@@ -49,7 +49,7 @@ def calibration_bins(
     for own in np.array_split(order, bins):
         if len(own):
             hits = int(outcome[own].sum())
-            low, high = wilson(hits, len(own))
+            low, high = wilson_interval(hits, len(own))
             out.append((float(probability[own].mean()), hits / len(own), low, high, len(own)))
     return out
 

@@ -1,0 +1,101 @@
+"""What is missing from a study's measurements, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from commissure.outputs import COMPLETENESS
+
+
+def completeness(
+    outcomes: pd.DataFrame,
+    *,
+    people: Sequence[str],
+    products: Mapping[str, Sequence[str]],
+    command: str,
+) -> pd.DataFrame:
+    """Say of every expected product whether it is there, and if not, why.
+
+    Parameters
+    ----------
+    outcomes
+        One row per image and step: ``participant_id session modality scan step state cause qc
+        status``, where ``qc`` is the path of the quality record and ``status`` the file whose
+        renewal reruns the step.
+    people
+        Everybody in the study, with or without images.
+    products
+        What an image of each modality yields; the first is the preprocessing.
+    command
+        The snakemake command of the run, to which the file to renew is added.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :data:`commissure.outputs.COMPLETENESS`; state is ``present``, ``missing`` or
+        ``failed``.
+    """
+    used = outcomes[outcomes["state"] != "unused"]
+    images = used.groupby(["participant_id", "session", "modality", "scan"], sort=True)
+    rows = [
+        row
+        for image, steps in images
+        for row in _of_image([str(key) for key in image], steps, products, command)
+    ]
+    rows += _without_image(rows, outcomes, people)
+    table = COMPLETENESS.frame(rows).replace("", None)
+    order = ["participant_id", "session", "modality", "scan"]
+    return table.sort_values(order, kind="stable", na_position="first", ignore_index=True)
+
+
+def _of_image(
+    image: list[str],
+    steps: pd.DataFrame,
+    products: Mapping[str, Sequence[str]],
+    command: str,
+) -> Iterator[list[str]]:
+    """Rows of one image (person, session, modality, scan), one for each expected product."""
+    by_step = {row["step"]: row for row in steps.to_dict("records")}
+    expected = products[image[2]]
+    for product in expected:
+        preprocessing = product == expected[0]
+        row = by_step.get("preprocess" if preprocessing else "measure")
+        if row is None:
+            yield [*image, product, "missing", "the step did not run", ""]
+            continue
+        state, cause = row["state"], row["cause"]
+        if not preprocessing and state == "present":
+            record = json.loads(Path(row["qc"]).read_text(encoding="utf-8"))
+            cause = record["missing"].get(product, "")
+            state = "missing" if cause else "present"
+        rerun = f"{command} --forcerun {row['status']}" if state == "failed" else ""
+        yield [*image, product, state, cause, rerun]
+
+
+def _without_image(
+    rows: Iterable[Sequence[str]], outcomes: pd.DataFrame, people: Iterable[str]
+) -> Iterator[list[str]]:
+    """A row for each person, visit and modality of the study that no image stands for."""
+    imaged = {tuple(row[:3]) for row in rows}
+    visits = {row[:2] for row in imaged}
+    used = outcomes[outcomes["state"] != "unused"]
+    for person in people:
+        for session in sorted({s for p, s in visits if p == person}) or [""]:
+            for modality in sorted(set(used["modality"])):
+                if (person, session, modality) in imaged:
+                    continue
+                unused = outcomes[
+                    (outcomes["participant_id"] == person)
+                    & (outcomes["session"] == session)
+                    & (outcomes["modality"] == modality)
+                ]
+                cause = (
+                    unused["cause"].iloc[0]
+                    if len(unused)
+                    else "the dataset has no image of this modality"
+                )
+                yield [person, session, modality, "", "image", "missing", cause, ""]

@@ -1,0 +1,53 @@
+"""Every expected product is accounted for."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from commissure.checks import write_quality
+from commissure.markers.completeness import completeness
+
+
+@pytest.fixture
+def outcome_table(tmp_path):
+    qc = tmp_path / "qc.json"
+    write_quality([], qc, missing={"connectivity": "df is -14"})
+    common = {"session": "", "modality": "func", "qc": str(qc), "status": "s.tsv"}
+    done = {**common, "participant_id": "sub-01", "scan": "a"}
+    bad = {**common, "participant_id": "sub-02", "scan": "b"}
+    return pd.DataFrame(
+        [
+            {**done, "step": "preprocess", "state": "present", "cause": ""},
+            {**done, "step": "measure", "state": "present", "cause": ""},
+            {**bad, "step": "preprocess", "state": "failed", "cause": "truncated"},
+            {
+                **bad,
+                "step": "measure",
+                "state": "missing",
+                "cause": "preprocessing did not succeed",
+            },
+        ]
+    )
+
+
+def test_every_product_is_present_missing_or_failed_with_its_cause(outcome_table):
+    table = completeness(
+        outcome_table,
+        people=["sub-01", "sub-02", "sub-03"],
+        products={"func": ("preproc", "motion", "connectivity")},
+        command="snakemake --cores all",
+    ).fillna("")
+    found = {
+        tuple(r)
+        for r in table[["participant_id", "product", "state", "cause", "command"]].to_numpy()
+    }
+    assert found == {
+        ("sub-01", "preproc", "present", "", ""),
+        ("sub-01", "motion", "present", "", ""),
+        ("sub-01", "connectivity", "missing", "df is -14", ""),
+        ("sub-02", "preproc", "failed", "truncated", "snakemake --cores all --forcerun s.tsv"),
+        ("sub-02", "motion", "missing", "preprocessing did not succeed", ""),
+        ("sub-02", "connectivity", "missing", "preprocessing did not succeed", ""),
+        ("sub-03", "image", "missing", "the dataset has no image of this modality", ""),
+    }
