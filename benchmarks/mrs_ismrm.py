@@ -23,7 +23,7 @@ from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
-from commissure.mrs.builtin.signal.correction import referenced, water_removed
+from commissure.mrs.builtin.signal.correction import creatine_referenced, water_removed
 from commissure.mrs.quantification.water import water_signal
 
 #: Of the challenge's description: sampling, and what turns an amplitude ratio into mmol/l.
@@ -42,7 +42,7 @@ def creatine_mm(folder: Path) -> float:
     )
     column = fid_of_lines(*lines, points=len(fid), dwell_s=SAMPLING["dwell_s"])
     basis = Basis(("Cr",), column[None], 0, "two singlets")
-    ready, _, _ = referenced(fid, **SAMPLING)
+    ready, _, _ = creatine_referenced(fid, **SAMPLING)
     fit = fit_spectrum(ready, basis, **SAMPLING)
     scale = water_signal(water, **SAMPLING).amplitude
     return float(fit.total(("Cr",))[0] / scale * WATER_MM / METABOLITE_DECAY)
@@ -54,7 +54,7 @@ def challenge_fit(folder: Path, number: int, basis: Basis) -> tuple[SpectralFit,
     fid = read_raw(stem.with_suffix(".RAW"), who="challenge")
     water = water_signal(read_raw(stem.with_suffix(".H2O"), who="challenge"), **SAMPLING)
     clean, _ = water_removed(fid, **SAMPLING)
-    ready, _, _ = referenced(clean, **SAMPLING)
+    ready, _, _ = creatine_referenced(clean, **SAMPLING)
     return fit_spectrum(ready, basis, **SAMPLING), water.amplitude
 
 

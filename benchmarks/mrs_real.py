@@ -107,9 +107,9 @@ def main() -> None:
     timing = Timing(svs.te_s, svs.tr_s)
     for label, basis in bases.items():
         fit = fit_spectrum(spectrum.svs.averaged(), basis, **sampling)
-        found = ratios(fit)
-        print(f"{label:15s}" + "".join(f"{found[name]:8.2f}" for name in HEALTHY))
-        off = [n for n, v in found.items() if abs(v - healthy[n][0]) > 2 * healthy[n][1]]
+        by_name = ratios(fit)
+        print(f"{label:15s}" + "".join(f"{by_name[name]:8.2f}" for name in HEALTHY))
+        off = [n for n, v in by_name.items() if abs(v - healthy[n][0]) > 2 * healthy[n][1]]
         creatine = fit.total(SUMS["tCr"])[0] / signal
         factor = concentration_factor(
             TissueFractions(0.60, 0.25, 0.15), "Cr", timing=timing, water_timing=timing,

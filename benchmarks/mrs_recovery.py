@@ -23,8 +23,8 @@ from commissure.mrs.builtin.basis.simulated import simulated_basis
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
 from commissure.mrs.builtin.signal.average import averaged_spectrum
-from commissure.mrs.builtin.signal.correction import referenced, water_removed
-from commissure.mrs.metabolites import SUMS
+from commissure.mrs.builtin.signal.correction import creatine_referenced, water_removed
+from commissure.mrs.metabolites import PARTS
 from commissure.phantom.scanner.mrs_signal import (
     DEFAULT_MMOL_PER_KG,
     LINE_T2_S,
@@ -33,7 +33,7 @@ from commissure.phantom.scanner.mrs_signal import (
     turning,
     voigt_decay,
 )
-from commissure.phantom.scanner.mrs_signal import SUMS as PARTS
+from commissure.phantom.scanner.mrs_signal import SUMS as PHANTOM_SUMS
 from commissure.phantom.scanner.spins import Press, metabolite_fid
 
 #: People below this number helped to choose the model's constants: they judge nothing.
@@ -43,10 +43,6 @@ POINTS, DWELL_S, FREQUENCY_MHZ, TE_S, TR_S = 2048, 1 / 2000, 123.25, 0.030, 2.0
 SAMPLING: dict[str, Any] = {"dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
 T = np.arange(POINTS) * DWELL_S
 PRESS = Press(FREQUENCY_MHZ, 0.48 * TE_S, 0.52 * TE_S, 172.0)
-SHOWN: dict[str, tuple[str, ...]] = {
-    "Glu": ("Glu",), "Gln": ("Gln",), "Glx": SUMS["Glx"], "GSH": ("GSH",), "tNAA": SUMS["tNAA"],
-    "tCr": SUMS["tCr"], "tCho": SUMS["tCho"], "Ins": ("Ins",),
-}  # fmt: skip
 
 
 def metabolites(
@@ -56,8 +52,8 @@ def metabolites(
     signal = np.zeros(POINTS, complex)
     for name, concentration in concentrations.items():
         moved = turning(4.65 + rng.uniform(-shift_ppm, shift_ppm), FREQUENCY_MHZ, T)
-        own = np.exp(-T / LINE_T2_S.get(name, OTHER_LINE_T2_S))
-        signal += concentration * metabolite_fid(name, PRESS, T) * own * moved
+        decay = np.exp(-T / LINE_T2_S.get(name, OTHER_LINE_T2_S))
+        signal += concentration * metabolite_fid(name, PRESS, T) * decay * moved
     return signal
 
 
@@ -69,7 +65,7 @@ def person_spectrum(
     truth = {}
     for name, usual in DEFAULT_MMOL_PER_KG.items():
         total = usual * float(np.exp(0.12 * rng.normal()))
-        for part, share in PARTS.get(name, {name: 1.0}).items():
+        for part, share in PHANTOM_SUMS.get(name, {name: 1.0}).items():
             truth[part] = total * share
     shim = voigt_decay(T, rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5))
     broad = rng.uniform(0.9, 1.1) * macromolecule_signal(FREQUENCY_MHZ, T)
@@ -89,23 +85,23 @@ def fitted(fid: np.ndarray, **options: Any) -> SpectralFit:
     basis = simulated_basis(
         tuple(SPIN_SYSTEMS), PulseSequence("press", TE_S), points=POINTS, **SAMPLING
     )
-    ready, _, _ = referenced(water_removed(fid, **SAMPLING)[0], **SAMPLING)
+    ready, _, _ = creatine_referenced(water_removed(fid, **SAMPLING)[0], **SAMPLING)
     return fit_spectrum(ready, basis, **SAMPLING, **options)
 
 
 def accuracy(people: int, *, snr: float, shift_ppm: float, **options: Any) -> None:
     """Print recovered over true, mean and SD over people."""
-    found: dict[str, list[float]] = {name: [] for name in SHOWN}
+    found: dict[str, list[float]] = {name: [] for name in PARTS}
     freedom, waves = [], []
     for number in range(people):
         clean, truth, height, rng = person_spectrum(number, shift_ppm=shift_ppm)
         fit = fitted(noisy(clean, height / snr, rng), **options)
         freedom.append(fit.freedom_per_ppm)
         waves.append(fit.residual_structure)
-        for name, parts in SHOWN.items():
+        for name, parts in PARTS.items():
             found[name].append(fit.total(parts)[0] / sum(truth[part] for part in parts))
     print(f"{people} people, SNR {snr:g}, shifts up to {shift_ppm:g} ppm {options or ''}")
-    print("           " + "".join(f"{name:>8s}" for name in SHOWN))
+    print("           " + "".join(f"{name:>8s}" for name in PARTS))
     print("bias %     " + "".join(f"{100 * (np.mean(v) - 1):8.1f}" for v in found.values()))
     print("SD %       " + "".join(f"{100 * np.std(v, ddof=1):8.1f}" for v in found.values()))
     print(f"baseline {np.mean(freedom):.2f} per ppm, waves {np.mean(waves):.2f}")
@@ -113,15 +109,15 @@ def accuracy(people: int, *, snr: float, shift_ppm: float, **options: Any) -> No
 
 def bounds(draws: int, *, people: int, snr: float, shift_ppm: float, **options: Any) -> None:
     """Print Cramér-Rao bound over scatter, the mean over people of repeated noise."""
-    ratio: dict[str, list[float]] = {name: [] for name in SHOWN}
+    ratio: dict[str, list[float]] = {name: [] for name in PARTS}
     for number in range(people):
         clean, _, height, rng = person_spectrum(number, shift_ppm=shift_ppm)
         fits = [fitted(noisy(clean, height / snr, rng), **options) for _ in range(draws)]
-        for name, parts in SHOWN.items():
+        for name, parts in PARTS.items():
             values = np.array([fit.total(parts) for fit in fits])
             ratio[name].append(values[:, 1].mean() / values[:, 0].std(ddof=1))
     print(f"bound / scatter, {people} people x {draws} draws, SNR {snr:g}")
-    print("           " + "".join(f"{name:>8s}" for name in SHOWN))
+    print("           " + "".join(f"{name:>8s}" for name in PARTS))
     print("           " + "".join(f"{np.mean(v):8.2f}" for v in ratio.values()))
 
 

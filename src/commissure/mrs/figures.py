@@ -29,7 +29,7 @@ def write_figure(figure: Figure, path: Path) -> None:
         figure.savefig(draft, format="svg", metadata={"Date": None}, dpi=110)
 
 
-def _bare(axes: Axes) -> None:
+def _without_frame(axes: Axes) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_yticks([])
 
@@ -49,7 +49,7 @@ def fit_figure(curves: Curves, *, title: str, caption: str) -> Figure:
     top.legend(loc="center right", fontsize=8, frameon=False)
     top.set_title(title, fontsize=11)
     top.set_ylabel("signal (highest point = 1)", fontsize=9)
-    _bare(top)
+    _without_frame(top)
     step = 0.0
     for name, values in curves.components.items():
         step -= max(0.11, 0.05 + float(values.max()))
@@ -63,7 +63,7 @@ def fit_figure(curves: Curves, *, title: str, caption: str) -> Figure:
     below.set_xlabel("chemical shift (ppm)", fontsize=9)
     below.set_ylabel("components, same scale", fontsize=9)
     below.set_xlim(float(ppm.max()), float(ppm.min()))
-    _bare(below)
+    _without_frame(below)
     figure.supxlabel(caption, fontsize=8, color=_INK)
     return figure
 
@@ -100,7 +100,7 @@ def shots_figure(
         mean, axes = spectra[kept].mean(axis=0), panels[0, column]
         axes.plot(ppm, mean, color=_INK, lw=0.9)
         axes.set_title(f"{name}: average of {int(kept.sum())} of {len(kept)} shots", fontsize=9)
-        _bare(axes)
+        _without_frame(axes)
     height = max(panel.get_ylim()[1] for panel in panels[0])
     low = min(panel.get_ylim()[0] for panel in panels[0])
     size = float(np.percentile(np.abs(images[1]), 99.5))

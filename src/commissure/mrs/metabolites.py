@@ -16,7 +16,7 @@ METABOLITES = (
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedMetabolite:
     """A metabolite, or a sum of metabolites that are hard to tell apart, that becomes a marker.
 
     Attributes
@@ -46,14 +46,16 @@ class Reported:
 
 #: Every reported metabolite, in the order of tables.
 REPORTED = (
-    Reported("Glu", "glu", "glutamate", ("Glu",)),
-    Reported("Gln", "gln", "glutamine", ("Gln",)),
-    Reported("Glx", "glx", "glutamate plus glutamine", ("Glu", "Gln"), drawn=False),
-    Reported("GSH", "gsh", "glutathione", ("GSH",)),
-    Reported("tNAA", "tnaa", "N-acetylaspartate plus N-acetylaspartylglutamate", ("NAA", "NAAG")),
-    Reported("tCr", "tcr", "creatine plus phosphocreatine", ("Cr", "PCr")),
-    Reported("tCho", "tcho", "glycerophosphocholine plus phosphocholine", ("GPC", "PCh")),
-    Reported("Ins", "ins", "myo-inositol", ("Ins",), label="mI"),
+    ReportedMetabolite("Glu", "glu", "glutamate", ("Glu",)),
+    ReportedMetabolite("Gln", "gln", "glutamine", ("Gln",)),
+    ReportedMetabolite("Glx", "glx", "glutamate plus glutamine", ("Glu", "Gln"), drawn=False),
+    ReportedMetabolite("GSH", "gsh", "glutathione", ("GSH",)),
+    ReportedMetabolite(
+        "tNAA", "tnaa", "N-acetylaspartate plus N-acetylaspartylglutamate", ("NAA", "NAAG")
+    ),
+    ReportedMetabolite("tCr", "tcr", "creatine plus phosphocreatine", ("Cr", "PCr")),
+    ReportedMetabolite("tCho", "tcho", "glycerophosphocholine plus phosphocholine", ("GPC", "PCh")),
+    ReportedMetabolite("Ins", "ins", "myo-inositol", ("Ins",), label="mI"),
 )
 
 #: The marker that ratios are taken to.

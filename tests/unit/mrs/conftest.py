@@ -149,3 +149,13 @@ def _save(path: Path, data: np.ndarray, affine: np.ndarray | None, nucleus: str)
         nucleus=nucleus, affine=cube, dim_tags=["DIM_COIL", "DIM_DYN", None], nifti_version=1,
     )  # fmt: skip
     nib.save(image.image.nibImage, path)
+
+
+def line_broadened(sequence: PulseSequence, truth: dict[str, float]) -> np.ndarray:
+    """The noise-free FID of metabolites after a sequence, with the line of a good shim."""
+    simulated = simulated_basis(
+        tuple(SPIN_SYSTEMS), sequence, points=POINTS, dwell_s=DWELL_S, frequency_mhz=FREQUENCY_MHZ
+    )
+    amplitudes = np.array([truth.get(name, 0.0) for name in simulated.names])
+    line = np.exp(-np.pi * 2 * T - (np.pi * 4 * T) ** 2 / (4 * np.log(2)))
+    return (amplitudes @ simulated.fids) * line

@@ -14,7 +14,6 @@ from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.definitions import DEFINITIONS, PRODUCTS
 from commissure.mrs.measure import measure
 from commissure.mrs.metabolites import MARKERS
-from commissure.mrs.quantification.concentrations import Estimate, ratios
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
     Timing,
@@ -163,24 +162,6 @@ def test_a_voxel_outside_the_brain_is_refused(
     scan = write_press(shots=1, coils=1, affine=far).scan
     with pytest.raises(QualityError, match="0 % of the spectroscopic voxel"):
         run(scan, tmp_path / "out", anat)
-
-
-def test_a_metabolite_at_zero_is_absent_not_zero() -> None:
-    fit = {
-        "Glu": Estimate(10, 1),
-        "Gln": Estimate(0, 1),
-        "Cr": Estimate(5, 1),
-        "PCr": Estimate(3, 1),
-    }
-    found = ratios(fit)
-    assert found["glu_tcr"] == pytest.approx(10 / 8)
-    assert "gln_tcr" not in found
-    assert found["glx_tcr"] == pytest.approx(10 / 8)
-
-
-def test_totals_of_other_engines_stand_for_their_parts() -> None:
-    fit = {"tNAA": Estimate(12, 1), "NAA": Estimate(11, 1), "tCr": Estimate(8, 1)}
-    assert ratios(fit)["tnaa_tcr"] == pytest.approx(1.5)
 
 
 @pytest.mark.real

@@ -142,7 +142,7 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
     metadata = _agreed(sidecar, header, path, sidecars, who)
     _check_metadata(metadata, dwell_s, path, who)
     frequency = float(metadata["SpectrometerFrequency"])
-    labels = _conditions(data, header, tags, path, who)
+    labels = _by_condition(data, header, tags, path, who)
     return {
         label: Svs(
             name=path.name,
@@ -193,7 +193,7 @@ def _check_metadata(metadata: dict[str, Any], dwell_s: float, path: Path, who: s
         )
 
 
-def _conditions(
+def _by_condition(
     data: np.ndarray, header: Mapping[str, Any], tags: list[str | None], path: Path, who: str
 ) -> dict[str, np.ndarray]:
     """The data by editing condition; the edited dimension is left with one element."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import read_table
-from commissure.mrs.metabolites import MARKERS, REFERENCE, Reported
+from commissure.mrs.metabolites import MARKERS, REFERENCE, ReportedMetabolite
 from commissure.mrs.quantification.relaxation import (
     RelaxationSet,
     Timing,
@@ -51,7 +51,7 @@ def read_fit(path: Path, *, who: str) -> dict[str, Estimate]:
     }
 
 
-def _parts(fit: Mapping[str, Estimate], reported: Reported) -> dict[str, Estimate]:
+def _parts(fit: Mapping[str, Estimate], reported: ReportedMetabolite) -> dict[str, Estimate]:
     """The parts of a sum as far as the fit has them, else the sum under its first part's name."""
     parts = {name: fit[name] for name in reported.parts if name in fit}
     if len(parts) < len(reported.parts) and reported.name in fit:

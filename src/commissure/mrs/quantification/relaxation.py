@@ -19,7 +19,7 @@ WATER_DENSITY = (0.78, 0.65, 0.97)
 
 
 @dataclass(frozen=True)
-class Times:
+class RelaxationTimes:
     """Relaxation times in seconds."""
 
     t1_s: float
@@ -49,22 +49,22 @@ class RelaxationSet:
     """
 
     field_t: float
-    gm: Times
-    wm: Times
-    csf: Times
-    common: Times
+    gm: RelaxationTimes
+    wm: RelaxationTimes
+    csf: RelaxationTimes
+    common: RelaxationTimes
     source: str
-    metabolites: Mapping[str, Times] = field(default_factory=dict)
+    metabolites: Mapping[str, RelaxationTimes] = field(default_factory=dict)
 
-    def of(self, metabolite: str) -> Times:
+    def of(self, metabolite: str) -> RelaxationTimes:
         """Times of a metabolite."""
         return self.metabolites.get(metabolite, self.common)
 
 
-def _means(table: Mapping[str, tuple[float, ...]]) -> dict[str, Times]:
+def _means(table: Mapping[str, tuple[float, ...]]) -> dict[str, RelaxationTimes]:
     """Average T1 of GM and WM, and T2 of GM and WM (ms in, s out)."""
     return {
-        name: Times((t1_gm + t1_wm) / 2000, (t2_gm + t2_wm) / 2000)
+        name: RelaxationTimes((t1_gm + t1_wm) / 2000, (t2_gm + t2_wm) / 2000)
         for name, (t1_gm, t1_wm, t2_gm, t2_wm) in table.items()
     }
 
@@ -95,36 +95,36 @@ _OSPREY_METABOLITES = _means(
 RELAXATION_SETS: dict[str, RelaxationSet] = {
     "fsl_mrs_3t": RelaxationSet(
         3.0,
-        gm=Times(1.50, 0.088),
-        wm=Times(0.97, 0.073),
-        csf=Times(4.47, 2.03),
-        common=Times(1.29, 0.194),
+        gm=RelaxationTimes(1.50, 0.088),
+        wm=RelaxationTimes(0.97, 0.073),
+        csf=RelaxationTimes(4.47, 2.03),
+        common=RelaxationTimes(1.29, 0.194),
         source="FSL-MRS (Clarke WT et al., Magn Reson Med 85:2950-2964, 2021), 3 T defaults",
     ),
     "osprey_3t": RelaxationSet(
         3.0,
-        gm=Times(1.331, 0.110),
-        wm=Times(0.832, 0.0792),
-        csf=Times(3.817, 0.503),
-        common=Times(1.265, 0.1545),
+        gm=RelaxationTimes(1.331, 0.110),
+        wm=RelaxationTimes(0.832, 0.0792),
+        csf=RelaxationTimes(3.817, 0.503),
+        common=RelaxationTimes(1.265, 0.1545),
         metabolites=_OSPREY_METABOLITES,
         source="Osprey (Oeltzschner G et al., J Neurosci Methods 343:108827, 2020): water of "
         "Wansapura 1999, Lu 2005 and Piechnik 2009, metabolites of Mlynarik 2001 and Wyss 2018",
     ),
     "spant_3t": RelaxationSet(
         3.0,
-        gm=Times(1.331, 0.110),
-        wm=Times(0.832, 0.0796),
-        csf=Times(3.817, 0.503),
-        common=Times(1.317, 0.207),
+        gm=RelaxationTimes(1.331, 0.110),
+        wm=RelaxationTimes(0.832, 0.0796),
+        csf=RelaxationTimes(3.817, 0.503),
+        common=RelaxationTimes(1.317, 0.207),
         source="spant (Wilson M, J Open Source Softw 6:3646, 2021), 3 T defaults",
     ),
     "fsl_mrs_7t": RelaxationSet(
         7.0,
-        gm=Times(2.05, 0.050),
-        wm=Times(1.21, 0.055),
-        csf=Times(4.43, 1.05),
-        common=Times(1.43, 0.131),
+        gm=RelaxationTimes(2.05, 0.050),
+        wm=RelaxationTimes(1.21, 0.055),
+        csf=RelaxationTimes(4.43, 1.05),
+        common=RelaxationTimes(1.43, 0.131),
         source="FSL-MRS (Clarke WT et al., Magn Reson Med 85:2950-2964, 2021), 7 T defaults",
     ),
 }

@@ -3,12 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from commissure.errors import CommissureError, DatasetError
+from commissure.errors import DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs, write_svs
-from commissure.mrs.builtin.basis.choice import sequence_of
-from commissure.mrs.builtin.basis.sequences import PulseSequence
-from commissure.mrs.builtin.preprocess import preprocess
-from commissure.mrs.settings import MrsSettings
 
 
 def read(acquisition) -> Svs:
@@ -74,52 +70,6 @@ def test_truncated_file(write_press: Callable) -> None:
 def test_short_fid(write_press: Callable) -> None:
     with pytest.raises(DatasetError, match="FIDs of 100 points"):
         read(write_press(shots=1, coils=1, spoil=lambda data: data[..., :100]))
-
-
-def test_other_sequences_have_no_basis(write_press: Callable, tmp_path) -> None:
-    for name in ("svs_HERMES_acc", "fid_LASER", "SPECIAL"):
-        scan = write_press(shots=1, coils=1, sidecar={"ProtocolName": name}).scan
-        with pytest.raises(DatasetError, match="which bases are simulated for"):
-            preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
-
-
-def sequence(write_press: Callable, sidecar: dict, **settings: object) -> PulseSequence:
-    svs = read(write_press(shots=1, coils=1, sidecar=sidecar))
-    return sequence_of(svs, MrsSettings(**settings), who="sub-01")
-
-
-def test_the_sequence_is_read_from_the_metadata(write_press: Callable) -> None:
-    named = {
-        "svs_sLASER_acc": "slaser", "Semi-LASER": "slaser", "MEGA-PRESS GSH": "mega-press",
-        "PRESS_35": "press", "": "press",
-    }  # fmt: skip
-    for name, wanted in named.items():
-        assert sequence(write_press, {"ProtocolName": name}).name == wanted
-    assert sequence(write_press, {"ProtocolName": "x"}, sequence="slaser").name == "slaser"
-
-
-def test_steam_needs_its_mixing_time(write_press: Callable) -> None:
-    with pytest.raises(DatasetError, match="give no MixingTime"):
-        sequence(write_press, {"ProtocolName": "STEAM"})
-    fields = {"ProtocolName": "STEAM", "MixingTime": 0.012}
-    assert sequence(write_press, fields).mixing_s == 0.012
-    assert sequence(write_press, {"ProtocolName": "STEAM"}, mixing_time_s=0.02).mixing_s == 0.02
-
-
-def test_water_of_another_voxel(write_press: Callable, tmp_path) -> None:
-    scan = write_press(shots=1, coils=1).scan
-    elsewhere = np.diag([20.0, 20.0, 20.0, 1.0])
-    elsewhere[:3, 3] = (0, 30, 0)
-    import nibabel as nib
-
-    path = scan.associated["mrsref"]
-    image = nib.load(path)
-    moved = nib.Nifti1Image(np.asanyarray(image.dataobj), elsewhere, image.header)
-    moved.set_sform(elsewhere)
-    moved.set_qform(elsewhere)
-    nib.save(moved, path)
-    with pytest.raises(CommissureError, match=r"lies 30\.0 mm from"):
-        preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
 
 
 def test_writing_and_reading_agree_and_bytes_repeat(write_press: Callable, tmp_path) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from commissure.mrs.builtin.basis.spin_systems import SpinGroup
+from commissure.mrs.builtin.basis.spin_systems import CoupledProtons
 from commissure.mrs.chemical_shift import WATER_PPM
 
 SequenceName = Literal["press", "slaser", "steam", "mega-press"]
@@ -202,7 +202,7 @@ def editing_angle(offset_hz: np.ndarray, *, bandwidth_hz: float) -> np.ndarray:
 
 
 def lines_of(
-    groups: tuple[SpinGroup, ...], sequence: PulseSequence, *, frequency_mhz: float
+    groups: tuple[CoupledProtons, ...], sequence: PulseSequence, *, frequency_mhz: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Simulate a metabolite.
 

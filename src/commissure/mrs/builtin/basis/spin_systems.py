@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Passive:
+class PassiveNucleus:
     """A nucleus that proton pulses do not touch: it splits lines and is refocused like a shift.
 
     Attributes
@@ -28,7 +28,7 @@ class Passive:
 
 
 @dataclass(frozen=True)
-class SpinGroup:
+class CoupledProtons:
     """Protons that are coupled to each other and to nothing else.
 
     Attributes
@@ -47,48 +47,48 @@ class SpinGroup:
     ppm: tuple[float, ...]
     j_hz: tuple[tuple[int, int, float], ...] = ()
     protons: int = 1
-    passive: tuple[Passive, ...] = ()
+    passive: tuple[PassiveNucleus, ...] = ()
 
 
-def _singlet(ppm: float, protons: int) -> SpinGroup:
-    return SpinGroup((ppm,), protons=protons)
+def _singlet(ppm: float, protons: int) -> CoupledProtons:
+    return CoupledProtons((ppm,), protons=protons)
 
 
-def _aspartyl(ppm: tuple[float, float, float], j_hz: tuple[float, float, float]) -> SpinGroup:
+def _aspartyl(ppm: tuple[float, float, float], j_hz: tuple[float, float, float]) -> CoupledProtons:
     """An ABX group: CH and the two protons of its CH2."""
-    return SpinGroup(ppm, ((0, 1, j_hz[0]), (0, 2, j_hz[1]), (1, 2, j_hz[2])))
+    return CoupledProtons(ppm, ((0, 1, j_hz[0]), (0, 2, j_hz[1]), (1, 2, j_hz[2])))
 
 
-def _glutamyl(ppm: tuple[float, ...], j_hz: tuple[float, ...]) -> SpinGroup:
+def _glutamyl(ppm: tuple[float, ...], j_hz: tuple[float, ...]) -> CoupledProtons:
     """CH-CH2-CH2; couplings in the order 23, 23', 33', 34, 34', 3'4, 3'4', 44'."""
     pairs = ((0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4))
-    return SpinGroup(ppm, tuple((i, k, j) for (i, k), j in zip(pairs, j_hz, strict=True)))
+    return CoupledProtons(ppm, tuple((i, k, j) for (i, k), j in zip(pairs, j_hz, strict=True)))
 
 
 def _ethylene(
     ppm: tuple[float, float],
     j_hz: tuple[float, float, float, float, float, float],
-    passive: tuple[Passive, ...] = (),
-) -> SpinGroup:
+    passive: tuple[PassiveNucleus, ...] = (),
+) -> CoupledProtons:
     """CH2-CH2; couplings in the order 11', 12, 12', 1'2, 1'2', 22'."""
     pairs = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
     shifts = (ppm[0], ppm[0], ppm[1], ppm[1])
-    return SpinGroup(
+    return CoupledProtons(
         shifts, tuple((*p, j) for p, j in zip(pairs, j_hz, strict=True)), passive=passive
     )
 
 
-def _methyl(ppm: tuple[float, float], j_hz: float, geminal_hz: float) -> SpinGroup:
+def _methyl(ppm: tuple[float, float], j_hz: float, geminal_hz: float) -> CoupledProtons:
     """CH-CH3."""
     pairs = [(0, k, j_hz) for k in (1, 2, 3)] + [(1, 2, geminal_hz), (1, 3, geminal_hz)]
-    return SpinGroup((ppm[0], *(ppm[1],) * 3), (*pairs, (2, 3, geminal_hz)))
+    return CoupledProtons((ppm[0], *(ppm[1],) * 3), (*pairs, (2, 3, geminal_hz)))
 
 
 #: Spin systems by metabolite name.
-SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
+SPIN_SYSTEMS: dict[str, tuple[CoupledProtons, ...]] = {
     "Ala": (_methyl((3.7746, 1.4667), 7.234, -14.366),),
     "Asc": (
-        SpinGroup(
+        CoupledProtons(
             (4.4965, 4.0072, 3.7469, 3.7194),
             ((0, 1, 2.055), (1, 2, 5.772), (1, 3, 7.578), (2, 3, -11.585)),
         ),
@@ -97,7 +97,7 @@ SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
     "Cr": (_singlet(3.027, 3), _singlet(3.913, 2)),
     "PCr": (_singlet(3.029, 3), _singlet(3.930, 2)),
     "GABA": (
-        SpinGroup(
+        CoupledProtons(
             (3.0128, 3.0128, 1.889, 1.889, 2.284, 2.284),
             (
                 (0, 1, -12.021), (0, 2, 5.372), (0, 3, 7.127), (1, 2, 10.578), (1, 3, 6.982),
@@ -120,18 +120,18 @@ SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
     ),
     "GPC": (
         _singlet(3.212, 9),
-        SpinGroup(
+        CoupledProtons(
             (3.605, 3.672, 3.903, 3.871, 3.946),
             (
                 (0, 1, -14.78), (0, 2, 5.77), (1, 2, 4.53), (2, 3, 5.77), (2, 4, 4.53),
                 (3, 4, -14.78),
             ),
-            passive=(Passive(2, (0, 0, 0, 6.03, 6.03)),),
+            passive=(PassiveNucleus(2, (0, 0, 0, 6.03, 6.03)),),
         ),
         _ethylene(
             (4.312, 3.659),
             (-9.32, 3.1, 5.9, 5.9, 3.1, -9.32),
-            (Passive(3, (2.67, 2.67, 0, 0)), Passive(2, (6.03, 6.03, 0, 0))),
+            (PassiveNucleus(3, (2.67, 2.67, 0, 0)), PassiveNucleus(2, (6.03, 6.03, 0, 0))),
         ),
     ),
     "GSH": (
@@ -143,7 +143,7 @@ SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
         ),
     ),
     "Ins": (
-        SpinGroup(
+        CoupledProtons(
             (3.5217, 4.0538, 3.5217, 3.6144, 3.269, 3.6144),
             (
                 (0, 1, 2.889), (0, 5, 9.998), (1, 2, 3.006), (2, 3, 9.997), (3, 4, 9.485),
@@ -169,14 +169,14 @@ SPIN_SYSTEMS: dict[str, tuple[SpinGroup, ...]] = {
         _ethylene(
             (4.2805, 3.641),
             (-14.89, 2.284, 7.231, 7.326, 2.235, -14.19),
-            (Passive(3, (2.68, 2.772, 0, 0)), Passive(2, (6.298, 6.249, 0, 0))),
+            (PassiveNucleus(3, (2.68, 2.772, 0, 0)), PassiveNucleus(2, (6.298, 6.249, 0, 0))),
         ),
     ),
     "PE": (
         _ethylene(
             (3.9765, 3.216),
             (-14.56, 3.182, 6.716, 7.204, 2.98, -14.71),
-            (Passive(2, (7.288, 7.088, 0, 0)),),
+            (PassiveNucleus(2, (7.288, 7.088, 0, 0)),),
         ),
     ),
     "sIns": (_singlet(3.34, 6),),

@@ -99,7 +99,7 @@ def read_basis(path: Path) -> StoredBasis:
                 mend="Mend mrs.basis",
             )
         stored = _read_folder(path, files, who)
-    fids = np.array([_upwards_and_whole(stored, fid) for fid in stored.fids])
+    fids = np.array([_in_our_convention(stored, fid) for fid in stored.fids])
     names = tuple(ALIASES.get(name, name) for name in stored.names)
     keep = [i for i, name in enumerate(names) if name not in _DROPPED]
     return StoredBasis(
@@ -108,7 +108,7 @@ def read_basis(path: Path) -> StoredBasis:
     )  # fmt: skip
 
 
-def _upwards_and_whole(stored: StoredBasis, fid: np.ndarray) -> np.ndarray:
+def _in_our_convention(stored: StoredBasis, fid: np.ndarray) -> np.ndarray:
     """Turn round an FID whose lines lie above water, and restore a first point stored as half."""
     spectrum = np.abs(np.fft.fft(fid))
     frequency = np.fft.fftfreq(len(fid), stored.dwell_s) / stored.frequency_mhz

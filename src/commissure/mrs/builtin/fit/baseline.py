@@ -81,7 +81,7 @@ class Baselines:
             eigh(self.difference.T @ self.difference, gram, eigvals_only=True), 0, None
         )
 
-    def stiff(self, freedom_per_ppm: float) -> Baseline:
+    def with_freedom(self, freedom_per_ppm: float) -> Baseline:
         """The baseline with that many effective degrees of freedom per ppm."""
         wanted = max(2.05, freedom_per_ppm * self.span_ppm)
         low, high = -12.0, 12.0

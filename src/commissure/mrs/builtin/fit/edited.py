@@ -85,7 +85,7 @@ def edited_bases(
 
 
 @dataclass(frozen=True)
-class Difference:
+class EditedDifference:
     """On minus off, both referenced to creatine.
 
     Attributes
@@ -112,7 +112,7 @@ class Difference:
 
 def difference_of(
     on: np.ndarray, off: np.ndarray, edited: SpectralFit, unedited: SpectralFit, *, dwell_s: float
-) -> Difference:
+) -> EditedDifference:
     """Align the edited to the unedited sub-spectrum by their fits, and subtract.
 
     Parameters
@@ -126,7 +126,7 @@ def difference_of(
     shift = unedited.shape.shift_hz - edited.shape.shift_hz
     phase = unedited.shape.phase_rad - edited.shape.phase_rad
     aligned = rotated(on, shift, phase, dwell_s=dwell_s)
-    return Difference(aligned - off, shift, float(np.degrees(phase)))
+    return EditedDifference(aligned - off, shift, float(np.degrees(phase)))
 
 
 def fit_difference(
@@ -163,7 +163,7 @@ def fit_difference(
     problem = FitProblem(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low, high_ppm=high
     )
-    baseline = Baselines(problem.ppm).stiff(freedom_per_ppm)
+    baseline = Baselines(problem.ppm).with_freedom(freedom_per_ppm)
     columns = len(basis.names)
     nothing = np.zeros(columns)
     shape: LineShape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)

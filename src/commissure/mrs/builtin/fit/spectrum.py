@@ -166,7 +166,7 @@ def _stiffness(
     columns = problem.spectra(problem.fids_at(shape)).real
     candidates = []
     for freedom in STIFFNESS:
-        baseline = baselines.stiff(freedom)
+        baseline = baselines.with_freedom(freedom)
         state = amplitudes_at(problem, shape, columns, baseline, priors)
         residual = problem.phased(shape).real - columns @ state.amplitudes
         residual -= baseline.of(residual)
@@ -231,7 +231,7 @@ def fit_spectrum(
         high_ppm=high_ppm,
     )  # fmt: skip
     baselines = Baselines(problem.ppm)
-    baseline = baselines.stiff(2.0 if freedom_per_ppm is None else freedom_per_ppm)
+    baseline = baselines.with_freedom(2.0 if freedom_per_ppm is None else freedom_per_ppm)
     columns = len(basis.names)
     widths = {"shift_sd_hz": shift_sd_ppm * frequency_mhz, "width_sd_hz": width_sd_hz}
     shape = LineShape.start(columns)

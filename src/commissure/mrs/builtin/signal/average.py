@@ -11,12 +11,12 @@ import numpy as np
 from commissure.mrs.acquisition.description import acquisition_description
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.signal.align import ShotAlignment, align_shots, rotated, unlike_shots
-from commissure.mrs.builtin.signal.combine import coil_weights, combined
+from commissure.mrs.builtin.signal.combine import coil_weights, combined_coils
 from commissure.mrs.builtin.signal.correction import (
+    creatine_referenced,
     eddy_corrected,
     eddy_phase,
     orientation,
-    referenced,
     water_removed,
 )
 from commissure.mrs.quantification.water import water_signal
@@ -83,7 +83,7 @@ def averaged_spectrum(
 
     fid, height = water_removed(fid, **sampling)
     steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
-    fid, shift_ppm, phase_deg = referenced(fid, **sampling)
+    fid, shift_ppm, phase_deg = creatine_referenced(fid, **sampling)
     steps.append(
         {
             "step": "reference and phase", "applied": True, "shift_ppm": shift_ppm,
@@ -149,8 +149,8 @@ def _combined(
         "weights_from": weights.source,
         "largest_noise_correlation": weights.noise_correlation,
     }
-    both = None if water is None else combined(water, weights.weights)
-    return combined(fids, weights.weights), both, step
+    both = None if water is None else combined_coils(water, weights.weights)
+    return combined_coils(fids, weights.weights), both, step
 
 
 def _aligned(

@@ -88,6 +88,6 @@ def coil_weights(fids: np.ndarray, reference: np.ndarray | None) -> CoilWeights:
     )
 
 
-def combined(fids: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def combined_coils(fids: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Add coils: (shots, coils, points) and (coils,) to (shots, points)."""
     return np.einsum("sct,c->st", fids, weights)

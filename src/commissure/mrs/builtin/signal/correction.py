@@ -140,7 +140,7 @@ def orientation(
     return Orientation(conjugated=evidence < 0.67, evidence=evidence)
 
 
-def referenced(
+def creatine_referenced(
     fid: np.ndarray, *, dwell_s: float, frequency_mhz: float, max_shift_ppm: float = 0.4
 ) -> tuple[np.ndarray, float, float]:
     """Bring total creatine to 3.027 ppm and into phase.

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from commissure.mrs.builtin.basis.sequences import PulseSequence, editing_angle, lines_of
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS, SpinGroup
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS, CoupledProtons
 
 FIELD = 123.25
 
 #: Two spins coupled by 7 Hz, so far apart that coupling is weak.
-PAIR = (SpinGroup((1.3, 4.1), ((0, 1, 7.0),)),)
+PAIR = (CoupledProtons((1.3, 4.1), ((0, 1, 7.0),)),)
 
 
 def of_first(sequence: PulseSequence) -> complex:
@@ -38,13 +38,13 @@ def test_every_proton_counts_half_without_echo(
     "sequence", [PulseSequence("slaser", 0.03), PulseSequence("press", 0.03, 0.011)]
 )
 def test_an_uncoupled_line_is_refocused(sequence: PulseSequence) -> None:
-    _, amplitudes = lines_of((SpinGroup((2.0,), protons=3),), sequence, frequency_mhz=FIELD)
+    _, amplitudes = lines_of((CoupledProtons((2.0,), protons=3),), sequence, frequency_mhz=FIELD)
     assert amplitudes.sum() == pytest.approx(1.5, abs=1e-9)
 
 
 def test_steam_refocuses_lines_whatever_the_mixing_time() -> None:
     sequence = PulseSequence("steam", 0.02, mixing_s=0.0137)
-    _, amplitudes = lines_of((SpinGroup((2.0,), protons=3),), sequence, frequency_mhz=FIELD)
+    _, amplitudes = lines_of((CoupledProtons((2.0,), protons=3),), sequence, frequency_mhz=FIELD)
     assert amplitudes.sum() == pytest.approx(1.5, abs=1e-9)
 
 
@@ -58,7 +58,7 @@ def test_a_weak_doublet_evolves_over_the_whole_echo_of_press_and_slaser() -> Non
 
 def test_many_refocusings_hold_a_strongly_coupled_pair_together() -> None:
     # As refocusing pulses come faster than the shift difference, coupling stops to evolve.
-    group = (SpinGroup((2.30, 2.34), ((0, 1, 15.0),)),)
+    group = (CoupledProtons((2.30, 2.34), ((0, 1, 15.0),)),)
 
     def left(name: str) -> float:
         _, amplitudes = lines_of(group, PulseSequence(name, 0.03), frequency_mhz=FIELD)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
 from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS, SpinGroup
+from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS, CoupledProtons
 from commissure.mrs.chemical_shift import WATER_PPM, ppm_axis
 
 #: |FID(0)| at 123.25 MHz, symmetric PRESS with ideal pulses, half a unit per proton.
@@ -32,7 +32,7 @@ def test_every_proton_counts_half_without_echo(name: str) -> None:
 
 
 def test_without_coupling_there_are_singlets() -> None:
-    group = SpinGroup((2.0, 3.5))
+    group = CoupledProtons((2.0, 3.5))
     frequencies, amplitudes = lines_of((group,), PulseSequence("press", 0.03), frequency_mhz=123.25)
     at = {round(f / 123.25 + WATER_PPM, 6) for f in frequencies}
     assert at == {2.0, 3.5}
@@ -41,7 +41,7 @@ def test_without_coupling_there_are_singlets() -> None:
 
 def test_weak_doublet_inverts_at_the_echo_of_its_coupling() -> None:
     # Two spins far apart: the doublet's amplitude goes as cos(pi J TE).
-    group = SpinGroup((1.3, 4.1), ((0, 1, 7.0),))
+    group = CoupledProtons((1.3, 4.1), ((0, 1, 7.0),))
     _, amplitudes = lines_of((group,), PulseSequence("press", 1 / 7.0), frequency_mhz=2000.0)
     assert amplitudes.sum().real == pytest.approx(-1.0, abs=1e-3)
 

@@ -3,8 +3,7 @@ import pytest
 
 from commissure.errors import QualityError
 from commissure.mrs.builtin.basis.simulated import Basis
-from commissure.mrs.builtin.fit.baseline import Baselines
-from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.fit.spectrum import fit_spectrum, residual_whiteness_test
 from commissure.mrs.metabolites import SUMS
 
 from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, noise, noise_sd
@@ -66,14 +65,11 @@ def test_noise_alone_is_refused(basis: Basis) -> None:
         fit_spectrum(noise((POINTS,), 1.0, 3), basis, **SAMPLING)
 
 
-def test_stiffness_is_what_was_asked_for() -> None:
-    ppm = np.linspace(0.2, 4.2, 800)
-    for freedom in (1.0, 3.0, 6.0):
-        assert Baselines(ppm).stiff(freedom).freedom == pytest.approx(freedom * 4, rel=1e-3)
-
-
-def test_a_straight_line_is_never_penalised() -> None:
-    ppm = np.linspace(0.2, 4.2, 800)
-    stiff = Baselines(ppm).stiff(0.75)
-    line = 3 - 0.7 * ppm
-    np.testing.assert_allclose(stiff.of(line), line, atol=1e-6)
+def test_waves_in_a_residual_are_told_from_noise() -> None:
+    white = np.random.default_rng(2).normal(size=800)
+    ratio, p = residual_whiteness_test(white)
+    assert ratio == pytest.approx(1.0, abs=0.3)
+    assert p > 0.01
+    ratio, p = residual_whiteness_test(white + np.sin(np.arange(800) / 10))
+    assert ratio > 3
+    assert p < 1e-6

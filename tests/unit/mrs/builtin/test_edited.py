@@ -1,0 +1,118 @@
+"""Glutathione-edited MEGA-PRESS with known concentrations."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nifti_mrs.create_nmrs import gen_nifti_mrs
+
+from commissure.errors import ConfigError, DatasetError
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.preprocess import preprocess
+from commissure.mrs.measure import measure
+from commissure.mrs.settings import MrsSettings
+from commissure.names import Scan
+from commissure.rows import read_markers
+
+from ..conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, line_broadened, noise
+
+TE_S = 0.12
+ON = PulseSequence("mega-press", TE_S, edit_ppm=4.56)
+OFF = PulseSequence("mega-press", TE_S, edit_ppm=7.5)
+
+
+@pytest.fixture
+def write_mega(tmp_path: Path) -> Callable[..., Scan]:
+    """Shots of both conditions, drifting; labels in the order of the file."""
+
+    def write(
+        *, labels: tuple[str, ...] | None = ("OFF", "ON"), shots: int = 16, snr: float = 20.0,
+        gsh: float = TRUTH["GSH"], on: PulseSequence = ON,
+    ) -> Scan:  # fmt: skip
+        truth = TRUTH | {"GSH": gsh}
+        generator = np.random.default_rng(3)
+        naa = np.abs(np.fft.fft(line_broadened(OFF, {"NAA": truth["NAA"]}))).max()
+        parts = []
+        for seed, label in enumerate(labels or ("OFF", "ON")):
+            clean = line_broadened(on if label == "ON" else OFF, truth)
+            if label == "ON" and on.edit_ppm == 1.9:
+                # A pulse that turns NAA's own singlet leaves nothing of it.
+                clean = line_broadened(on, truth | {"NAA": 0.0, "NAAG": 0.0})
+            shift = np.linspace(0, 2, shots) + generator.normal(0, 0.3, shots) + 0.5 * seed
+            phase = np.radians(generator.normal(0, 8, shots) + 6 * seed)
+            turn = np.exp(2j * np.pi * shift[:, None] * T + 1j * phase[:, None])
+            sd = naa / snr / np.sqrt(POINTS)
+            parts.append(clean * turn + noise((shots, POINTS), sd, 50 + seed))
+        data = np.array(parts).transpose(2, 1, 0)[None, None, None]
+        image = gen_nifti_mrs(
+            data.astype(np.complex64), DWELL_S, FREQUENCY_MHZ, nifti_version=1,
+            affine=np.diag([20.0, 20.0, 20.0, 1.0]), dim_tags=["DIM_DYN", "DIM_EDIT", None],
+        )  # fmt: skip
+        if labels is not None:
+            image.set_dim_tag("DIM_EDIT", "DIM_EDIT", header={"EditCondition": list(labels)})
+        folder = tmp_path / "sub-01" / "mrs"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "sub-01_voi-ACC_svs.nii.gz"
+        nib.save(image.image.nibImage, path)
+        fields = {
+            "EchoTime": TE_S, "RepetitionTime": 2.0, "ResonantNucleus": "1H",
+            "SpectrometerFrequency": FREQUENCY_MHZ, "ProtocolName": "MEGA-PRESS GSH",
+        }  # fmt: skip
+        sidecar = path.with_name("sub-01_voi-ACC_svs.json")
+        sidecar.write_text(json.dumps(fields))
+        return Scan(path, {"sub": "01", "voi": "ACC"}, "svs", (sidecar,), {})
+
+    return write
+
+
+@pytest.mark.parametrize("labels", [("OFF", "ON"), ("ON", "OFF")])
+def test_glutathione_comes_from_the_difference(
+    write_mega: Callable, labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    scan, settings = write_mega(labels=labels), MrsSettings()
+    preprocess(scan, tmp_path, anat=None, settings=settings)
+    measure(scan, tmp_path, anat=None, settings=settings)
+    table = read_markers(tmp_path / scan.derivative("markers", ".tsv"))
+    found = dict(zip(table["marker"], table["value"], strict=True))
+    creatine = TRUTH["Cr"] + TRUTH["PCr"]
+    assert found["gsh_tcr"] == pytest.approx(TRUTH["GSH"] / creatine, rel=0.10)
+    assert found["tnaa_tcr"] == pytest.approx(11.2 / creatine, rel=0.06)
+    assert (tmp_path / "figures" / "sub-01_voi-ACC_desc-difference_svs.svg").exists()
+    record = json.loads((tmp_path / "sub-01_voi-ACC_fit.json").read_text())
+    assert record["Edited"]["Metabolite"] == "GSH"
+    assert "editing at 4.56 ppm" in record["Edited"]["Basis"]
+    steps = json.loads((tmp_path / "sub-01_voi-ACC_desc-preproc_svs.json").read_text())["Steps"]
+    assert {step.get("spectrum") for step in steps} == {"edited", "unedited", None}
+    assert steps[-1]["step"] == "difference"
+
+
+def test_no_glutathione_gives_none(write_mega: Callable, tmp_path: Path) -> None:
+    scan, settings = write_mega(gsh=0.0), MrsSettings()
+    preprocess(scan, tmp_path, anat=None, settings=settings)
+    fit = json.loads((tmp_path / "sub-01_voi-ACC_fit.json").read_text())
+    assert fit["Edited"]["Metabolite"] == "GSH"
+    rows = (tmp_path / "sub-01_voi-ACC_fit.tsv").read_text().splitlines()
+    amplitude = next(float(row.split("\t")[1]) for row in rows if row.startswith("GSH\t"))
+    assert amplitude < 0.25
+
+
+def test_sub_spectra_without_names_are_refused(write_mega: Callable, tmp_path: Path) -> None:
+    for labels in (None, ("A", "B")):
+        with pytest.raises(DatasetError, match="EditCondition"):
+            preprocess(write_mega(labels=labels), tmp_path, anat=None, settings=MrsSettings())
+
+
+def test_edited_spectra_need_the_sequence(write_mega: Callable, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a difference needs both conditions"):
+        preprocess(write_mega(), tmp_path, anat=None, settings=MrsSettings(sequence="press"))
+
+
+def test_spectra_edited_for_gaba_are_refused(write_mega: Callable, tmp_path: Path) -> None:
+    scan = write_mega(on=PulseSequence("mega-press", TE_S, edit_ppm=1.9))
+    with pytest.raises(DatasetError, match="as where GABA is edited"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
+    with pytest.raises(ConfigError, match="changes nothing of GSH"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=8.5))
