@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from commissure.dwi.tensor import TensorMaps
@@ -67,8 +68,27 @@ def draw_tensor(
                 contours=contours,
                 limits=(0.0, 0.8),
             )
+    _add_legend(figure, with_outlines=bool(outlines))
+    for row, text in ((axes[0], "FA\n0 (black) to 0.8 (white)"), (axes[1], "direction × FA")):
+        row[0].text(
+            -0.08,
+            0.5,
+            text,
+            transform=row[0].transAxes,
+            fontsize=7,
+            rotation=90,
+            va="center",
+            ha="center",
+        )
+    save_figure(figure, path)
+
+
+def _add_legend(figure: Figure, *, with_outlines: bool) -> None:
+    """Name the outlines of tracts, where there are any, and the colours of directions."""
     handles = [
-        Line2D([], [], color=colour, label=name) for name, _, colour, _ in _OUTLINED if outlines
+        Line2D([], [], color=colour, label=name)
+        for name, _, colour, _ in _OUTLINED
+        if with_outlines
     ]
     handles += [
         Line2D([], [], color=colour, marker="s", linestyle="", label=f"fibres {run}")
@@ -77,18 +97,6 @@ def draw_tensor(
     figure.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False
     )
-    for row, words in ((axes[0], "FA\n0 (black) to 0.8 (white)"), (axes[1], "direction × FA")):
-        row[0].text(
-            -0.08,
-            0.5,
-            words,
-            transform=row[0].transAxes,
-            fontsize=7,
-            rotation=90,
-            va="center",
-            ha="center",
-        )
-    save_figure(figure, path)
 
 
 def _box(mask: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, ...], np.ndarray]:

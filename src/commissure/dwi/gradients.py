@@ -98,7 +98,38 @@ def read_gradients(
     QualityError
         Fewer than six directions that are not collinear: no tensor can be fitted.
     """
-    tables = {}
+    table = _read_tables(files, who)
+    _refuse_other_counts(table, volumes)
+    _refuse_impossible_values(table, b0_max_b_s_mm2)
+    length = np.linalg.norm(table.vectors, axis=1)
+    weighted = table.b > b0_max_b_s_mm2
+    units = np.where(weighted[:, None], table.vectors / np.where(length, length, 1)[:, None], 0.0)
+    distinct = distinct_directions(units[weighted])
+    if distinct < 6 or np.linalg.matrix_rank(quadratic(units[weighted]), tol=0.05) < 6:
+        raise QualityError(
+            who,
+            found=f"{table.bvec} has {distinct} distinct gradient directions"
+            + (" that do not span a tensor" if distinct >= 6 else ""),
+            wanted="at least 6 that are not collinear or in one plane",
+            mend="Leave this series out; it carries no tensor",
+        )
+    return Gradients(table.b, units @ voxel_axes(affine).T, table.notes)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The two tables as the files have them, one row per volume, and how messages name them."""
+
+    who: str
+    bval: str
+    bvec: str
+    b: np.ndarray
+    vectors: np.ndarray
+    notes: tuple[str, ...]
+
+
+def _read_tables(files: Mapping[str, Path], who: str) -> _Tables:
+    numbers = {}
     for key in ("bval", "bvec"):
         if key not in files:
             raise DatasetError(
@@ -108,73 +139,69 @@ def read_gradients(
                 mend=f"Add the .{key} file that the converter wrote",
             )
         try:
-            tables[key] = np.loadtxt(files[key], ndmin=2)
+            numbers[key] = np.loadtxt(files[key], ndmin=2)
         except (OSError, ValueError) as error:
             raise DatasetError(
                 who,
                 found=f"{files[key].name} cannot be read as a table of numbers ({error})",
                 mend=f"Write {files[key].name} again",
             ) from error
-    name, vector_name = files["bval"].name, files["bvec"].name
-    b, vectors, notes = tables["bval"].ravel(), tables["bvec"], []
+    name, vectors, notes = files["bvec"].name, numbers["bvec"], []
     if vectors.shape[0] != 3 and vectors.shape[1] == 3:
         vectors = vectors.T
-        notes.append(f"{vector_name} has one direction per line; it was read transposed.")
-    if b.size != volumes:
+        notes.append(f"{name} has one direction per line; it was read transposed.")
+    return _Tables(who, files["bval"].name, name, numbers["bval"].ravel(), vectors.T, tuple(notes))
+
+
+def _refuse_other_counts(table: _Tables, volumes: int) -> None:
+    """Refuse tables that are not of this many volumes."""
+    if table.b.size != volumes:
         raise DatasetError(
-            who,
-            found=f"{name} has {b.size} b-values for {volumes} volumes",
+            table.who,
+            found=f"{table.bval} has {table.b.size} b-values for {volumes} volumes",
             wanted="one b-value per volume",
-            mend=f"Take image and {name} from the same conversion",
+            mend=f"Take image and {table.bval} from the same conversion",
         )
-    if vectors.shape != (3, volumes):
+    if table.vectors.shape != (volumes, 3):
+        count, lines = table.vectors.shape
         raise DatasetError(
-            who,
-            found=f"{vector_name} has {vectors.shape[0]} lines of {vectors.shape[1]} numbers for "
-            f"{volumes} volumes",
+            table.who,
+            found=f"{table.bvec} has {lines} lines of {count} numbers for {volumes} volumes",
             wanted="three lines with one number per volume",
-            mend=f"Take image and {vector_name} from the same conversion",
+            mend=f"Take image and {table.bvec} from the same conversion",
         )
-    if not np.isfinite(b).all() or not np.isfinite(vectors).all():
+
+
+def _refuse_impossible_values(table: _Tables, b0_max: float) -> None:
+    """Refuse numbers that no scanner writes."""
+    b = table.b
+    if not np.isfinite(b).all() or not np.isfinite(table.vectors).all():
         raise DatasetError(
-            who,
-            found=f"{name} or {vector_name} holds NaN or infinite numbers",
+            table.who,
+            found=f"{table.bval} or {table.bvec} holds NaN or infinite numbers",
             mend="Write them again",
         )
-    return _checked(b, vectors.T, tuple(notes), affine, who, name, vector_name, b0_max_b_s_mm2)
-
-
-def _checked(
-    b: np.ndarray,
-    vectors: np.ndarray,
-    notes: tuple[str, ...],
-    affine: np.ndarray,
-    who: str,
-    name: str,
-    vector_name: str,
-    b0_max: float,
-) -> Gradients:
     if b.min() < 0 or not 100 <= b.max() <= 30_000:
         raise DatasetError(
-            who,
-            found=f"the b-values in {name} run from {b.min():g} to {b.max():g}",
+            table.who,
+            found=f"the b-values in {table.bval} run from {b.min():g} to {b.max():g}",
             wanted="0 to some thousands of s/mm²",
-            mend=f"Write {name} in s/mm² (1 ms/µm² is 1000 s/mm²)",
+            mend=f"Write {table.bval} in s/mm² (1 ms/µm² is 1000 s/mm²)",
         )
     weighted = b > b0_max
     if weighted.all():
         raise DatasetError(
-            who,
-            found=f"{name} has no b-value up to {b0_max:g} s/mm² (the lowest is {b.min():g})",
+            table.who,
+            found=f"{table.bval} has no b-value up to {b0_max:g} s/mm² (the lowest is {b.min():g})",
             wanted="at least one unweighted volume",
             mend="Add the b0 volume to the series, or raise dwi.b0_max_b_s_mm2",
         )
-    length = np.linalg.norm(vectors, axis=1)
+    length = np.linalg.norm(table.vectors, axis=1)
     if (weighted & (length < 1e-3)).any():
         volume = int(np.flatnonzero(weighted & (length < 1e-3))[0])
         raise DatasetError(
-            who,
-            found=f"volume {volume} has b = {b[volume]:g} s/mm² and no direction in {vector_name}",
+            table.who,
+            found=f"volume {volume} has b = {b[volume]:g} s/mm² and no direction in {table.bvec}",
             wanted="a unit vector for each weighted volume",
             mend="If it is the scanner's trace image, take it out of image, bval and bvec",
         )
@@ -182,24 +209,13 @@ def _checked(
     if wrong.any():
         volume = int(np.flatnonzero(wrong)[0])
         raise DatasetError(
-            who,
-            found=f"the direction of volume {volume} in {vector_name} has length "
+            table.who,
+            found=f"the direction of volume {volume} in {table.bvec} has length "
             f"{length[volume]:.3f} ({int(wrong.sum())} of {int(weighted.sum())} are no unit "
             "vectors)",
             wanted="length 1",
-            mend=f"Write unit vectors to {vector_name} and the true b-values to {name}",
+            mend=f"Write unit vectors to {table.bvec} and the true b-values to {table.bval}",
         )
-    units = np.where(weighted[:, None], vectors / np.where(length, length, 1)[:, None], 0.0)
-    found = distinct_directions(units[weighted])
-    if found < 6 or np.linalg.matrix_rank(quadratic(units[weighted]), tol=0.05) < 6:
-        raise QualityError(
-            who,
-            found=f"{vector_name} has {found} distinct gradient directions"
-            + (" that do not span a tensor" if found >= 6 else ""),
-            wanted="at least 6 that are not collinear or in one plane",
-            mend="Leave this series out; it carries no tensor",
-        )
-    return Gradients(b, units @ voxel_axes(affine).T, notes)
 
 
 def quadratic(directions: np.ndarray) -> np.ndarray:

@@ -122,9 +122,9 @@ def _mixing(
     best = int(np.argmin(rest))
     if best in (0, len(rest) - 1):
         return _MIXINGS[best]
-    before, here, after = rest[best - 1 : best + 2]
+    before, lowest, after = rest[best - 1 : best + 2]
     step = _MIXINGS[1] - _MIXINGS[0]
-    return _MIXINGS[best] + step * (before - after) / (before - 2 * here + after) / 2
+    return _MIXINGS[best] + step * (before - after) / (before - 2 * lowest + after) / 2
 
 
 def _pure_signals(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from commissure.settings import Section
 
 
-class TableSettings(BaseModel):
+class TableSettings(Section):
     """One table of a lab (FreeSurfer, LCModel, clinical scores ...) that joins the markers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str = Field(description="Path of the TSV or CSV, relative to the working folder.")
     participant: str = Field(
@@ -39,10 +39,8 @@ class TableSettings(BaseModel):
     source: str = Field(default="", description="Software and version that made the table.")
 
 
-class MarkersSettings(BaseModel):
+class MarkersSettings(Section):
     """Which measurements are left out of the models. Decide before you look at labels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_mean_fd_mm: float | None = Field(
         default=0.55,
