@@ -6,38 +6,19 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.dwi.builtin.eddy_currents import linear_in_gradient, without_direction_bias
 from commissure.dwi.builtin.realign import realign
-from commissure.dwi.builtin.slice_outliers import dark_slices
 from commissure.dwi.builtin.to_t1w import between_contrasts
-from commissure.dwi.builtin.volume_prediction import predicted_volumes
-from commissure.dwi.gradients import Gradients, quadratic
+from commissure.dwi.gradients import Gradients
 from commissure.images.rigid import (
-    RigidTarget,
-    framewise_displacement,
     resample_pose,
     rigid_matrix,
     rigid_pose,
     sheared_matrix,
-    sheared_pose,
 )
 
 AFFINE = np.diag([-5.0, 5.0, 5.0, 1.0])
 AFFINE[:3, 3] = [75, -90, -70]
 SHAPE = (31, 37, 29)
-
-
-def test_a_pose_and_its_matrix_are_each_other_s_inverse():
-    pose, centre = np.array([1.0, -2, 3, 0.1, -0.2, 0.3]), np.array([4.0, 5, -6])
-    assert np.allclose(pose, rigid_pose(rigid_matrix(pose, centre), centre))
-    # Seen from the positive x axis, a positive rotation about x lifts what lies in front (+y).
-    lifted = rigid_matrix(np.array([0, 0, 0, np.pi / 2, 0, 0]), np.zeros(3)) @ [0, 1, 0, 1]
-    assert np.allclose([0, 0, 1, 1], lifted)
-
-
-def test_framewise_displacement_adds_millimetres_and_arcs():
-    poses = np.array([[0, 0, 0, 0, 0, 0], [0.1, -0.2, 0, 0.01, 0, 0], [0.1, -0.2, 0, 0.01, 0, 0]])
-    assert np.allclose([0, 0.3 + 0.5, 0], framewise_displacement(poses))
 
 
 @pytest.fixture(scope="module")
@@ -117,37 +98,6 @@ def test_without_movement_nothing_is_moved_when_told_so(dti, head):
     assert np.array_equal(np.zeros((26, 6)), still.poses)
 
 
-def test_a_tensor_predicts_each_volume_from_the_others(dti):
-    bvals, directions = dti.table(20, 0)
-    tensors = np.stack([dti.tensor(axis, 0.6, 0.8e-3) for axis in dti.even_directions(8)])
-    stack = dti.signal(tensors, bvals, directions).reshape(2, 2, 2, 20).astype(np.float32)
-    still = np.tile(np.eye(4), (20, 1, 1))
-    spoilt = stack.copy()
-    spoilt[..., 7] *= 0.4
-    predicted = predicted_volumes(spoilt, AFFINE, Gradients(bvals, directions), still)
-    assert np.allclose(stack[..., 7], predicted[..., 7], rtol=1e-4)
-
-
-def test_a_slice_that_lost_its_signal_is_dark_and_noise_is_not():
-    rng = np.random.default_rng(1)
-    predicted = np.full((20, 20, 10, 15), 500.0)
-    stack = predicted + rng.normal(0, 40, predicted.shape)
-    stack[:, :, 4, 3] *= 0.7
-    found = dark_slices(stack, predicted, np.ones((20, 20, 10)), limit_z=4)
-    assert np.argwhere(found).tolist() == [[3, 4]]
-
-
-def test_what_follows_the_direction_is_taken_out_and_what_follows_time_stays(dti):
-    directions = dti.even_directions(30)
-    true = np.zeros((30, 6))
-    true[12:, 0] = 2.0
-    true[:, 1] = np.linspace(0, 1, 30)
-    bias = quadratic(directions) @ np.random.default_rng(2).normal(0, 0.3, (6, 6))
-    found = without_direction_bias(true + bias, directions)
-    assert np.allclose(np.diff(true, axis=0), np.diff(found, axis=0), atol=0.08)
-    assert np.abs(bias).max() > 0.5
-
-
 @pytest.mark.parametrize(
     "shift",
     [(0, 0, 0, 0, 0, 0), (1.5, -1.0, 2.0, 0.01, -0.02, 0.0), (4.0, -4.0, 6.0, 0.05, 0.03, -0.05)],
@@ -178,33 +128,7 @@ def test_a_jump_between_volumes_is_not_taken_for_the_step_between_shells(dti, he
     assert np.allclose(true[:, :3], found.poses[:, :3], atol=0.6)
 
 
-def test_a_mask_without_a_head_cannot_be_aligned():
-    with pytest.raises(ValueError, match="too few"):
-        RigidTarget(np.ones((9, 9, 9)), AFFINE, np.zeros((9, 9, 9)))
-
-
 ALONG = np.array([0.0, 1.0, 0.0])
-
-
-def test_a_sheared_pose_and_its_matrix_are_each_other_s_inverse():
-    pose = np.array([1.0, -2, 3, 0.1, -0.2, 0.3, 0.02, -0.03, 0.01])
-    centre, along = np.array([4.0, 5, -6]), np.array([0.6, 0.8, 0.0])
-    matrix = sheared_matrix(pose, centre, along)
-    assert np.allclose(pose, sheared_pose(matrix, centre, along))
-    # Nothing but the displacement along the phase encoding differs from the rigid movement.
-    apart = (matrix - rigid_matrix(pose[:6], centre)) @ [30.0, -20, 10, 1]
-    assert np.allclose(np.cross(apart[:3], along), 0)
-    where = rigid_matrix(pose[:6], centre) @ [30.0, -20, 10, 1]
-    assert apart[:3] @ along == pytest.approx(pose[6:] @ (where[:3] - centre))
-
-
-def test_what_is_proportional_to_the_gradient_is_found_beside_outliers(dti):
-    directions = dti.even_directions(30)
-    slope = np.random.default_rng(0).normal(size=(3, 2))
-    values = directions @ slope
-    spoilt = values + np.random.default_rng(1).normal(0, 0.01, values.shape)
-    spoilt[[3, 11, 20]] += 5
-    assert np.allclose(values, linear_in_gradient(spoilt, directions), atol=0.02)
 
 
 @pytest.mark.slow
