@@ -231,14 +231,7 @@ def _fit(
             study.rules, lambda rules: study.under(rules).design, y, main_spec, first, settings,
             widening=1.0 if null is None else null.widening(1),
         )  # fmt: skip
-    store(
-        design, y, main_spec, settings, units=study.units, out=out / "model",
-        about={
-            "name": primary, "positive": settings.label.positive,
-            "negative": settings.label.negative, "n": question["n"],
-            "n_positive": question["n_positive"], "record": records[primary],
-        },
-    )  # fmt: skip
+    store(study, main_spec, record=records[primary], out=out / "model")
     write_json(
         {
             "status": "fitted",

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.markers.selection import earliest_visits, measured_rows
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
+from commissure.study.design import SITE
 from commissure.study.tables import check_units
 from commissure.transport.applicability_domain import distance
 from commissure.transport.stored_model import StoredModel
 from commissure.transport.training_membership import in_training
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: What can become of a person.
 SCORED, ABSTAINED, TRAINING = "scored", "abstained", "training"
@@ -57,12 +54,12 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
     wide = wide.reindex(people["participant_id"])
     site = people["site"].to_numpy(str)
     values = np.full((len(people), len(stored.columns)), np.nan)
-    for at, column in enumerate(stored.columns):
+    for index, column in enumerate(stored.columns):
         key = (column.modality, column.region, column.marker)
-        if column.modality == "site":
-            values[:, at] = site == column.marker
+        if column.modality == SITE:
+            values[:, index] = site == column.marker
         elif key in wide.columns:
-            values[:, at] = wide[key].to_numpy(float)
+            values[:, index] = wide[key].to_numpy(float)
     if not any(has_block(values, block).any() for block in stored.model.blocks_):
         raise DatasetError(
             "markers.tsv", found="it holds none of the markers that the model uses",
@@ -84,12 +81,10 @@ def predicted_probabilities(
         or ``training`` for a person on whom the model was trained. Who is not scored has no
         probability.
     """
-    import pandas as pd
-
     blocks = stored.model.blocks_
     probability = sigmoid(stored.model.logits(values)[:, 0])
-    known = in_training(values, blocks, stored.domain, stored.digests)
-    apart = {
+    trained_on = in_training(values, blocks, stored.domain, stored.digests)
+    distances = {
         block.name: np.where(
             has_block(values, block),
             distance(stored.domain[block.name], values[:, list(block.columns)]),
@@ -98,18 +93,18 @@ def predicted_probabilities(
         for block in blocks
     }
     status, reasons = [], []
-    for at in range(len(values)):
+    for person in range(len(values)):
         reason = "; ".join(
-            f"{name} is {own[at]:.1f} from the training people, the limit is "
+            f"{name} is {distances[name][person]:.1f} from the training people, the limit is "
             f"{stored.domain[name]['limit']:.1f}"
-            for name, own in apart.items()
-            if own[at] > stored.domain[name]["limit"]
+            for name in distances
+            if distances[name][person] > stored.domain[name]["limit"]
         )
-        if not np.isfinite(probability[at]):
+        if not np.isfinite(probability[person]):
             reason = "none of the modalities of the model was measured"
         status.append(ABSTAINED if reason else SCORED)
-        if known[at]:
-            status[at], reason = TRAINING, _NO_PREDICTION
+        if trained_on[person]:
+            status[person], reason = TRAINING, _NO_PREDICTION
         reasons.append(reason or None)
     scored = np.array(status, dtype=str) == SCORED
     return pd.DataFrame(

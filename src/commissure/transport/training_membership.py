@@ -49,14 +49,15 @@ def training_digests(
     kept: set[str] = set()
     recognisable = np.zeros(len(values), dtype=bool)
     for steps, digests in _views(values, blocks, domain):
-        enough: dict[bytes, bool] = {}
-        there = steps != _MISSING
-        for at, (own, digest) in enumerate(zip(there, digests, strict=True)):
-            if own.tobytes() not in enough:
-                enough[own.tobytes()] = _enough(steps[:, own])
-            if enough[own.tobytes()]:
+        unguessable: dict[bytes, bool] = {}
+        measured = steps != _MISSING
+        for person, digest in enumerate(digests):
+            markers = measured[person]
+            if markers.tobytes() not in unguessable:
+                unguessable[markers.tobytes()] = _unguessable(steps[:, markers])
+            if unguessable[markers.tobytes()]:
                 kept.add(digest)
-                recognisable[at] = True
+                recognisable[person] = True
     return sorted(kept), int(recognisable.sum())
 
 
@@ -76,10 +77,10 @@ def in_training(
         Those of the training people.
     """
     known = set(digests)
-    found = np.zeros(len(values), dtype=bool)
-    for _, own in _views(values, blocks, domain):
-        found |= np.array([digest in known for digest in own], dtype=bool)
-    return found
+    trained_on = np.zeros(len(values), dtype=bool)
+    for _, view in _views(values, blocks, domain):
+        trained_on |= np.array([digest in known for digest in view], dtype=bool)
+    return trained_on
 
 
 def _views(
@@ -93,12 +94,12 @@ def _views(
 
 
 def _rounded(values: np.ndarray, block: Block, domain: Mapping[str, Any]) -> np.ndarray:
-    own = values[:, list(block.columns)]
+    markers = values[:, list(block.columns)]
     spread = np.where(domain["sd"] > 0, domain["sd"], np.inf)
     with np.errstate(over="ignore"):
-        steps = np.clip(np.rint(STEPS * (own - domain["mean"]) / spread), -1e15, 1e15)
-    there = np.isfinite(own)
-    return np.where(there, np.where(there, steps, 0).astype(np.int64), _MISSING)
+        steps = np.clip(np.rint(STEPS * (markers - domain["mean"]) / spread), -1e15, 1e15)
+    measured = np.isfinite(markers)
+    return np.where(measured, np.where(measured, steps, 0).astype(np.int64), _MISSING)
 
 
 def _digest(name: str, steps: np.ndarray) -> str:
@@ -106,7 +107,7 @@ def _digest(name: str, steps: np.ndarray) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _enough(steps: np.ndarray) -> bool:
+def _unguessable(steps: np.ndarray) -> bool:
     """Whether markers carry :data:`MIN_BITS`; some of them are asked first, which is quick."""
     if not steps.shape[1]:
         return False
@@ -118,9 +119,8 @@ def _bits(steps: np.ndarray) -> float:
     """Entropy of rounded markers, as of a normal distribution with the people's correlations."""
     if len(steps) < 2:
         return 0.0
-    there = steps != _MISSING
-    own = np.where(there, steps, 0).astype(float)
-    size = np.linalg.svd(own - own.mean(axis=0), compute_uv=False)
-    variance = size**2 / (len(own) - 1)
+    filled = np.where(steps != _MISSING, steps, 0).astype(float)
+    size = np.linalg.svd(filled - filled.mean(axis=0), compute_uv=False)
+    variance = size**2 / (len(steps) - 1)
     bits = 0.5 * np.log2(2 * math.pi * math.e * np.maximum(variance, 1e-300))
     return float(np.maximum(bits, 0.0).sum())
