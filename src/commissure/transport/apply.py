@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table, write_json, write_table
@@ -18,9 +19,6 @@ from commissure.study.tables import ONE_SITE, check_people, sites_of, unknown_pa
 from commissure.transport.drift import DRIFT, drift, new_people, transport_report
 from commissure.transport.predict import model_matrix, predicted_probabilities
 from commissure.transport.stored_model import StoredModel, load
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def apply_model(
@@ -72,15 +70,15 @@ def apply_model(
     exclusions = table.parent / "exclusions.tsv"
     if exclusions.is_file():
         markers = kept_rows(markers, read_exclusions(exclusions))
-    people, told = _people(markers, participants or table.parent / "participants.tsv",
+    people, cautions = _people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
-    told += measured_rows(markers)[1]
+    cautions += measured_rows(markers)[1]
     labels = _labels(people, table.parent, stored, label_column)
     values = model_matrix(stored, markers, people)
     scored = predicted_probabilities(stored, values, people)
     drifted = drift(stored, values[new_people(scored)])
     report = transport_report(stored, values, scored, drifted, labels)
-    report["cautions"] += told
+    report["cautions"] += cautions
     out.mkdir(parents=True, exist_ok=True)
     write_table(scored, out / "scores.tsv")
     write_table(drifted, out / "drift.tsv")
@@ -99,32 +97,33 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{report['n_drifted']} of {report['n_markers']} markers have drifted by more than "
         f"{DRIFT:g} standard deviations (drift.tsv).",
     ]
-    for name, one in report["blocks"].items():
-        if np.isfinite(one["two_sample_auc"]):
+    for name, block in report["blocks"].items():
+        if np.isfinite(block["two_sample_auc"]):
             lines.append(
-                f"{name}: a classifier tells the new people from the old with an AUC of "
-                f"{one['two_sample_auc']:.2f} (0.5: they are alike; the training people from drawn "
-                f"ones: {one['two_sample_auc_training']:.2f})."
+                f"{name}: a classifier tells the new people from those of training with an AUC of "
+                f"{block['two_sample_auc']:.2f} (0.5: they are alike; the training people from "
+                f"drawn ones: {block['two_sample_auc_training']:.2f})."
             )
-    own = report["performance"]
-    if own is None:
-        lines.append("There are no labels: how well the scores do here is not known.")
-    elif "reason" in own:
-        lines.append(f"The labels tell nothing: {own['reason']}.")
-    else:
-        area = own["auc_within_site"]
-        within = (
-            f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} "
-            "people have somebody of the other label at their site)"
-            if area["n"]
-            else "unknown (nobody has somebody of the other label at his site)"
-        )
-        lines.append(
-            f"With the labels of {own['n']} new people: AUC within site {within}, Brier score "
-            f"{own['brier']:.3f}, calibration slope {own['calibration_slope']:.2f} and intercept "
-            f"{own['calibration_intercept']:.2f}."
-        )
-    return lines + list(report["cautions"])
+    return [*lines, *_performance_in_words(report["performance"]), *report["cautions"]]
+
+
+def _performance_in_words(performance: Mapping[str, Any] | None) -> list[str]:
+    if performance is None:
+        return ["There are no labels: how well the scores do here is not known."]
+    if "reason" in performance:
+        return [f"The labels tell nothing: {performance['reason']}."]
+    area = performance["auc_within_site"]
+    within = (
+        f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} "
+        "people have somebody of the other label at their site)"
+        if area["n"]
+        else "unknown (nobody has somebody of the other label at their site)"
+    )
+    return [
+        f"With the labels of {performance['n']} new people: AUC within site {within}, Brier score "
+        f"{performance['brier']:.3f}, calibration slope {performance['calibration_slope']:.2f} and "
+        f"intercept {performance['calibration_intercept']:.2f}."
+    ]
 
 
 def _marker_table(dataset: Path) -> Path:
@@ -151,8 +150,6 @@ def _people(
     markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """The people of the markers with what is known of them, and what the reader must know."""
-    import pandas as pd
-
     people = pd.DataFrame({"participant_id": sorted(markers["participant_id"].unique())})
     if not path.is_file():
         if asked:
@@ -168,9 +165,9 @@ def _people(
             "--site", found=f"the people have no column '{site_column}'",
             wanted=f"one of {[c for c in table.columns if c != 'participant_id']}",
         )  # fmt: skip
-    told = unknown_participants(people, table, "markers.tsv") if len(table) else []
+    cautions = unknown_participants(people, table, "markers.tsv") if len(table) else []
     people = people.merge(table, on="participant_id", how="left", sort=True)
-    return people.assign(site=sites_of(people, site_column)), told
+    return people.assign(site=sites_of(people, site_column)), cautions
 
 
 def _labels(

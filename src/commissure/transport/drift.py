@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.stats import ttest_ind_from_stats
 
 from commissure.evaluation import auc as evaluation
 from commissure.models.preparation import has_block
+from commissure.study.design import SITE, Block
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
 from commissure.transport.applicability_domain import two_sample_auc
 from commissure.transport.predict import ABSTAINED, SCORED, TRAINING
 from commissure.transport.stored_model import StoredModel
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Standardised difference from which a marker has drifted, if it is no chance event either.
 DRIFT = 0.5
@@ -35,28 +35,33 @@ def drift(stored: StoredModel, values: np.ndarray) -> pd.DataFrame:
         beyond the training people's 5 to 95 % (0.1 is expected). A marker has drifted where the
         difference exceeds :data:`DRIFT` and ``p`` times the number of markers is below 0.05.
     """
-    import pandas as pd
-    from scipy.stats import ttest_ind_from_stats
-
     rows = []
     for block in stored.model.blocks_:
-        own = stored.domain[block.name]
-        for at, number in enumerate(block.columns):
+        domain = stored.domain[block.name]
+        for index, number in enumerate(block.columns):
             column = stored.columns[number]
             new = values[np.isfinite(values[:, number]), number]
-            mean, sd, n = own["mean"][at], own["sd"][at], own["counts"][at]
+            mean, sd, n = domain["mean"][index], domain["sd"][index], domain["counts"][index]
             if sd <= 0 or n < 2:
                 continue
-            gap, p, out = math.nan, math.nan, math.nan
+            gap, p, outside = math.nan, math.nan, math.nan
             if len(new):
+                low, high = domain["low"][index], domain["high"][index]
                 gap = (new.mean() - mean) / sd
-                out = float(((new < own["low"][at]) | (new > own["high"][at])).mean())
+                outside = float(((new < low) | (new > high)).mean())
             if len(new) > 2:
                 spread = max(float(new.std(ddof=1)), 1e-12 * sd)
-                p = float(ttest_ind_from_stats(mean, sd, n, new.mean(), spread, len(new),
-                                               equal_var=False).pvalue)  # fmt: skip
-            rows.append((column.modality, column.region, column.marker, len(new), mean,
-                         new.mean() if len(new) else math.nan, gap, p, out))  # fmt: skip
+                p = float(
+                    ttest_ind_from_stats(
+                        mean, sd, n, new.mean(), spread, len(new), equal_var=False
+                    ).pvalue
+                )
+            rows.append(
+                (
+                    column.modality, column.region, column.marker, len(new), mean,
+                    new.mean() if len(new) else math.nan, gap, p, outside,
+                )
+            )  # fmt: skip
     table = pd.DataFrame(
         rows,
         columns=["modality", "region", "marker", "n", "mean_training", "mean_new", "difference",
@@ -74,7 +79,7 @@ def transport_report(
     labels: np.ndarray | None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What a reader must know before he uses the scores.
+    """What a reader must know before using the scores.
 
     The model's own training people count for nothing but ``n`` and ``n_training``.
 
@@ -88,52 +93,75 @@ def transport_report(
         Seed of the drawn training people.
     """
     new = new_people(scored)
-    blocks = {}
-    for block in stored.model.blocks_:
-        own = stored.domain[block.name]
-        there = values[new & has_block(values, block)][:, list(block.columns)]
-        blocks[block.name] = {
-            "n": len(there),
-            "markers": len(block.columns),
-            "markers_present": int(np.isfinite(there).any(axis=0).sum()) if len(there) else 0,
-            "two_sample_auc": two_sample_auc(own, there, seed),
-            "two_sample_auc_training": own["two_sample_auc"],
-        }
-    told = _gaps_and_new_sites(stored, scored[new], blocks)
-    known = int((~new).sum())
-    if known:
-        told.insert(
-            0,
-            f"{known} of {len(scored)} people are training people of this model: they are not "
-            f"scored, and drift, calibration and AUC stand on the other {int(new.sum())}.",
-        )
-    nameless = stored.about["n_trained"] - stored.about["n_recognisable"]
-    if nameless:
-        told.append(
-            f"{nameless} training people of the model have too few markers to be recognised: were "
-            "they here, they would be scored like new ones."
-        )
-    result: dict[str, Any] = {
+    blocks = {
+        block.name: _block_record(stored, block, values[new & has_block(values, block)], seed)
+        for block in stored.model.blocks_
+    }
+    performance = None if labels is None else _performance(scored, labels)
+    n_training = int((~new).sum())
+    return {
         "model": dict(stored.about),
         "n": len(scored),
-        "n_training": known,
+        "n_training": n_training,
         "n_scored": int((scored["status"] == SCORED).sum()),
         "n_abstained": int((scored["status"] == ABSTAINED).sum()),
         "n_drifted": int(drifted["drifted"].sum()),
         "n_markers": len(drifted),
         "blocks": blocks,
-        "cautions": told,
-        "performance": None,
+        "cautions": [
+            *_on_training_people(stored, n_training, len(scored)),
+            *_gaps_and_new_sites(stored, scored[new], blocks),
+            *_on_unrecognisable_people(stored),
+            *_on_few_labels(stored, performance),
+        ],
+        "performance": performance,
     }
-    if labels is not None:
-        own = _performance(scored, labels)
-        result["performance"] = own
-        if 0 < min(own["n_positive"], own["n"] - own["n_positive"]) < FEW:
-            told.append(
-                f"The labels of {own['n']} people ({own['n_positive']} "
-                f"{stored.about['positive']}) are too few for a claim on how the model does here."
-            )
-    return result
+
+
+def _block_record(
+    stored: StoredModel, block: Block, values: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """What the new people who have a block are like beside the training people."""
+    domain = stored.domain[block.name]
+    markers = values[:, list(block.columns)]
+    return {
+        "n": len(markers),
+        "markers": len(block.columns),
+        "markers_present": int(np.isfinite(markers).any(axis=0).sum()) if len(markers) else 0,
+        "two_sample_auc": two_sample_auc(domain, markers, seed),
+        "two_sample_auc_training": domain["two_sample_auc"],
+    }
+
+
+def _on_training_people(stored: StoredModel, n_training: int, n: int) -> list[str]:
+    if not n_training:
+        return []
+    return [
+        f"{n_training} of {n} people are training people of this model: they are not scored, and "
+        f"drift, calibration and AUC stand on the other {n - n_training}."
+    ]
+
+
+def _on_unrecognisable_people(stored: StoredModel) -> list[str]:
+    count = stored.about["n_trained"] - stored.about["n_recognisable"]
+    if not count:
+        return []
+    return [
+        f"{count} training people of the model have too few markers to be recognised: were they "
+        "here, they would be scored like new ones."
+    ]
+
+
+def _on_few_labels(stored: StoredModel, performance: Mapping[str, Any] | None) -> list[str]:
+    if performance is None:
+        return []
+    n, n_positive = performance["n"], performance["n_positive"]
+    if not 0 < min(n_positive, n - n_positive) < FEW:
+        return []
+    return [
+        f"The labels of {n} people ({n_positive} {stored.about['positive']}) are too few for a "
+        "claim on how the model does here."
+    ]
 
 
 def new_people(scored: pd.DataFrame) -> np.ndarray:
@@ -147,32 +175,33 @@ def _gaps_and_new_sites(
     """What the new people lack, and sites that the model does not know."""
     if not len(scored):
         return []
-    told = [
-        f"{name}: {one['markers_present']} of {one['markers']} markers are there; the missing ones "
-        "count as the training median."
-        for name, one in blocks.items()
-        if 0 < one["markers_present"] < one["markers"]
+    cautions = [
+        f"{name}: {block['markers_present']} of {block['markers']} markers are there; the missing "
+        "ones count as the training median."
+        for name, block in blocks.items()
+        if 0 < block["markers_present"] < block["markers"]
     ]
-    told += [f"{name}: nobody has it." for name, one in blocks.items() if not one["n"]]
-    known = {c.marker for c in stored.columns if c.modality == "site"}
+    cautions += [f"{name}: nobody has it." for name, block in blocks.items() if not block["n"]]
+    known = {c.marker for c in stored.columns if c.modality == SITE}
     policy = (
         "their markers are not harmonised"
         if any(block.sites for block in stored.model.blocks_)
         else "the model does not use the site"
     )
-    nowhere = scored["site"].isin({ONE_SITE, UNKNOWN_SITE} - known)
-    if nowhere.any():
-        told.append(f"{int(nowhere.sum())} people have no site: {policy}.")
-    new_sites = sorted(set(scored.loc[~nowhere, "site"]) - known)
+    without_site = scored["site"].isin({ONE_SITE, UNKNOWN_SITE} - known)
+    if without_site.any():
+        cautions.append(f"{int(without_site.sum())} people have no site: {policy}.")
+    new_sites = sorted(set(scored.loc[~without_site, "site"]) - known)
     if new_sites:
-        told.append(f"The sites {', '.join(new_sites)} were not in training: {policy}.")
-    return told
+        cautions.append(f"The sites {', '.join(new_sites)} were not in training: {policy}.")
+    return cautions
 
 
 def _performance(scored: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
     p = scored["probability"].to_numpy(float)
-    own = (labels >= 0) & np.isfinite(p)
-    y, p, site = labels[own], p[own], scored["site"].to_numpy(str)[own]
+    scored_labelled = (labels >= 0) & np.isfinite(p)
+    y, p = labels[scored_labelled], p[scored_labelled]
+    site = scored["site"].to_numpy(str)[scored_labelled]
     if len(set(y)) < 2:
         reason = "they are all the same" if len(y) else "nobody who is scored has one"
         return {"n": len(y), "n_positive": int(y.sum()), "reason": reason}
