@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commissure.files import write_text
 from commissure.flow.settings import json_schema, options_page
+from commissure.markers.page import markers_page
 from commissure.outputs import outputs_page
 
 
@@ -16,6 +17,7 @@ def documents() -> dict[str, str]:
     return {
         "resources/config.schema.json": schema,
         "docs/configuration.md": options_page(),
+        "docs/markers.md": markers_page(),
         "docs/outputs.md": outputs_page(),
     }
 
