@@ -51,6 +51,11 @@ def bids_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
     return "_".join([*parts, suffix] if suffix else parts) + extension
 
 
+def sidecar_path(path: Path) -> Path:
+    """Where the JSON of a file stands: beside it, under the same name."""
+    return path.with_name(path.name.partition(".")[0] + ".json")
+
+
 def participant_label(identifier: object) -> str:
     """Give a person's identifier with its prefix: ``01``, ``sub-01`` and 01 are all ``sub-01``.
 

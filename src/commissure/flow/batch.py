@@ -115,7 +115,9 @@ class Batch:
         for scan in sorted(scans, key=lambda e: (e.session != entry.session, e.scan)):
             record = self.records.read(scan, "preprocess")
             if record is not None:
-                files = AnatFiles.of(scan.scan_in(self.root), image_folder(self.output_dir, scan))
+                files = AnatFiles.in_any_space(
+                    scan.scan_in(self.root), image_folder(self.output_dir, scan)
+                )
                 if files.complete():
                     return files, record.key
         return None

@@ -75,13 +75,13 @@ def connectivity_values(z: np.ndarray, parcels: Parcels) -> Iterator[tuple[str, 
     members = {network: network_parcels(labels, network) for network in NETWORKS}
     for network in NETWORKS:
         yield "fc", network, mean_between(z, members[network], members[network])
-    for one, other in NETWORK_PAIRS:
-        yield "fc", f"{one}-{other}", mean_between(z, members[one], members[other])
+    for first, second in NETWORK_PAIRS:
+        yield "fc", f"{first}-{second}", mean_between(z, members[first], members[second])
     for side in ("L", "R", "bilateral"):
         parts = dlpfc_parcels(labels, side)
         each = [mean_between(z, np.array([part]), cortex) for part in parts]
-        there = [value for value in each if np.isfinite(value)]
-        yield "fc_dlpfc_strength", f"DLPFC_{side}", float(np.mean(there)) if there else float("nan")
+        known = [value for value in each if np.isfinite(value)]
+        yield "fc_dlpfc_strength", f"DLPFC_{side}", float(np.mean(known)) if known else float("nan")
     yield "fc_dmn_core", "Default", mean_between(z, *dmn_core_parcels(labels))
     thalamus = np.array([parcels.names.index(name) for name in THALAMUS])
     striatum = np.array([parcels.names.index(name) for name in STRIATUM])

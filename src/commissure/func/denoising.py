@@ -1,27 +1,23 @@
 """Taking movement and physiology out of parcel series.
 
-The order is XCP-D's: flag volumes, bridge them, detrend, filter series and confounds alike
+The order is XCP-D's: flag volumes, interpolate them, detrend, filter series and confounds alike
 (Lindquist MA et al., Hum Brain Mapp 2019;40:2358-2376), fit on the good volumes only, censor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from scipy.interpolate import CubicSpline
+from scipy.signal import butter, sosfiltfilt
 
-from commissure.errors import DatasetError, QualityError
-from commissure.func.builtin.confounds import MOTION, SIGNALS
-from commissure.func.settings import Strategy
-
-_EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
+from commissure.errors import QualityError
 
 
 @dataclass(frozen=True)
-class Freedom:
-    """How much independent information a cleaned run holds.
+class DegreesOfFreedom:
+    """How much independent information a denoised run holds.
 
     Attributes
     ----------
@@ -44,112 +40,7 @@ class Freedom:
         return self.in_band - self.rank
 
 
-def good_volumes(confounds: pd.DataFrame, *, fd_threshold_mm: float) -> np.ndarray:
-    """Volumes to keep: little displacement, and steady magnetisation where that is recorded.
-
-    Parameters
-    ----------
-    confounds
-        Table with ``framewise_displacement``; columns ``non_steady_state_outlier*`` mark volumes
-        at the start that are left out.
-    fd_threshold_mm
-        Larger displacements are censored.
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean, shape (T,). The first volume, which has no displacement, is kept.
-    """
-    displacement = confounds["framewise_displacement"].to_numpy(float)
-    good = ~(displacement > fd_threshold_mm)
-    for name in confounds.columns:
-        if name.startswith("non_steady_state_outlier"):
-            good &= confounds[name].to_numpy(float) == 0
-    return good
-
-
-def regressors(
-    confounds: pd.DataFrame, metadata: dict, *, strategy: Strategy, components: int, who: str
-) -> pd.DataFrame:
-    """Choose the columns of a strategy.
-
-    Parameters
-    ----------
-    confounds, metadata
-        The confounds table and its JSON, as fMRIPrep and the built-in engine write them.
-    strategy
-        ``24P+aCompCor`` (six movement parameters, their derivatives and the squares of both; CSF
-        and white-matter components), ``12P+aCompCor`` (without squares), or ``36P`` (nine signals,
-        expanded likewise). Cosines are left out: the band-pass filter does their work.
-    components
-        Components per tissue.
-    who
-        Person and visit, for the error message.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One column per regressor; the undefined first row of a derivative is 0.
-
-    Raises
-    ------
-    DatasetError
-        A column of the strategy is missing.
-    """
-    motion_only = _EXPANSIONS[:2] if strategy == "12P+aCompCor" else _EXPANSIONS
-    names = [f"{name}{expansion}" for name in MOTION for expansion in motion_only]
-    if strategy == "36P":
-        names += [f"{name}{expansion}" for name in SIGNALS for expansion in _EXPANSIONS]
-    else:
-        names += compcor_columns(confounds, metadata, components=components, who=who)
-    missing = [name for name in names if name not in confounds]
-    if missing:
-        raise DatasetError(
-            who,
-            found=f"the confounds table lacks {missing[:6]}",
-            wanted=f"the columns of func.strategy {strategy}",
-            mend="Choose another func.strategy, or derive the confounds again",
-        )
-    chosen = confounds[names].astype(float)
-    return chosen.fillna(0.0)
-
-
-def compcor_columns(
-    confounds: pd.DataFrame, metadata: dict, *, components: int, who: str
-) -> list[str]:
-    """Names of the first CSF and white-matter components, by what the JSON says of them.
-
-    fMRIPrep has called them ``a_comp_cor`` with the field ``Mask``, and ``c_comp_cor`` and
-    ``w_comp_cor``; the field decides. Fewer than asked for are taken as they are.
-
-    Raises
-    ------
-    DatasetError
-        The JSON names no component of CSF or white matter.
-    """
-    chosen = []
-    for tissue in ("CSF", "WM"):
-        named = [
-            (name, entry)
-            for name, entry in metadata.items()
-            if isinstance(entry, dict)
-            and entry.get("Method") == "aCompCor"
-            and entry.get("Mask") == tissue
-            and name in confounds
-        ]
-        named.sort(key=lambda pair: -float(pair[1].get("SingularValue", 0.0)))
-        chosen += [name for name, _ in named[:components]]
-    if not chosen:
-        raise DatasetError(
-            who,
-            found="the JSON beside the confounds table names no CompCor component of CSF or WM",
-            wanted="entries with Method aCompCor and Mask CSF or WM",
-            mend="Set func.strategy to 36P, or derive the confounds again",
-        )
-    return chosen
-
-
-def bridged(series: np.ndarray, good: np.ndarray) -> np.ndarray:
+def interpolated(series: np.ndarray, good: np.ndarray) -> np.ndarray:
     """Replace flagged volumes by a cubic spline through the good ones; ends take the nearest.
 
     Parameters
@@ -164,8 +55,6 @@ def bridged(series: np.ndarray, good: np.ndarray) -> np.ndarray:
     QualityError
         Fewer than four good volumes.
     """
-    from scipy.interpolate import CubicSpline
-
     if good.all():
         return series.copy()
     frames = np.flatnonzero(good)
@@ -209,8 +98,6 @@ def band_passed(
     QualityError
         The band reaches the Nyquist frequency of the series.
     """
-    from scipy.signal import butter, sosfiltfilt
-
     nyquist_hz = 0.5 / tr_s
     if high_hz >= nyquist_hz:
         raise QualityError(
@@ -229,40 +116,7 @@ def in_band_samples(retained: int, *, tr_s: float, low_hz: float, high_hz: float
     return int(np.floor(round(retained * (high_hz - low_hz) * 2 * tr_s, 6)))
 
 
-def movement_penalties(names: Sequence[str], *, known_to_mm: float, radius_mm: float) -> np.ndarray:
-    """Ridge penalties that shrink movement of no more than the realignment's own error.
-
-    The movement that is estimated of a head that lies still is error of the realignment, and what
-    errs it is the brain's own signal (Freire L & Mangin JF, NeuroImage 14:709-722, 2001). However
-    small, as a regressor it takes connectivity out. A regressor of length L (root of the summed
-    squares in the band) is taken out by the share L² / (L² + known_to_mm²): little of it in a head
-    that lies still, the more of it the more a head moves.
-
-    Parameters
-    ----------
-    names
-        Columns of :func:`regressors`.
-    known_to_mm
-        Length in mm at which half is taken out; 0 shrinks nothing.
-    radius_mm
-        Turns rotations into mm.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (p,), in the squared units of each column; 0 for what is not movement.
-    """
-    penalties = np.zeros(len(names))
-    for at, name in enumerate(names):
-        if name.startswith(MOTION):
-            own = known_to_mm
-            if name.startswith("rot"):
-                own /= radius_mm ** (2 if name.endswith("_power2") else 1)
-            penalties[at] = own**2
-    return penalties
-
-
-def taken_out(model: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, float]:
+def ridge_projection(model: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, float]:
     """Ridge regression on a set of columns: what gives the weights, and how much it takes out.
 
     Parameters
@@ -287,7 +141,7 @@ def taken_out(model: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, float
     return (right[kept].T / strength[kept]) @ left.T, float((left**2).sum())
 
 
-def cleaned(
+def denoised(
     series: np.ndarray,
     confounds: np.ndarray,
     good: np.ndarray,
@@ -297,7 +151,7 @@ def cleaned(
     high_hz: float,
     order: int,
     penalty: np.ndarray | None = None,
-) -> tuple[np.ndarray, Freedom]:
+) -> tuple[np.ndarray, DegreesOfFreedom]:
     """Filter series and confounds alike and take the confounds out.
 
     Parameters
@@ -311,7 +165,8 @@ def cleaned(
     tr_s, low_hz, high_hz, order
         As in :func:`band_passed`.
     penalty
-        Shape (p,): of :func:`movement_penalties`; without it the confounds are taken out whole.
+        Shape (p,), of :func:`commissure.func.regressors.movement_penalties`; without it the
+        confounds are taken out whole.
 
     Returns
     -------
@@ -331,7 +186,7 @@ def cleaned(
 
     def filtered(columns: np.ndarray) -> np.ndarray:
         return band_passed(
-            detrended(bridged(columns, good)),
+            detrended(interpolated(columns, good)),
             tr_s=tr_s,
             low_hz=low_hz,
             high_hz=high_hz,
@@ -342,13 +197,13 @@ def cleaned(
     retained = int(good.sum())
     # Columns that the filter left empty say nothing and would count as rank.
     size = np.sqrt((model[good] ** 2).sum(axis=0))
-    told = size > 1e-9
-    model = model[:, told] / size[told]
+    left_by_filter = size > 1e-9
+    model = model[:, left_by_filter] / size[left_by_filter]
     shrink = (
         np.zeros(len(size)) if penalty is None else penalty / np.where(length > 0, length, 1) ** 2
     )
-    solver, rank = taken_out(model[good], shrink[told] / size[told] ** 2)
-    freedom = Freedom(
+    solver, rank = ridge_projection(model[good], shrink[left_by_filter] / size[left_by_filter] ** 2)
+    freedom = DegreesOfFreedom(
         retained, in_band_samples(retained, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz), rank
     )
     weights = solver @ data[good]

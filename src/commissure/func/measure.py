@@ -2,104 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
 import numpy as np
-import pandas as pd
 
 from commissure.checks import Check, write_quality
-from commissure.errors import DatasetError, QualityError
-from commissure.files import read_table
-from commissure.func.builtin.acquisition import repetition_time_s
+from commissure.errors import QualityError
 from commissure.func.connectivity import connectivity_values, fisher_z
-from commissure.func.denoising import Freedom, cleaned, good_volumes, movement_penalties, regressors
+from commissure.func.denoising import DegreesOfFreedom, denoised
+from commissure.func.derivatives import FuncMeasured, PreprocessedRun, read_preprocessed
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
 from commissure.func.quality import run_checks, temporal_snr
+from commissure.func.regressors import good_volumes, movement_penalties, regressors
 from commissure.func.settings import FuncMeasureSettings
+from commissure.func.timing import repetition_time_s
 from commissure.images.anat_files import AnatFiles
-from commissure.images.load import load_image, same_grid
-from commissure.images.template import TEMPLATE
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
-
-#: Template spaces in which series are looked for, the first found is taken.
-SPACES = (TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym")
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """What an engine has left of one run.
-
-    Attributes
-    ----------
-    space
-        Name of the template space.
-    bold, brain, boldref
-        Series, brain mask and mean volume on one grid.
-    confounds, metadata
-        The confounds table and the JSON beside it.
-    """
-
-    space: str
-    bold: nib.Nifti1Image
-    brain: nib.Nifti1Image
-    boldref: nib.Nifti1Image
-    confounds: pd.DataFrame
-    metadata: dict
-
-
-def read_derivatives(scan: Scan, folder: Path) -> Derivatives:
-    """Read the files of the contract that :func:`measure` needs.
-
-    Raises
-    ------
-    DatasetError
-        A file is missing or unreadable, or two of them do not fit each other.
-    """
-
-    def path(suffix: str, extension: str, **entities: str) -> Path:
-        return folder / scan.derivative(suffix, extension, **entities)
-
-    found = [s for s in SPACES if path("bold", ".nii.gz", space=s, desc="preproc").exists()]
-    if not found:
-        raise DatasetError(
-            scan.who,
-            found=f"no preprocessed series of {scan.path.name} in the spaces {list(SPACES)}",
-            wanted=scan.derivative("bold", ".nii.gz", space=TEMPLATE, desc="preproc"),
-            mend="Run the engine again, with an MNI space among its output spaces",
-        )
-    space = found[0]
-    bold = load_image(path("bold", ".nii.gz", space=space, desc="preproc"), who=scan.who, ndim=4)
-    brain = load_image(path("mask", ".nii.gz", space=space, desc="brain"), who=scan.who, ndim=3)
-    boldref = load_image(path("boldref", ".nii.gz", space=space), who=scan.who, ndim=3)
-    table = path("timeseries", ".tsv", desc="confounds")
-    confounds = read_table(table)
-    beside = table.with_suffix(".json")
-    try:
-        metadata = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
-    except ValueError as error:
-        raise DatasetError(scan.who, found=f"{beside.name} is not JSON ({error})") from error
-    if len(confounds) != bold.shape[3] or "framewise_displacement" not in confounds:
-        raise DatasetError(
-            scan.who,
-            found=f"{table.name} has {len(confounds)} rows for {bold.shape[3]} volumes"
-            if len(confounds) != bold.shape[3]
-            else f"{table.name} has no column framewise_displacement",
-            wanted="one row per volume, with framewise_displacement",
-            mend="Run the engine again",
-        )
-    if not (same_grid(bold, brain) and same_grid(bold, boldref)):
-        raise DatasetError(
-            scan.who,
-            found=f"series {bold.shape[:3]}, mask {brain.shape} and boldref {boldref.shape} do not "
-            "lie on one grid",
-            mend="Run the engine again",
-        )
-    return Derivatives(space, bold, brain, boldref, confounds, metadata)
 
 
 def measure(
@@ -116,7 +38,7 @@ def measure(
     anat
         Not needed: every file is in template space already.
     settings
-        Settings of the room.
+        Settings of measuring.
 
     Raises
     ------
@@ -124,84 +46,93 @@ def measure(
         A derivative is missing or does not fit.
     """
     tr_s = repetition_time_s(scan)
-    run = read_derivatives(scan, folder)
-    bold = np.asanyarray(run.bold.dataobj)
-    brain = np.asanyarray(run.brain.dataobj) > 0
-    parcels = parcels_on_grid(settings.parcels, bold.shape[:3], run.bold.affine)
+    run = read_preprocessed(scan, folder)
+    files = FuncMeasured.of(scan, folder)
+    bold = np.asanyarray(run.series.dataobj)
+    brain = np.asanyarray(run.mask.dataobj) > 0
+    parcels = parcels_on_grid(settings.parcels, bold.shape[:3], run.series.affine)
     means = parcel_series(bold, brain, parcels, min_coverage=settings.min_parcel_coverage)
     good = good_volumes(run.confounds, fd_threshold_mm=settings.fd_threshold_mm)
     tsnr = float(np.nanmedian(temporal_snr(bold[brain])))
     checks = run_checks(
-        run.confounds, good, means.coverage, run.brain, tsnr=tsnr, tr_s=tr_s, settings=settings
+        run.confounds, good, means.coverage, run.mask, tsnr=tsnr, tr_s=tr_s, settings=settings
     )
-    residuals, freedom, cause = _residuals(scan, run, means.series, good, tr_s, settings)
-    z = None if residuals is None else fisher_z(residuals)
-    if freedom is not None:
-        degrees = freedom.degrees
-        limit = settings.min_degrees_of_freedom
+    result = _denoised_run(scan, run, means.series, good, tr_s, settings)
+    if result.freedom is not None:
+        degrees, limit = result.freedom.degrees, settings.min_degrees_of_freedom
         checks.append(Check("degrees_of_freedom", degrees, f"> {limit:g}", degrees > limit))
+    z = None if result.residuals is None else fisher_z(result.residuals)
 
     mean_fd = float(run.confounds["framewise_displacement"].to_numpy(float)[1:].mean())
-    rows = [_row(scan, "mean_fd", "brain", mean_fd, "mm"), _row(scan, "tsnr", "brain", tsnr, "1")]
-    missing = {} if cause is None else {"connectivity": cause}
+    rows = [
+        Marker.of(scan, "func", region="brain", marker="mean_fd", value=mean_fd, unit="mm"),
+        Marker.of(scan, "func", region="brain", marker="tsnr", value=tsnr, unit="1"),
+    ]
     notes = _notes(run, parcels, means.coverage, settings)
     if z is not None:
         flagged = any(check.passed is False for check in checks)
-        for marker, region, value in connectivity_values(z, parcels):
-            if np.isfinite(value):
-                rows.append(_row(scan, marker, region, value, "1", flagged=flagged))
-            else:
-                notes.append(f"{marker} of {region} is missing: none of its parcels is covered.")
-    write_markers(rows, folder / scan.derivative("markers", ".tsv"))
+        measured, absent = _connectivity_rows(scan, z, parcels, flagged=flagged)
+        rows += measured
+        notes += absent
+    write_markers(rows, files.markers)
     write_quality(
         checks,
-        folder / scan.derivative("qc", ".json"),
+        files.quality,
         notes=notes,
-        missing=missing,
-        space=run.space,
-        repetition_time_s=tr_s,
-        volumes=bold.shape[3],
-        strategy=settings.strategy,
-        band_hz=[settings.band_low_hz, settings.band_high_hz],
-        fd_threshold_mm=settings.fd_threshold_mm,
-        freedom=None
-        if freedom is None
-        else {**vars(freedom), "degrees_of_freedom": freedom.degrees},
+        missing={} if result.cause is None else {"connectivity": result.cause},
+        **_method(run, bold.shape[3], tr_s, result.freedom, settings),
     )
-
-    def figure(what: str) -> Path:
-        return folder / "figures" / scan.derivative("bold", ".svg", desc=what)
 
     draw_run(
         run.confounds,
         means.series,
-        residuals,
+        result.residuals,
         parcels,
         tr_s=tr_s,
         fd_threshold_mm=settings.fd_threshold_mm,
         title=scan.label,
-        path=figure("carpet"),
+        path=files.carpet_figure,
     )
-    draw_registration(run.boldref, brain, title=scan.label, path=figure("registration"))
+    draw_registration(run.boldref, brain, title=scan.label, path=files.registration_figure)
     if z is None:
-        figure("connectivity").unlink(missing_ok=True)
+        files.connectivity_figure.unlink(missing_ok=True)
     else:
-        draw_connectivity(z, parcels, title=scan.label, path=figure("connectivity"))
+        draw_connectivity(z, parcels, title=scan.label, path=files.connectivity_figure)
 
 
-def _residuals(
+@dataclass(frozen=True)
+class _DenoisedRun:
+    """Parcel series without confounds, or the cause why there are none.
+
+    Attributes
+    ----------
+    residuals
+        Shape (T, P); None where they could not be had or mean nothing.
+    freedom
+        How much information they hold; None where nothing was fitted.
+    cause
+        Why there are no residuals.
+    """
+
+    residuals: np.ndarray | None = None
+    freedom: DegreesOfFreedom | None = None
+    cause: str | None = None
+
+
+def _denoised_run(
     scan: Scan,
-    run: Derivatives,
+    run: PreprocessedRun,
     series: np.ndarray,
     good: np.ndarray,
     tr_s: float,
     settings: FuncMeasureSettings,
-) -> tuple[np.ndarray | None, Freedom | None, str | None]:
-    """Cleaned series and what is left of them, or the cause why there is none."""
+) -> _DenoisedRun:
     task = scan.entities.get("task", "")
     if settings.tasks and task not in settings.tasks:
         named = ", ".join(settings.tasks)
-        return None, None, f"task {task} gives no connectivity: func.tasks names {named} only"
+        return _DenoisedRun(
+            cause=f"task {task} gives no connectivity: func.tasks names {named} only"
+        )
     model = regressors(
         run.confounds,
         run.metadata,
@@ -210,7 +141,7 @@ def _residuals(
         who=scan.who,
     )
     try:
-        residuals, freedom = cleaned(
+        residuals, freedom = denoised(
             series,
             model.to_numpy(float),
             good,
@@ -225,7 +156,7 @@ def _residuals(
             ),
         )
     except QualityError as error:
-        return None, None, str(error)
+        return _DenoisedRun(cause=str(error))
     if freedom.degrees <= 0:
         cause = (
             f"no degree of freedom is left: {freedom.retained} retained volumes of {tr_s:g} s hold "
@@ -233,12 +164,35 @@ def _residuals(
             f"{settings.band_high_hz:g} Hz, and the confounds of {settings.strategy} have rank "
             f"{freedom.rank:.3g}"
         )
-        return None, freedom, cause
-    return residuals, freedom, None
+        return _DenoisedRun(freedom=freedom, cause=cause)
+    return _DenoisedRun(residuals, freedom)
+
+
+def _connectivity_rows(
+    scan: Scan, z: np.ndarray, parcels: Parcels, *, flagged: bool
+) -> tuple[list[Marker], list[str]]:
+    """Marker rows, and a note for each marker that has no value."""
+    rows, notes = [], []
+    for marker, region, value in connectivity_values(z, parcels):
+        if np.isfinite(value):
+            rows.append(
+                Marker.of(
+                    scan,
+                    "func",
+                    region=region,
+                    marker=marker,
+                    value=value,
+                    unit="1",
+                    flagged=flagged,
+                )
+            )
+        else:
+            notes.append(f"{marker} of {region} is missing: none of its parcels is covered.")
+    return rows, notes
 
 
 def _notes(
-    run: Derivatives, parcels: Parcels, coverage: np.ndarray, settings: FuncMeasureSettings
+    run: PreprocessedRun, parcels: Parcels, coverage: np.ndarray, settings: FuncMeasureSettings
 ) -> list[str]:
     lost = [
         name
@@ -254,17 +208,22 @@ def _notes(
     return notes
 
 
-def _row(
-    scan: Scan, marker: str, region: str, value: float, unit: str, *, flagged: bool = False
-) -> Marker:
-    session = scan.entities.get("ses", "")
-    return Marker(
-        participant_id=f"sub-{scan.entities['sub']}",
-        session=f"ses-{session}" if session else "",
-        modality="func",
-        region=region,
-        marker=marker,
-        value=value,
-        unit=unit,
-        quality="flag" if flagged else "ok",
-    )
+def _method(
+    run: PreprocessedRun,
+    volumes: int,
+    tr_s: float,
+    freedom: DegreesOfFreedom | None,
+    settings: FuncMeasureSettings,
+) -> dict[str, Any]:
+    """What the quality record says of the method."""
+    return {
+        "space": run.space,
+        "repetition_time_s": tr_s,
+        "volumes": volumes,
+        "strategy": settings.strategy,
+        "band_hz": [settings.band_low_hz, settings.band_high_hz],
+        "fd_threshold_mm": settings.fd_threshold_mm,
+        "freedom": None
+        if freedom is None
+        else {**vars(freedom), "degrees_of_freedom": freedom.degrees},
+    }

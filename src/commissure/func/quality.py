@@ -6,11 +6,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from commissure.checks import Check
+from commissure.checks import Check, at_least, at_most
 from commissure.func.settings import FuncMeasureSettings
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
+
+#: Framewise displacement of which the quality record tells how often it was exceeded (Power 2014).
+VISIBLE_FD_MM = 0.2
 
 
 def temporal_snr(series: np.ndarray) -> np.ndarray:
@@ -86,25 +89,19 @@ def run_checks(
     covered = float((coverage >= settings.min_parcel_coverage).mean())
     overlap = dice(np.asanyarray(brain.dataobj), template_mask_on(brain.shape[:3], brain.affine))
     checks = [
-        _at_most("mean_fd_mm", mean_fd, settings.max_mean_fd_mm),
-        _at_most("censored_fraction", censored, settings.max_censored_fraction),
-        Check("fraction_fd_above_0.2_mm", float((displacement > 0.2).mean())),
+        at_most("mean_fd_mm", mean_fd, settings.max_mean_fd_mm),
+        at_most("censored_fraction", censored, settings.max_censored_fraction),
+        Check(
+            f"fraction_fd_above_{VISIBLE_FD_MM}_mm", float((displacement > VISIBLE_FD_MM).mean())
+        ),
         Check("max_fd_mm", float(displacement.max())),
-        _at_least("minutes_kept", minutes, settings.min_minutes),
-        _at_least("covered_parcels", covered, settings.min_covered_parcels),
-        _at_least("mask_dice_template", overlap, settings.min_mask_dice),
+        at_least("minutes_kept", minutes, settings.min_minutes),
+        at_least("covered_parcels", covered, settings.min_covered_parcels),
+        at_least("mask_dice_template", overlap, settings.min_mask_dice),
         Check("tsnr", tsnr),
     ]
     standardised = confounds.get("std_dvars")
     if standardised is not None and np.isfinite(standardised).any():
         value = float(np.nanmedian(standardised.to_numpy(float)))
-        checks.append(_at_most("median_std_dvars", value, settings.max_median_std_dvars))
+        checks.append(at_most("median_std_dvars", value, settings.max_median_std_dvars))
     return checks
-
-
-def _at_most(name: str, value: float, limit: float) -> Check:
-    return Check(name, value, f"<= {limit:g}", value <= limit)
-
-
-def _at_least(name: str, value: float, limit: float) -> Check:
-    return Check(name, value, f">= {limit:g}", value >= limit)

@@ -1,17 +1,22 @@
-"""The anatomical derivatives of one T1w image, as engines write them and rooms read them."""
+"""The anatomical derivatives of one T1w image, which every modality reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from commissure.images.template import TEMPLATE
-from commissure.names import Scan
+from commissure.derivatives import Derivatives
+from commissure.images.template import SPACES, TEMPLATE
+from commissure.names import Scan, sidecar_path
+
+#: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
+TISSUES: tuple[Literal["GM", "WM", "CSF"], ...] = ("GM", "WM", "CSF")
 
 
 @dataclass(frozen=True)
-class AnatFiles:
-    """Paths of the anatomical derivatives of one T1w image, all in its own space.
+class AnatFiles(Derivatives):
+    """What an engine writes for one T1w image, all in the image's own space.
 
     Attributes
     ----------
@@ -27,9 +32,13 @@ class AnatFiles:
         Tissue probabilities, 0 to 1.
     to_template, from_template
         Composite transforms ``from-T1w_to-<template>`` and back (``mode-image``).
+    sidecars
+        The JSON beside each of these files.
     template
         TemplateFlow name of the template space.
     """
+
+    optional: ClassVar[frozenset[str]] = frozenset({"sidecars"})
 
     who: str
     preproc: Path
@@ -40,28 +49,40 @@ class AnatFiles:
     csf: Path
     to_template: Path
     from_template: Path
+    sidecars: tuple[Path, ...] = ()
     template: str = TEMPLATE
 
     @classmethod
     def of(cls, scan: Scan, folder: Path, *, template: str = TEMPLATE) -> AnatFiles:
-        """Name the derivatives of the T1w image ``scan`` in ``folder``, a subject's ``anat/``."""
+        """Name the derivatives of the T1w image ``scan`` in ``folder``, a person's ``anat/``."""
+        images = {
+            "preproc": folder / scan.derivative("T1w", ".nii.gz", desc="preproc"),
+            "mask": folder / scan.derivative("mask", ".nii.gz", desc="brain"),
+            "dseg": folder / scan.derivative("dseg", ".nii.gz"),
+            **{
+                tissue.lower(): folder / scan.derivative("probseg", ".nii.gz", label=tissue)
+                for tissue in TISSUES
+            },
+        }
+        transforms = {
+            "to_template": folder
+            / scan.derivative("xfm", ".h5", from_="T1w", to=template, mode="image"),
+            "from_template": folder
+            / scan.derivative("xfm", ".h5", from_=template, to="T1w", mode="image"),
+        }
+        sidecars = tuple(sidecar_path(path) for path in (*images.values(), *transforms.values()))
+        return cls(who=scan.who, **images, **transforms, sidecars=sidecars, template=template)
 
-        def path(suffix: str, extension: str = ".nii.gz", **entities: str) -> Path:
-            return folder / scan.derivative(suffix, extension, **entities)
+    @classmethod
+    def in_any_space(cls, scan: Scan, folder: Path) -> AnatFiles:
+        """Of the template spaces that engines write into, the first that is complete.
 
-        return cls(
-            who=scan.who,
-            preproc=path("T1w", desc="preproc"),
-            mask=path("mask", desc="brain"),
-            dseg=path("dseg"),
-            gm=path("probseg", label="GM"),
-            wm=path("probseg", label="WM"),
-            csf=path("probseg", label="CSF"),
-            to_template=path("xfm", ".h5", from_="T1w", to=template, mode="image"),
-            from_template=path("xfm", ".h5", from_=template, to="T1w", mode="image"),
-            template=template,
-        )
+        The first of all where none is.
+        """
+        candidates = [cls.of(scan, folder, template=space) for space in SPACES]
+        return next((files for files in candidates if files.complete()), candidates[0])
 
-    def complete(self) -> bool:
-        """Whether every file is there."""
-        return all(value.exists() for value in vars(self).values() if isinstance(value, Path))
+    @property
+    def tissues(self) -> tuple[Path, Path, Path]:
+        """Tissue probabilities in the order of :data:`TISSUES`."""
+        return self.gm, self.wm, self.csf

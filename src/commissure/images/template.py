@@ -21,6 +21,9 @@ from commissure.images.resources import resource
 #: TemplateFlow's name of the space that the built-in engines work in.
 TEMPLATE = "MNI152NLin2009aSym"
 
+#: Template spaces that engines write into. Where there are several, the first found is read.
+SPACES = (TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym")
+
 TemplateMap = Literal["T1w", "GM", "WM", "CSF", "mask"]
 
 _FILES = {

@@ -10,7 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from commissure.func.parcels import Parcels, parcels_on_grid
 from commissure.images.rigid import rigid_matrix
+from commissure.images.template import template
 from commissure.names import Scan, parse_name
 
 
@@ -92,3 +94,10 @@ def raw_run_in():
 def raw_run(raw_run_in, tmp_path: Path):
     """The same, below the test's own folder."""
     return partial(raw_run_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def parcels() -> Parcels:
+    """All parcels on a grid of 4 mm."""
+    grid = template("mask", resolution_mm=4)
+    return parcels_on_grid(100, grid.shape, grid.affine)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from commissure.errors import DatasetError
+from commissure.func.timing import repetition_time_s
 from commissure.names import Scan
 
 #: Fewer volumes than this are no time series.
@@ -37,33 +39,6 @@ class Acquisition:
     slice_times_s: np.ndarray | None
     slice_axis: int
     notes: tuple[str, ...] = ()
-
-
-def repetition_time_s(scan: Scan) -> float:
-    """Repetition time from the sidecar, in seconds.
-
-    Raises
-    ------
-    DatasetError
-        The field is missing, no number, or not between 0.1 and 20 s (then mostly milliseconds).
-    """
-    value = scan.metadata().get("RepetitionTime")
-    sidecar = f"{scan.path.name.partition('.')[0]}.json"
-    if value is None:
-        raise DatasetError(
-            scan.who,
-            found=f"RepetitionTime is missing in the sidecar of {scan.path.name}",
-            wanted="the time between volumes in seconds",
-            mend=f"Add RepetitionTime to {sidecar}",
-        )
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= 20:
-        raise DatasetError(
-            scan.who,
-            found=f"RepetitionTime is {value} in the sidecar of {scan.path.name}",
-            wanted="seconds (0.1 to 20), not milliseconds",
-            mend=f"Write RepetitionTime in seconds in {sidecar}",
-        )
-    return float(value)
 
 
 def acquisition(scan: Scan, image: nib.Nifti1Image) -> Acquisition:
@@ -123,18 +98,18 @@ def _letters(name: str) -> str:
 
 def _slice_times(scan: Scan, times: object, slices: int, tr_s: float) -> np.ndarray:
     try:
-        found = np.asarray(times, dtype=float)
+        times_s = np.asarray(times, dtype=float)
     except (TypeError, ValueError):
-        found = np.full(1, np.nan)
-    if found.shape != (slices,) or not (found >= 0).all() or found.max() >= tr_s * 1.001:
+        times_s = np.full(1, np.nan)
+    if times_s.shape != (slices,) or not (times_s >= 0).all() or times_s.max() >= tr_s * 1.001:
         raise DatasetError(
             scan.who,
-            found=f"SliceTiming of {scan.path.name} has {found.size} values up to "
-            f"{np.max(found):g}",
+            found=f"SliceTiming of {scan.path.name} has {times_s.size} values up to "
+            f"{np.max(times_s):g}",
             wanted=f"{slices} times in seconds below the repetition time of {tr_s:g} s",
             mend="Mend SliceTiming, or remove it",
         )
-    return found
+    return times_s
 
 
 def shift_slices(
@@ -158,8 +133,6 @@ def shift_slices(
     numpy.ndarray
         float32 of the same shape; the ends are held constant.
     """
-    from scipy.interpolate import CubicSpline
-
     frames = np.arange(series.shape[3], dtype=float)
     middle = (slice_times_s.min() + slice_times_s.max()) / 2
     shifted = np.empty(series.shape, np.float32)

@@ -8,13 +8,8 @@ import numpy as np
 import pandas as pd
 
 from commissure.func.builtin.realign import Motion
+from commissure.func.regressors import MOTION, SIGNALS
 from commissure.images.rigid import framewise_displacement
-
-#: fMRIPrep's names of the six movement parameters, in the order of :class:`Motion`.
-MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-
-#: The mean signals of tissues.
-SIGNALS = ("csf", "white_matter", "global_signal")
 
 
 @dataclass(frozen=True)
@@ -130,15 +125,15 @@ def components(series: np.ndarray, drifts: np.ndarray, *, tissue: str, count: in
     values, vectors = np.linalg.eigh(rest.T @ rest)
     values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
     # No more components than the voxels and frames leave after the drifts.
-    found = min(count, len(rest), max(volumes - basis.shape[1] - 1, 0))
-    chosen = vectors[:, :found]
-    peak = chosen[np.abs(chosen).argmax(axis=0), np.arange(found)]
+    kept = min(count, len(rest), max(volumes - basis.shape[1] - 1, 0))
+    chosen = vectors[:, :kept]
+    peak = chosen[np.abs(chosen).argmax(axis=0), np.arange(kept)]
     total = values.sum() or 1.0
     return Components(
         tissue,
         chosen * np.where(peak < 0, -1, 1),
-        values[:found] / total,
-        np.sqrt(values[:found]),
+        values[:kept] / total,
+        np.sqrt(values[:kept]),
         len(rest),
     )
 
@@ -231,22 +226,9 @@ def confounds_table(
         "dvars": {"Description": "DVARS", "Units": "1/1000 of the brain's median"},
         "std_dvars": {"Description": "DVARS over what independent noise would give"},
     }
-    number = 0
-    for tissue in tissues:
-        cumulative = np.cumsum(tissue.variance_explained)
-        for k in range(tissue.series.shape[1]):
-            name = f"a_comp_cor_{number:02d}"
-            columns[name] = tissue.series[:, k]
-            metadata[name] = {
-                "Method": "aCompCor",
-                "Mask": tissue.tissue,
-                "Retained": True,
-                "SingularValue": tissue.singular_values[k],
-                "VarianceExplained": tissue.variance_explained[k],
-                "CumulativeVarianceExplained": cumulative[k],
-                "Voxels": tissue.voxels,
-            }
-            number += 1
+    component_columns, component_metadata = _component_columns(tissues)
+    columns |= component_columns
+    metadata |= component_metadata
     for k in range(drifts.shape[1]):
         columns[f"cosine{k:02d}"] = drifts[:, k]
     for k in range(non_steady_volumes(signals["global_signal"])):
@@ -268,3 +250,26 @@ def confounds_table(
         axis=1,
     )
     return table, metadata
+
+
+def _component_columns(
+    tissues: tuple[Components, ...],
+) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+    """Columns of all components, numbered through, and what each is."""
+    columns: dict[str, np.ndarray] = {}
+    metadata: dict[str, dict] = {}
+    for tissue in tissues:
+        cumulative = np.cumsum(tissue.variance_explained)
+        for k in range(tissue.series.shape[1]):
+            name = f"a_comp_cor_{len(columns):02d}"
+            columns[name] = tissue.series[:, k]
+            metadata[name] = {
+                "Method": "aCompCor",
+                "Mask": tissue.tissue,
+                "Retained": True,
+                "SingularValue": tissue.singular_values[k],
+                "VarianceExplained": tissue.variance_explained[k],
+                "CumulativeVarianceExplained": cumulative[k],
+                "Voxels": tissue.voxels,
+            }
+    return columns, metadata

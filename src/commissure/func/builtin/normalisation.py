@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from commissure.func.builtin.realign import Motion
 from commissure.images.anat_files import AnatFiles
@@ -22,8 +23,8 @@ REGISTRATION_MM = (2.5, 4.0)
 
 
 @dataclass(frozen=True)
-class Journey:
-    """The way of a BOLD series to the template.
+class TransformChain:
+    """The transforms of a BOLD series to the template, put together.
 
     Attributes
     ----------
@@ -61,8 +62,6 @@ def brain_mask(boldref: np.ndarray, affine: np.ndarray) -> np.ndarray:
     Otsu's threshold (IEEE Trans Syst Man Cybern 9:62-66, 1979) on the lightly smoothed volume,
     opening by 4 mm, largest component, closing by 6 mm, holes filled.
     """
-    from scipy import ndimage
-
     size = np.array(zooms_mm(affine))
     smooth = ndimage.gaussian_filter(np.asarray(boldref, np.float32), 4 / 2.3548 / size)
     bright = smooth > otsu_threshold(smooth)
@@ -99,15 +98,11 @@ def _ball(radius_mm: float, size: np.ndarray) -> np.ndarray:
 
 
 def _dilated(mask: np.ndarray, radius_mm: float, size: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import binary_dilation
-
-    return binary_dilation(mask, _ball(radius_mm, size))
+    return ndimage.binary_dilation(mask, _ball(radius_mm, size))
 
 
 def _eroded(mask: np.ndarray, radius_mm: float, size: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import binary_erosion
-
-    return binary_erosion(mask, _ball(radius_mm, size), border_value=1)
+    return ndimage.binary_erosion(mask, _ball(radius_mm, size), border_value=1)
 
 
 def dilated(mask: np.ndarray, affine: np.ndarray, *, radius_mm: float) -> np.ndarray:
@@ -115,14 +110,14 @@ def dilated(mask: np.ndarray, affine: np.ndarray, *, radius_mm: float) -> np.nda
     return _dilated(np.asarray(mask) > 0, radius_mm, np.array(zooms_mm(affine)))
 
 
-def journey(
+def transform_chain(
     boldref: nib.Nifti1Image,
     mask: np.ndarray,
     grid: nib.Nifti1Image,
     *,
     anat: AnatFiles | None,
     who: str,
-) -> Journey:
+) -> TransformChain:
     """Register the mean BOLD volume and chain the transforms to the template.
 
     Parameters
@@ -164,8 +159,8 @@ def journey(
                 "boldref to T1w: rigid, mutual information",
                 f"T1w to template: {anat.to_template.name}",
             )
-        coordinates = _carried_coordinates(boldref, grid, chain)
-    return Journey(coordinates, steps, anat is None)
+        coordinates = _transformed_coordinates(boldref, grid, chain)
+    return TransformChain(coordinates, steps, anat is None)
 
 
 def _brain(anat: AnatFiles, size_mm: float, who: str) -> nib.Nifti1Image:
@@ -175,10 +170,10 @@ def _brain(anat: AnatFiles, size_mm: float, who: str) -> nib.Nifti1Image:
     return coarser(brain, size_mm) if max(zooms_mm(head.affine)) < size_mm else brain
 
 
-def _carried_coordinates(
+def _transformed_coordinates(
     boldref: nib.Nifti1Image, grid: nib.Nifti1Image, chain: list[Path]
 ) -> np.ndarray:
-    """Carry an image of its own coordinates along the transforms.
+    """Move an image of its own coordinates along the transforms.
 
     Coordinates are linear in space, so linear interpolation of a coarse image of them is exact;
     what arrives at a voxel of the output is where it came from.
@@ -191,23 +186,23 @@ def _carried_coordinates(
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low
     axes = np.indices(shape) * spacing + low[:, None, None, None]
-    carried = [
+    moved = [
         apply_transform(
             nib.Nifti1Image(axis.astype(np.float32), affine), grid, chain, default=1e4
         ).dataobj
         for axis in axes
     ]
-    return np.stack([np.asanyarray(axis) for axis in carried], axis=-1)
+    return np.stack([np.asanyarray(axis) for axis in moved], axis=-1)
 
 
-def carried_series(
+def resampled_series(
     series: np.ndarray,
     affine: np.ndarray,
     motion: Motion,
     coordinates_mm: np.ndarray,
     inside: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a series once: movement and journey to the template in one interpolation.
+    """Resample a series once: movement and transforms to the template in one interpolation.
 
     Parameters
     ----------
@@ -218,7 +213,7 @@ def carried_series(
     motion
         Movement of every volume.
     coordinates_mm
-        Shape (A, B, C, 3), from :class:`Journey`.
+        Shape (A, B, C, 3), from :class:`TransformChain`.
     inside
         Shape (A, B, C), boolean: only these voxels are computed, the others stay 0.
 
@@ -230,8 +225,6 @@ def carried_series(
     seen
         Shape (N,): share of volumes in which the voxel lay in the field of view.
     """
-    from scipy.ndimage import map_coordinates
-
     points = np.ascontiguousarray(coordinates_mm[inside].T, dtype=float)
     top = np.array(series.shape[:3], float)[:, None] - 0.5
     inverse = np.linalg.inv(affine)
@@ -242,18 +235,16 @@ def carried_series(
         where = np.ascontiguousarray(step[:3, :3]) @ points + step[:3, 3:]
         seen += ((where > -0.5) & (where < top)).all(axis=0)
         volume = np.ascontiguousarray(series[..., t], dtype=np.float32)
-        map_coordinates(volume, where, order=3, mode="nearest", output=values[t])
+        ndimage.map_coordinates(volume, where, order=3, mode="nearest", output=values[t])
         np.clip(values[t], volume.min(), volume.max(), out=values[t])
     return values.T, seen / series.shape[3]
 
 
-def carried_volume(
+def resampled_volume(
     volume: np.ndarray, affine: np.ndarray, coordinates_mm: np.ndarray
 ) -> np.ndarray:
     """Resample one volume of the reference's space to the output grid (linear, 0 outside)."""
-    from scipy.ndimage import map_coordinates
-
     inverse = np.linalg.inv(affine)
     where = np.einsum("ij,xyzj->ixyz", inverse[:3, :3], coordinates_mm)
     where += inverse[:3, 3][:, None, None, None]
-    return map_coordinates(np.asarray(volume, np.float32), where, order=1, mode="constant")
+    return ndimage.map_coordinates(np.asarray(volume, np.float32), where, order=1, mode="constant")

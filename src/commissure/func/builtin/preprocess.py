@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
 from commissure.files import write_json, write_table
-from commissure.func.builtin.acquisition import acquisition, check_length, shift_slices
+from commissure.func.builtin.acquisition import (
+    Acquisition,
+    acquisition,
+    check_length,
+    shift_slices,
+)
 from commissure.func.builtin.confounds import (
     components,
     confounds_table,
     cosine_drifts,
 )
 from commissure.func.builtin.normalisation import (
+    TransformChain,
     brain_mask,
-    carried_series,
-    carried_volume,
     dilated,
-    journey,
+    resampled_series,
+    resampled_volume,
+    transform_chain,
 )
-from commissure.func.builtin.realign import mean_volume, realign
+from commissure.func.builtin.realign import Motion, mean_volume, realign
+from commissure.func.derivatives import FuncFiles
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import coarser
@@ -33,6 +42,9 @@ from commissure.names import Scan
 #: Brain median of the series as written: in 16-bit integers a step of 0.02 %, and six times the
 #: median still fits.
 GRAND_MEDIAN = 5_000
+
+#: A voxel of the brain was in the field of view in more than this share of the volumes.
+SEEN_SHARE = 0.95
 
 #: A tissue's core: at least this probability, and at least so many voxels, else the most probable.
 CORE_PROBABILITY = 0.9
@@ -53,7 +65,7 @@ def preprocess(
     anat
         Derivatives of the same person's T1w image; None, or incomplete, when there is none.
     settings
-        Settings of the room.
+        Settings of preprocessing.
 
     Raises
     ------
@@ -64,57 +76,35 @@ def preprocess(
     timing = acquisition(scan, image)
     check_length(scan, image.shape[3], settings.dummy_volumes)
     anat = anat if anat is not None and anat.complete() else None
-    series = np.asanyarray(image.dataobj)[..., settings.dummy_volumes :]
     affine = image.affine
-    notes = list(timing.notes)
-
-    corrected = False
-    if settings.slice_timing and timing.slice_times_s is not None:
-        corrected = True
-        series = shift_slices(
-            series, timing.slice_times_s, axis=timing.slice_axis, tr_s=timing.tr_s
-        )
-    elif settings.slice_timing:
-        notes.append("Slice timing is not corrected: the sidecar has no SliceTiming.")
+    series = np.asanyarray(image.dataobj)[..., settings.dummy_volumes :]
+    series, corrected, notes = _slice_timing(series, timing, wanted=settings.slice_timing)
 
     first_mask = dilated(brain_mask(_middle(series), affine), affine, radius_mm=6)
     motion = realign(series, affine, mask=first_mask)
     boldref = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
-    native_mask = brain_mask(np.asanyarray(boldref.dataobj), affine)
 
     # A grid finer than the data would cost time and memory and show nothing more.
     resolution_mm = max(settings.resolution_mm, min(zooms_mm(affine)))
     grid = template("mask", resolution_mm=resolution_mm)
-    way = journey(boldref, native_mask, grid, anat=anat, who=scan.who)
     tissue = tissue_maps(anat, grid, who=scan.who)
-    box = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=2 * resolution_mm)
-    values, seen = carried_series(series, affine, motion, way.coordinates_mm, box)
-    reference = carried_volume(np.asanyarray(boldref.dataobj), affine, way.coordinates_mm)
-    bold_brain = carried_volume(native_mask, affine, way.coordinates_mm) > 0.5
-    near = dilated(tissue["brain"] > 0.5, grid.affine, radius_mm=resolution_mm)
-    in_view = np.zeros(grid.shape, bool)
-    in_view[box] = (seen > 0.95) & (np.ptp(values, axis=1) > 0)
-    brain = bold_brain & near & in_view
-    scale = GRAND_MEDIAN / float(np.median(reference[brain]))
-    values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
-
-    drifts = cosine_drifts(values.shape[1], tr_s=timing.tr_s, period_s=settings.drift_period_s)
-    cores = {name: tissue_core(tissue[name], brain) for name in ("CSF", "WM")}
-    table, metadata = confounds_table(
+    native_mask = brain_mask(np.asanyarray(boldref.dataobj), affine)
+    chain = transform_chain(boldref, native_mask, grid, anat=anat, who=scan.who)
+    run = _in_template(
+        series,
+        affine,
         motion,
-        {
-            "csf": values[cores["CSF"][box]].mean(axis=0),
-            "white_matter": values[cores["WM"][box]].mean(axis=0),
-            "global_signal": values[brain[box]].mean(axis=0),
-        },
-        values[brain[box]],
-        tuple(
-            components(values[core[box]], drifts, tissue=name, count=settings.compcor_components)
-            for name, core in cores.items()
-        ),
-        drifts,
-        radius_mm=settings.fd_radius_mm,
+        boldref,
+        native_mask,
+        chain,
+        tissue["brain"],
+        grid,
+        resolution_mm=resolution_mm,
     )
+
+    drifts = cosine_drifts(run.values.shape[1], tr_s=timing.tr_s, period_s=settings.drift_period_s)
+    cores = {name: tissue_core(tissue[name], run.brain) for name in ("CSF", "WM")}
+    table, metadata = _confounds(run, motion, cores, drifts, settings)
     sidecar = {
         "TaskName": timing.task,
         "RepetitionTime": timing.tr_s,
@@ -124,33 +114,116 @@ def preprocess(
         "SliceTimingCorrected": corrected,
         "NumberOfVolumesDiscardedByUser": settings.dummy_volumes,
         "Sources": [scan.path.name, *([] if anat is None else [anat.preproc.name])],
-        "Transforms": list(way.steps),
-        "approximate": way.approximate,
+        "Transforms": list(chain.steps),
+        "approximate": chain.approximate,
         "Interpolations": "one: movement and template transform together, cubic spline",
-        "IntensityScale": scale,
+        "IntensityScale": run.scale,
         "RealignmentReference": "mean of the realigned volumes",
         "TissueCoreVoxels": {name: int(core.sum()) for name, core in cores.items()},
         "Notes": notes,
     }
 
-    def path(suffix: str, extension: str, **entities: str) -> Path:
-        return folder / scan.derivative(suffix, extension, **entities)
+    files = FuncFiles.of(scan, folder)
+    whole = np.zeros((*grid.shape, run.values.shape[1]), np.int16)
+    whole[run.box] = np.rint(run.values)
+    save_image(whole, grid.affine, files.series, tr_s=timing.tr_s)
+    write_json(sidecar, files.sidecar)
+    save_image(run.brain, grid.affine, files.mask)
+    save_image(run.boldref * np.float32(run.scale), grid.affine, files.boldref)
+    write_table(table, files.confounds)
+    write_json(metadata, files.confounds_sidecar)
 
-    written = np.zeros((*grid.shape, values.shape[1]), np.int16)
-    written[box] = np.rint(values)
-    save_image(
-        written,
-        grid.affine,
-        path("bold", ".nii.gz", space=TEMPLATE, desc="preproc"),
-        tr_s=timing.tr_s,
+
+@dataclass(frozen=True)
+class _TemplateRun:
+    """A run on the output grid in template space.
+
+    Attributes
+    ----------
+    values
+        Shape (N, T): the scaled series of the voxels in the box, in array order.
+    box
+        Boolean, shape (X, Y, Z): the voxels that are computed, N of them.
+    brain
+        Boolean, shape (X, Y, Z): brain of the run that was in view in nearly every volume.
+    boldref
+        Shape (X, Y, Z): mean volume, not scaled.
+    scale
+        By how much the series was multiplied.
+    """
+
+    values: np.ndarray
+    box: np.ndarray
+    brain: np.ndarray
+    boldref: np.ndarray
+    scale: float
+
+
+def _slice_timing(
+    series: np.ndarray, timing: Acquisition, *, wanted: bool
+) -> tuple[np.ndarray, bool, list[str]]:
+    """The series, shifted in time where that is wanted and known how; whether it was; notes."""
+    notes = list(timing.notes)
+    if wanted and timing.slice_times_s is not None:
+        shifted = shift_slices(
+            series, timing.slice_times_s, axis=timing.slice_axis, tr_s=timing.tr_s
+        )
+        return shifted, True, notes
+    if wanted:
+        notes.append("Slice timing is not corrected: the sidecar has no SliceTiming.")
+    return series, False, notes
+
+
+def _in_template(
+    series: np.ndarray,
+    affine: np.ndarray,
+    motion: Motion,
+    boldref: nib.Nifti1Image,
+    native_mask: np.ndarray,
+    chain: TransformChain,
+    template_brain: np.ndarray,
+    grid: nib.Nifti1Image,
+    *,
+    resolution_mm: float,
+) -> _TemplateRun:
+    """Resample series, mean volume and mask to the template, and scale the series."""
+    box = dilated(template_brain > 0.5, grid.affine, radius_mm=2 * resolution_mm)
+    values, seen = resampled_series(series, affine, motion, chain.coordinates_mm, box)
+    reference = resampled_volume(np.asanyarray(boldref.dataobj), affine, chain.coordinates_mm)
+    bold_brain = resampled_volume(native_mask, affine, chain.coordinates_mm) > 0.5
+    near = dilated(template_brain > 0.5, grid.affine, radius_mm=resolution_mm)
+    in_view = np.zeros(grid.shape, bool)
+    in_view[box] = (seen > SEEN_SHARE) & (np.ptp(values, axis=1) > 0)
+    brain = bold_brain & near & in_view
+    scale = GRAND_MEDIAN / float(np.median(reference[brain]))
+    values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
+    return _TemplateRun(values, box, brain, reference, scale)
+
+
+def _confounds(
+    run: _TemplateRun,
+    motion: Motion,
+    cores: dict[str, np.ndarray],
+    drifts: np.ndarray,
+    settings: FuncPreprocessSettings,
+) -> tuple[pd.DataFrame, dict]:
+    """The confounds table of a run in template space, and what its columns mean."""
+    values, box = run.values, run.box
+    return confounds_table(
+        motion,
+        {
+            "csf": values[cores["CSF"][box]].mean(axis=0),
+            "white_matter": values[cores["WM"][box]].mean(axis=0),
+            "global_signal": values[run.brain[box]].mean(axis=0),
+        },
+        values[run.brain[box]],
+        tuple(
+            components(values[core[box]], drifts, tissue=name, count=settings.compcor_components)
+            for name, core in cores.items()
+        ),
+        drifts,
+        radius_mm=settings.fd_radius_mm,
     )
-    write_json(sidecar, path("bold", ".json", space=TEMPLATE, desc="preproc"))
-    save_image(brain, grid.affine, path("mask", ".nii.gz", space=TEMPLATE, desc="brain"))
-    save_image(
-        reference * np.float32(scale), grid.affine, path("boldref", ".nii.gz", space=TEMPLATE)
-    )
-    write_table(table, path("timeseries", ".tsv", desc="confounds"))
-    write_json(metadata, path("timeseries", ".json", desc="confounds"))
 
 
 def tissue_maps(

@@ -14,7 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import affine_transform, correlate1d, map_coordinates
 
+from commissure.images.grid import block_affine, fast_block_means
 from commissure.images.rigid import rigid_matrix, rigid_pose
 
 _SMOOTH = np.array([1.0, 4.0, 1.0]) / 6.0
@@ -132,8 +134,6 @@ def mean_volume(
     numpy.ndarray
         float32, shape (X, Y, Z).
     """
-    from scipy.ndimage import affine_transform
-
     count = series.shape[3]
     chosen = np.unique(np.linspace(0, count - 1, min(volumes, count)).round().astype(int))
     inverse = np.linalg.inv(affine)
@@ -162,12 +162,10 @@ class _Level:
         block: int,
         max_points: int,
     ) -> None:
-        from scipy.ndimage import correlate1d
-
         # A thin axis is left as it is: four slices of blocks hold no edge to align to.
         self.blocks = tuple(block if n >= 8 * block else 1 for n in reference.shape)
-        image = _block_mean(reference, self.blocks)
-        self.affine = affine @ _block_affine(self.blocks)
+        image = fast_block_means(reference, self.blocks)
+        self.affine = affine @ block_affine(self.blocks)
         self.inverse = np.linalg.inv(self.affine)
         self.centre = centre
 
@@ -185,7 +183,7 @@ class _Level:
             ],
             axis=-1,
         )
-        inside = _block_mean(weight, self.blocks) > 0.5
+        inside = fast_block_means(weight, self.blocks) > 0.5
         for axis in range(3):
             # What leaves the field of view with a movement has no partner in the volume.
             edge = [slice(None)] * 3
@@ -214,9 +212,7 @@ class _Level:
         self, volume: np.ndarray, start: np.ndarray, max_steps: int, tolerance_mm: float
     ) -> np.ndarray:
         """Matrix from reference to volume (4x4, mm) that makes the two most alike."""
-        from scipy.ndimage import map_coordinates
-
-        image = _block_mean(volume, self.blocks)
+        image = fast_block_means(volume, self.blocks)
         matrix = start
         for _ in range(max_steps):
             to_voxel = self.inverse @ matrix
@@ -235,20 +231,3 @@ class _Level:
 def _quadratic_fields(places: np.ndarray) -> np.ndarray:
     x, y, z = places.T
     return np.column_stack([np.ones(len(x)), x, y, z, x * x, y * y, z * z, x * y, y * z, x * z])
-
-
-def _block_mean(image: np.ndarray, blocks: tuple[int, ...]) -> np.ndarray:
-    # Strided sums, axis by axis: much faster than a mean over a reshaped array.
-    for axis, block in enumerate(blocks):
-        if block > 1:
-            whole = image.shape[axis] // block * block
-            parts = [slice(start, whole, block) for start in range(block)]
-            before = (slice(None),) * axis
-            image = sum((image[(*before, part)] for part in parts[1:]), image[(*before, parts[0])])
-    return image / np.float32(np.prod(blocks))
-
-
-def _block_affine(blocks: tuple[int, ...]) -> np.ndarray:
-    matrix = np.diag([*map(float, blocks), 1.0])
-    matrix[:3, 3] = (np.array(blocks) - 1) / 2
-    return matrix

@@ -9,9 +9,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import affine_transform
 
 from commissure.errors import DatasetError
 from commissure.func.builtin.preprocess import preprocess
+from commissure.func.derivatives import FuncFiles, FuncMeasured
 from commissure.func.measure import measure
 from commissure.func.parcels import parcels_on_grid
 from commissure.func.settings import FuncSettings
@@ -28,8 +30,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def moving_run() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A template brain with network waves that drifts and jumps once; its affine, its movement."""
-    from scipy.ndimage import affine_transform
-
     rng = np.random.default_rng(8)
     grid = template("mask", resolution_mm=6)
     contrast = 500 * np.asanyarray(grid.dataobj)
@@ -81,6 +81,10 @@ def test_the_files_of_the_contract_are_there(finished):
         "figures",
     }
     assert expected == {path.name for path in folder.iterdir()}
+    declared = FuncFiles.of(finished[0], folder), FuncMeasured.of(finished[0], folder)
+    assert all(files.files() and not files.absent() for files in declared)
+    on_disk = {path for path in folder.rglob("*") if path.is_file()}
+    assert on_disk == {path for files in declared for path in files.present()}
     figures = sorted((folder / "figures").iterdir())
     assert len(figures) == 3
     assert all(path.stat().st_size < 400_000 for path in figures)
