@@ -112,7 +112,7 @@ def sites_of(people: pd.DataFrame, column: str = "site") -> pd.Series:
     return people[column].map(lambda value: UNKNOWN_SITE if pd.isna(value) else str(value))
 
 
-def check_people(people: pd.DataFrame) -> None:
+def refuse_duplicate_people(people: pd.DataFrame) -> None:
     """Refuse a table in which a person stands twice or without a name.
 
     Raises
@@ -194,7 +194,7 @@ def _people(path: Path) -> tuple[pd.DataFrame, list[str]]:
             wanted="a column participant_id",
             mend=f"Mend {path.name}, or name the column under participants.id in config.yaml",
         )
-    check_people(people)
+    refuse_duplicate_people(people)
     people = people.sort_values("participant_id", ignore_index=True)
     people = people.assign(site=sites_of(people))
     if (people["site"] == ONE_SITE).all():

@@ -15,7 +15,12 @@ from commissure.markers.selection import kept_rows, measured_rows, read_exclusio
 from commissure.rows import read_markers
 from commissure.study.cells import as_text
 from commissure.study.labels.column import refuse_typing_errors
-from commissure.study.tables import ONE_SITE, check_people, sites_of, unknown_participants
+from commissure.study.tables import (
+    ONE_SITE,
+    refuse_duplicate_people,
+    sites_of,
+    unknown_participants,
+)
 from commissure.transport.drift import DRIFT, drift, new_people, transport_report
 from commissure.transport.predict import model_matrix, predicted_probabilities
 from commissure.transport.stored_model import StoredModel, load
@@ -159,7 +164,7 @@ def _people(
     if "participant_id" not in table:
         raise DatasetError(path.name, found=f"the columns are {list(table.columns)}",
                            wanted="a column participant_id")  # fmt: skip
-    check_people(table)
+    refuse_duplicate_people(table)
     if site_column not in table and site_column != "site":
         raise ConfigError(
             "--site", found=f"the people have no column '{site_column}'",

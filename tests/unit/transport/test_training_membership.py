@@ -9,14 +9,7 @@ import pandas as pd
 
 from commissure.study.design import Block
 from commissure.transport.applicability_domain import training_domain
-from commissure.transport.apply import apply_model
 from commissure.transport.training_membership import in_training, training_digests
-
-
-def applied(stored_study, folder, tmp_path, **options):
-    report = apply_model(stored_study.results / "model", folder, out=tmp_path / "out", **options)
-    scores = pd.read_csv(tmp_path / "out/scores.tsv", sep="\t", na_values="n/a")
-    return report, scores
 
 
 def with_outcome(study):
@@ -36,32 +29,33 @@ def recognisable(stored_study):
     """
     table = pd.read_csv(stored_study.folder / "markers.tsv", sep="\t")
     has = table.groupby("participant_id")["modality"].agg(set)
-    return set(has.index[has.map(lambda own: "anat" in own or own >= {"func", "mrs"})])
+    return set(
+        has.index[has.map(lambda measured: "anat" in measured or measured >= {"func", "mrs"})]
+    )
 
 
 def joined(new, trained, folder):
     """The new people, and the training people under other names."""
     folder.mkdir()
     for name in ("markers.tsv", "participants.tsv"):
-        tables = [pd.read_csv(one.folder / name, sep="\t", dtype=str, keep_default_na=False)
-                  for one in (new, trained)]  # fmt: skip
+        tables = [pd.read_csv(study.folder / name, sep="\t", dtype=str, keep_default_na=False)
+                  for study in (new, trained)]  # fmt: skip
         tables[1]["participant_id"] = tables[1]["participant_id"].str.replace("sub-", "sub-z")
-        known = recognisable(trained)
-        own = tables[1]["participant_id"].isin([one.replace("sub-", "sub-z") for one in known])
-        both = pd.concat([tables[0], tables[1][own]])
+        known = [who.replace("sub-", "sub-z") for who in recognisable(trained)]
+        both = pd.concat([tables[0], tables[1][tables[1]["participant_id"].isin(known)]])
         if "tr" in both:
             both["tr"] = both["tr"].fillna("responsive")
         both.to_csv(folder / name, sep="\t", index=False)
     return folder
 
 
-def test_all_are_training_people(stored_study, tmp_path) -> None:
+def test_all_are_training_people(applied, stored_study, tmp_path) -> None:
     shutil.copytree(stored_study.folder, tmp_path / "again")
     path = tmp_path / "again/markers.tsv"
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     known = recognisable(stored_study)
     table[table["participant_id"].isin(known)].to_csv(path, sep="\t", index=False)
-    report, scores = applied(stored_study, tmp_path / "again", tmp_path)
+    report, scores, _ = applied(tmp_path / "again")
     assert (report["n"], report["n_training"], report["n_scored"]) == (42, 42, 0)
     assert set(scores["status"]) == {"training"} and scores["probability"].isna().all()
     assert scores["reason"].str.startswith("the model was trained on this person").all()
@@ -79,23 +73,21 @@ def test_all_are_training_people(stored_study, tmp_path) -> None:
     ]
 
 
-def test_nobody_is_a_training_person(stored_study, make_study, tmp_path) -> None:
+def test_nobody_is_a_training_person(applied, make_study) -> None:
     new = with_outcome(make_study("new", seed=8))
-    report, scores = applied(stored_study, new.folder, tmp_path, label_column="tr")
+    report, scores, _ = applied(new.folder, label_column="tr")
     assert report["n_training"] == 0 and "training" not in set(scores["status"])
     assert report["performance"]["n"] == 32 - report["n_abstained"]
-    assert not any("training people of this model" in told for told in report["cautions"])
+    assert not any("training people of this model" in caution for caution in report["cautions"])
 
 
 def test_training_people_under_other_names_change_no_number(
-    stored_study, make_study, tmp_path
+    applied, stored_study, make_study, tmp_path
 ) -> None:
     new = with_outcome(make_study("new", seed=8))
-    alone, scores = applied(stored_study, new.folder, tmp_path, label_column="tr")
+    alone, scores, _ = applied(new.folder, label_column="tr")
     drift = (tmp_path / "out/drift.tsv").read_text()
-    both, all_scores = applied(
-        stored_study, joined(new, stored_study, tmp_path / "both"), tmp_path, label_column="tr"
-    )
+    both, all_scores, _ = applied(joined(new, stored_study, tmp_path / "both"), label_column="tr")
     assert (both["n"], both["n_training"], both["n_scored"]) == (86, 42, alone["n_scored"])
     known = all_scores["participant_id"].str.startswith("sub-z")
     assert set(all_scores.loc[known, "status"]) == {"training"}
@@ -108,14 +100,14 @@ def test_training_people_under_other_names_change_no_number(
     assert both["cautions"][0].startswith("42 of 86 people are training people of this model")
 
 
-def test_one_old_scan_beside_new_ones_is_enough(stored_study, tmp_path) -> None:
+def test_one_old_scan_beside_new_ones_is_enough(applied, stored_study, tmp_path) -> None:
     table = pd.read_csv(stored_study.folder / "markers.tsv", sep="\t", na_values="n/a")
     rng = np.random.default_rng(4)
     again = table["modality"] != "anat"
     table.loc[again, "value"] += rng.normal(size=again.sum())
     table["value"] *= 1 + 1e-13  # the last bits of another machine
     table.to_csv(tmp_path / "markers.tsv", sep="\t", index=False, na_rep="n/a")
-    report, scores = applied(stored_study, tmp_path / "markers.tsv", tmp_path)
+    report, scores, _ = applied(tmp_path / "markers.tsv")
     with_anat = set(table.loc[table["modality"] == "anat", "participant_id"])
     assert set(scores.loc[scores["status"] == "training", "participant_id"]) == with_anat
     assert report["n_training"] == len(with_anat) < 44
