@@ -230,10 +230,32 @@ def fit_spectrum(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low_ppm,
         high_ppm=high_ppm,
     )  # fmt: skip
+    fit = _minimised(
+        problem,
+        shift_sd_hz=shift_sd_ppm * frequency_mhz,
+        width_sd_hz=width_sd_hz,
+        freedom_per_ppm=freedom_per_ppm,
+    )
+    creatine, bound = fit.total(PARTS["tCr"])
+    # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
+    if not creatine > 6 * bound:
+        raise QualityError(
+            "spectral fit",
+            found=f"creatine at 3.03 ppm is {creatine:.3g} with a Cramér-Rao bound of {bound:.3g}",
+            wanted="the spectrum of a brain, with creatine above six times its bound",
+            mend="Look at the raw spectrum and at the header of its file",
+        )
+    return fit
+
+
+def _minimised(
+    problem: FitProblem, *, shift_sd_hz: float, width_sd_hz: float, freedom_per_ppm: float | None
+) -> SpectralFit:
+    """Fit in stages: common parameters, all parameters, the stiffness, all parameters again."""
     baselines = Baselines(problem.ppm)
     baseline = baselines.with_freedom(2.0 if freedom_per_ppm is None else freedom_per_ppm)
-    columns = len(basis.names)
-    widths = {"shift_sd_hz": shift_sd_ppm * frequency_mhz, "width_sd_hz": width_sd_hz}
+    columns = len(problem.basis.names)
+    widths = {"shift_sd_hz": shift_sd_hz, "width_sd_hz": width_sd_hz}
     shape = LineShape.start(columns)
     state = solve(problem, shape, baseline, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
 
@@ -252,9 +274,7 @@ def fit_spectrum(
     shape, state, iterations = minimise(
         problem, shape, baseline, priors, free=everything, iterations=25
     )
-    fit = assembled_fit(problem, shape, state, baseline, priors, freedom_per_ppm, iterations)
-    _check_creatine(fit)
-    return fit
+    return assembled_fit(problem, shape, state, baseline, priors, freedom_per_ppm, iterations)
 
 
 def _priors_from(
@@ -271,18 +291,6 @@ def _priors_from(
         shift_sd_hz=shift_sd_hz,
         width_sd_hz=width_sd_hz,
     )
-
-
-def _check_creatine(fit: SpectralFit) -> None:
-    creatine, bound = fit.total(PARTS["tCr"])
-    # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
-    if not creatine > 6 * bound:
-        raise QualityError(
-            "spectral fit",
-            found=f"creatine at 3.03 ppm is {creatine:.3g} with a Cramér-Rao bound of {bound:.3g}",
-            wanted="the spectrum of a brain, with creatine above six times its bound",
-            mend="Look at the raw spectrum and at the header of its file",
-        )
 
 
 def residual_whiteness_test(residual: np.ndarray, width: int = 8) -> tuple[float, float]:
