@@ -127,20 +127,11 @@ def build_design(
     cautions += messages
     measured = _by_modality(columns, left_out=idle | set(confounds))
 
-    sites = sorted(people["site"].unique())
-    clinical, messages = coded_columns(people, settings, CLINICAL)
-    cautions += messages
-    known_confounds, messages = coded_columns(people, settings, CONFOUNDS)
-    cautions += messages
     present = {
         name: np.isfinite(values[:, indices]).any(axis=1) for name, indices in measured.items()
     }
-    tables = {
-        CLINICAL: clinical,
-        CONFOUNDS: known_confounds,
-        SITE: pd.DataFrame({name: (people["site"] == name).astype(float) for name in sites}),
-        MISSINGNESS: pd.DataFrame(present, index=people.index).astype(float),
-    }
+    tables, messages = _baseline_tables(people, present, settings)
+    cautions += messages
     numbers: dict[str, tuple[int, ...]] = {}
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
@@ -158,6 +149,32 @@ def build_design(
         modalities=tuple(measured),
         cautions=tuple(cautions),
     )
+
+
+def _baseline_tables(
+    people: pd.DataFrame, present: Mapping[str, np.ndarray], settings: StudySettings
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The columns of each baseline that are no markers, and sentences on them.
+
+    Parameters
+    ----------
+    people
+        One row per person.
+    present
+        For each modality who has any of its markers.
+    settings
+        Name the clinical columns and the confounds.
+    """
+    sites = sorted(people["site"].unique())
+    clinical, cautions = coded_columns(people, settings, CLINICAL)
+    confounds, messages = coded_columns(people, settings, CONFOUNDS)
+    tables = {
+        CLINICAL: clinical,
+        CONFOUNDS: confounds,
+        SITE: pd.DataFrame({name: (people["site"] == name).astype(float) for name in sites}),
+        MISSINGNESS: pd.DataFrame(present, index=people.index).astype(float),
+    }
+    return tables, cautions + messages
 
 
 def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame, list[str]]:

@@ -63,15 +63,8 @@ def read_study(
     """
     refuse_post_outcome(settings)
     everyone, cautions = _people(participants)
-    rule = RULES[settings.label.source]
-    trials = None
-    if treatments is not None and rule.uses_treatments:
-        trials = read_table(treatments).rename(
-            columns={theirs: ours for ours, theirs in (treatment_columns or {}).items()}
-        )
-        cautions += unknown_participants(trials, everyone, treatments.name)
-    labels = rule.label(trials, everyone, settings)
-    cautions += rule.cautions(labels, everyone, settings)
+    labels, messages = _labels(everyone, treatments, treatment_columns or {}, settings)
+    cautions += messages
     question = question_counts(everyone, labels, settings)
     cautions += uneven_sites(question)
     reason = why_unfittable(question, labels, settings)
@@ -206,6 +199,25 @@ def _people(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if len(set(people["site"]) - {UNKNOWN_SITE}) == 1:
         cautions.append("There is one site: nothing is known of how the models do at another.")
     return people, cautions
+
+
+def _labels(
+    people: pd.DataFrame,
+    treatments: Path | None,
+    treatment_columns: Mapping[str, str],
+    settings: StudySettings,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Label and reason of everybody by the rule of the settings, and sentences on it."""
+    rule = RULES[settings.label.source]
+    cautions: list[str] = []
+    trials = None
+    if treatments is not None and rule.uses_treatments:
+        trials = read_table(treatments).rename(
+            columns={theirs: ours for ours, theirs in treatment_columns.items()}
+        )
+        cautions += unknown_participants(trials, people, treatments.name)
+    labels = rule.label(trials, people, settings)
+    return labels, [*cautions, *rule.cautions(labels, people, settings)]
 
 
 def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:

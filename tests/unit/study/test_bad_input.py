@@ -183,12 +183,12 @@ def test_rows_without_a_person_are_refused(make_study, name: str) -> None:
         study.run(**FEW)
 
 
-@pytest.mark.parametrize("site", ["of his own", "of his label"])
+@pytest.mark.parametrize("site", ["of their own", "of their label"])
 def test_sites_that_hold_one_label_each_are_refused(make_study, site: str) -> None:
     study = make_study()
     label = np.where(np.arange(44) % 2, "resistant", "responsive")
     edited(study, "participants.tsv", lambda people: people.assign(
-        tr=label, site=label if site == "of his label" else people["participant_id"]))  # fmt: skip
+        tr=label, site=label if site == "of their label" else people["participant_id"]))  # fmt: skip
     metrics = study.run(**FEW, label=COLUMN)
     assert metrics["status"] == "not_fitted"
     assert metrics["reason"].endswith(

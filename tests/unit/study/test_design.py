@@ -6,7 +6,6 @@ from commissure.errors import ConfigError
 from commissure.fusion.settings import FusionSettings
 from commissure.rows import COLUMNS
 from commissure.study.design import build_design
-from commissure.study.predictors import refuse_post_outcome
 
 
 def markers(*rows: tuple) -> pd.DataFrame:
@@ -43,22 +42,6 @@ def test_several_runs_are_averaged_and_told() -> None:
     design = build_design(table, {}, PEOPLE, settings=FusionSettings())
     assert design.values[0, design.blocks["func"].columns[0]] == 2.0
     assert any("more than once" in caution for caution in design.cautions)
-
-
-@pytest.mark.parametrize("name", ["hospitalisations", "clozapine_ever", "current_dose_mg", "sofas"])
-def test_predictors_that_follow_the_outcome_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{name}' follows or defines the outcome"):
-        refuse_post_outcome(FusionSettings(clinical=[name]))
-    refuse_post_outcome(FusionSettings(clinical=[name], allow_post_outcome=[name]))
-
-
-def test_the_label_is_refused_as_a_predictor() -> None:
-    with pytest.raises(ConfigError, match="the label or the group itself"):
-        refuse_post_outcome(FusionSettings(confounds=["group"], allow_post_outcome=["group"]))
-    with pytest.raises(ConfigError, match="the label or the group itself"):
-        refuse_post_outcome(
-            FusionSettings(clinical=["tr"], label={"source": "column", "column": "tr"})
-        )
 
 
 def test_a_column_that_was_named_and_is_not_there_is_refused() -> None:
