@@ -2,11 +2,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
+from nifti_mrs.create_nmrs import gen_nifti_mrs
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.mrs.builtin.basis.lcmodel import read_raw
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
 from commissure.mrs.builtin.basis.stored import (
@@ -26,7 +27,7 @@ NAMES = ("Cr", "PCr", "NAA", "NAAG", "GPC", "PCh", "Glu", "Gln", "GSH", "Ins", "
 SAMPLING = {"points": POINTS, "dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
 
 
-def own_basis(te_s: float = TE_S, *, points: int = 4096, dwell_s: float = 1 / 4000) -> Basis:
+def fine_basis(te_s: float = TE_S, *, points: int = 4096, dwell_s: float = 1 / 4000) -> Basis:
     return simulated_basis(
         NAMES,
         PulseSequence("press", te_s),
@@ -45,7 +46,7 @@ def write_lcmodel(
     cut: int = 0,
 ) -> Path:
     """Our basis at twice the sampling rate as LCModel keeps it: conjugated spectra, any scale."""
-    basis = own_basis(te_ms / 1000 if te_ms > 0 else TE_S)
+    basis = fine_basis(te_ms / 1000 if te_ms > 0 else TE_S)
     lines = [f" $SEQPAR\n FWHMBA = 0.01,\n HZPPPM = {frequency},\n ECHOT = {te_ms},"]
     lines += [" SEQ = 'PRESS'\n $END\n $BASIS1\n IDBASI = 'a, b', FMTBAS = '(2E15.6)',"]
     lines += [" BADELT = 0.00025,\n NDATAB = 8192\n $END"]
@@ -63,7 +64,7 @@ def write_lcmodel(
 
 def write_json_folder(folder: Path) -> Path:
     folder.mkdir()
-    basis = own_basis()
+    basis = fine_basis()
     for name, fid in zip(basis.names[: len(NAMES)], basis.fids, strict=False):
         content = {
             "basis": {
@@ -77,11 +78,8 @@ def write_json_folder(folder: Path) -> Path:
 
 
 def write_nifti_folder(folder: Path) -> Path:
-    import nibabel as nib
-    from nifti_mrs.create_nmrs import gen_nifti_mrs
-
     folder.mkdir()
-    basis = own_basis()
+    basis = fine_basis()
     for name, fid in zip(basis.names[: len(NAMES)], basis.fids, strict=False):
         image = gen_nifti_mrs(fid[None, None, None], 1 / 4000, FREQUENCY_MHZ, nifti_version=1)
         image.add_hdr_field("EchoTime", TE_S)
@@ -99,7 +97,7 @@ def test_a_stored_basis_is_the_one_that_was_written(kind: str, tmp_path: Path) -
     stored = read_basis(WRITERS[kind](tmp_path / kind))
     assert stored.te_s == pytest.approx(TE_S)
     assert set(stored.names) == set(NAMES)
-    ours = own_basis(points=POINTS, dwell_s=DWELL_S)
+    ours = fine_basis(points=POINTS, dwell_s=DWELL_S)
     found = stored_basis_on(stored, **SAMPLING)
     for name in NAMES:
         wanted = ours.fids[ours.names.index(name)]
@@ -121,7 +119,7 @@ def test_amplitudes_come_out_in_our_unit(clean_fid: np.ndarray, tmp_path: Path) 
 def test_another_sampling_is_interpolated(tmp_path: Path) -> None:
     stored = read_basis(write_json_folder(tmp_path / "json"))
     dwell_s = 1 / 2713.0
-    ours = own_basis(points=1500, dwell_s=dwell_s)
+    ours = fine_basis(points=1500, dwell_s=dwell_s)
     found = stored_basis_on(stored, points=1500, dwell_s=dwell_s, frequency_mhz=FREQUENCY_MHZ)
     for name in ("Glu", "Ins", "NAA"):
         wanted = ours.fids[ours.names.index(name)]
@@ -197,15 +195,6 @@ def test_nan_in_a_basis_is_refused(tmp_path: Path) -> None:
     (folder / "Glu.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match="holds NaN"):
         read_basis(folder)
-
-
-def test_raw_files_of_lcmodel(tmp_path: Path) -> None:
-    path = tmp_path / "a.RAW"
-    path.write_text(" $NMID ID='a', FMTDAT='(8E13.5)'\n TRAMP=1, VOLUME=1 $END\n 1.5 2 -3 4.25\n")
-    np.testing.assert_array_equal(read_raw(path, who="x"), [1.5 - 2j, -3 - 4.25j])
-    path.write_text(" $NMID ID='a' $END\n 1.5 2 -3\n")
-    with pytest.raises(DatasetError, match="3 readable numbers"):
-        read_raw(path, who="x")
 
 
 def test_the_setting_is_read_and_the_flag_reaches_the_record(
