@@ -20,7 +20,7 @@ MODALITIES = {"anat": ("volume", 6), "func": ("fc", 5), "mrs": ("glu", 3)}
 TRIALS = {"resistant": (88, 86), "responsive": (50,)}
 
 
-class Study:
+class StudyFolder:
     """Input tables of a study, and its results once it ran."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Study:
         return pd.read_csv(self.results / name, sep="\t", dtype={"fold": str})
 
 
-def write_study(folder: Path, *, n: int = 44, d: float = 3.0, seed: int = 3) -> Study:
+def write_study(folder: Path, *, n: int = 44, d: float = 3.0, seed: int = 3) -> StudyFolder:
     """Two sites, controls, three modalities of which each person may lack one; mrs carries d."""
     rng = np.random.default_rng(seed)
     ids = [f"sub-{i + 1:03d}" for i in range(n)]
@@ -97,17 +97,17 @@ def write_study(folder: Path, *, n: int = 44, d: float = 3.0, seed: int = 3) -> 
     columns = ["participant_id", "trial", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence",
                "adherence_sources", "panss_before", "panss_after"]  # fmt: skip
     write_table(pd.DataFrame(trials, columns=columns), folder / "treatments.tsv")
-    return Study(folder)
+    return StudyFolder(folder)
 
 
 @pytest.fixture
-def make_study(tmp_path: Path) -> Callable[..., Study]:
+def make_study(tmp_path: Path) -> Callable[..., StudyFolder]:
     """A function that writes a study of its own."""
     return lambda name="study", **options: write_study(tmp_path / name, **options)
 
 
 @pytest.fixture(scope="package")
-def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """A study that has been fitted once, for tests that only read."""
     study = write_study(tmp_path_factory.mktemp("fusion"))
     study.run(secondary_analyses=True)
@@ -115,7 +115,7 @@ def fitted_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="package")
-def stored_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+def stored_study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """A study that was fitted quickly, for its stored model."""
     study = write_study(tmp_path_factory.mktemp("stored"))
     study.run(repeats=1, permutations=0, models=["late", "modalities"])
