@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
+
+from commissure.modalities import MODALITIES
 
 #: What stands where there is no number.
 ABSENT = "–"
@@ -22,15 +24,8 @@ _SCALES = frozenset(
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUS, _THIN, _NARROW_NBSP = "−", "\u2009", "\u202f"
 
-#: Modalities as they are written out.
-MODALITY_WORDS = {
-    "anat": "T1-weighted MRI",
-    "func": "resting-state BOLD",
-    "dwi": "diffusion MRI",
-    "mrs": "MR spectroscopy",
-    "table": "the lab's own tables",
-    "clinical": "clinical variables",
-}
+# What stands beside the modalities in tables of markers and of models.
+_TITLES = {"table": "the lab's own tables", "clinical": "clinical variables"}
 
 # An absolute path: a slash after a space, quote, bracket, '=' or ':' and at least two parts.
 _PATH = re.compile(r"(?<![\w.…/~-])(?:file://)?(?:/[\w.+@~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s'\"]+")
@@ -118,7 +113,22 @@ def with_unit(value: Any, symbol: Any) -> str:
 
 def modality(name: str) -> str:
     """Write a modality out; an unknown one keeps its name."""
-    return MODALITY_WORDS.get(name, name)
+    if name in MODALITIES:
+        return MODALITIES[name].title
+    return _TITLES.get(name, name)
+
+
+def value(content: Any) -> str:
+    """Write the value of a setting or of a check, whatever its kind: ``yes``, ``cv and 10``."""
+    if content is None or content == "":
+        return "not set"
+    if isinstance(content, Mapping):
+        return listed(f"{key}: {value(item)}" for key, item in content.items()) or "none"
+    if isinstance(content, list | tuple):
+        return listed(value(item) for item in content) or "none"
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    return number(content, 4) if is_number(content) else without_paths(content)
 
 
 def marker_name(marker: str, region: str) -> str:
@@ -126,17 +136,17 @@ def marker_name(marker: str, region: str) -> str:
     return f"{marker} {region}" if region else marker
 
 
-def listed(words: Iterable[Any], *, last: str = "and") -> str:
-    """Join words into a list: ``a, b and c``."""
-    items = [str(word) for word in words]
+def listed(parts: Iterable[Any], *, last: str = "and") -> str:
+    """Join parts into a list: ``a, b and c``."""
+    items = [str(part) for part in parts]
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-def some(words: Sequence[Any], most: int = 8) -> str:
-    """Join words into a list that is cut after ``most`` of them: ``a, b and 3 more``."""
-    items = [str(word) for word in words]
+def some(parts: Sequence[Any], most: int = 8) -> str:
+    """Join parts into a list that is cut after ``most`` of them: ``a, b and 3 more``."""
+    items = [str(part) for part in parts]
     if len(items) <= most + 1:
         return listed(items)
     return f"{', '.join(items[:most])} and {len(items) - most} more"
@@ -191,4 +201,4 @@ def sentence(text: Any) -> str:
 
 def without_paths(text: Any) -> str:
     """Shorten absolute paths to their last part: a report travels, machine names do not."""
-    return _PATH.sub(lambda found: "…/" + re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], str(text))
+    return _PATH.sub(lambda path: "…/" + re.split(r"[/\\]", path[0].rstrip("/\\"))[-1], str(text))

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from commissure.checks import Check, write_quality
 from commissure.files import write_json, write_table
+from commissure.markers.intervals import wilson_interval
 from commissure.markers.recovery import recovery
 from commissure.names import Scan
 from commissure.outputs import (
@@ -22,7 +24,10 @@ from commissure.outputs import (
     RECOVERY_PAIRS,
     Output,
 )
+from commissure.report.cohort import cohort
 from commissure.report.page import write_report
+from commissure.report.results import read_results
+from commissure.report.section import ReportInput
 from commissure.report.settings import ReportSettings
 from commissure.rows import Marker, write_markers
 
@@ -89,6 +94,16 @@ class Run:
 
     folder: Path
     participants: pd.DataFrame
+
+    def input(self, settings: ReportSettings | None = None) -> ReportInput:
+        """What the sections of the report are made from."""
+        results = read_results(self.folder)
+        people = cohort(
+            self.participants,
+            results.tables["fusion/labels.tsv"],
+            question=results.metrics.get("question") or {},
+        )
+        return ReportInput(results, people, settings or ReportSettings())
 
     def report(self, page: Path, settings: ReportSettings | None = None) -> str:
         """Write the report and give its text."""
@@ -256,7 +271,7 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
     inside = [(p, kind) for p, kind, _ in labels if kind in GROUPS[1:]]
     n, positive = len(inside), sum(kind == "resistant" for _, kind in inside)
     site = people.set_index("participant_id")["site"]
-    shown = {}
+    shown, curves = {}, {}
     predictions = []
     for name, kind, strength, about in (
         ("late", "fusion", 0.72, "the mean of the single-modality models"),
@@ -286,6 +301,7 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
             for repeat in range(3):
                 score = 1 / (1 + np.exp(-own - rng.normal(0, 0.2)))
                 predictions.append((person, name, "cv", repeat, "0", site[person], label, score))
+        curves[name] = _curves([row for row in predictions if row[1] == name])
     write_table(_frame(predictions, PREDICTIONS), folder / "fusion/predictions.tsv")
     write_json(
         {
@@ -295,7 +311,16 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
                 "n_indeterminate": 1, "n_controls": 16,
                 "sites": {s: {"n": 15, "n_positive": 8} for s in ("north", "south")},
             },
-            "models": shown, "cautions": [CAUTION], "settings": {"repeats": 10, "folds": 5},
+            "models": shown, "curves": {name: curves[name] for name in ("late", "clinical")},
+            "decision_curve": {
+                "threshold": [0.1, 0.35, 0.6], "all": [0.46, 0.25, -0.2], "none": [0.0, 0.0, 0.0],
+                "late": [0.45, 0.28, 0.1],
+            },
+            "sample_size": {"prevalence": 0.5, "rows": [
+                {"auc": 0.7, "predictors_carried": 0,
+                 "people_needed": {"6": 417, "10": 695, "20": 1389}},
+            ]},
+            "cautions": [CAUTION], "settings": {"repeats": 10, "folds": 5},
         },
         folder / "fusion/metrics.json",
     )  # fmt: skip
@@ -318,6 +343,26 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
         ("late", "mrs", "", "evidence", 0.64), ("late", "dwi", "", "evidence", 0.36),
     ]  # fmt: skip
     write_table(_frame(weights, IMPORTANCE), folder / "fusion/importance.tsv")
+
+
+def _curves(predictions: list[tuple]) -> dict:
+    """The curves of one model, as the models' room writes them."""
+    table = PREDICTIONS.frame(predictions).groupby("participant_id")
+    outcome = (table["label"].first() == "resistant").to_numpy(int)
+    score = table["probability"].mean().to_numpy(float)
+    alarms, hits, _ = roc_curve(outcome, score, drop_intermediate=False)
+    groups = []
+    for group in np.array_split(np.argsort(score, kind="stable"), 5 if len(score) >= 25 else 3):
+        share = outcome[group].mean()
+        low, high = wilson_interval(int(outcome[group].sum()), len(group))
+        groups.append({"predicted": score[group].mean(), "observed": share, "ci_low": low,
+                       "ci_high": high, "n": len(group)})  # fmt: skip
+    return {
+        "n": len(outcome), "n_positive": int(outcome.sum()),
+        "roc": {"auc": roc_auc_score(outcome, score), "false_positive_rate": alarms.tolist(),
+                "true_positive_rate": hits.tolist()},
+        "calibration": groups,
+    }  # fmt: skip
 
 
 def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from commissure.report.cohort import characteristics, cohort
+from commissure.report.cohort import cohort
 from commissure.report.sections.markers import comparisons
 from commissure.study.labels.trrip import treatment_labels
 from commissure.study.people import read_people
@@ -73,20 +73,6 @@ def test_identifiers_beyond_64_bits_stay_apart():
         question=QUESTION,
     )
     assert found.people.loc[names[1], "group"] == "responsive"
-
-
-def test_characteristics_count_the_unknown():
-    found = people(
-        {},
-        ["control", "control", "control", "patient"],
-        age=[30.0, None, 40.0, 50.0],
-        sex=["female", "male", "male", "male"],
-    )
-    shown = characteristics(found)
-    rows = {row[0]: row[1:] for row in shown["rows"]}
-    assert rows["sex male"] == ["2 (67\u2009%)", "1 (100\u2009%)"]
-    # The standard deviation of 30 and 40 is 7.07.
-    assert rows["age, mean (SD)"] == ["35 (7.07), 1 unknown", "50"]
 
 
 @pytest.mark.parametrize(

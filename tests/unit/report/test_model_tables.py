@@ -1,4 +1,8 @@
-from commissure.report.sections.models import _tables
+"""Tables beside the result, one for each question."""
+
+from __future__ import annotations
+
+from commissure.report.model_tables import model_tables
 
 AREA = {"value": 0.123, "ci_low": -0.05, "ci_high": 0.3}
 
@@ -26,17 +30,17 @@ def test_every_question_has_its_table_and_numbers_are_those_of_the_metrics() -> 
                                   "people_needed": {"6": 417, "10": 694, "20": 1388}}]},
         "stability": {"index": 0.5, "null_mean": 0.1, "null_95": 0.2, "markers": 14, "selected": 3},
     }  # fmt: skip
-    tables = {table["title"]: table for table in _tables(metrics, "late")}
+    tables = {table.title: table for table in model_tables(metrics, "late")}
     assert len(tables) == 7
-    share = tables["What each modality adds"]["rows"][0]
+    share = tables["What each modality adds"].rows[0]
     assert share[:2] == ["MR spectroscopy", "0.12 (−0.05 to 0.30)"]
     assert share[4] == "–"
-    assert tables["Is late better than the others?"]["rows"][0][-1] == "0.031"
-    assert tables["The result under other exclusions"]["rows"][1][1] == "too few people are left"
-    assert tables["How many people a model asks for"]["rows"][0][1:4] == ["417", "694", "1388"]
+    assert tables["Is late better than the others?"].rows[0][-1] == "0.031"
+    assert tables["The result under other exclusions"].rows[1][1] == "too few people are left"
+    assert tables["How many people a model asks for"].rows[0][1:4] == ["417", "694", "1388"]
     for table in tables.values():
-        assert all(len(row) == len(table["head"]) for row in table["rows"])
+        assert all(len(row) == len(table.head) for row in table.rows)
 
 
-def test_a_run_that_did_not_ask_has_no_empty_tables() -> None:
-    assert _tables({}, "late") == []
+def test_a_run_that_did_not_ask_has_no_emptymodel_tables() -> None:
+    assert model_tables({}, "late") == []

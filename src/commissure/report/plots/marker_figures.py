@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-from commissure.report import text as words
-from commissure.report.plots import svg as drawing
+from commissure.report import text
+from commissure.report.plots import svg
 from commissure.report.plots.svg import BAD, INK, PAPER, SERIES, SHAPES, SOFT, Canvas
 
 
@@ -47,27 +47,27 @@ def quality_strip(
     axes = canvas.axes
     for row, (own, bad) in enumerate(zip(values, failed, strict=True)):
         order = np.argsort(own, kind="stable")
-        kept = np.concatenate([drawing.evenly(order[~bad[order]]), order[bad[order]]])
+        kept = np.concatenate([svg.evenly(order[~bad[order]]), order[bad[order]]])
         order = kept[np.argsort(own[kept], kind="stable")]
         own, bad = own[order], bad[order]
-        heights = row + drawing.scatter_offsets(len(own), 0.5)
+        heights = row + svg.scatter_offsets(len(own), 0.5)
         axes.scatter(
             own[~bad], heights[~bad], s=20, color=SERIES[1], alpha=0.75, linewidths=0, zorder=3
         )
         axes.scatter(own[bad], heights[bad], s=30, color=BAD, marker="X", linewidths=0, zorder=4)
     everything = np.concatenate([*values, np.array([place for _, place in limits])])
-    axes.set_xlim(*drawing.spread_limits(everything))
+    axes.set_xlim(*svg.spread_limits(everything))
     for sign, place in limits:
         edge = axes.get_xlim()[1 if sign == "<" else 0]
         axes.axvspan(place, edge, color=BAD, alpha=0.09, linewidth=0)
         axes.axvline(place, color=BAD, linewidth=1.2, dashes=(4, 3))
     axes.set_ylim(len(sites) - 0.5, -0.5)
-    drawing.few_ticks(axes, x=5, y=0)
+    svg.few_ticks(axes, x=5, y=0)
     axes.set_yticks(range(len(sites)), [_short(site, 9) for site in sites])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(label)
-    drawing.quiet_grid(axes, "x")
+    svg.quiet_grid(axes, "x")
     return canvas.svg(key, description)
 
 
@@ -88,12 +88,12 @@ def distribution(
     """
     canvas = Canvas(300, 216, left=62, right=6, top=8, bottom=38)
     axes = canvas.axes
-    factor, power = words.power_of_ten(np.concatenate([own for _, _, own, _ in groups]))
+    factor, power = text.power_of_ten(np.concatenate([own for _, _, own, _ in groups]))
     for at, (_, series, numbers, places) in enumerate(groups):
         values = numbers * factor
         colour = SERIES[series]
-        order = drawing.evenly(np.argsort(values, kind="stable"))
-        across = at - 0.08 + drawing.scatter_offsets(len(order), 0.5)
+        order = svg.evenly(np.argsort(values, kind="stable"))
+        across = at - 0.08 + svg.scatter_offsets(len(order), 0.5)
         for site in range(len(sites)):
             here = places[order] == site
             axes.scatter(
@@ -106,14 +106,14 @@ def distribution(
             axes.plot([at + 0.32] * 2, [mean - half, mean + half], color=INK, linewidth=1.6)
             axes.plot(at + 0.32, mean, "o", color=INK, markersize=5)
     axes.set_xlim(-0.5, len(groups) - 0.5)
-    drawing.few_ticks(axes, x=0, y=5)
+    svg.few_ticks(axes, x=0, y=5)
     most = int(232 / len(groups) / 6.2)
     axes.set_xticks(
         range(len(groups)), [f"{_short(name, most)}\nn = {len(own)}" for name, _, own, _ in groups]
     )
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(_scaled(label, power))
-    drawing.quiet_grid(axes)
+    svg.quiet_grid(axes)
     return canvas.svg(key, description)
 
 
@@ -154,7 +154,7 @@ def forest(
     axes = canvas.axes
     axes.set_ylim(y, 0)
     ends = [e for _, bars in rows for b in bars for e in (b.value, b.low, b.high) if e is not None]
-    axes.set_xlim(*(limits or drawing.spread_limits(np.array([reference, *ends]))))
+    axes.set_xlim(*(limits or svg.spread_limits(np.array([reference, *ends]))))
     left, right = axes.get_xlim()
     axes.axvline(reference, color=SOFT, linewidth=1.1)
     for height, (_, bars) in zip(heights, rows, strict=True):
@@ -170,17 +170,17 @@ def forest(
                 np.clip(bar.value, left, right), place, SHAPES[bar.series % len(SHAPES)],
                 color=colour, markersize=9, markeredgecolor=PAPER, markeredgewidth=0.8,
             )  # fmt: skip
-    for place, text in marks:
+    for place, heading in marks:
         axes.annotate(
-            text, (0, place), xycoords=("figure fraction", "data"), xytext=(4, 0),
+            heading, (0, place), xycoords=("figure fraction", "data"), xytext=(4, 0),
             textcoords="offset points", fontweight="bold", va="center", annotation_clip=False,
         )  # fmt: skip
-    drawing.few_ticks(axes, x=7, y=0)
+    svg.few_ticks(axes, x=7, y=0)
     axes.set_yticks(heights, [_short(name, int(names_px / 6.5)) for name, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(label)
-    drawing.quiet_grid(axes, "x")
+    svg.quiet_grid(axes, "x")
     return canvas.svg(key, description)
 
 
@@ -188,32 +188,39 @@ def recovery_scatter(
     true: np.ndarray,
     recovered: np.ndarray,
     *,
+    slope: float,
     label: str,
     key: str,
     description: str,
 ) -> str:
-    """True against recovered values with the identity line and the fitted line."""
+    """True against recovered values with the identity line and the fitted line.
+
+    Parameters
+    ----------
+    slope
+        Of the line of recovered on true values, which goes through both means; NaN draws none.
+    """
     canvas = Canvas(264, 256, left=64, right=12, top=8, bottom=46)
     axes = canvas.axes
-    factor, power = words.power_of_ten(np.concatenate([true, recovered]))
+    factor, power = text.power_of_ten(np.concatenate([true, recovered]))
     true, recovered = true * factor, recovered * factor
-    low, high = drawing.spread_limits(np.concatenate([true, recovered]))
+    low, high = svg.spread_limits(np.concatenate([true, recovered]))
     axes.plot([low, high], [low, high], color=SOFT, linewidth=1.2, dashes=(5, 3))
-    if len(true) > 2 and np.ptp(true) > 0:
-        slope, intercept = np.polyfit(true, recovered, 1)
+    if text.is_number(slope):
         ends = np.array([true.min(), true.max()])
-        axes.plot(ends, intercept + slope * ends, color=SERIES[2], linewidth=1.6)
-    shown = drawing.evenly(np.argsort(true, kind="stable"))
+        fitted = recovered.mean() + slope * (ends - true.mean())
+        axes.plot(ends, fitted, color=SERIES[2], linewidth=1.6)
+    shown = svg.evenly(np.argsort(true, kind="stable"))
     axes.scatter(
         true[shown], recovered[shown], s=16, color=SERIES[1], alpha=0.7, linewidths=0, zorder=3
     )
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
-    drawing.few_ticks(axes, x=4, y=4)
+    svg.few_ticks(axes, x=4, y=4)
     suffix = f" ({power}{label})" if label or power else ""
     axes.set_xlabel(f"true{suffix}")
     axes.set_ylabel(f"recovered{suffix}")
-    drawing.quiet_grid(axes, "both")
+    svg.quiet_grid(axes, "both")
     return canvas.svg(key, description)
 
 
@@ -225,7 +232,7 @@ def share_bar(parts: Sequence[tuple[str, int]], description: str) -> str:
     spans = "".join(
         f'<span class="share {state}" style="flex-grow:{n}"></span>' for state, n in parts if n
     )
-    told = escape(words.sentence(description))
+    told = escape(text.sentence(description))
     return f'<span class="shares" role="img" aria-label="{told}">{spans}</span>'
 
 
@@ -236,5 +243,5 @@ def _scaled(label: str, power: str) -> str:
     return label.replace("(", f"({power}") if "(" in label else f"{label} ({power.strip()})"
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

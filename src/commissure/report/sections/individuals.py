@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from commissure.names import parse_name
-from commissure.report import text as words
+from commissure.report import text
 from commissure.report.results import Results, modality_order, place
-from commissure.report.settings import ReportSettings
+from commissure.report.section import Content, ReportInput
 
 
 def chosen(results: Results, most: int) -> list[tuple[str, str]]:
@@ -29,10 +29,10 @@ def chosen(results: Results, most: int) -> list[tuple[str, str]]:
         flags[record.participant_id] = flags.get(record.participant_id, 0) + len(record.flags)
     doubtful = sorted((w for w in shown if flags.get(w)), key=lambda w: (-flags[w], w))
     clean = sorted(w for w in shown if not flags.get(w))
-    modalities = modality_order({m for found in shown.values() for m in found})
+    modalities = modality_order({m for modalities_of in shown.values() for m in modalities_of})
     kept_free = min(len(modalities), len(clean), most // 2)
     picked = [
-        (who, words.count_words(flags[who], "quality value") + " beyond a limit")
+        (who, text.count_words(flags[who], "quality value") + " beyond a limit")
         for who in doubtful[: most - kept_free]
     ]
     uncovered = list(modalities)
@@ -52,8 +52,9 @@ def chosen(results: Results, most: int) -> list[tuple[str, str]]:
     return picked[:most]
 
 
-def persons(results: Results, settings: ReportSettings) -> dict[str, Any]:
+def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on individual figures shows."""
+    results, settings = run.results, run.settings
     budget = settings.figures_mb * 1e6
     entries: dict[str, Mapping[str, Any]] = {}
     too_large: list[str] = []
@@ -73,8 +74,8 @@ def persons(results: Results, settings: ReportSettings) -> dict[str, Any]:
             images.append(
                 {
                     "address": address,
-                    "modality": words.modality(modality),
-                    "told": figure_words(path, session, modality),
+                    "modality": text.modality(modality),
+                    "caption": figure_caption(path, session, modality),
                 }
             )
         if images:
@@ -94,17 +95,17 @@ def _from_both_ends(names: list[str]) -> list[str]:
     return list(dict.fromkeys(ends))
 
 
-def figure_words(path: Path, session: str, modality: str) -> str:
+def figure_caption(path: Path, session: str, modality: str) -> str:
     """Say in words what a figure shows, from its BIDS name."""
     try:
         entities, suffix, _ = parse_name(path.name)
     except ValueError:
-        return f"{words.modality(modality)}: {path.stem}"
-    what = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", entities.get("desc", "")).lower()
+        return f"{text.modality(modality)}: {path.stem}"
+    shown_by_name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", entities.get("desc", "")).lower()
     extra = [f"{key} {entities[key]}" for key in ("task", "acq", "voi", "dir", "run")
              if entities.get(key)]  # fmt: skip
     head = f"{session}, " if session else ""
-    return f"{head}{what or suffix} of {', '.join([suffix, *extra])}"
+    return f"{head}{shown_by_name or suffix} of {', '.join([suffix, *extra])}"
 
 
 def data_address(path: Path) -> str:
@@ -113,6 +114,6 @@ def data_address(path: Path) -> str:
     Only the characters that an address cannot hold are escaped, which is a quarter smaller than
     base64 around a figure whose images are base64 already.
     """
-    text = path.read_text(encoding="utf-8")
-    text = text[text.find("<svg") :] if "<svg" in text else text
-    return "data:image/svg+xml;charset=utf-8," + quote(text, safe=" !$&'()*+,-./:;=?@[]_~{}|^")
+    drawn = path.read_text(encoding="utf-8")
+    drawn = drawn[drawn.find("<svg") :] if "<svg" in drawn else drawn
+    return "data:image/svg+xml;charset=utf-8," + quote(drawn, safe=" !$&'()*+,-./:;=?@[]_~{}|^")

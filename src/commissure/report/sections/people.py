@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from commissure.markers.selection import kept_rows, people_excluded
-from commissure.report import text as words
+from commissure.report import text
+from commissure.report.characteristics import characteristics
 from commissure.report.cohort import Cohort
-from commissure.report.plots import marker_figures as figures
+from commissure.report.plots import marker_figures
 from commissure.report.results import Results, modality_order
-
-if TYPE_CHECKING:
-    import pandas as pd
+from commissure.report.section import Content, ReportInput
 
 STATES = ("present", "missing", "failed")
 
@@ -20,8 +21,9 @@ STATES = ("present", "missing", "failed")
 _IMAGE = "image"
 
 
-def losses(results: Results, people: Cohort) -> dict[str, Any]:
-    """Everything that the section on the flow of people shows."""
+def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
+    """Everything that the section on the flow of participants shows."""
+    results, people = run.results, run.people
     table = results.tables["completeness.tsv"]
     rules = results.tables["exclusions.tsv"]
     modalities = modality_order(
@@ -29,37 +31,44 @@ def losses(results: Results, people: Cohort) -> dict[str, Any]:
         | set(results.markers["modality"])
         | set(rules["modality"]) - {"", "all"}
     )
-    question = results.metrics.get("question") or {}
     return {
-        "model": {
-            "n": question["n"],
-            "positive": question.get("n_positive", 0),
-            "negative": question["n"] - (question.get("n_positive") or 0),
-            "names": (people.positive, people.negative),
-            "controls": question.get("n_controls") or 0,
-            "indeterminate": question.get("n_indeterminate") or 0,
-        }
-        if results.metrics.get("status") == "fitted" and question.get("n")
-        else None,
+        "model": _modelled(results.metrics, people),
         "entered": len(people.people),
+        "characteristics": characteristics(people),
         "groups": [{"name": group.name, "n": group.n} for group in people.groups],
         "modalities": [_modality(name, results, people) for name in modalities],
         "products": _products(table),
         "by_group": _by_group(results, people, modalities),
         "causes": _causes(table),
-        "exclusions": [
-            {
-                "who": f"{row['participant_id']} {row['session']}".strip(),
-                "modality": words.modality(row["modality"]) if row["modality"] else "all",
-                "rule": row["rule"],
-                "limit": row["limit"] or words.ABSENT,
-                "value": row["value"]
-                if isinstance(row["value"], str)
-                else words.number(row["value"]),
-            }
-            for row in rules.to_dict("records")
-        ],
+        "exclusions": [_exclusion(row) for row in rules.to_dict("records")],
         "unlabelled": _unlabelled(results.tables["fusion/labels.tsv"], people),
+    }
+
+
+def _modelled(metrics: Mapping[str, Any], people: Cohort) -> dict[str, Any] | None:
+    """The people whom the models learn from; None where no model was fitted."""
+    question = metrics.get("question") or {}
+    if metrics.get("status") != "fitted" or not question.get("n"):
+        return None
+    n_positive = question.get("n_positive") or 0
+    return {
+        "n": question["n"],
+        "positive": n_positive,
+        "negative": question["n"] - n_positive,
+        "names": (people.positive, people.negative),
+        "controls": question.get("n_controls") or 0,
+        "indeterminate": question.get("n_indeterminate") or 0,
+    }
+
+
+def _exclusion(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    value = row["value"]
+    return {
+        "who": f"{row['participant_id']} {row['session']}".strip(),
+        "modality": text.modality(row["modality"]) if row["modality"] else "all",
+        "rule": row["rule"],
+        "limit": row["limit"] or text.ABSENT,
+        "value": value if isinstance(value, str) else text.number(value),
     }
 
 
@@ -79,7 +88,7 @@ def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
     used = set(kept["participant_id"]) & set(people.people.index)
     left_out = (people_excluded(rules, name) & with_scan) - used
     return {
-        "name": words.modality(name),
+        "name": text.modality(name),
         "scanned": len(with_scan),
         "unscanned": len(people.people) - len(with_scan),
         "complete": len(complete),
@@ -98,13 +107,13 @@ def _products(table: pd.DataFrame) -> list[dict[str, Any]]:
         for product in own["product"].unique():
             counts = own.loc[own["product"] == product, "state"].value_counts()
             parts = [(state, int(counts.get(state, 0))) for state in STATES]
-            told = words.listed(f"{n} {state}" for state, n in parts)
+            told = text.listed(f"{n} {state}" for state, n in parts)
             out.append(
                 {
-                    "modality": words.modality(modality),
-                    "product": product or words.ABSENT,
+                    "modality": text.modality(modality),
+                    "product": product or text.ABSENT,
                     "counts": [n for _, n in parts],
-                    "bar": figures.share_bar(parts, f"{product}: {told}"),
+                    "bar": marker_figures.share_bar(parts, f"{product}: {told}"),
                 }
             )
     return out
@@ -120,8 +129,8 @@ def _by_group(results: Results, people: Cohort, modalities: Sequence[str]) -> di
         for group in people.groups:
             members = people.people.index[people.people["group"] == group.name]
             n = len(who & set(members))
-            cells.append(f"{n} of {group.n} ({words.percent(n, group.n)})")
-        rows.append([words.modality(modality), *cells])
+            cells.append(f"{n} of {group.n} ({text.percent(n, group.n)})")
+        rows.append([text.modality(modality), *cells])
     return {"columns": [group.name for group in people.groups], "rows": rows}
 
 
@@ -136,19 +145,19 @@ def _causes(table: pd.DataFrame) -> list[dict[str, Any]]:
         for field, value in (
             ("who", f"{row['participant_id']} {row['session']}".strip()),
             ("products", row["product"]),
-            ("commands", words.without_paths(row["command"])),
+            ("commands", text.without_paths(row["command"])),
         ):
             if value and value not in entry[field]:
                 entry[field].append(value)
     order = sorted(gathered.items(), key=lambda item: (-len(item[1]["who"]), item[0]))
     return [
         {
-            "modality": words.modality(modality),
+            "modality": text.modality(modality),
             "state": state,
-            "cause": words.sentence(cause) if cause else "No cause was recorded.",
+            "cause": text.sentence(cause) if cause else "No cause was recorded.",
             "n": len(entry["who"]),
             "who": entry["who"],
-            "products": words.listed(entry["products"]),
+            "products": text.listed(entry["products"]),
             "commands": entry["commands"],
         }
         for (modality, state, cause), entry in order
@@ -157,11 +166,11 @@ def _causes(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _general(cause: str, who: str) -> str:
     """Leave the person out of the head of a cause, so that equal causes stand together."""
-    text = words.without_paths(cause)
-    head, colon, rest = text.partition(": ")
+    shortened = text.without_paths(cause)
+    head, colon, rest = shortened.partition(": ")
     if colon and head.split() and head.split()[0] == who:
         return rest
-    return text
+    return shortened
 
 
 def _unlabelled(labels: pd.DataFrame, people: Cohort) -> list[dict[str, Any]]:
@@ -175,7 +184,7 @@ def _unlabelled(labels: pd.DataFrame, people: Cohort) -> list[dict[str, Any]]:
             continue
         reasons.setdefault((label, _general(row["reason"], who)), []).append(who)
     return [
-        {"label": label or "no label", "reason": words.sentence(reason), "who": own, "n": len(own)}
+        {"label": label or "no label", "reason": text.sentence(reason), "who": own, "n": len(own)}
         for (label, reason), own in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
 

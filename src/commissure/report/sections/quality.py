@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from commissure.report import text as words
+from commissure.report import text
 from commissure.report.cohort import Cohort
-from commissure.report.plots import marker_figures as figures
+from commissure.report.plots import marker_figures
 from commissure.report.results import QualityRecord, modality_order
+from commissure.report.section import Content, ReportInput
 
 _NUMBER = r"([-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _ONE_SIDE = re.compile(rf"^\s*(<=|>=|<|>|≤|≥)\s*{_NUMBER}")
@@ -32,15 +33,15 @@ _ACRONYMS = {"tsnr": "tSNR", "tcr": "tCr"} | {
 }  # fmt: skip
 
 
-def parsed_limit(text: str) -> list[tuple[str, float]]:
+def parsed_limit(limit: str) -> list[tuple[str, float]]:
     """Read a limit in words: ``<= 0.55`` gives ``[("<", 0.55)]``, ``0.4 to 0.9`` two sides.
 
     The sign names the side where values are good. Words without a number give an empty list.
     """
-    if one := _ONE_SIDE.match(text or ""):
-        return [("<" if one[1] in ("<=", "<", "≤") else ">", float(one[2].replace("−", "-")))]
-    if both := _RANGE.match(text or ""):
-        low, high = (float(both[at].replace("−", "-")) for at in (1, 2))
+    if side := _ONE_SIDE.match(limit or ""):
+        return [("<" if side[1] in ("<=", "<", "≤") else ">", float(side[2].replace("−", "-")))]
+    if both := _RANGE.match(limit or ""):
+        low, high = (float(end.replace("−", "-")) for end in both.groups())
         return [(">", low), ("<", high)]
     return []
 
@@ -64,18 +65,19 @@ def _written(name: str) -> str:
     return " ".join(_ACRONYMS.get(word, word) for word in name.split("_"))
 
 
-def quality(records: Sequence[QualityRecord], people: Cohort) -> dict[str, Any]:
+def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on quality shows."""
+    records = run.results.quality
     modalities = []
     for modality in modality_order({record.modality for record in records}):
-        own = [record for record in records if record.modality == modality]
-        names = list(dict.fromkeys(check["name"] for r in own for check in r.checks))
-        checks = [_check(name, modality, own, people) for name in names]
+        measured = [record for record in records if record.modality == modality]
+        names = list(dict.fromkeys(check["name"] for r in measured for check in r.checks))
+        checks = [_check(name, modality, measured, run.people) for name in names]
         modalities.append(
             {
-                "name": words.modality(modality),
-                "scans": len(own),
-                "flagged": sum(bool(record.flags) for record in own),
+                "name": text.modality(modality),
+                "scans": len(measured),
+                "flagged": sum(bool(record.flags) for record in measured),
                 "checks": [check for check in checks if check is not None],
             }
         )
@@ -84,33 +86,33 @@ def quality(records: Sequence[QualityRecord], people: Cohort) -> dict[str, Any]:
 
 def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
     """The scans that broke a limit, with the values, the people with most of them first."""
-    out: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for record in records:
         if not record.flags:
             continue
         values = {check["name"]: check for check in record.checks}
-        told = []
+        broken = []
         for name in record.flags:
             check = values.get(name, {})
             limit = check.get("limit")
-            wanted = f" (limit {words.limit(limit)})" if limit else ""
-            told.append(f"{check_label(name)} {words.number(check.get('value'))}{wanted}")
+            wanted = f" (limit {text.limit(limit)})" if limit else ""
+            broken.append(f"{check_label(name)} {text.number(check.get('value'))}{wanted}")
         notes = [values[name]["note"] for name in record.flags if values.get(name, {}).get("note")]
-        out.append(
+        rows.append(
             {
                 "who": f"{record.participant_id} {record.session}".strip(),
-                "modality": words.modality(record.modality),
-                "flags": told,
+                "modality": text.modality(record.modality),
+                "flags": broken,
                 "notes": [
-                    words.sentence(words.without_paths(note))
+                    text.sentence(text.without_paths(note))
                     for note in dict.fromkeys([*record.notes, *notes])
                 ],
             }
         )
-    broken: dict[str, int] = {}
-    for row in out:
-        broken[row["who"]] = broken.get(row["who"], 0) + len(row["flags"])
-    return sorted(out, key=lambda row: (-broken[row["who"]], row["who"]))
+    flags: dict[str, int] = {}
+    for row in rows:
+        flags[row["who"]] = flags.get(row["who"], 0) + len(row["flags"])
+    return sorted(rows, key=lambda row: (-flags[row["who"]], row["who"]))
 
 
 def _check(
@@ -123,7 +125,7 @@ def _check(
             if check["name"] != name:
                 continue
             limit = limit or str(check.get("limit") or "")
-            if not words.is_number(check.get("value")):
+            if not text.is_number(check.get("value")):
                 unmeasured += 1
                 continue
             values.append(float(check["value"]))
@@ -134,31 +136,46 @@ def _check(
     row = {
         "name": name,
         "label": check_label(name),
-        "limit": words.limit(limit) or "none",
+        "limit": text.limit(limit) or "none",
         "n": len(values),
         "unmeasured": unmeasured,
         "failed": int(np.sum(failed)),
-        "median": words.number(np.median(values)) if values else words.ABSENT,
-        "range": f"{words.number(min(values))} to {words.number(max(values))}"
+        "median": text.number(np.median(values)) if values else text.ABSENT,
+        "range": f"{text.number(min(values))} to {text.number(max(values))}"
         if values
-        else words.ABSENT,
+        else text.ABSENT,
         "figure": "",
     }
     if len(values) >= 3 and np.ptp(values) > 0:
-        shown = sorted(set(sites))
-        place = np.array([shown.index(site) for site in sites])
-        numbers, broken = np.array(values), np.array(failed)
-        description = (
-            f"{row['label']} of {words.count(len(values), 'scan')}: median {row['median']}, "
-            f"{row['range']}; {row['failed']} beyond the limit ({row['limit']})"
-        )
-        row["figure"] = figures.quality_strip(
-            [numbers[place == at] for at in range(len(shown))],
-            [broken[place == at] for at in range(len(shown))],
-            shown,
+        row["figure"] = _strip(
+            row,
+            np.array(values),
+            np.array(failed),
+            np.array(sites),
             limits=parsed_limit(limit),
-            label=_name_and_unit(name)[1],
             key=f"qc-{modality}-{name}",
-            description=description,
         )
     return row
+
+
+def _strip(
+    row: Mapping[str, Any],
+    values: np.ndarray,
+    failed: np.ndarray,
+    sites: np.ndarray,
+    *,
+    limits: Sequence[tuple[str, float]],
+    key: str,
+) -> str:
+    """The figure of one check: its values by site."""
+    shown = [str(site) for site in np.unique(sites)]
+    return marker_figures.quality_strip(
+        [values[sites == site] for site in shown],
+        [failed[sites == site] for site in shown],
+        shown,
+        limits=limits,
+        label=_name_and_unit(row["name"])[1],
+        key=key,
+        description=f"{row['label']} of {text.count(len(values), 'scan')}: median {row['median']}, "
+        f"{row['range']}; {row['failed']} beyond the limit ({row['limit']})",
+    )

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from commissure.definitions import RecoveryGoal
 from commissure.evaluation.auc import area, compared_pairs
+from commissure.markers.recovery import ALPHA
 from commissure.markers.registry import recovery_goals
-from commissure.report import text as words
-from commissure.report.plots import marker_figures as figures
+from commissure.report import text
+from commissure.report.metrics import main_model, with_interval
+from commissure.report.plots import marker_figures
 from commissure.report.results import Results, modality_order
+from commissure.report.section import Content, ReportInput
 from commissure.report.sections.markers import Key, main_keys
-from commissure.report.sections.models import area_words, main_model
-from commissure.report.settings import ReportSettings
 from commissure.study.splits import CV
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: What a marker of a lab's table is expected to reach.
 _GOAL_OF_TABLES = RecoveryGoal(r_min=0.7, bias_percent_max=10.0)
 
 
-def recovery(results: Results, settings: ReportSettings) -> dict[str, Any]:
-    """Everything that the section on recovery shows; ``known`` is false without a truth."""
+def content(run: ReportInput, below: Mapping[str, Content]) -> Content | None:
+    """Everything that the section on recovery shows; None where no truth is known."""
+    results = run.results
     table, pairs = results.tables["recovery.tsv"], results.tables["recovery_pairs.tsv"]
     if table.empty:
-        return {"known": False}
+        return None
     rows = [_row({str(k): v for k, v in row.items()}) for row in table.to_dict("records")]
     keys = list(dict.fromkeys(row["key"] for row in rows))
-    main = main_keys(keys, settings.main_markers)
+    main = main_keys(keys, run.settings.main_markers)
     return {
-        "known": True,
         "rows": rows,
         "modalities": [_modality(name, rows) for name in modality_order({k[0] for k in keys})],
         "shortfalls": [row for row in rows if row["shortfalls"]],
@@ -44,9 +44,9 @@ def recovery(results: Results, settings: ReportSettings) -> dict[str, Any]:
         "contrasts": [c for c in dict.fromkeys(row["contrast"] for row in rows) if c],
         "expected": [
             {
-                "modality": words.modality(name),
-                "r": words.fixed(goal.r_min, 1),
-                "bias": f"{words.number(goal.bias_percent_max)} %"
+                "modality": text.modality(name),
+                "r": text.fixed(goal.r_min, 1),
+                "bias": f"{text.number(goal.bias_percent_max)} %"
                 if goal.bias_percent_max
                 else "not judged",
             }
@@ -60,32 +60,32 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     least, most = goal.r_min, goal.bias_percent_max
     r, bias = row["r"], row["bias_percent"]
     shortfalls = []
-    if words.is_number(r) and r < least:
-        shortfalls.append(f"r {words.fixed(r)} is below {words.fixed(least, 1)}")
-    if most is not None and words.is_number(bias) and abs(bias) > most:
-        shortfalls.append(f"bias {words.fixed(bias, 1)} % is beyond ±{words.number(most)} %")
+    if text.is_number(r) and r < least:
+        shortfalls.append(f"r {text.fixed(r)} is below {text.fixed(least, 1)}")
+    if most is not None and text.is_number(bias) and abs(bias) > most:
+        shortfalls.append(f"bias {text.fixed(bias, 1)} % is beyond ±{text.number(most)} %")
     true, low, high = row["true_d"], row["recovered_d_low"], row["recovered_d_high"]
-    if all(words.is_number(v) for v in (true, low, high)) and not low <= true <= high:
+    if all(text.is_number(v) for v in (true, low, high)) and not low <= true <= high:
         shortfalls.append(
-            f"the true d of {words.fixed(true)} lies outside the recovered interval "
-            f"({words.interval(low, high)})"
+            f"the true d of {text.fixed(true)} lies outside the recovered interval "
+            f"({text.interval(low, high)})"
         )
     return {
         "key": (row["modality"], row["marker"], row["region"]),
         "modality": row["modality"],
-        "name": words.marker_name(row["marker"], row["region"]),
-        "unit": words.unit(row["unit"]) or words.ABSENT,
-        "n": int(row["n"]) if words.is_number(row["n"]) else 0,
-        "bias": words.number(row["bias"], 2),
-        "bias_percent": words.fixed(bias, 1) if most is not None else words.ABSENT,
-        "rmse": words.number(row["rmse"], 2),
-        "slope": words.fixed(row["slope"]),
-        "r": words.fixed(r),
-        "icc": words.fixed(row["icc_a1"]),
-        "reliability": words.fixed(row.get("reliability")),
-        "true_d": words.fixed(true),
-        "recovered_d": words.fixed(row["recovered_d"]),
-        "recovered_interval": words.interval(low, high),
+        "name": text.marker_name(row["marker"], row["region"]),
+        "unit": text.unit(row["unit"]) or text.ABSENT,
+        "n": int(row["n"]) if text.is_number(row["n"]) else 0,
+        "bias": text.number(row["bias"], 2),
+        "bias_percent": text.fixed(bias, 1) if most is not None else text.ABSENT,
+        "rmse": text.number(row["rmse"], 2),
+        "slope": text.fixed(row["slope"]),
+        "r": text.fixed(r),
+        "icc": text.fixed(row["icc_a1"]),
+        "reliability": text.fixed(row.get("reliability")),
+        "true_d": text.fixed(true),
+        "recovered_d": text.fixed(row["recovered_d"]),
+        "recovered_interval": text.interval(low, high),
         "contrast": str(row["contrast"]).replace(" - ", " − "),
         "shortfalls": shortfalls,
         "numbers": dict(row),
@@ -93,24 +93,25 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _modality(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    own = list({row["key"]: row for row in rows if row["modality"] == name}.values())
+    of_modality = list({row["key"]: row for row in rows if row["modality"] == name}.values())
 
     def median(field: str) -> float | None:
-        found = [row["numbers"][field] for row in own if words.is_number(row["numbers"][field])]
-        return statistics.median(found) if found else None
+        numbers = [row["numbers"][field] for row in of_modality]
+        numbers = [number for number in numbers if text.is_number(number)]
+        return statistics.median(numbers) if numbers else None
 
-    biases = [abs(row["numbers"]["bias_percent"]) for row in own
-              if words.is_number(row["numbers"]["bias_percent"])]  # fmt: skip
+    biases = [row["numbers"]["bias_percent"] for row in of_modality]
+    biases = [abs(bias) for bias in biases if text.is_number(bias)]
     judged = recovery_goals().get(name, _GOAL_OF_TABLES).bias_percent_max is not None
     return {
-        "name": words.modality(name),
-        "markers": len(own),
-        "r": words.fixed(median("r")),
-        "icc": words.fixed(median("icc_a1")),
-        "bias": f"{words.fixed(statistics.median(biases), 1)} %"
+        "name": text.modality(name),
+        "markers": len(of_modality),
+        "r": text.fixed(median("r")),
+        "icc": text.fixed(median("icc_a1")),
+        "bias": f"{text.fixed(statistics.median(biases), 1)} %"
         if biases and judged
-        else words.ABSENT,
-        "short": sum(bool(row["shortfalls"]) for row in own),
+        else text.ABSENT,
+        "short": sum(bool(row["shortfalls"]) for row in of_modality),
     }
 
 
@@ -123,8 +124,8 @@ def _oracle(results: Results) -> dict[str, Any] | None:
     predicted = results.tables["fusion/predictions.tsv"]
     if main is None or known.empty:
         return None
-    own = predicted[(predicted["model"] == main) & (predicted["scheme"] == CV)]
-    people = own.drop_duplicates("participant_id").merge(known, on="participant_id")
+    scored = predicted[(predicted["model"] == main) & (predicted["scheme"] == CV)]
+    people = scored.drop_duplicates("participant_id").merge(known, on="participant_id")
     if people.empty:
         return None
     labels = (people["label"] == "resistant").astype(int).to_numpy()
@@ -139,30 +140,30 @@ def _oracle(results: Results) -> dict[str, Any] | None:
     lines.append((f"the main model ({main})", results.metrics["models"][main]["auc_within_site"]))
     values = [(record or {}).get("value") for _, record in lines]
     steps = ["learning from so few people", "measurement, and the model's own way"]
-    lost = [
-        f"{words.fixed(before - after)} by {step}"
+    losses = [
+        f"{text.fixed(before - after)} by {step}"
         for before, after, step in zip(values, values[1:], steps, strict=False)
-        if words.is_number(before) and words.is_number(after)
+        if text.is_number(before) and text.is_number(after)
     ]
     return {
         "n": len(people),
-        "rows": [{"name": name, "area": area_words(record)} for name, record in lines],
-        "lost": lost,
+        "rows": [{"name": name, "area": with_interval(record)} for name, record in lines],
+        "lost": losses,
     }
 
 
 def _chance(results: Results, rows: Sequence[Mapping[str, Any]]) -> str | None:
     """A sentence on how often the group test finds a difference by chance."""
-    found = results.false_positives
-    if not found.get("tests"):
+    test = results.false_positives
+    if not test.get("tests"):
         return None
     p = [row["numbers"].get("recovered_p") for row in rows]
-    p = [value for value in p if words.is_number(value)]
+    p = [value for value in p if text.is_number(value)]
     return (
         f"Between patients relabelled at random the group test calls "
-        f"{words.fixed(100 * found['rate'], 1)} % of {found['tests']} tests positive at p < 0.05 "
-        f"({words.fixed(100 * found['low'], 1)} to {words.fixed(100 * found['high'], 1)} %). As "
-        f"labelled, {sum(value < 0.05 for value in p)} of {len(p)} markers are."
+        f"{text.fixed(100 * test['rate'], 1)} % of {test['tests']} tests positive at p < {ALPHA:g} "
+        f"({text.fixed(100 * test['low'], 1)} to {text.fixed(100 * test['high'], 1)} %). As "
+        f"labelled, {sum(value < ALPHA for value in p)} of {len(p)} markers are."
     )
 
 
@@ -172,26 +173,33 @@ def _scatters(
     by_key = {row["key"]: row for row in reversed(rows)}
     panels = []
     for key in main:
-        own = pairs[
-            (pairs["modality"] == key[0])
-            & (pairs["marker"] == key[1])
-            & (pairs["region"] == key[2])
-        ].dropna(subset=["true", "recovered"])
-        if len(own) < 3:
+        # As in recovery.tsv, everybody's first visit counts.
+        drawn = (
+            pairs[
+                (pairs["modality"] == key[0])
+                & (pairs["marker"] == key[1])
+                & (pairs["region"] == key[2])
+            ]
+            .dropna(subset=["true", "recovered"])
+            .sort_values("session", kind="stable")
+            .drop_duplicates("participant_id")
+        )
+        if len(drawn) < 3:
             continue
         row = by_key[key]
-        told = f"r = {row['r']}, slope {row['slope']}, {len(own)} scans"
+        caption = f"r = {row['r']}, slope {row['slope']}, {len(drawn)} people"
         panels.append(
             {
                 "title": row["name"],
-                "told": told,
+                "caption": caption,
                 "short": bool(row["shortfalls"]),
-                "figure": figures.recovery_scatter(
-                    own["true"].to_numpy(float),
-                    own["recovered"].to_numpy(float),
-                    label="" if row["unit"] == words.ABSENT else row["unit"],
+                "figure": marker_figures.recovery_scatter(
+                    drawn["true"].to_numpy(float),
+                    drawn["recovered"].to_numpy(float),
+                    slope=row["numbers"]["slope"],
+                    label="" if row["unit"] == text.ABSENT else row["unit"],
                     key=f"truth-{key[0]}-{key[1]}-{key[2]}",
-                    description=f"True against recovered {row['name']}: {told}",
+                    description=f"True against recovered {row['name']}: {caption}",
                 ),
             }
         )
@@ -199,34 +207,42 @@ def _scatters(
 
 
 def _forest(main: Sequence[Key], rows: Sequence[Mapping[str, Any]]) -> str:
-    lines: list[tuple[str, list[figures.Bar]]] = []
+    lines: list[tuple[str, list[marker_figures.Bar]]] = []
     headings, last = [], ""
+    by_key = {
+        row["key"]: row for row in reversed(rows) if text.is_number(row["numbers"]["recovered_d"])
+    }
     for key in main:
-        for row in rows:
-            known = row["numbers"]
-            if row["key"] != key or not words.is_number(known["recovered_d"]):
-                continue
-            bars = []
-            for series, start in ((3, "true_d"), (2, "recovered_d")):
-                ends = [known[f"{start}_low"], known[f"{start}_high"]]
-                low, high = (float(e) if words.is_number(e) else None for e in ends)
-                if words.is_number(known[start]):
-                    bars.append(figures.Bar(float(known[start]), low, high, series))
-            if key[0] != last:
-                headings.append((len(lines), words.capital(words.modality(key[0]))))
-                last = key[0]
-            lines.append((row["name"], bars))
-            break
+        if key not in by_key:
+            continue
+        row = by_key[key]
+        bars = [
+            bar
+            for series, name in ((3, "true_d"), (2, "recovered_d"))
+            if (bar := _bar(row["numbers"], name, series))
+        ]
+        if key[0] != last:
+            headings.append((len(lines), text.capital(text.modality(key[0]))))
+            last = key[0]
+        lines.append((row["name"], bars))
     if not lines:
         return ""
-    told = "; ".join(
-        f"{name}: {' and '.join(words.fixed(b.value) for b in bars)}" for name, bars in lines
+    written = "; ".join(
+        f"{name}: {' and '.join(text.fixed(b.value) for b in bars)}" for name, bars in lines
     )
-    return figures.forest(
+    return marker_figures.forest(
         lines,
         reference=0,
         label="standardised difference d (95 % interval)",
         key="true-effects",
-        description=f"True and recovered group differences. {told}",
+        description=f"True and recovered group differences. {written}",
         headings=headings,
     )
+
+
+def _bar(numbers: Mapping[str, Any], name: str, series: int) -> marker_figures.Bar | None:
+    if not text.is_number(numbers[name]):
+        return None
+    ends = (numbers[f"{name}_low"], numbers[f"{name}_high"])
+    low, high = (float(end) if text.is_number(end) else None for end in ends)
+    return marker_figures.Bar(float(numbers[name]), low, high, series)

@@ -26,7 +26,7 @@ def test_ids_of_two_figures_do_not_clash():
 def test_no_name_breaks_out_of_an_id(name):
     values = np.arange(5.0)
     drawn = recovery_scatter(
-        values, values, label="", key=f"truth-table-{name}-R", description="drawn"
+        values, values, slope=1.0, label="", key=f"truth-table-{name}-R", description="drawn"
     )
     assert "<script" not in drawn and "onload=" not in drawn
     ids = re.findall(r' id="([^"]*)"', drawn)

@@ -7,10 +7,13 @@ import pandas as pd
 
 from commissure.files import write_table
 from commissure.markers.selection import kept_rows, read_exclusions
+from commissure.outputs import EXCLUSIONS
 from commissure.report.cohort import cohort
 from commissure.report.results import read_results
+from commissure.report.section import ReportInput
 from commissure.report.sections.markers import person_values
-from commissure.report.sections.people import losses
+from commissure.report.sections.people import content
+from commissure.report.settings import ReportSettings
 from commissure.rows import Marker, read_markers, write_markers
 from commissure.study.design import build_design
 from commissure.study.settings import StudySettings
@@ -25,8 +28,7 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     write_markers(rows, tmp_path / "markers.tsv")
     rules = [("sub-2", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.7),
              ("sub-3", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.8)]  # fmt: skip
-    columns = ["participant_id", "session", "modality", "rule", "limit", "value"]
-    write_table(pd.DataFrame(rules, columns=columns), tmp_path / "exclusions.tsv")
+    write_table(EXCLUSIONS.frame(rules), tmp_path / "exclusions.tsv")
     results = read_results(tmp_path)
 
     shown = person_values(results)["func", "fc", "r"]
@@ -40,6 +42,7 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     np.testing.assert_array_equal(shown.reindex(people["participant_id"]).to_numpy(), fitted)
     assert shown.to_dict() == {"sub-1": 1.0, "sub-2": 7.0}
     # One of two excluded people has another visit, and is used.
-    found = losses(results, cohort(people, results.tables["fusion/labels.tsv"], question={}))
-    counts = {name: found["modalities"][0][name] for name in ("measured", "excluded", "used")}
+    members = cohort(people, results.tables["fusion/labels.tsv"], question={})
+    shown = content(ReportInput(results, members, ReportSettings()), {})
+    counts = {name: shown["modalities"][0][name] for name in ("measured", "excluded", "used")}
     assert counts == {"measured": 3, "excluded": 1, "used": 2}

@@ -1,5 +1,5 @@
 from commissure.report.results import QualityRecord
-from commissure.report.sections.spectroscopy import spectroscopy
+from commissure.report.sections.spectroscopy import reporting_lines
 
 
 def record(*rows: tuple[str, object, str]) -> QualityRecord:
@@ -11,7 +11,7 @@ def record(*rows: tuple[str, object, str]) -> QualityRecord:
 
 
 def text(*records: QualityRecord) -> dict[str, str]:
-    return {line.item: line.text for line in spectroscopy(records)}
+    return {line.item: line.text for line in reporting_lines(records)}
 
 
 def test_common_values_stand_once_and_differing_ones_with_their_count() -> None:
@@ -30,4 +30,4 @@ def test_numbers_are_a_median_with_their_range() -> None:
 
 
 def test_without_spectra_there_is_no_table() -> None:
-    assert spectroscopy([QualityRecord("sub-01", "", "dwi", "sub-01", [], [], [], {})]) == []
+    assert reporting_lines([QualityRecord("sub-01", "", "dwi", "sub-01", [], [], [], {})]) == []

@@ -1,0 +1,170 @@
+"""The tables beside the result: one for each question that the run asked of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commissure.report import text
+from commissure.report.metrics import with_interval
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """One table: its title, a note, headings and cells."""
+
+    title: str
+    note: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTable]:
+    """Every table that ``metrics.json`` has rows for."""
+    tables = (
+        _modality_value(metrics.get("modalities") or []),
+        _comparisons(metrics.get("comparisons") or [], main),
+        _exclusions(metrics.get("exclusion_sensitivity") or [], main),
+        _missingness(metrics.get("missingness_patterns") or [], main),
+        _site_classifier(metrics.get("site_classifier") or []),
+        _learning_curve(metrics.get("learning_curve") or {}),
+        _sample_size((metrics.get("sample_size") or {}).get("rows") or []),
+        _stability(metrics.get("stability") or {}),
+    )
+    return [table for table in tables if table.rows]
+
+
+def _modality_value(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
+    return ModelTable(
+        "What each modality adds",
+        "Shares add up to the AUC within site minus 0.5 (Shapley values: the gain from each one, "
+        "averaged over all orders of adding them). Intervals by bootstrap of the people.",
+        ["Modality", "Share", "Alone", "Lost without it", "Added to clinical", "Lost if shuffled"],
+        [
+            [
+                text.capital(text.modality(row["name"])),
+                *(
+                    with_interval(row[key])
+                    for key in ("shapley", "alone", "leave_one_out", "added_to_clinical")
+                ),
+                text.fixed(row["permutation_importance"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _comparisons(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTable:
+    return ModelTable(
+        f"Is {main} better than the others?",
+        "Difference in AUC within site on the same people: DeLong’s paired interval, and Nadeau "
+        "and Bengio’s over the folds, corrected for training sets that overlap.",
+        ["Compared with", "Difference (DeLong)", "Difference (folds)", "p (folds)"],
+        [
+            [
+                row["model"],
+                with_interval(row["delong"]),
+                with_interval(row["nadeau_bengio"]),
+                text.p_value(row["nadeau_bengio"].get("p")).removeprefix("= "),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _exclusions(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTable:
+    return ModelTable(
+        "The result under other exclusions",
+        f"AUC within site of {main}, one repeat of the cross-validation in the same folds.",
+        ["People", "AUC within site", "n"],
+        [
+            [
+                text.capital(row["analysis"]),
+                row["description"]
+                if row.get("description", "").startswith("too few")
+                else with_interval(row["auc_within_site"]),
+                f"{row['n']} ({row['n_positive']})",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _missingness(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTable:
+    return ModelTable(
+        "The result by what people have",
+        f"Predictions of {main} among people with the same modalities.",
+        ["Modalities", "n", "AUC within site", "Mean prediction", "Observed"],
+        [
+            [
+                row["modalities"],
+                f"{row['n']} ({row['n_positive']})",
+                with_interval(row["auc_within_site"]),
+                text.fixed(row["predicted"]),
+                text.fixed(row["observed"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _site_classifier(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
+    return ModelTable(
+        "How much of the site is in the markers",
+        "AUC of a classifier of the site in people left out; 0.5 is none. ComBat is learnt in the "
+        "training people of each fold.",
+        ["Modality", "As measured", "After ComBat"],
+        [
+            [
+                text.capital(text.modality(row["modality"])),
+                text.fixed(row["before"]),
+                text.fixed(row["after"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _learning_curve(curve: Mapping[str, Any]) -> ModelTable:
+    return ModelTable(
+        "Would more people help?",
+        text.sentence(curve.get("description") or ""),
+        ["Labelled training people", "AUC within site"],
+        [[text.number(row["n"]), text.fixed(row["auc"])] for row in curve.get("points") or []],
+    )
+
+
+def _sample_size(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
+    return ModelTable(
+        "How many people a model asks for",
+        "Riley et al. (2019) at this share of labels: a shrinkage of 0.9, little optimism, a share "
+        "known to 0.05.",
+        ["Expected AUC", "6 predictors", "10", "20", "Carried by the people here"],
+        [
+            [
+                text.fixed(row["auc"]),
+                *(text.number(row["people_needed"][p]) for p in ("6", "10", "20")),
+                text.number(row["predictors_carried"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _stability(stability: Mapping[str, Any]) -> ModelTable:
+    title = "Does it follow the same markers in other people?"
+    if not stability:
+        return ModelTable(title, "", [], [])
+    return ModelTable(
+        title,
+        f"Nogueira’s index of the {stability['selected']} strongest of {stability['markers']} "
+        "markers over halves of the people: 1 is always the same, 0 chance. Labels that mean "
+        "nothing show what overlapping halves alone give.",
+        ["", "Index"],
+        [
+            ["True labels", text.fixed(stability["index"])],
+            ["Permuted labels, mean", text.fixed(stability["null_mean"])],
+            ["Permuted labels, 95 %", text.fixed(stability["null_95"])],
+        ],
+    )

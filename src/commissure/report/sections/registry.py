@@ -1,0 +1,34 @@
+"""The sections of the report, in their order on the page."""
+
+from __future__ import annotations
+
+from commissure.report.section import ReportSection
+from commissure.report.sections import (
+    falsification,
+    individuals,
+    markers,
+    methods,
+    models,
+    people,
+    quality,
+    recovery,
+    reporting,
+    rerun,
+    spectroscopy,
+    summary,
+)
+
+SECTIONS = (
+    ReportSection("summary", "Summary", summary.content),
+    ReportSection("people", "Who went in, and who was lost", people.content),
+    ReportSection("quality", "Quality of the measurements", quality.content),
+    ReportSection("markers", "Markers by group", markers.content),
+    ReportSection("models", "Models", models.content),
+    ReportSection("falsification", "Attempts to prove it wrong", falsification.content),
+    ReportSection("recovery", "True and recovered markers", recovery.content),
+    ReportSection("individuals", "Individual figures", individuals.content),
+    ReportSection("methods", "What the markers mean", methods.content),
+    ReportSection("spectroscopy", "Reporting of spectroscopy", spectroscopy.content),
+    ReportSection("reporting", "Reporting checklist", reporting.content),
+    ReportSection("rerun", "Versions, configuration, rerun", rerun.content),
+)
