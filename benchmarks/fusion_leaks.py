@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from commissure.errors import CommissureError
 from commissure.files import write_json, write_table
 from commissure.fusion.falsification import leakage_audit as audit
-from commissure.fusion.falsification.checks import overlap_check, own_procedure
+from commissure.fusion.falsification.checks import overlap_verdict
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
 from commissure.models.nested import column_auc
@@ -174,7 +174,7 @@ def person_in_two_folds(seed: int) -> bool:
     two = np.concatenate([design.participants, design.participants])
     fold = stratified_folds(np.zeros(len(two)), 5, (seed,))
     one = Fold("cv", 0, "1", np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
-    by_name = overlap_check([one], two)["passed"] is False
+    by_name = overlap_verdict([one], two).passed is False
     rng = np.random.default_rng(seed)
     again = design.values + 1e-3 * rng.normal(size=design.values.shape)
     renamed = Design(
@@ -182,7 +182,7 @@ def person_in_two_folds(seed: int) -> bool:
         np.r_[design.sites, design.sites], np.vstack([design.values, again]), design.columns,
         design.blocks, design.modalities,
     )  # fmt: skip
-    by_data = audit.repeated_people_check(renamed)["passed"] is False
+    by_data = audit.people_twice_verdict(renamed).passed is False
     people = pd.DataFrame({"participant_id": two, "label": np.r_[labels, labels].astype(str),
                            "site": np.r_[design.sites, design.sites]})  # fmt: skip
     try:
@@ -210,7 +210,7 @@ def copy_of_the_label(seed: int) -> bool:
     values[:, 3] = 20 - 7 * labels + rng.normal(0, 1, len(labels))
     copied = Design(design.participants, design.sites, values, design.columns, design.blocks,
                     design.modalities)  # fmt: skip
-    return audit.label_copy_check(copied, labels)["passed"] is False
+    return audit.label_copy_verdict(copied, labels).passed is False
 
 
 TABLES: dict[str, Callable[[int], bool]] = {
@@ -225,8 +225,12 @@ def leak_found(name: str, seed: int) -> bool:
     if name in TABLES:
         return TABLES[name](seed)
     design, labels, fold = cohort(seed)
-    checks = audit.procedure_checks(PROCEDURES[name], design.values, labels, fold, seed=seed)
-    return any(check["passed"] is False for check in checks)
+    audited = PROCEDURES[name], design.values, labels, fold
+    return not (
+        audit.labels_verdict(*audited, seed=seed).passed
+        and audit.people_verdict(*audited, seed=seed).passed
+        and audit.repetition_verdict(*audited).passed
+    )
 
 
 def alarms(seed: int) -> list[str]:
@@ -235,15 +239,16 @@ def alarms(seed: int) -> list[str]:
     name = ("late", "early", "stacked")[seed % 3]
     spec = ModelSpec(name, "fusion", "", design.modalities, tuple(design.blocks.values()))
     settings = FusionSettings(penalties=[1.0, 10.0], inner_folds=3, combat="in_fold")
-    checks = [
-        *audit.procedure_checks(
-            own_procedure(spec, settings), design.values, labels, fold, seed=seed, trials=4
-        ),
-        audit.label_copy_check(design, labels),
-        audit.repeated_people_check(design),
-        overlap_check([fold], design.participants),
-    ]
-    return [check["name"] for check in checks if check["passed"] is False]
+    audited = audit.study_procedure(spec, settings), design.values, labels, fold
+    verdicts = {
+        "test_labels_unseen": audit.labels_verdict(*audited, seed=seed, trials=4),
+        "test_people_unseen": audit.people_verdict(*audited, seed=seed, trials=4),
+        "same_answer_twice": audit.repetition_verdict(*audited),
+        "label_copy": audit.label_copy_verdict(design, labels),
+        "people_twice": audit.people_twice_verdict(design),
+        "people_in_two_folds": overlap_verdict([fold], design.participants),
+    }
+    return [name for name, verdict in verdicts.items() if verdict.passed is False]
 
 
 def study_alarms(seed: int) -> list[str]:

@@ -21,7 +21,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from scipy.stats import norm
 
-from commissure.evaluation.auc import area, compared_pairs
+from commissure.evaluation.auc import auc, pairwise_comparisons
 from commissure.models.nested import Division, nested_auc, prepared
 from commissure.study.splits import stratified_folds
 
@@ -63,7 +63,7 @@ def null_spread(repeats: int) -> None:
                 for k in range(FOLDS):
                     train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
                     scores[test] = ridge_scores(x, y, train, test)
-                found.append(area([compared_pairs(y, scores, fold)]).value)
+                found.append(auc([pairwise_comparisons(y, scores, fold)]).value)
         own = np.array(found)
         print(
             f"{n:6d}{len(own):9d}{own.mean():8.3f}{own.std() / np.sqrt(len(own)):8.3f}{own.std():8.3f}"
@@ -155,8 +155,8 @@ def imbalance(repeats: int) -> None:
                     elif way == "in fold, label in training":
                         own = harmonised(x, site, train, y.astype(float), give_back=False)
                     scores[test] = ridge_scores(own, y, train, test)
-                pooled.append(area([compared_pairs(y, scores, np.zeros(200))]).value)
-                within.append(area([compared_pairs(y, scores, site)]).value)
+                pooled.append(auc([pairwise_comparisons(y, scores, np.zeros(200))]).value)
+                within.append(auc([pairwise_comparisons(y, scores, site)]).value)
             told = "none" if d == 0 else f"d = {d:g} x 10 columns"
             ratio = f"{100 * share:.0f}/{100 - 100 * share:.0f}"
             root = np.sqrt(repeats)

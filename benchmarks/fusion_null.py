@@ -20,6 +20,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -28,14 +29,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from commissure.evaluation.auc import Area
-from commissure.evaluation.comparisons import gap_to
-from commissure.evaluation.held_out import model_areas, out_of_fold
-from commissure.evaluation.permutation import null_areas
+from commissure.evaluation.auc import AucEstimate
+from commissure.evaluation.comparisons import difference_to
+from commissure.evaluation.out_of_fold import model_aucs, out_of_fold
+from commissure.evaluation.permutation import permutation_test
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
 from commissure.study.design import Block, Column, Design
 from commissure.study.splits import folds, split_table
+from commissure.study.study import Study
 
 PEOPLE, CONTROLS, SIZES = 100, 20, {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
 #: Seed of the one population of the planted cohorts.
@@ -71,7 +73,7 @@ def cohort(seed: int, combat: bool = False, d: float = 0.0) -> tuple[Design, np.
     return Design(who, np.array(list("abc"))[site], values, tuple(columns), blocks, tuple(SIZES)), y
 
 
-def coverage(areas: list[Area], truth: float | None) -> str:
+def coverage(areas: list[AucEstimate], truth: float | None) -> str:
     """Mean and SD of the values, mean standard error, and coverage of the truth or of the mean."""
     value = np.array([area.value for area in areas])
     truth = float(value.mean()) if truth is None else truth
@@ -82,9 +84,9 @@ def coverage(areas: list[Area], truth: float | None) -> str:
 
 def table_of(
     asked: argparse.Namespace,
-    found: Mapping[str, list[tuple[Area, ...]]],
+    found: Mapping[str, list[tuple[AucEstimate, ...]]],
     chances: Mapping[tuple[str, str], list[tuple[float, bool]]],
-    gaps: Mapping[str, list[Area]],
+    gaps: Mapping[str, list[AucEstimate]],
 ) -> str:
     """What the cohorts so far say, as text."""
     count = len(found[asked.models[0]])
@@ -127,8 +129,8 @@ def main() -> None:
         repeats=asked.repeats, permutations=asked.permutations, inner_folds=3,
         permutation_repeats=asked.permutation_repeats, penalties=[0.1, 1.0, 10.0, 100.0],
     )  # fmt: skip
-    found: dict[str, list[tuple[Area, ...]]] = {name: [] for name in asked.models}
-    gaps: dict[str, list[Area]] = {name: [] for name in asked.models[1:]}
+    found: dict[str, list[tuple[AucEstimate, ...]]] = {name: [] for name in asked.models}
+    gaps: dict[str, list[AucEstimate]] = {name: [] for name in asked.models[1:]}
     chances: defaultdict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
     start = time.process_time()
     for seed in range(asked.first, asked.first + asked.cohorts):
@@ -138,12 +140,14 @@ def main() -> None:
         people = pd.DataFrame({"participant_id": design.participants, "site": design.sites,
                                "label": y.astype(str)})  # fmt: skip
         table = split_table(people, outer_folds=5, repeats=asked.repeats, seed=seed)
-        own = list(folds(table, design.participants))
-        scored, _ = out_of_fold(design, y, specs, own, settings, lambda line: None)
-        nulls = null_areas(design, y, specs, settings.model_copy(update={"seed": seed}))
+        divisions = list(folds(table, design.participants))
+        seeded = settings.model_copy(update={"seed": seed})
+        study = Study(settings, design, y)
+        scores, _ = out_of_fold(study, specs, divisions, lambda line: None)
+        nulls = permutation_test(replace(study, settings=seeded), specs)
         for name in asked.models:
-            plain = model_areas(scored[name], y, design.sites)
-            wide = model_areas(scored[name], y, design.sites, nulls[name])
+            plain = model_aucs(study, scores[name])
+            wide = model_aucs(study, scores[name], nulls[name])
             null = nulls[name]
             assert null.left_out is not None
             found[name].append((plain["within"], wide["within"], plain["left_out"],
@@ -153,7 +157,7 @@ def main() -> None:
                 (null.left_out.widening(1), null.left_out.p < 0.05)
             )
         for name, rows in gaps.items():
-            gap = gap_to(name, design, y, asked.models[0], scored)
+            gap = difference_to(name, study, asked.models[0], scores)
             assert gap is not None
             rows.append(gap)
         if (seed - asked.first + 1) % 100 == 0 or seed + 1 == asked.first + asked.cohorts:

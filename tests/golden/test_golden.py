@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from commissure.evaluation.auc import area, compared_pairs
+from commissure.evaluation.auc import auc, pairwise_comparisons
 from commissure.images.rigid import framewise_displacement
 from commissure.markers.recovery import icc_a1
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
@@ -62,7 +62,7 @@ def test_area_of_a_standardised_difference(d: float, expected: float) -> None:
     drawn = norm.ppf((np.arange(1500) + 0.5) / 1500)
     y = np.repeat([0, 1], len(drawn))
     scores = np.concatenate([drawn, drawn + d])
-    found = area([compared_pairs(y, scores, np.zeros(len(y)))])
+    found = auc([pairwise_comparisons(y, scores, np.zeros(len(y)))])
     assert found.value == pytest.approx(expected, abs=1e-3)
 
 

@@ -29,7 +29,7 @@ def haufe_patterns(model: BlockModel, values: np.ndarray) -> np.ndarray:
     prepared = model.prepared_markers(values)
     logit = model.logits(values)
     known = np.isfinite(logit[:, 0])
-    # A block that a person lacks is 0 throughout; he tells nothing of its markers.
+    # A block that a person lacks is 0 throughout: that says nothing of its markers.
     prepared, logit = prepared[known], logit[known]
     prepared, logit = prepared - prepared.mean(axis=0), logit - logit.mean(axis=0)
     norm = np.sqrt((prepared**2).sum(axis=0)[:, None] * (logit**2).sum(axis=0))
@@ -40,10 +40,10 @@ def marker_patterns(model: BlockModel, values: np.ndarray) -> Mapping[int, float
     """Patterns of the first labelling by column number."""
     patterns = haufe_patterns(model, values)[:, 0]
     columns = (column for _, column in model.kept_columns())
-    return {column: float(one) for column, one in zip(columns, patterns, strict=True)}
+    return {c: float(pattern) for c, pattern in zip(columns, patterns, strict=True)}
 
 
-class Explanation:
+class Importance:
     """Patterns and weights gathered over training folds."""
 
     def __init__(self, design: Design) -> None:
@@ -65,8 +65,8 @@ class Explanation:
 
     def rows(self, order: Sequence[str]) -> list[tuple[str, str, str, str, float]]:
         """Means over the folds: models in the order given, then by size."""
-        rows = [(*key, float(np.mean(found))) for key, found in self._sums.items()]
-        place = {name: at for at, name in enumerate(order)}
+        rows = [(*key, float(np.mean(values))) for key, values in self._sums.items()]
+        place = {name: index for index, name in enumerate(order)}
         return sorted(rows, key=lambda row: (place[row[0]], -abs(row[4]), row[1:4]))
 
     def _gather(self, key: Key, value: float) -> None:

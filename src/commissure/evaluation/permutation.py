@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.evaluation.auc import pair_shares
+from commissure.evaluation.held_out import held_out_each
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
-from commissure.study.design import Design
-from commissure.study.splits import enough_to_train, stratified_folds
+from commissure.study.splits import CV, LEAVE_SITE_OUT, Fold, enough_to_train, stratified_folds
+from commissure.study.study import Study
 
 #: What stands beside every p value of this test.
 REDUCTION = (
@@ -30,18 +30,17 @@ REDUCTION = (
     "step"
 )
 
-
 #: Permutations with fewer than which nothing is said of variances: their root is known to 10 %.
-FEWEST = 50
+FEWEST_PERMUTATIONS = 50
 
 
 @dataclass(frozen=True)
-class Null:
+class NullDistribution:
     """AUC within site of the reduced procedure.
 
     Attributes
     ----------
-    areas
+    aucs
         Shape (repeats, 1 + permutations), the true labels first.
     variances
         DeLong's variance of each; the same shape.
@@ -49,19 +48,19 @@ class Null:
         The same with one site after the other left out, a single repeat; None where no site can be.
     """
 
-    areas: np.ndarray
+    aucs: np.ndarray
     variances: np.ndarray
-    left_out: Null | None = None
+    left_out: NullDistribution | None = None
 
     @property
     def observed(self) -> float:
         """With the true labels, mean over the repeats."""
-        return float(self.areas[:, 0].mean())
+        return float(self.aucs[:, 0].mean())
 
     @property
     def permuted(self) -> np.ndarray:
         """With permuted labels, mean over the repeats; shape (permutations,)."""
-        return self.areas[:, 1:].mean(axis=0)
+        return self.aucs[:, 1:].mean(axis=0)
 
     @property
     def p(self) -> float:
@@ -78,10 +77,10 @@ class Null:
         that were made to those that are asked for. Of one repeat nothing is known of that part, and
         it stays whole.
         """
-        made = len(self.areas)
+        made = len(self.aucs)
         if made == 1:
             return float(np.nanvar(self.permuted, ddof=1))
-        folds = float(np.nanmean(self.areas[:, 1:].var(axis=0, ddof=1)))
+        folds = float(np.nanmean(self.aucs[:, 1:].var(axis=0, ddof=1)))
         return max(0.0, float(np.nanvar(self.permuted, ddof=1)) + folds * (1 / repeats - 1 / made))
 
     def widening(self, repeats: int) -> float:
@@ -90,9 +89,9 @@ class Null:
         DeLong's variance takes the scores as given: it knows nothing of models whose training
         people are other models' test people. Permutations rerun all of that, so the variance of
         their AUC is the true one of the null, and its ratio to the mean of DeLong's in the same
-        tables is what is missing. 1 with fewer than :data:`FEWEST` permutations.
+        tables is what is missing. 1 with fewer than :data:`FEWEST_PERMUTATIONS` permutations.
         """
-        if len(self.permuted) < FEWEST:
+        if len(self.permuted) < FEWEST_PERMUTATIONS:
             return 1.0
         formula = float(np.nanmean(self.variances[:, 1:]))
         if not formula > 0:
@@ -117,18 +116,18 @@ def permuted_labels(
     rows = [np.flatnonzero((sites == site) & (labels >= 0)) for site in np.unique(sites)]
     for number in range(count):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 3, first + number]))
-        for own in rows:
-            table[own, number + 1] = rng.permutation(table[own, 0])
+        for people in rows:
+            table[people, number + 1] = rng.permutation(table[people, 0])
     return table
 
 
-def null_areas(
-    design: Design,
-    labels: np.ndarray,
+def permutation_test(
+    study: Study[EvaluationSettings],
     specs: Sequence[ModelSpec],
-    settings: EvaluationSettings,
+    *,
     first: int = 0,
-) -> Mapping[str, Null]:
+    count: int | None = None,
+) -> Mapping[str, NullDistribution]:
     """Run the reduced procedure on the observed and all permuted labels at once.
 
     Beside the repeats of the cross-validation, each site is left out once that can be: permuting
@@ -136,59 +135,59 @@ def null_areas(
 
     Parameters
     ----------
-    design
-        The matrix.
-    labels
-        1, 0 and -1, shape (people,).
+    study
+        The study; its settings say ``permutations``, ``permutation_repeats``, folds, penalties and
+        seed.
     specs
         The models.
-    settings
-        ``permutations``, ``permutation_repeats``, folds, penalties and seed.
-    first
-        Number of the first permutation, where this is a part of them.
+    first, count
+        Number of the first permutation and how many are run, where this is a part of them.
     """
-    table = permuted_labels(labels, design.sites, settings.permutations, settings.seed, first)
-    labelled = labels >= 0
-    strata = np.char.add(np.where(labelled, "labelled ", "reference "), design.sites)
-    sites = [
-        site for site in np.unique(design.sites)
-        if enough_to_train(labels[design.sites != site]) and labelled[design.sites == site].any()
-    ]  # fmt: skip
+    settings, y, sites = study.settings, study.y, study.design.sites
+    count = settings.permutations if count is None else count
+    table = permuted_labels(y, sites, count, settings.seed, first)
+    strata = np.char.add(np.where(study.labelled, "labelled ", "reference "), sites)
     rounds = []
     for repeat in range(settings.permutation_repeats):
-        fold = stratified_folds(strata, settings.outer_folds, (settings.seed, 4, repeat)).astype(
-            str
-        )
-        rounds.append(_one_round(design, table, specs, settings, fold, np.unique(fold)))
-    away = _one_round(design, table, specs, settings, design.sites, sites) if sites else {}
-    found = {}
+        seed = (settings.seed, 4, repeat)
+        fold = stratified_folds(strata, settings.outer_folds, seed).astype(str)
+        rounds.append(_one_round(study, table, specs, _divisions(CV, fold, np.unique(fold))))
+    can_be_left_out = [
+        site for site in np.unique(sites)
+        if enough_to_train(y[sites != site]) and study.labelled[sites == site].any()
+    ]  # fmt: skip
+    away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out)
+    left_out = _one_round(study, table, specs, away) if away else {}
+    nulls = {}
     for spec in specs:
-        areas, variances = np.stack([one[spec.name] for one in rounds], axis=1)
-        left_out = Null(*away[spec.name][:, None]) if sites else None
-        found[spec.name] = Null(areas, variances, left_out)
-    return found
+        aucs, variances = np.stack([made[spec.name] for made in rounds], axis=1)
+        without_site = NullDistribution(*left_out[spec.name][:, None]) if away else None
+        nulls[spec.name] = NullDistribution(aucs, variances, without_site)
+    return nulls
+
+
+def _divisions(scheme: str, fold: np.ndarray, tested: Sequence[str] | np.ndarray) -> list[Fold]:
+    """The divisions in which each of the named folds is tested once."""
+    return [
+        Fold(scheme, 0, str(name), np.flatnonzero(fold != name), np.flatnonzero(fold == name))
+        for name in tested
+    ]
 
 
 def _one_round(
-    design: Design,
+    study: Study[EvaluationSettings],
     table: np.ndarray,
     specs: Sequence[ModelSpec],
-    settings: EvaluationSettings,
-    fold: np.ndarray,
-    tested: Sequence[str] | np.ndarray,
+    folds: Sequence[Fold],
 ) -> Mapping[str, np.ndarray]:
     """AUC within site and DeLong's variance of every labelling, by model; shape (2, labellings)."""
-    labelled = table[:, 0] >= 0
-    logits = {spec.name: np.full(table.shape, np.nan) for spec in specs}
-    for name in tested:
-        train, test = fold != name, (fold == name) & labelled
+    values = study.design.values
+
+    def scores(fold: Fold, test: np.ndarray) -> Mapping[str, np.ndarray]:
         fitted = fit_models(
-            specs, design.values[train], table[train], settings=settings, solver="one_step"
+            specs, values[fold.train], table[fold.train], settings=study.settings, solver="one_step"
         )
-        for model, one in fitted.items():
-            logits[model][test] = one.logits(design.values[test])
-    cells = np.char.add(np.char.add(design.sites, "\t"), fold)[labelled]
-    return {
-        model: np.array(pair_shares(table[labelled].astype(float), own[labelled], cells))
-        for model, own in logits.items()
-    }
+        return {name: model.logits(values[test]) for name, model in fitted.items()}
+
+    held = held_out_each(study, [spec.name for spec in specs], folds, scores, labels=table)
+    return {name: np.array(scored.auc_by_labelling()) for name, scored in held.items()}

@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 #: Shrinkage that a model should keep: 10 % of its weights may be optimism.
 SHRINKAGE = 0.9
 #: Optimism of Nagelkerke's R2, and half width of the interval of the prevalence.
 OPTIMISM, PREVALENCE_MARGIN = 0.05, 0.05
+
+
+#: AUC and number of predictors of the modest model for which people are asked.
+MODEST_AUC, MODEST_PREDICTORS = 0.70, 10
+
+
+def sample_size_advice(auc: float, n: int, n_positive: int) -> dict[str, Any]:
+    """Riley's numbers for this prevalence, at an AUC of 0.70 and at the one that was found.
+
+    Parameters
+    ----------
+    auc
+        The AUC that was found.
+    n, n_positive
+        People with a label, and with the positive one.
+
+    Returns
+    -------
+    dict
+        ``prevalence``, and in ``rows`` for each AUC ``auc``, ``predictors_carried`` by the people
+        there are, and ``people_needed`` for 6, 10 and 20 predictors.
+    """
+    prevalence = n_positive / n
+    aucs = [MODEST_AUC]
+    if math.isfinite(auc) and 0.55 < auc < 0.95:
+        aucs.append(round(auc, 2))
+    return {
+        "prevalence": prevalence,
+        "rows": [
+            {
+                "auc": value,
+                "predictors_carried": predictors_carried(value, prevalence, n),
+                "people_needed": {
+                    str(p): people_needed(value, prevalence, p)["needed"]
+                    for p in (6, MODEST_PREDICTORS, 20)
+                },
+            }
+            for value in aucs
+        ],
+    }
 
 
 def cox_snell_r2(auc: float, prevalence: float) -> float:
@@ -18,8 +60,6 @@ def cox_snell_r2(auc: float, prevalence: float) -> float:
     The linear predictor is taken as normal in both classes with one variance, so that its distance
     is ``sqrt(2) * probit(AUC)``; the expected likelihoods are integrals over it.
     """
-    from scipy.stats import norm
-
     apart = math.sqrt(2) * float(norm.ppf(auc))
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     weights = weights / weights.sum()
@@ -59,14 +99,14 @@ def people_needed(auc: float, prevalence: float, predictors: int) -> dict[str, i
     def for_shrinkage(shrinkage: float) -> int:
         return math.ceil(predictors / ((shrinkage - 1) * math.log(1 - r2 / shrinkage)))
 
-    found = {
+    needed = {
         "shrinkage": for_shrinkage(SHRINKAGE),
         "optimism": for_shrinkage(r2 / (r2 + OPTIMISM * largest)),
         "prevalence": math.ceil(
             (1.959964 / PREVALENCE_MARGIN) ** 2 * prevalence * (1 - prevalence)
         ),
     }
-    return found | {"needed": max(found.values())}
+    return needed | {"needed": max(needed.values())}
 
 
 def predictors_carried(auc: float, prevalence: float, people: int) -> int:

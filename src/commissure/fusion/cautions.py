@@ -3,90 +3,112 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commissure.evaluation.auc import Area
-from commissure.evaluation.permutation import REDUCTION, Null
-from commissure.evaluation.sample_size import people_needed
-from commissure.models.registry import ModelSpec
+from commissure.evaluation.permutation import REDUCTION
+from commissure.evaluation.sample_size import MODEST_AUC, MODEST_PREDICTORS, people_needed
+from commissure.fusion.fitted import FittedStudy
 
 #: A half width of the interval above which no claim is made.
 WIDE = 0.10
+#: Pooled AUC of the site alone from which pooled AUCs mean little.
+UNEVEN = 0.6
 
 
-def reading_cautions(
-    areas: Mapping[str, Mapping[str, Area]],
-    nulls: Mapping[str, Null],
-    specs: Sequence[ModelSpec],
-    primary: str,
-    declared: str,
-    n: int,
-    n_positive: int,
-) -> list[str]:
-    """What a reader of the primary result must know.
+def reading_cautions(fitted: FittedStudy) -> list[str]:
+    """What a reader of the primary result must know."""
+    return [
+        *_size(fitted),
+        *_chance(fitted),
+        *_uneven_sites(fitted),
+        *_rival(fitted),
+        *_choice(fitted),
+    ]
 
-    Parameters
-    ----------
-    areas
-        ``within``, ``pooled`` and ``left_out`` of each model.
-    nulls
-        Permutation results by model; empty where none were asked for.
-    specs, primary
-        The models, and the one whose result is the study's.
-    declared
-        The one that was to be it.
-    n, n_positive
-        People with a label, and with the positive one.
-    """
-    told = []
-    main = areas[primary]["within"]
+
+def best_baseline(fitted: FittedStudy) -> str | None:
+    """The model without an image that has the highest AUC within site."""
+    values = [
+        (fitted.aucs[spec.name]["within"].value, spec.name)
+        for spec in fitted.specs
+        if spec.kind == "baseline"
+    ]
+    known = [(value, name) for value, name in values if math.isfinite(value)]
+    return max(known)[1] if known else None
+
+
+def _size(fitted: FittedStudy) -> list[str]:
+    """Whether the people are enough for a claim."""
+    cautions = []
+    name = fitted.main.name
+    main = fitted.aucs[name]["within"]
+    n, n_positive = fitted.study.question["n"], fitted.study.question["n_positive"]
     half = (main.ci_high - main.ci_low) / 2
     if math.isfinite(half) and half > WIDE:
-        told.append(
-            f"{n} people are too few for a claim: the 95 % interval of the {primary} model's AUC "
+        cautions.append(
+            f"{n} people are too few for a claim: the 95 % interval of the {name} model's AUC "
             f"within site reaches {half:.2f} to either side, from {main.ci_low:.2f} to "
             f"{main.ci_high:.2f}."
         )
-    needed = people_needed(0.70, n_positive / n, 10)["needed"]
+    needed = people_needed(MODEST_AUC, n_positive / n, MODEST_PREDICTORS)["needed"]
     if n < needed:
-        told.append(
-            f"A model of only 10 predictors with an AUC of 0.70 asks for about {needed} people "
-            f"(Riley et al. 2019); here are {n}."
+        cautions.append(
+            f"A model of only {MODEST_PREDICTORS} predictors with an AUC of {MODEST_AUC:.2f} asks "
+            f"for about {needed} people (Riley et al. 2019); here are {n}."
         )
-    null = nulls.get(primary)
-    if null is not None and len(null.permuted):
-        told.append(
-            f"With labels that mean nothing, the {primary} model's AUC scatters with an SD of "
-            f"{null.permuted.std():.2f}; one null study of twenty exceeds "
-            f"{np.quantile(null.permuted, 0.95):.2f}."
-        )
-        told.append(f"{REDUCTION}.")
-    site = areas.get("site", {}).get("pooled")
-    if site is not None and site.value > 0.6:
-        told.append(
-            f"The site alone reaches a pooled AUC of {site.value:.2f}, because the labels are "
-            "spread unevenly over the sites: pooled AUCs mean little here, read those within site."
-        )
-    rivals = [
-        (areas[spec.name]["within"].value, spec.name) for spec in specs if spec.kind == "baseline"
+    return cautions
+
+
+def _chance(fitted: FittedStudy) -> list[str]:
+    """What labels that mean nothing give."""
+    null = fitted.null
+    if null is None or not len(null.permuted):
+        return []
+    return [
+        f"With labels that mean nothing, the {fitted.main.name} model's AUC scatters with an SD of "
+        f"{null.permuted.std():.2f}; one null study of twenty exceeds "
+        f"{np.quantile(null.permuted, 0.95):.2f}.",
+        f"{REDUCTION}.",
     ]
-    best, name = max(((v, k) for v, k in rivals if math.isfinite(v)), default=(0.0, ""))
-    if best >= main.value:
-        told.append(
-            f"The {name} model, which sees no image, does as well within site ({best:.2f}) as the "
-            f"{primary} model ({main.value:.2f})."
-        )
-    images = sum(spec.kind != "baseline" for spec in specs)
-    if primary != declared:
-        told.append(
-            f"The result is that of the {primary} model: {declared}, which was declared, was not "
+
+
+def _uneven_sites(fitted: FittedStudy) -> list[str]:
+    """Whether the site tells the labels apart."""
+    site = fitted.aucs.get("site", {}).get("pooled")
+    if site is None or not site.value > UNEVEN:
+        return []
+    return [
+        f"The site alone reaches a pooled AUC of {site.value:.2f}, because the labels are "
+        "spread unevenly over the sites: pooled AUCs mean little here, read those within site."
+    ]
+
+
+def _rival(fitted: FittedStudy) -> list[str]:
+    """Whether a model without an image does as well."""
+    main, rival = fitted.main.name, best_baseline(fitted)
+    value = fitted.aucs[main]["within"].value
+    best = fitted.aucs[rival]["within"].value if rival else 0.0
+    if not best >= value:
+        return []
+    return [
+        f"The {rival or ''} model, which sees no image, does as well within site ({best:.2f}) as "
+        f"the {main} model ({value:.2f})."
+    ]
+
+
+def _choice(fitted: FittedStudy) -> list[str]:
+    """By what the main model was chosen."""
+    main, declared = fitted.main.name, fitted.study.settings.primary
+    images = sum(spec.kind != "baseline" for spec in fitted.specs)
+    if main != declared:
+        return [
+            f"The result is that of the {main} model: {declared}, which was declared, was not "
             "fitted."
-        )
-    elif images > 1:
-        told.append(
-            f"The result is that of the {primary} model, declared beforehand; the best of {images} "
+        ]
+    if images > 1:
+        return [
+            f"The result is that of the {main} model, declared beforehand; the best of {images} "
             "models is better by chance alone."
-        )
-    return told
+        ]
+    return []

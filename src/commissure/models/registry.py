@@ -32,6 +32,7 @@ from commissure.study.design import (
     Block,
     Design,
 )
+from commissure.study.study import Study
 
 Kind = Literal["fusion", "modality", "baseline"]
 
@@ -127,25 +128,20 @@ class ModelSpec:
     blocks: tuple[Block, ...]
 
 
-def model_specs(
-    design: Design, labels: np.ndarray, settings: ModelSettings
-) -> tuple[list[ModelSpec], list[str]]:
+def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
     """Choose the models that the data carry.
 
     Parameters
     ----------
-    design
-        The matrix.
-    labels
-        1, 0, and -1 for reference people, shape (people,).
-    settings
-        The settings.
+    study
+        The study.
 
     Returns
     -------
     specs, cautions
         The primary model first; sentences on what was left out.
     """
+    design, labels, settings = study.design, study.y, study.settings
     cautions = []
     usable = []
     for name in design.modalities:

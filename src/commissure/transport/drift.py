@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_ind_from_stats
 
-from commissure.evaluation import auc as evaluation
+from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
 from commissure.models.preparation import has_block
 from commissure.study.design import SITE, Block
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
@@ -207,21 +208,21 @@ def _performance(scored: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
         return {"n": len(y), "n_positive": int(y.sum()), "reason": reason}
     p = np.clip(p, 1e-12, 1 - 1e-12)
     logit = np.log(p) - np.log1p(-p)
-    slope, intercept = evaluation.calibration(y, p)
+    slope, intercept = slope_and_intercept(y, p)
     return {
         "n": len(y),
         "n_positive": int(y.sum()),
-        "auc_within_site": _area(y, logit, site),
-        "auc_pooled": _area(y, logit, np.zeros(len(y))),
-        "brier": evaluation.brier(y, p),
+        "auc_within_site": _auc_with_people(y, logit, site),
+        "auc_pooled": _auc_with_people(y, logit, np.zeros(len(y))),
+        "brier": brier(y, p),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
-        "ici": evaluation.calibration_index(y, p),
+        "ici": calibration_index(y, p),
     }
 
 
-def _area(y: np.ndarray, logit: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
+def _auc_with_people(y: np.ndarray, logit: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
     """An area with the number of people that were compared at all."""
-    pairs = evaluation.compared_pairs(y, logit, stratum)
+    pairs = pairwise_comparisons(y, logit, stratum)
     people = int(pairs.compared.any(axis=0).sum() + pairs.compared.any(axis=1).sum())
-    return {**evaluation.area([pairs]).record(), "n": people}
+    return {**auc([pairs]).record(), "n": people}

@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from commissure.evaluation.auc import (
-    area,
-    brier,
-    calibration,
-    compared_pairs,
+    auc,
+    auc_by_labelling,
+    auc_difference,
     delong_variance,
-    pair_shares,
+    pairwise_comparisons,
 )
 
 
@@ -16,9 +15,9 @@ def test_pooled_auc_is_that_of_scikit_learn_ties_included() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     scores = np.round(rng.normal(size=80) + y, 1)
-    found = area([compared_pairs(y, scores, np.zeros(80))])
+    found = auc([pairwise_comparisons(y, scores, np.zeros(80))])
     assert found.value == pytest.approx(roc_auc_score(y, scores), abs=1e-12)
-    shares, _ = pair_shares(y[:, None], scores[:, None], np.zeros(80))
+    shares, _ = auc_by_labelling(y[:, None], scores[:, None], np.zeros(80))
     assert shares[0] == pytest.approx(found.value)
 
 
@@ -31,39 +30,39 @@ def test_within_site_is_the_mean_over_sites_weighted_by_pairs() -> None:
         [roc_auc_score(y[site == s], scores[site == s]) for s in range(3)],
         weights=[(y[site == s] == 1).sum() * (y[site == s] == 0).sum() for s in range(3)],
     )
-    assert area([compared_pairs(y, scores, site)]).value == pytest.approx(expected)
+    assert auc([pairwise_comparisons(y, scores, site)]).value == pytest.approx(expected)
 
 
 def test_delong_variance_by_hand() -> None:
     # Positives 3, 1; negatives 2, 0. Comparisons [[1, 1], [0, 1]]: AUC 0.75, placements 1 and 0.5
     # of the positives, 0.5 and 1 of the negatives; each sample variance 0.125, over 2 people each.
     y, scores = np.array([1, 1, 0, 0]), np.array([3.0, 1.0, 2.0, 0.0])
-    pairs = compared_pairs(y, scores, np.zeros(4))
-    assert area([pairs]).value == 0.75
+    pairs = pairwise_comparisons(y, scores, np.zeros(4))
+    assert auc([pairs]).value == 0.75
     assert delong_variance(pairs) == pytest.approx(0.125 / 2 + 0.125 / 2)
 
 
-def test_many_labellings_have_the_areas_and_variances_of_each_alone() -> None:
+def test_many_labellings_have_the_aucs_and_variances_of_each_alone() -> None:
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 2, (60, 7))
     scores = np.round(rng.normal(size=(60, 7)) + labels, 1)
     scores[::9] = np.nan
     stratum = rng.integers(0, 6, 60)
     stratum[:2] = 9, 10  # alone in their strata
-    areas, variances = pair_shares(labels, scores, stratum)
+    aucs, variances = auc_by_labelling(labels, scores, stratum)
     for at in range(7):
-        pairs = compared_pairs(labels[:, at], scores[:, at], stratum)
-        assert areas[at] == pytest.approx(area([pairs]).value, abs=1e-14)
+        pairs = pairwise_comparisons(labels[:, at], scores[:, at], stratum)
+        assert aucs[at] == pytest.approx(auc([pairs]).value, abs=1e-14)
         assert variances[at] == pytest.approx(delong_variance(pairs), abs=1e-14)
-    nobody = pair_shares(labels, scores, np.arange(60))
+    nobody = auc_by_labelling(labels, scores, np.arange(60))
     assert np.isnan(nobody).all()
 
 
 def test_a_widened_interval_says_so_and_is_wider_by_that() -> None:
     rng = np.random.default_rng(6)
     y = np.arange(60) % 2
-    pairs = [compared_pairs(y, rng.normal(size=60) + y, np.zeros(60))]
-    plain, wide = area(pairs), area(pairs, 1.25)
+    pairs = [pairwise_comparisons(y, rng.normal(size=60) + y, np.zeros(60))]
+    plain, wide = auc(pairs), auc(pairs, 1.25)
     assert wide.value == plain.value
     assert wide.standard_error == pytest.approx(1.25 * plain.standard_error)
     assert wide.ci_low < plain.ci_low < plain.ci_high < wide.ci_high
@@ -75,7 +74,9 @@ def test_delong_interval_covers_the_truth() -> None:
     # d = 1: AUC 0.7602 (golden.json, auc_from_d). 95 % of 300 +- 2.6 binomial standard errors.
     rng = np.random.default_rng(2)
     y = np.arange(80) % 2
-    found = [area([compared_pairs(y, rng.normal(size=80) + y, np.zeros(80))]) for _ in range(300)]
+    found = [
+        auc([pairwise_comparisons(y, rng.normal(size=80) + y, np.zeros(80))]) for _ in range(300)
+    ]
     covered = np.mean([one.ci_low <= 0.7602 <= one.ci_high for one in found])
     assert pytest.approx(covered, abs=2.6 * np.sqrt(0.95 * 0.05 / 300)) == 0.95
 
@@ -84,14 +85,16 @@ def test_repeats_do_not_make_the_interval_narrower_than_their_own() -> None:
     rng = np.random.default_rng(3)
     y = np.arange(40) % 2
     base = rng.normal(size=40) + y
-    rounds = [compared_pairs(y, base + 0.1 * rng.normal(size=40), np.zeros(40)) for _ in range(5)]
-    once = np.mean([area([one]).standard_error ** 2 for one in rounds])
-    assert area(rounds).standard_error ** 2 == pytest.approx(once)
+    rounds = [
+        pairwise_comparisons(y, base + 0.1 * rng.normal(size=40), np.zeros(40)) for _ in range(5)
+    ]
+    once = np.mean([auc([one]).standard_error ** 2 for one in rounds])
+    assert auc(rounds).standard_error ** 2 == pytest.approx(once)
 
 
 def test_perfect_order_still_has_an_interval() -> None:
     y = np.array([1] * 6 + [0] * 6)
-    found = area([compared_pairs(y, y * 1.0, np.zeros(12))])
+    found = auc([pairwise_comparisons(y, y * 1.0, np.zeros(12))])
     assert found.value == found.ci_high == 1.0
     assert 0.5 < found.ci_low < 0.95
 
@@ -99,18 +102,23 @@ def test_perfect_order_still_has_an_interval() -> None:
 def test_gaps_are_left_out_and_nobody_is_nothing() -> None:
     y = np.array([1, 1, 0, 0])
     scores = np.array([2.0, np.nan, 1.0, 3.0])
-    assert area([compared_pairs(y, scores, np.zeros(4))]).value == 0.5
-    assert np.isnan(area([compared_pairs(y, scores, np.arange(4))]).value)
+    assert auc([pairwise_comparisons(y, scores, np.zeros(4))]).value == 0.5
+    assert np.isnan(auc([pairwise_comparisons(y, scores, np.arange(4))]).value)
 
 
-def test_a_model_twice_too_sure_has_a_slope_of_one_half() -> None:
-    # methods C9, T10.
-    rng = np.random.default_rng(4)
-    logit = rng.normal(size=20000)
-    y = (rng.random(20000) < 1 / (1 + np.exp(-logit))).astype(int)
-    p = 1 / (1 + np.exp(-logit))
-    slope, intercept = calibration(y, p)
-    assert (slope, intercept) == pytest.approx((1.0, 0.0), abs=0.05)
-    assert calibration(y, 1 / (1 + np.exp(-2 * logit)))[0] == pytest.approx(0.5, abs=0.03)
-    assert calibration(y, 1 / (1 + np.exp(-logit - 1)))[1] == pytest.approx(-1.0, abs=0.05)
-    assert brier(y, p) == pytest.approx(brier_score_loss(y, p))
+def test_paired_difference_is_that_of_delong() -> None:
+    rng = np.random.default_rng(7)
+    y = np.arange(400) % 2
+    first = rng.normal(size=400) + y
+    second = first + 0.3 * rng.normal(size=400)
+    pairs = [[pairwise_comparisons(y, one, np.zeros(400))] for one in (first, second)]
+    gap = auc_difference(*pairs)
+    assert gap.value == pytest.approx(roc_auc_score(y, first) - roc_auc_score(y, second))
+    # The two scores agree nearly everywhere: the paired error is far below that of one AUC.
+    assert gap.standard_error < 0.4 * auc(pairs[0]).standard_error
+    # Bootstrap of the people as the yardstick.
+    samples = []
+    for _ in range(300):
+        own = rng.integers(0, 400, 400)
+        samples.append(roc_auc_score(y[own], first[own]) - roc_auc_score(y[own], second[own]))
+    assert gap.standard_error == pytest.approx(np.std(samples), rel=0.2)

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.base import clone
 
-from commissure.evaluation.auc import area, compared_pairs
+from commissure.evaluation.auc import auc, pairwise_comparisons
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.preparation import Preparation
 from commissure.study.design import Block
@@ -35,7 +35,7 @@ def test_a_planted_difference_gives_the_auc_it_must(kind, d: float, expected: fl
     assert norm.cdf(d / np.sqrt(2)) == pytest.approx(expected, abs=5e-4)
     X, y = drawn(2000, d)
     logits, fold = cross_validated(kind(TWO, **FAST), X, y)
-    assert area([compared_pairs(y, logits, fold)]).value == pytest.approx(expected, abs=0.03)
+    assert auc([pairwise_comparisons(y, logits, fold)]).value == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("kind", [BlockModel, LateFusion, StackedFusion])
@@ -46,7 +46,7 @@ def test_noise_gives_chance_and_never_less(kind) -> None:
     for seed in range(30):
         X, y = drawn(40, 0.0, seed)
         logits, fold = cross_validated(kind(TWO, **FAST), X, y)
-        found.append(area([compared_pairs(y, logits, fold)]).value)
+        found.append(auc([pairwise_comparisons(y, logits, fold)]).value)
     assert pytest.approx(np.mean(found), abs=0.077) == 0.5
 
 
@@ -61,8 +61,8 @@ def test_sites_with_unlike_class_ratios_fool_the_pooled_auc_only() -> None:
         X = rng.normal(size=(200, 100)) + 0.8 * site[:, None]
         model = BlockModel((Block("a", tuple(range(100))),), penalties=(10.0,), inner_folds=2)
         logits, fold = cross_validated(model, X, y, y * 2 + site)
-        pooled.append(area([compared_pairs(y, logits, np.zeros(200))]).value)
-        within.append(area([compared_pairs(y, logits, site * 5 + fold)]).value)
+        pooled.append(auc([pairwise_comparisons(y, logits, np.zeros(200))]).value)
+        within.append(auc([pairwise_comparisons(y, logits, site * 5 + fold)]).value)
     assert np.mean(pooled) == pytest.approx(0.80, abs=0.04)
     assert np.mean(within) == pytest.approx(0.50, abs=0.05)
 
@@ -78,7 +78,7 @@ def test_a_missing_modality_is_neither_for_nor_against(kind) -> None:
     assert nothing.sum() == 14  # every 28th of 400, from the ninth on
     assert (np.isnan(logits) == nothing).all()
     seen = np.isfinite(logits)
-    assert area([compared_pairs(y[seen], logits[seen], np.zeros(seen.sum()))]).value > 0.85
+    assert auc([pairwise_comparisons(y[seen], logits[seen], np.zeros(seen.sum()))]).value > 0.85
     assert model.predict_proba(X[seen]).sum(axis=1) == pytest.approx(1.0)
 
 

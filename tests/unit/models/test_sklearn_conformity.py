@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from commissure.evaluation.auc import area, compared_pairs
+from commissure.evaluation.auc import auc, pairwise_comparisons
 from commissure.models.estimators import BlockModel
 from commissure.models.multiple_kernel import MultipleKernelFusion, aligned_weights
 from commissure.models.registry import FUSED_MODELS
@@ -47,7 +47,7 @@ def test_kernel_weights_are_those_of_the_modality_that_tells() -> None:
     assert model.block_weights()[:, 0].sum() == pytest.approx(1.0)
     assert model.block_weights()[1, 0] > 0.6
     logit = model.decision_function(X[80:])
-    assert area([compared_pairs(y[80:], logit, np.zeros(40))]).value > 0.85
+    assert auc([pairwise_comparisons(y[80:], logit, np.zeros(40))]).value > 0.85
 
 
 def test_kernels_see_what_no_line_separates() -> None:
@@ -58,7 +58,7 @@ def test_kernels_see_what_no_line_separates() -> None:
     found = {}
     for kind in (MultipleKernelFusion, BlockModel):
         logit = kind(**FEW).fit(X[:200], y[:200]).decision_function(X[200:])
-        found[kind] = area([compared_pairs(y[200:], logit, np.zeros(100))]).value
+        found[kind] = auc([pairwise_comparisons(y[200:], logit, np.zeros(100))]).value
     assert found[MultipleKernelFusion] > 0.95
     assert found[BlockModel] < 0.7
 

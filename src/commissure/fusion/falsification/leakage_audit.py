@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from commissure.fusion.falsification.check import Verdict
+from commissure.fusion.fitted import FittedStudy
 from commissure.models.nested import column_auc
-from commissure.study.design import Design
+from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.settings import ModelSettings
+from commissure.study.design import CLINICAL, CONFOUNDS, Design
 from commissure.study.splits import Fold
 
 #: Takes values (people, columns), labels (people,) and a division; gives one number per test
 #: person: a logit, a probability or a decision, NaN for who cannot be scored.
 Procedure = Callable[[np.ndarray, np.ndarray, Fold], np.ndarray]
 
-Check = dict[str, Any]
-
 #: Relative change that is rounding and not knowledge.
 ROUNDING = 1e-9
-#: Changed labellings and changed markers that are tried.
-TRIALS = 12
+#: Changed labellings and changed markers that are tried, and how many of them in every study.
+TRIALS, AUDIT_TRIALS = 12, 4
 #: A marker that tells the labels apart as well as this is held to be made of them.
 COPY = 0.99
 #: Correlation over all markers from which two people are held to be one.
@@ -37,19 +38,62 @@ SAME_PERSON = 0.999
 SHARED_COLUMNS = 10
 
 
-def check(
-    name: str,
-    question: str,
-    value: float | None,
-    expected: str,
-    passed: bool | None,
-    description: str,
-) -> Check:
-    """An entry of falsification.json."""
-    return {
-        "name": name, "question": question, "value": value, "expected": expected,
-        "passed": passed, "description": description,
-    }  # fmt: skip
+def study_procedure(spec: ModelSpec, settings: ModelSettings) -> Procedure:
+    """The study's own way to a prediction."""
+
+    def procedure(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        model = fit_models([spec], values[fold.train], labels[fold.train], settings=settings)
+        return model[spec.name].logits(values[fold.test])[:, 0]
+
+    return procedure
+
+
+def unseen_labels(fitted: FittedStudy) -> Verdict:
+    """The labels of the test people must not change what is said of them."""
+    procedure, values, labels, fold = _audited(fitted)
+    seed = fitted.study.settings.seed
+    return labels_verdict(procedure, values, labels, fold, seed=seed, trials=AUDIT_TRIALS)
+
+
+def unseen_people(fitted: FittedStudy) -> Verdict:
+    """The markers of a test person must not change what is said of another."""
+    procedure, values, labels, fold = _audited(fitted)
+    seed = fitted.study.settings.seed
+    return people_verdict(procedure, values, labels, fold, seed=seed, trials=AUDIT_TRIALS)
+
+
+def same_answer_twice(fitted: FittedStudy) -> Verdict:
+    """A second run must say the same."""
+    return repetition_verdict(*_audited(fitted))
+
+
+def label_copy(fitted: FittedStudy) -> Verdict:
+    """No marker may be made of the label."""
+    return label_copy_verdict(fitted.study.design, fitted.study.y)
+
+
+def people_twice(fitted: FittedStudy) -> Verdict:
+    """No person may stand under two identifiers."""
+    return people_twice_verdict(fitted.study.design)
+
+
+def post_outcome_columns(fitted: FittedStudy) -> Verdict:
+    """No predictor should follow the outcome."""
+    design = fitted.study.design
+    used = [
+        design.columns[column].marker
+        for name in (CLINICAL, CONFOUNDS)
+        if name in design.blocks
+        for column in design.blocks[name].columns
+    ]
+    names = [name.split("=")[0] for name in used]
+    return post_outcome_verdict(fitted.study.settings.allow_post_outcome, names)
+
+
+def _audited(fitted: FittedStudy) -> tuple[Procedure, np.ndarray, np.ndarray, Fold]:
+    study = fitted.study
+    procedure = study_procedure(fitted.main, study.settings)
+    return procedure, study.design.values, study.y, fitted.first_repeat[0]
 
 
 def sees_test_labels(
@@ -63,13 +107,13 @@ def sees_test_labels(
 ) -> int:
     """Of ``trials`` other labels of the test people, how many change what is said of them."""
     first = procedure(values, labels, fold)
-    own = fold.test[labels[fold.test] >= 0]
+    tested = fold.test[labels[fold.test] >= 0]
     changed = 0
     for trial in range(trials):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 8, trial]))
         other = labels.copy()
         # The first trial turns all labels round: the largest change there is.
-        other[own] = 1 - labels[own] if trial == 0 else rng.integers(0, 2, len(own))
+        other[tested] = 1 - labels[tested] if trial == 0 else rng.integers(0, 2, len(tested))
         changed += _differ(first, procedure(values, other, fold))
     return changed
 
@@ -106,7 +150,7 @@ def second_run_differs(
     return _differ(procedure(values, labels, fold), procedure(values, labels, fold))
 
 
-def procedure_checks(
+def labels_verdict(
     procedure: Procedure,
     values: np.ndarray,
     labels: np.ndarray,
@@ -114,78 +158,101 @@ def procedure_checks(
     *,
     seed: int = 0,
     trials: int = TRIALS,
-) -> list[Check]:
-    """The three checks of a procedure, on one division of a study."""
-    by_label = sees_test_labels(procedure, values, labels, fold, seed=seed, trials=trials)
-    by_people = sees_other_people(procedure, values, labels, fold, seed=seed, trials=trials)
+) -> Verdict:
+    """Whether a procedure does not see the labels of the test people."""
+    changed = sees_test_labels(procedure, values, labels, fold, seed=seed, trials=trials)
+    return Verdict(
+        changed, "0", changed == 0,
+        f"{trials} other labellings of the test people were tried; "
+        + ("none changed their predictions" if not changed else
+           f"{changed} changed their predictions: something was selected, tuned or "
+           "calibrated on the test people"),
+    )  # fmt: skip
+
+
+def people_verdict(
+    procedure: Procedure,
+    values: np.ndarray,
+    labels: np.ndarray,
+    fold: Fold,
+    *,
+    seed: int = 0,
+    trials: int = TRIALS,
+) -> Verdict:
+    """Whether a procedure judges each test person without the others."""
+    changed = sees_other_people(procedure, values, labels, fold, seed=seed, trials=trials)
+    return Verdict(
+        changed, "0", changed == 0,
+        f"the markers of half the test people were changed {trials} times; "
+        + ("nothing that was said of the others changed" if not changed else
+           f"{changed} times what was said of the others changed: scaling, gaps, sites or "
+           "residuals were learnt outside the training people"),
+    )  # fmt: skip
+
+
+def repetition_verdict(
+    procedure: Procedure, values: np.ndarray, labels: np.ndarray, fold: Fold
+) -> Verdict:
+    """Whether a procedure says the same in a second run."""
     moved = second_run_differs(procedure, values, labels, fold)
-    return [
-        check(
-            "test_labels_unseen", "Do the labels of the test people change what is said of them?",
-            by_label, "0", by_label == 0,
-            f"{trials} other labellings of the test people were tried; "
-            + ("none changed their predictions" if not by_label else
-               f"{by_label} changed their predictions: something was selected, tuned or "
-               "calibrated on the test people"),
-        ),
-        check(
-            "test_people_unseen", "Do the markers of one test person change what is said of "
-            "another?", by_people, "0", by_people == 0,
-            f"the markers of half the test people were changed {trials} times; "
-            + ("nothing that was said of the others changed" if not by_people else
-               f"{by_people} times what was said of the others changed: scaling, gaps, sites or "
-               "residuals were learnt outside the training people"),
-        ),
-        check(
-            "same_answer_twice", "Does a second run say something else?", int(moved), "0",
-            not moved, "a second run gave "
-            + ("the same predictions" if not moved else "other predictions: a seed is missing"),
-        ),
-    ]  # fmt: skip
+    return Verdict(
+        int(moved), "0", not moved, "a second run gave "
+        + ("the same predictions" if not moved else "other predictions: a seed is missing"),
+    )  # fmt: skip
 
 
-def label_copy_check(design: Design, labels: np.ndarray) -> Check:
-    """Look for a marker that is made of the label."""
-    question = "Is some marker a copy of the label?"
+def label_copy_verdict(design: Design, labels: np.ndarray) -> Verdict:
+    """Whether no marker follows the labels as only a copy of them can."""
     known = labels >= 0
     y = labels[known].astype(float)
     best, name = 0.5, ""
-    used = sorted({at for block in design.blocks.values() for at in block.columns})
-    for at in used:
-        column = design.values[known, at]
-        there = np.isfinite(column)
-        ones, zeros = int(y[there].sum()), int((1 - y[there]).sum())
+    used = sorted({column for block in design.blocks.values() for column in block.columns})
+    for column in used:
+        values = design.values[known, column]
+        measured = np.isfinite(values)
+        ones, zeros = int(y[measured].sum()), int((1 - y[measured]).sum())
         # Perfect order must not be a chance event among so many columns.
         if min(ones, zeros) < 2 or len(used) / math.comb(ones + zeros, ones) > 1e-4:
             continue
-        area = float(column_auc(y[there, None], column[there, None])[0])
-        if max(area, 1 - area) > best:
-            best, source = max(area, 1 - area), design.columns[at]
+        auc = float(column_auc(y[measured, None], values[measured, None])[0])
+        if max(auc, 1 - auc) > best:
+            best, source = max(auc, 1 - auc), design.columns[column]
             name = " ".join(x for x in (source.modality, source.marker, source.region) if x)
+    expected = f"< {COPY:.2f}"
     if not name:
-        return check("label_copy", question, None, f"< {COPY:.2f}", None,
-                     "no column has enough people to tell")  # fmt: skip
+        return Verdict(None, expected, None, "no column has enough people to tell")
     passed = best < COPY
-    return check(
-        "label_copy", question, best, f"< {COPY:.2f}", passed,
+    return Verdict(
+        best, expected, passed,
         f"the column that follows the labels best, {name}, has an AUC of {best:.2f}"
         + ("" if passed else ": no measurement of a brain does that; it was made of the label"),
     )  # fmt: skip
 
 
-def repeated_people_check(design: Design) -> Check:
-    """Look for two identifiers with one person's data."""
-    question = "Do two people have the same data?"
+def people_twice_verdict(design: Design) -> Verdict:
+    """Whether no two identifiers have one person's data."""
     blocks = [design.blocks[name].columns for name in design.modalities]
-    values = design.values[:, [at for block in blocks for at in block]]
+    values = design.values[:, [column for block in blocks for column in block]]
     pairs = same_people(values)
-    told = [f"{design.participants[a]} and {design.participants[b]}" for a, b in pairs[:3]]
-    return check(
-        "people_twice", question, len(pairs), "0", not pairs,
+    names = [f"{design.participants[a]} and {design.participants[b]}" for a, b in pairs[:3]]
+    return Verdict(
+        len(pairs), "0", not pairs,
         f"{len(values)} people were compared with each other; "
         + ("no two have the same markers" if not pairs else
-           f"{len(pairs)} pairs have the same markers ({'; '.join(told)}): one person under two "
+           f"{len(pairs)} pairs have the same markers ({'; '.join(names)}): one person under two "
            "names can be in training and test at once"),
+    )  # fmt: skip
+
+
+def post_outcome_verdict(allowed: Sequence[str], used: Sequence[str]) -> Verdict:
+    """Which predictors follow the outcome and were let through by name."""
+    passed = sorted(set(allowed) & set(used))
+    return Verdict(
+        len(passed), "0", not passed,
+        f"{len(used)} columns of the people are used; "
+        + ("none tells by its name that it follows the outcome" if not passed else
+           f"{', '.join(passed)} follow or define the outcome and were let through by name: the "
+           "clinical and confounds models are not predictions"),
     )  # fmt: skip
 
 
@@ -202,10 +269,10 @@ def same_people(values: np.ndarray) -> list[tuple[int, int]]:
     if not kept.any():
         return []
     z = (values[:, kept] - np.nanmean(values[:, kept], axis=0)) / spread[kept]
-    there = np.isfinite(z).astype(float)
+    measured = np.isfinite(z).astype(float)
     z = np.nan_to_num(z)
-    shared = there @ there.T
-    square = (z**2) @ there.T
+    shared = measured @ measured.T
+    square = (z**2) @ measured.T
     product = z @ z.T
     apart = square + square.T - 2 * product
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -218,22 +285,9 @@ def same_people(values: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(first, second, strict=True)]
 
 
-def post_outcome_check(allowed: Sequence[str], used: Sequence[str]) -> Check:
-    """Tell which predictors follow the outcome and were let through by name."""
-    passed = sorted(set(allowed) & set(used))
-    return check(
-        "post_outcome_columns", "Does a predictor follow the outcome?", len(passed), "0",
-        not passed,
-        f"{len(used)} columns of the people are used; "
-        + ("none tells by its name that it follows the outcome" if not passed else
-           f"{', '.join(passed)} follow or define the outcome and were let through by name: the "
-           "clinical and confounds models are not predictions"),
-    )  # fmt: skip
-
-
 def _differ(first: np.ndarray, second: np.ndarray) -> bool:
     if (np.isfinite(first) != np.isfinite(second)).any():
         return True
-    own = np.isfinite(first)
-    size = 1.0 + np.abs(first[own])
-    return bool((np.abs(first[own] - second[own]) > ROUNDING * size).any())
+    known = np.isfinite(first)
+    size = 1.0 + np.abs(first[known])
+    return bool((np.abs(first[known] - second[known]) > ROUNDING * size).any())

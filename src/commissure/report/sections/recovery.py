@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from commissure.definitions import RecoveryGoal
-from commissure.evaluation.auc import area, compared_pairs
+from commissure.evaluation.auc import auc, pairwise_comparisons
 from commissure.markers.recovery import ALPHA
 from commissure.markers.registry import recovery_goals
 from commissure.report import text
@@ -131,7 +131,7 @@ def _oracle(results: Results) -> dict[str, Any] | None:
     labels = (people["label"] == "resistant").astype(int).to_numpy()
     sites = people["site"].to_numpy(str)
     lines = [
-        (name, area([compared_pairs(labels, people[column].to_numpy(float), sites)]).record())
+        (name, auc([pairwise_comparisons(labels, people[column].to_numpy(float), sites)]).record())
         for name, column in (
             ("the oracle: all true markers, their distribution known", "oracle"),
             ("ridge logistic regression learned from the true markers", "learned"),

@@ -1,0 +1,77 @@
+"""Whether probabilities mean what they say: Brier score and calibration."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from commissure.models.logistic import ridge_logistic, sigmoid
+
+#: Share of the people in a neighbourhood of the calibration curve.
+SPAN = 0.75
+
+
+def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared difference between probability and outcome."""
+    return float(np.mean((probabilities - labels) ** 2)) if len(labels) else math.nan
+
+
+def slope_and_intercept(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of calibration; 1 and 0 are perfect.
+
+    The slope is that of a logistic regression of the outcome on the predicted logit, the intercept
+    that with the logit as offset (Cox 1958; Van Calster et al. 2019). The slope is NaN where the
+    predictions do not vary or the labels are told apart without error.
+    """
+    logit = np.log(probabilities) - np.log1p(-probabilities)
+    intercept = 0.0
+    for _ in range(50):
+        p = sigmoid(logit + intercept)
+        step = (labels.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
+        intercept += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-10:
+            break
+    spread = float(logit.std())
+    if spread < 1e-9:
+        return math.nan, intercept
+    standard = ((logit - logit.mean()) / spread)[:, None]
+    _, weights = ridge_logistic(standard, labels[:, None].astype(float), np.array([1e-6]))
+    slope = float(weights[0, 0]) / spread
+    return (slope if abs(weights[0, 0]) < 50 else math.nan), intercept
+
+
+def calibration_curve(
+    labels: np.ndarray, probabilities: np.ndarray, predictions: np.ndarray | None = None
+) -> np.ndarray:
+    """Observed frequency at predicted probabilities, by local linear regression.
+
+    Tricube weights over the nearest :data:`SPAN` of the people (loess of degree one; Austin and
+    Steyerberg 2014, Stat Med 33:517).
+
+    Parameters
+    ----------
+    labels, probabilities
+        Shape (people,).
+    predictions
+        Predictions at which the curve is wanted; those of the people by default.
+    """
+    at = probabilities if predictions is None else predictions
+    near = max(2, math.ceil(SPAN * len(labels)))
+    apart = np.abs(at[:, None] - probabilities[None, :])
+    reach = np.maximum(np.partition(apart, near - 1, axis=1)[:, near - 1 : near], 1e-9)
+    weight = np.clip(1 - (apart / (1.0001 * reach)) ** 3, 0, None) ** 3
+    total = weight.sum(axis=1)
+    mean_p = weight @ probabilities / total
+    mean_y = weight @ labels / total
+    spread = weight @ probabilities**2 / total - mean_p**2
+    slope = weight @ (probabilities * labels) / total - mean_p * mean_y
+    slope = np.where(spread > 1e-12, slope / np.maximum(spread, 1e-12), 0.0)
+    return np.clip(mean_y + slope * (at - mean_p), 0.0, 1.0)
+
+
+def calibration_index(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Integrated calibration index: mean distance of prediction and curve (Austin 2019)."""
+    if len(labels) < 10:
+        return math.nan
+    return float(np.abs(calibration_curve(labels, probabilities) - probabilities).mean())

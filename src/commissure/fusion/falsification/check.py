@@ -1,0 +1,61 @@
+"""What an attempt to prove the classifier wrong is, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from commissure.fusion.fitted import FittedStudy
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an attempt came to.
+
+    Attributes
+    ----------
+    value
+        The number that was found, or None.
+    expected
+        What it must be, in words or as a limit.
+    passed
+        True where the attempt left the result standing, False where it did not, and None where the
+        data cannot decide.
+    description
+        The verdict in words.
+    """
+
+    value: float | None
+    expected: str
+    passed: bool | None
+    description: str
+
+
+@dataclass(frozen=True)
+class FalsificationCheck:
+    """An attempt to prove the classifier wrong.
+
+    Attributes
+    ----------
+    name, question
+        As in falsification.json.
+    attempt
+        Takes the study with its fitted models.
+    """
+
+    name: str
+    question: str
+    attempt: Callable[[FittedStudy], Verdict]
+
+    def record(self, fitted: FittedStudy) -> dict[str, Any]:
+        """The entry in falsification.json."""
+        verdict = self.attempt(fitted)
+        return {
+            "name": self.name,
+            "question": self.question,
+            "value": verdict.value,
+            "expected": verdict.expected,
+            "passed": verdict.passed,
+            "description": verdict.description,
+        }

@@ -1,0 +1,199 @@
+"""Attempts with a known answer: noise for markers, a planted difference, planted leaks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import rankdata
+
+from commissure.evaluation.held_out import held_out
+from commissure.fusion.falsification.check import Verdict
+from commissure.fusion.falsification.leakage_audit import (
+    AUDIT_TRIALS,
+    Procedure,
+    sees_other_people,
+    sees_test_labels,
+    study_procedure,
+)
+from commissure.fusion.fitted import FittedStudy
+from commissure.models.preparation import has_block
+from commissure.models.registry import ModelSpec
+from commissure.models.settings import ModelSettings
+from commissure.study.design import Block
+from commissure.study.splits import Fold
+from commissure.study.study import Study
+
+#: Draws of noise in the two checks on drawn features.
+DRAWS = 10
+#: Planted difference between the labels, in standard deviations along its own direction.
+PLANTED_D = 3.0
+#: AUC within site at which the planted difference counts as found.
+FOUND = 0.70
+#: Markers that the planted leak selects.
+SELECTED = 10
+
+_NOBODY = "no two people of different labels were at one site in one fold"
+
+
+def noise_features(fitted: FittedStudy) -> Verdict:
+    """Noise in place of every marker must give chance.
+
+    Who has which gaps is dealt anew within each site for every draw. Gaps that stay with their
+    people are no noise: what they tell of the labels by chance is in every draw, and more draws do
+    not take it away (a clean study stood at 0.45 +- 0.01 over sixty draws, at 0.50 with its gaps
+    dealt anew).
+    """
+    return noise_verdict(fitted.study, fitted.main, fitted.first_repeat, spread=fitted.null_spread)
+
+
+def noise_verdict(
+    study: Study[ModelSettings], main: ModelSpec, folds: list[Fold], *, spread: float
+) -> Verdict:
+    """Whether a model finds nothing in noise.
+
+    Parameters
+    ----------
+    study, main, folds
+        The study, its main model and the divisions of one repeat.
+    spread
+        Standard deviation of the null AUC of one repeat, for the tolerance.
+    """
+    plain = dataclasses.replace(main, blocks=tuple(_plain(block) for block in main.blocks))
+    aucs = [
+        held_out(study, plain, folds, values=noise, solver="one_step").auc().value
+        for noise in _draws(study)
+    ]
+    mean = float(np.mean(aucs))
+    band = 0.01 + 3.5 * spread / math.sqrt(DRAWS)
+    expected = f"0.50 +- {band:.2f}"
+    if not math.isfinite(mean):
+        return Verdict(None, expected, None, _NOBODY)
+    passed = abs(mean - 0.5) <= band
+    return Verdict(
+        mean, expected, passed,
+        f"with noise in place of all markers the {main.name} model reaches {mean:.2f} (mean of "
+        f"{DRAWS} draws)" + ("" if passed else ", which chance does not: there is a leak"),
+    )  # fmt: skip
+
+
+def planted_signal(fitted: FittedStudy) -> Verdict:
+    """A difference that was planted in noise must be found."""
+    return signal_verdict(fitted.study, fitted.main, fitted.first_repeat)
+
+
+def signal_verdict(study: Study[ModelSettings], main: ModelSpec, folds: list[Fold]) -> Verdict:
+    """Whether the model of the block that most people have finds a difference planted in noise."""
+    values = study.design.values
+    largest = max(main.blocks, key=lambda block: int(has_block(values, block).sum()))
+    spec = ModelSpec("planted", "modality", "", (largest.name,), (_plain(largest),))
+    columns = list(largest.columns)
+    aucs = []
+    for noise in _draws(study):
+        noise[:, columns] += PLANTED_D / math.sqrt(len(columns)) * (study.y == 1)[:, None]
+        aucs.append(held_out(study, spec, folds, values=noise, solver="one_step").auc().value)
+    mean, expected = float(np.mean(aucs)), f">= {FOUND:.2f}"
+    if not math.isfinite(mean):
+        return Verdict(None, expected, None, _NOBODY)
+    return Verdict(
+        mean, expected, mean >= FOUND,
+        f"a difference of {PLANTED_D:g} SD, spread over {len(columns)} noise markers "
+        f"of {largest.name}, gives {mean:.2f} (mean of {DRAWS} draws)"
+        + ("" if mean >= FOUND else ": so few people would miss even that"),
+    )  # fmt: skip
+
+
+def planted_leaks(fitted: FittedStudy) -> Verdict:
+    """Make the study's own procedure leak in two ways; the audit must find both.
+
+    The markers are drawn, with a difference planted in each block: a model that finds nothing in a
+    study listens to nothing, and then no leak can change what it says.
+    """
+    return leaks_verdict(fitted.study, fitted.main, fitted.first_repeat[0])
+
+
+def leaks_verdict(study: Study[ModelSettings], spec: ModelSpec, fold: Fold) -> Verdict:
+    """Whether the audit finds two leaks planted in the procedure of a study."""
+    y, seed = study.y, study.settings.seed
+    procedure = study_procedure(spec, study.settings)
+    columns = [column for block in spec.blocks for column in block.columns]
+    drawn = _planted_everywhere(study, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns that nobody has
+        by_label = sees_test_labels(
+            _selecting(procedure, columns), drawn, y, fold, seed=seed, trials=AUDIT_TRIALS
+        )
+        by_people = sees_other_people(
+            _ranking(procedure, columns), drawn, y, fold, seed=seed, trials=AUDIT_TRIALS
+        )
+    count = int(by_label > 0) + int(by_people > 0)
+    return Verdict(
+        count, "2", count == 2,
+        "markers were selected by the labels of everybody, and ranked among everybody, before the "
+        f"folds; the audit found {count} of the 2 leaks",
+    )  # fmt: skip
+
+
+def _draws(study: Study[ModelSettings]) -> Iterator[np.ndarray]:
+    """Matrices of noise, with the study's gaps dealt anew."""
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(np.random.SeedSequence([study.settings.seed, 5, draw]))
+        noise = rng.standard_normal(study.design.values.shape)
+        noise[_shuffled_gaps(study, rng)] = np.nan
+        yield noise
+
+
+def _shuffled_gaps(study: Study[ModelSettings], rng: np.random.Generator) -> np.ndarray:
+    """Gaps of the labelled people, whole rows of them, dealt anew within each site."""
+    sites = study.design.sites
+    gaps = ~np.isfinite(study.design.values)
+    for site in np.unique(sites):
+        people = np.flatnonzero((sites == site) & study.labelled)
+        gaps[people] = gaps[rng.permutation(people)]
+    return gaps
+
+
+def _plain(block: Block) -> Block:
+    """The block without corrections: drawn noise has neither head size nor site in it."""
+    return Block(block.name, block.columns)
+
+
+def _planted_everywhere(study: Study[ModelSettings], spec: ModelSpec) -> np.ndarray:
+    """The study's matrix with noise in the blocks of a model, and a difference in each."""
+    columns = [column for block in spec.blocks for column in block.columns]
+    rng = np.random.default_rng(np.random.SeedSequence([study.settings.seed, 16]))
+    drawn = study.design.values.copy()
+    drawn[:, columns] = rng.standard_normal((len(drawn), len(columns)))
+    for block in spec.blocks:
+        shift = PLANTED_D / math.sqrt(len(block.columns)) * (study.y == 1)
+        drawn[:, list(block.columns)] += shift[:, None]
+    drawn[~np.isfinite(study.design.values)] = np.nan
+    return drawn
+
+
+def _selecting(procedure: Procedure, columns: list[int]) -> Procedure:
+    """The procedure after a selection of markers by the labels of everybody."""
+
+    def selecting(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        gap = np.nanmean(values[labels == 1], axis=0) - np.nanmean(values[labels == 0], axis=0)
+        size = np.abs(gap / np.maximum(np.nanstd(values, axis=0), 1e-300))[columns]
+        best = np.argsort(-np.nan_to_num(size))[: min(SELECTED, (len(columns) + 1) // 2)]
+        values = values.copy()
+        values[:, np.setdiff1d(columns, np.array(columns)[best])] = np.nan
+        return procedure(values, labels, fold)
+
+    return selecting
+
+
+def _ranking(procedure: Procedure, columns: list[int]) -> Procedure:
+    """The procedure after every marker was ranked among everybody."""
+
+    def ranking(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+        values = values.copy()
+        values[:, columns] = rankdata(values[:, columns], axis=0, nan_policy="omit")
+        return procedure(values, labels, fold)
+
+    return ranking

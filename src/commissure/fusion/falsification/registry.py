@@ -1,0 +1,88 @@
+"""All attempts to prove the classifier wrong, in the order in which they are reported.
+
+A new check is a function of a fitted study that gives a verdict, and one entry here.
+"""
+
+from __future__ import annotations
+
+from commissure.fusion.falsification import checks, leakage_audit, planted
+from commissure.fusion.falsification.check import FalsificationCheck
+
+CHECKS: tuple[FalsificationCheck, ...] = (
+    FalsificationCheck(
+        "permuted_labels",
+        "Does the procedure find something in labels permuted within site?",
+        checks.permuted_labels,
+    ),
+    FalsificationCheck(
+        "noise_features",
+        "Does it find something where every marker is noise?",
+        planted.noise_features,
+    ),
+    FalsificationCheck(
+        "planted_signal",
+        "Is a difference found that was planted in noise?",
+        planted.planted_signal,
+    ),
+    FalsificationCheck(
+        "site_only",
+        "Does the site alone tell the labels apart (pooled over sites)?",
+        checks.site_only,
+    ),
+    FalsificationCheck(
+        "confounds_only",
+        "Do age, sex, motion, noise and head size alone tell the labels apart?",
+        checks.confounds_only,
+    ),
+    FalsificationCheck(
+        "missingness_only",
+        "Does it tell the labels apart which modalities a person has?",
+        checks.missingness_only,
+    ),
+    FalsificationCheck(
+        "beyond_confounds",
+        "Does the main model tell more than the confounds alone?",
+        checks.beyond_confounds,
+    ),
+    FalsificationCheck(
+        "overconfidence",
+        "Are the probabilities surer than they may be?",
+        checks.overconfidence,
+    ),
+    FalsificationCheck(
+        "people_in_two_folds",
+        "Is anybody in training and test at once?",
+        checks.people_in_two_folds,
+    ),
+    FalsificationCheck(
+        "test_labels_unseen",
+        "Do the labels of the test people change what is said of them?",
+        leakage_audit.unseen_labels,
+    ),
+    FalsificationCheck(
+        "test_people_unseen",
+        "Do the markers of one test person change what is said of another?",
+        leakage_audit.unseen_people,
+    ),
+    FalsificationCheck(
+        "same_answer_twice",
+        "Does a second run say something else?",
+        leakage_audit.same_answer_twice,
+    ),
+    FalsificationCheck(
+        "planted_leaks",
+        "Are leaks found that were planted in the procedure?",
+        planted.planted_leaks,
+    ),
+    FalsificationCheck(
+        "label_copy", "Is some marker a copy of the label?", leakage_audit.label_copy
+    ),
+    FalsificationCheck(
+        "people_twice", "Do two people have the same data?", leakage_audit.people_twice
+    ),
+    FalsificationCheck(
+        "post_outcome_columns",
+        "Does a predictor follow the outcome?",
+        leakage_audit.post_outcome_columns,
+    ),
+)

@@ -1,0 +1,99 @@
+"""The files of the classifier, each written by one function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.files import write_json, write_table
+from commissure.fusion.fitted import FittedStudy
+from commissure.fusion.settings import FusionSettings
+from commissure.models.registry import FUSED_MODELS
+from commissure.outputs import IMPORTANCE, PREDICTIONS, SPLITS
+from commissure.study.study import Study, Unfittable
+from commissure.transport.stored_model import store, store_reason
+
+
+def write_labels(study: Study[FusionSettings] | Unfittable[FusionSettings], out: Path) -> None:
+    """``labels.tsv``: label and reason of everybody."""
+    labels = study.labels
+    write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
+
+
+def write_predictions(fitted: FittedStudy, out: Path) -> None:
+    """``predictions.tsv``: out-of-fold probabilities of all models."""
+    study = fitted.study
+    rows = [
+        (study.design.participants[row], spec.name, part.fold.scheme, part.fold.repeat,
+         part.fold.name, study.design.sites[row], study.text[row], round(float(p), 6))
+        for spec in fitted.specs
+        for part in fitted.scores[spec.name]
+        for row, p in zip(part.rows, part.probabilities, strict=True)
+        if np.isfinite(p)
+    ]  # fmt: skip
+    write_table(PREDICTIONS.frame(rows), out / "predictions.tsv")
+
+
+def write_importance(fitted: FittedStudy, out: Path) -> None:
+    """``importance.tsv``: what each model listens to; those that weigh markers come first."""
+    weigh_markers = {name for name, model in FUSED_MODELS.items() if model.weighs_markers}
+    order = sorted(
+        (spec.name for spec in fitted.specs),
+        key=lambda name: (name not in weigh_markers, name == fitted.main.name),
+    )
+    rows = IMPORTANCE.frame(fitted.importance.rows(order))
+    write_table(rows.round({"weight": 6}), out / "importance.tsv")
+
+
+def write_falsification(checks: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """``falsification.json``: the attempts to prove the result wrong."""
+    write_json({"checks": checks}, out / "falsification.json")
+
+
+def write_metrics(
+    fitted: FittedStudy, secondary: Mapping[str, Any], cautions: Sequence[str], out: Path
+) -> None:
+    """``metrics.json``: every number that a report shows."""
+    study = fitted.study
+    write_json(
+        {
+            "status": "fitted",
+            "primary": fitted.main.name,
+            "question": study.question,
+            "models": fitted.records,
+            **secondary,
+            "cautions": list(cautions),
+            "settings": study.settings.model_dump(mode="json"),
+        },
+        out / "metrics.json",
+    )
+
+
+def write_model(fitted: FittedStudy, out: Path) -> None:
+    """``model/``: the main model, fitted on everybody, with its card."""
+    record = fitted.records[fitted.main.name]
+    store(fitted.study, fitted.main, record=record, out=out / "model")
+
+
+def write_unfitted(
+    study: Study[FusionSettings] | Unfittable[FusionSettings], reason: str, out: Path
+) -> None:
+    """All files where no model is fitted: tables of headers only, and the reason."""
+    for table in (SPLITS, PREDICTIONS, IMPORTANCE):
+        write_table(table.frame(), out / Path(table.path).name)
+    store_reason(out / "model", reason)
+    write_falsification([], out)
+    write_json(
+        {
+            "status": "not_fitted",
+            "reason": reason,
+            "question": study.question,
+            "models": {},
+            "cautions": list(study.cautions),
+            "settings": study.settings.model_dump(mode="json"),
+        },
+        out / "metrics.json",
+    )

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss
+
+from commissure.evaluation.calibration import (
+    brier,
+    calibration_curve,
+    calibration_index,
+    slope_and_intercept,
+)
+
+
+def test_a_model_twice_too_sure_has_a_slope_of_one_half() -> None:
+    # methods C9, T10.
+    rng = np.random.default_rng(4)
+    logit = rng.normal(size=20000)
+    y = (rng.random(20000) < 1 / (1 + np.exp(-logit))).astype(int)
+    p = 1 / (1 + np.exp(-logit))
+    slope, intercept = slope_and_intercept(y, p)
+    assert (slope, intercept) == pytest.approx((1.0, 0.0), abs=0.05)
+    assert slope_and_intercept(y, 1 / (1 + np.exp(-2 * logit)))[0] == pytest.approx(0.5, abs=0.03)
+    assert slope_and_intercept(y, 1 / (1 + np.exp(-logit - 1)))[1] == pytest.approx(-1.0, abs=0.05)
+    assert brier(y, p) == pytest.approx(brier_score_loss(y, p))
+
+
+def test_calibration_curve_finds_the_true_probability() -> None:
+    rng = np.random.default_rng(8)
+    logit = rng.normal(size=4000)
+    y = (rng.random(4000) < 1 / (1 + np.exp(-logit))).astype(int)
+    p = 1 / (1 + np.exp(-logit))
+    assert calibration_index(y, p) < 0.02
+    # Logits twice too large: the mean distance of p and truth over the people is known.
+    extreme = 1 / (1 + np.exp(-2 * logit))
+    assert calibration_index(y, extreme) == pytest.approx(np.abs(extreme - p).mean(), abs=0.03)
+    assert calibration_curve(y, p, np.array([0.3, 0.5, 0.7])) == pytest.approx(
+        [0.3, 0.5, 0.7], abs=0.04
+    )
