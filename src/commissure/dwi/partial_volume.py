@@ -74,22 +74,31 @@ def white_matter_signal(
     """
     inside = np.asarray(mask) > 0
     shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
-    means = np.stack(
-        [series[..., shell == number].mean(axis=3) for number in range(int(shell.max()) + 1)],
-        axis=3,
-    )
+    means = _shell_means(series, shell)
     width = reach_mm / np.array(zooms_mm(affine))
     mixing = _mixing(means, shares, inside, width)
     parts = _parts(shares, inside, mixing)
     corrected = inside & (parts[..., 0] >= white_min)
     pure = _pure_signals(means, parts, corrected, width)
-    others = np.einsum("vt,vts->vs", parts[corrected][:, 1:], pure[:, 1:])
     signal = np.array(series, dtype=np.float32)
-    mixed = signal[corrected]
-    left = (mixed - others[:, shell]) / parts[corrected][:, :1]
-    # Noise and a share that is wrong must not leave a logarithm without a number.
-    signal[corrected] = np.maximum(left, 0.05 * mixed)
+    signal[corrected] = _without_others(signal[corrected], parts[corrected], pure, shell)
     return signal, corrected
+
+
+def _shell_means(series: np.ndarray, shell: np.ndarray) -> np.ndarray:
+    """Mean volume of each shell, ``(x, y, z, shells)``."""
+    numbers = range(int(shell.max()) + 1)
+    return np.stack([series[..., shell == number].mean(axis=3) for number in numbers], axis=3)
+
+
+def _without_others(
+    mixed: np.ndarray, parts: np.ndarray, pure: np.ndarray, shell: np.ndarray
+) -> np.ndarray:
+    """Signal of the white matter ``(voxels, volumes)``, that of the other tissues subtracted."""
+    others = np.einsum("vt,vts->vs", parts[:, 1:], pure[:, 1:])
+    white = (mixed - others[:, shell]) / parts[:, :1]
+    # Noise and a share that is wrong must not leave a logarithm without a number.
+    return np.maximum(white, 0.05 * mixed)
 
 
 def _parts(shares: Mapping[str, np.ndarray], inside: np.ndarray, mixing: float) -> np.ndarray:

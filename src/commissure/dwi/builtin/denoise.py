@@ -46,12 +46,26 @@ def mppca(
     in Manjón JV et al., PLoS ONE 8:e73021, 2013.
     """
     width = 2 * radius + 1
-    shape, volumes = series.shape[:3], series.shape[3]
+    shape = series.shape[:3]
     if min(shape) < width:
         raise ValueError(f"an image of {shape} voxels is narrower than a patch of {width} voxels")
     mask = np.asarray(mask) > 0
     series = np.asarray(series, dtype=np.float32)
     corners = _lattice(mask, width, step)
+    total, weight, variance = _weighted_patches(series, corners, width)
+    reached = mask & (weight > 0)
+    denoised = series.copy()
+    denoised[reached] = np.clip(total[reached] / weight[reached][:, None], 0, None)
+    noise = np.zeros(shape, np.float32)
+    noise[reached] = np.sqrt(variance[reached] / weight[reached])
+    return denoised, noise
+
+
+def _weighted_patches(
+    series: np.ndarray, corners: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over overlapping patches: weighted signal, weights, weighted variance of the noise."""
+    shape, volumes = series.shape[:3], series.shape[3]
     weight = np.zeros(shape, np.float32)
     total = np.zeros_like(series)
     variance = np.zeros(shape, np.float32)
@@ -70,12 +84,7 @@ def mppca(
             total[box] += share * patch.reshape(width, width, width, volumes)
             weight[box] += share
             variance[box] += share * spread
-    reached = mask & (weight > 0)
-    denoised = series.copy()
-    denoised[reached] = np.clip(total[reached] / weight[reached][:, None], 0, None)
-    noise = np.zeros(shape, np.float32)
-    noise[reached] = np.sqrt(variance[reached] / weight[reached])
-    return denoised, noise
+    return total, weight, variance
 
 
 def _lattice(mask: np.ndarray, width: int, step: int) -> np.ndarray:

@@ -28,7 +28,7 @@ from commissure.dwi.builtin.sidecars import (
 from commissure.dwi.builtin.susceptibility import Shift, phase_axis, shift_from_opposed_images
 from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask, matrix_to_t1w
 from commissure.dwi.derivatives import DwiFiles
-from commissure.dwi.gradients import read_gradients, write_gradients
+from commissure.dwi.gradients import Gradients, read_gradients, write_gradients
 from commissure.dwi.quality import neighbouring_correlation
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.files import write_json, write_table
@@ -40,6 +40,31 @@ from commissure.names import Scan
 
 #: Width of a denoising patch in voxels.
 _PATCH = 5
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """What is known of the raw series.
+
+    Attributes
+    ----------
+    affine
+        4x4, voxel to mm.
+    gradients
+        One row per volume.
+    unweighted
+        ``(volumes,)`` of bool.
+    brain
+        3-D rough mask, from the b0 as acquired.
+    correlation
+        Neighbouring correlation.
+    """
+
+    affine: np.ndarray
+    gradients: Gradients
+    unweighted: np.ndarray
+    brain: np.ndarray
+    correlation: float
 
 
 @dataclass(frozen=True)
@@ -81,41 +106,30 @@ def preprocess(
     QualityError
         The directions span no tensor, or the image shows no brain.
     """
-    image = load_image(scan.path, who=scan.who, ndim=4)
-    affine, series = image.affine, np.asanyarray(image.dataobj)
-    b0_max = settings.b0_max_b_s_mm2
-    gradients = read_gradients(
-        scan.associated, affine, volumes=series.shape[3], who=scan.who, b0_max_b_s_mm2=b0_max
-    )
-    notes = list(gradients.notes)
+    series, raw = _read(scan, settings)
+    notes = list(raw.gradients.notes)
     anat = anat if anat is not None and anat.complete() else None
-    unweighted = gradients.b0(b0_max)
-    rough = b0_brain_mask(series[..., unweighted].mean(axis=3), affine, who=scan.who)
-    raw_correlation = neighbouring_correlation(series, gradients, rough, b0_max_b_s_mm2=b0_max)
-    series, noise = _denoised(series, rough, settings, notes)
+    series, noise = _denoised(series, raw.brain, settings, notes)
     if settings.gibbs:
         series = _without_ringing(series)
     metadata = scan.metadata() if scan.sidecars else {}
-    phase = _eddy_phase(metadata, affine, settings, notes)
+    phase = _eddy_phase(metadata, raw.affine, settings, notes)
     motion = realign(
         series,
-        affine,
-        gradients,
-        rough,
-        b0_max_b_s_mm2=b0_max,
+        raw.affine,
+        raw.gradients,
+        raw.brain,
+        b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
         outlier_z=settings.outlier_z,
         replace_outliers=settings.replace_outliers,
         move=settings.realign,
         phase=phase,
     )
     del series
-    b0 = _undistorted_b0(scan, metadata, motion, affine, unweighted, settings, notes)
-    grid, mask = _target(scan, b0, motion, affine, anat, settings)
+    b0 = _undistorted_b0(scan, metadata, motion, raw, settings, notes)
+    grid, mask = _target(scan, b0, motion, raw.affine, anat, settings)
     files = DwiFiles.of(scan, folder, space="T1w" if anat else "")
-    save_image(resampled_series(motion, affine, grid, b0.shift), grid.affine, files.series)
-    turned = gradients.turned((motion.head @ grid.to_series)[:, :3, :3])
-    write_gradients(turned, grid.affine, files.bval, files.bvec)
-    save_image(mask, grid.affine, files.mask)
+    _write_images(files, motion, raw, grid, mask, b0.shift)
     write_json(mask_sidecar(scan, anat), files.mask_sidecar)
     write_table(confounds_table(motion), files.confounds)
     write_json(CONFOUNDS_SIDECAR, files.confounds_sidecar)
@@ -127,13 +141,46 @@ def preprocess(
         eddy=phase is not None,
         shift=b0.shift,
         brain=b0.brain,
-        noise=None if noise is None else noise[rough & (noise > 0)],
-        raw_correlation=raw_correlation,
+        noise=None if noise is None else noise[raw.brain & (noise > 0)],
+        raw_correlation=raw.correlation,
         to_series=grid.to_series,
         notes=notes,
     )
     write_json(sidecar, files.sidecar)
     return files
+
+
+def _read(scan: Scan, settings: DwiPreprocessSettings) -> tuple[np.ndarray, _Raw]:
+    """The raw series, and what is known of it."""
+    image = load_image(scan.path, who=scan.who, ndim=4)
+    series = np.asanyarray(image.dataobj)
+    b0_max = settings.b0_max_b_s_mm2
+    gradients = read_gradients(
+        scan.associated,
+        image.affine,
+        volumes=series.shape[3],
+        who=scan.who,
+        b0_max_b_s_mm2=b0_max,
+    )
+    unweighted = gradients.b0(b0_max)
+    brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
+    correlation = neighbouring_correlation(series, gradients, brain, b0_max_b_s_mm2=b0_max)
+    return series, _Raw(image.affine, gradients, unweighted, brain, correlation)
+
+
+def _write_images(
+    files: DwiFiles,
+    motion: Realignment,
+    raw: _Raw,
+    grid: TargetGrid,
+    mask: np.ndarray,
+    shift: Shift | None,
+) -> None:
+    """Write series, gradient table and mask on the grid wanted."""
+    save_image(resampled_series(motion, raw.affine, grid, shift), grid.affine, files.series)
+    turned = raw.gradients.turned((motion.head @ grid.to_series)[:, :3, :3])
+    write_gradients(turned, grid.affine, files.bval, files.bvec)
+    save_image(mask, grid.affine, files.mask)
 
 
 def _denoised(
@@ -177,12 +224,12 @@ def _undistorted_b0(
     scan: Scan,
     metadata: dict[str, Any],
     motion: Realignment,
-    affine: np.ndarray,
-    unweighted: np.ndarray,
+    raw: _Raw,
     settings: DwiPreprocessSettings,
     notes: list[str],
 ) -> _UndistortedB0:
-    b0 = _mean_b0(motion, affine, unweighted)
+    affine = raw.affine
+    b0 = _mean_b0(motion, affine, raw.unweighted)
     brain = b0_brain_mask(b0, affine, who=scan.who)
     if not settings.susceptibility:
         return _UndistortedB0(b0, brain, None)

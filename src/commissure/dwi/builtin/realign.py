@@ -120,50 +120,18 @@ def realign(
     NeuroImage 141:556-572, 2016.
     """
     near = _near_the_brain(series, affine, mask)
-    shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
     options = ShellOptions(outlier_z=outlier_z, passes=passes, move=move, phase=phase)
-    matrices, eddies = (np.tile(np.eye(4), (series.shape[3], 1, 1)) for _ in range(2))
-    unweighted = np.flatnonzero(shell == 0)
-    target = RigidTarget(near.series[..., unweighted[0]], near.affine, near.mask)
-    centre = target.centre
-    if move:
-        for i in unweighted[1:]:
-            matrices[i] = rigid_matrix(target.pose(near.series[..., i], robust=True), centre)
-    b0 = _on_reference(near, matrices, unweighted).mean(axis=3)
-    dark = np.zeros((series.shape[3], near.series.shape[2]), bool)
-    placed = shell == 0
+    shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
+    placement = _placed_b0s(near, shell == 0, move=move)
     for number in range(1, int(shell.max()) + 1):
-        members = np.flatnonzero(shell == number)
-        aligned = aligned_shell(
-            near.series[..., members],
-            near.affine,
-            gradients.subset(members),
-            near.mask,
-            centre,
-            options,
-        )
-        near.series[..., members], dark[members] = aligned.series, aligned.dark
-        matrices[members] = [rigid_matrix(pose, centre) for pose in aligned.poses]
-        eddies[members] = aligned.eddies
-        if move:
-            mean = _on_reference(near, eddies @ matrices, members).mean(axis=3)
-            by_contrast = between_contrasts(b0, mean, near.affine, near.mask)
-            joint = joint_pose(
-                matrices,
-                np.flatnonzero(placed),
-                members,
-                rigid_pose(by_contrast, centre),
-                centre,
-                contrast_error_mm=_CONTRAST_ERROR_VOXELS * max(zooms_mm(affine)),
-            )
-            matrices[members] = matrices[members] @ rigid_matrix(joint, centre)
-        placed[members] = True
+        _place_shell(placement, near, gradients, np.flatnonzero(shell == number), options)
     dropouts = np.zeros((series.shape[3], series.shape[2]), bool)
-    dropouts[:, near.box[2]] = dark
-    if replace_outliers and dark.any():
-        series = _with_slices_replaced(series, near, dark)
-    poses = np.stack([rigid_pose(matrix, centre) for matrix in matrices])
-    return Realignment(poses, centre, eddies, dropouts, series)
+    dropouts[:, near.box[2]] = placement.dark
+    if replace_outliers and placement.dark.any():
+        series = _with_slices_replaced(series, near, placement.dark)
+    centre = placement.centre
+    poses = np.stack([rigid_pose(matrix, centre) for matrix in placement.heads])
+    return Realignment(poses, centre, placement.eddies, dropouts, series)
 
 
 @dataclass(frozen=True)
@@ -185,6 +153,81 @@ def _near_the_brain(series: np.ndarray, affine: np.ndarray, mask: np.ndarray) ->
         nib.affines.from_matvec(affine[:3, :3], corner),
         np.asarray(mask)[box],
     )
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """What is known so far; its arrays are filled shell by shell.
+
+    Attributes
+    ----------
+    centre
+        ``(3,)`` mm, about which poses turn.
+    b0
+        3-D mean of the unweighted volumes, aligned.
+    heads, eddies
+        ``(volumes, 4, 4)``: where the head was, and what eddy currents did.
+    dark
+        ``(volumes, slices)`` of bool: dropouts.
+    placed
+        ``(volumes,)`` of bool.
+    """
+
+    centre: np.ndarray
+    b0: np.ndarray
+    heads: np.ndarray
+    eddies: np.ndarray
+    dark: np.ndarray
+    placed: np.ndarray
+
+
+def _placed_b0s(near: _NearTheBrain, unweighted: np.ndarray, *, move: bool) -> _Placement:
+    """Align the unweighted volumes to the first of them."""
+    count = len(unweighted)
+    indices = np.flatnonzero(unweighted)
+    heads, eddies = (np.tile(np.eye(4), (count, 1, 1)) for _ in range(2))
+    target = RigidTarget(near.series[..., indices[0]], near.affine, near.mask)
+    if move:
+        for i in indices[1:]:
+            heads[i] = rigid_matrix(target.pose(near.series[..., i], robust=True), target.centre)
+    b0 = _on_reference(near, heads, indices).mean(axis=3)
+    dark = np.zeros((count, near.series.shape[2]), bool)
+    return _Placement(target.centre, b0, heads, eddies, dark, unweighted.copy())
+
+
+def _place_shell(
+    placement: _Placement,
+    near: _NearTheBrain,
+    gradients: Gradients,
+    members: np.ndarray,
+    options: ShellOptions,
+) -> None:
+    """Align the volumes of a shell among themselves, and the shell to those already placed."""
+    centre, heads, eddies = placement.centre, placement.heads, placement.eddies
+    aligned = aligned_shell(
+        near.series[..., members],
+        near.affine,
+        gradients.subset(members),
+        near.mask,
+        centre,
+        options,
+    )
+    near.series[..., members] = aligned.series
+    placement.dark[members], eddies[members] = aligned.dark, aligned.eddies
+    heads[members] = [rigid_matrix(pose, centre) for pose in aligned.poses]
+    if options.move:
+        mean = _on_reference(near, eddies @ heads, members).mean(axis=3)
+        by_contrast = between_contrasts(placement.b0, mean, near.affine, near.mask)
+        joint = joint_pose(
+            heads,
+            np.flatnonzero(placement.placed),
+            members,
+            rigid_pose(by_contrast, centre),
+            centre,
+            contrast_error_mm=_CONTRAST_ERROR_VOXELS * max(zooms_mm(near.affine)),
+        )
+        heads[members] = heads[members] @ rigid_matrix(joint, centre)
+    placement.placed[members] = True
 
 
 def _on_reference(near: _NearTheBrain, matrices: np.ndarray, members: np.ndarray) -> np.ndarray:

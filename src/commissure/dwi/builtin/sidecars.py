@@ -106,12 +106,8 @@ def series_sidecar(
         "GradientsTurned": True,
         "EddyCurrentsCorrected": eddy,
         "SusceptibilityCorrected": shift is not None,
-        "SusceptibilityShiftMm": None
-        if shift is None
-        else round(float(np.percentile(np.abs(shift.mm[brain]), 99)), 2),
-        "NoiseStandardDeviation": float(np.median(noise))
-        if noise is not None and noise.size
-        else None,
+        "SusceptibilityShiftMm": None if shift is None else _largest_mm(shift, brain),
+        "NoiseStandardDeviation": _median(noise),
         "NeighbouringCorrelationRaw": raw_correlation,
         "Slices": int(motion.dropouts.shape[1]),
         "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
@@ -119,3 +115,12 @@ def series_sidecar(
         "MatrixT1wToDwi": to_series.tolist() if anat else None,
         "Notes": notes,
     }
+
+
+def _median(noise: np.ndarray | None) -> float | None:
+    return float(np.median(noise)) if noise is not None and noise.size else None
+
+
+def _largest_mm(shift: Shift, brain: np.ndarray) -> float:
+    """99th percentile of the shift in the brain."""
+    return round(float(np.percentile(np.abs(shift.mm[brain]), 99)), 2)

@@ -129,9 +129,8 @@ def opposed_shift(
     inside = np.asarray(mask) > 0
     unit = float(np.median(forward[inside]))
     size = np.array(zooms_mm(affine))
-    reach = np.maximum(np.round(12 / size), 1).astype(int)
-    around = binary_dilation(inside, iterations=int(reach.max()))
-    box = bounding_box(around)
+    reach = int(np.maximum(np.round(12 / size), 1).max())
+    box = bounding_box(binary_dilation(inside, iterations=reach))
     box_affine = nib.affines.from_matvec(
         affine[:3, :3], nib.affines.apply_affine(affine, [part.start for part in box])
     )
