@@ -28,8 +28,9 @@ from commissure.mrs.metabolites import PARTS
 from commissure.phantom.scanner.mrs_signal import (
     DEFAULT_MMOL_PER_KG,
     LINE_T2_S,
+    MACROMOLECULE_PROTONS_MMOL_PER_KG,
+    MACROMOLECULES,
     OTHER_LINE_T2_S,
-    macromolecule_signal,
     turning,
     voigt_decay,
 )
@@ -57,6 +58,15 @@ def metabolites(
     return signal
 
 
+def macromolecules() -> np.ndarray:
+    """What the phantom puts under the metabolites, at the echo time for which its table holds."""
+    lines = [
+        area * turning(ppm, FREQUENCY_MHZ, T) * voigt_decay(T, 0.0, fwhm_ppm * FREQUENCY_MHZ)
+        for ppm, fwhm_ppm, area in MACROMOLECULES
+    ]
+    return np.sum(lines, axis=0) * MACROMOLECULE_PROTONS_MMOL_PER_KG / 2
+
+
 def person_spectrum(
     number: int, *, shift_ppm: float
 ) -> tuple[np.ndarray, dict[str, float], float, np.random.Generator]:
@@ -68,7 +78,7 @@ def person_spectrum(
         for part, share in PHANTOM_SUMS.get(name, {name: 1.0}).items():
             truth[part] = total * share
     shim = voigt_decay(T, rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5))
-    broad = rng.uniform(0.9, 1.1) * macromolecule_signal(FREQUENCY_MHZ, T)
+    broad = rng.uniform(0.9, 1.1) * macromolecules()
     clean = (metabolites(truth, shift_ppm=shift_ppm, rng=rng) + broad) * shim
     naa = truth["NAA"] * metabolite_fid("NAA", PRESS, T) * np.exp(-T / LINE_T2_S["NAA"]) * shim
     return clean.conj(), truth, float(np.abs(np.fft.fft(naa)).max()), rng

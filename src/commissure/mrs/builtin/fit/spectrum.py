@@ -226,10 +226,8 @@ def fit_spectrum(
     Gaussians softly tied to MM09, and a penalised spline. Amplitudes and spline are solved for at
     each step (Golub GH, Pereyra V, Inverse Probl 19:R1, 2003; Kaufman L, BIT 15:49-57, 1975).
     """
-    problem = FitProblem(
-        fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low_ppm,
-        high_ppm=high_ppm,
-    )  # fmt: skip
+    sampling = {"dwell_s": dwell_s, "frequency_mhz": frequency_mhz}
+    problem = FitProblem(fid, basis, **sampling, low_ppm=low_ppm, high_ppm=high_ppm)
     fit = _minimised(
         problem,
         shift_sd_hz=shift_sd_ppm * frequency_mhz,
