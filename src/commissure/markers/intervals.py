@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from scipy.stats import binomtest
 
 #: Half-width of a 95 % interval in standard errors.
@@ -14,3 +17,12 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
         return 0.0, 1.0
     interval = binomtest(successes, n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a mean in the normal approximation; NaN for fewer than two values."""
+    if len(values) < 2:
+        return math.nan, math.nan
+    half = Z_95 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    return mean - half, mean + half

@@ -30,17 +30,6 @@ def main_model(metrics: Mapping[str, Any]) -> str | None:
     return next(iter(models), None)
 
 
-def best_baseline(metrics: Mapping[str, Any]) -> str | None:
-    """The baseline with the highest AUC within site."""
-    values = {
-        name: model["auc_within_site"]["value"]
-        for name, model in metrics.get("models", {}).items()
-        if model.get("kind") == "baseline"
-        and text.is_number((model.get("auc_within_site") or {}).get("value"))
-    }
-    return max(values, key=lambda name: values[name]) if values else None
-
-
 def with_interval(record: Mapping[str, Any] | None) -> str:
     """A number with its interval: ``0.66 (0.48 to 0.82)``."""
     value, ends = value_and_interval(record)

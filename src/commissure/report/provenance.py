@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
 
 from commissure import __version__
 from commissure.files import atomic, write_json, write_text
@@ -94,9 +97,6 @@ def _commit(root: Path) -> tuple[str, bool | None]:
 
 
 def _write_crate(path: Path, record: Mapping[str, Any]) -> None:
-    from rocrate.model.contextentity import ContextEntity
-    from rocrate.rocrate import ROCrate
-
     crate = ROCrate()
     crate.name = "Results of a Commissure run"
     crate.description = "Markers of four MR modalities, tested models and their report."
@@ -136,7 +136,5 @@ def _write_crate(path: Path, record: Mapping[str, Any]) -> None:
     action["instrument"] = software
     action["result"] = parts
     with atomic(path) as draft:
-        import json
-
         content = crate.metadata.generate()
         draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -311,7 +311,8 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
                 "n_indeterminate": 1, "n_controls": 16,
                 "sites": {s: {"n": 15, "n_positive": 8} for s in ("north", "south")},
             },
-            "models": shown, "curves": {name: curves[name] for name in ("late", "clinical")},
+            "models": shown, "best_baseline": "clinical",
+            "curves": {name: curves[name] for name in ("late", "clinical")},
             "decision_curve": {
                 "threshold": [0.1, 0.35, 0.6], "all": [0.46, 0.25, -0.2], "none": [0.0, 0.0, 0.0],
                 "late": [0.45, 0.28, 0.1],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from commissure.report.metrics import (
-    best_baseline,
     main_model,
     people_needed,
     value_and_interval,
@@ -14,8 +13,6 @@ MODELS = {
     "anat": {"kind": "modality", "auc_within_site": {"value": 0.9}},
     "late": {"kind": "fusion", "auc_within_site": {"value": 0.5}},
     "stacked": {"kind": "fusion", "auc_within_site": {"value": 0.8}},
-    "site": {"kind": "baseline", "auc_within_site": {"value": None}},
-    "clinical": {"kind": "baseline", "auc_within_site": {"value": 0.6}},
 }
 
 
@@ -23,11 +20,6 @@ def test_the_main_model_is_chosen_by_its_place_not_by_its_result():
     assert main_model({"models": MODELS}) == "late"
     assert main_model({"models": MODELS, "primary": "stacked"}) == "stacked"
     assert main_model({}) is None
-
-
-def test_the_best_baseline_has_a_value():
-    assert best_baseline({"models": MODELS}) == "clinical"
-    assert best_baseline({"models": {"site": MODELS["site"]}}) is None
 
 
 def test_an_interval_stands_where_there_is_one():

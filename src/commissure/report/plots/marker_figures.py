@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from matplotlib.axes import Axes
 
+from commissure.markers.intervals import mean_interval
 from commissure.report import text
 from commissure.report.plots import svg
 from commissure.report.plots.svg import BAD, INK, PAPER, SERIES, SHAPES, SOFT, Canvas
@@ -45,16 +47,18 @@ def quality_strip(
     bottom = 42 if label else 26
     canvas = Canvas(300, bottom + 10 + 32 * len(sites), left=66, right=14, top=4, bottom=bottom)
     axes = canvas.axes
-    for row, (own, bad) in enumerate(zip(values, failed, strict=True)):
-        order = np.argsort(own, kind="stable")
+    for row, (in_site, bad) in enumerate(zip(values, failed, strict=True)):
+        order = np.argsort(in_site, kind="stable")
         kept = np.concatenate([svg.evenly(order[~bad[order]]), order[bad[order]]])
-        order = kept[np.argsort(own[kept], kind="stable")]
-        own, bad = own[order], bad[order]
-        heights = row + svg.scatter_offsets(len(own), 0.5)
+        order = kept[np.argsort(in_site[kept], kind="stable")]
+        in_site, bad = in_site[order], bad[order]
+        heights = row + svg.scatter_offsets(len(in_site), 0.5)
         axes.scatter(
-            own[~bad], heights[~bad], s=20, color=SERIES[1], alpha=0.75, linewidths=0, zorder=3
+            in_site[~bad], heights[~bad], s=20, color=SERIES[1], alpha=0.75, linewidths=0, zorder=3
         )
-        axes.scatter(own[bad], heights[bad], s=30, color=BAD, marker="X", linewidths=0, zorder=4)
+        axes.scatter(
+            in_site[bad], heights[bad], s=30, color=BAD, marker="X", linewidths=0, zorder=4
+        )
     everything = np.concatenate([*values, np.array([place for _, place in limits])])
     axes.set_xlim(*svg.spread_limits(everything))
     for sign, place in limits:
@@ -88,28 +92,28 @@ def distribution(
     """
     canvas = Canvas(300, 216, left=62, right=6, top=8, bottom=38)
     axes = canvas.axes
-    factor, power = text.power_of_ten(np.concatenate([own for _, _, own, _ in groups]))
-    for at, (_, series, numbers, places) in enumerate(groups):
+    factor, power = text.power_of_ten(np.concatenate([numbers for _, _, numbers, _ in groups]))
+    for place, (_, series, numbers, sites_of) in enumerate(groups):
         values = numbers * factor
         colour = SERIES[series]
         order = svg.evenly(np.argsort(values, kind="stable"))
-        across = at - 0.08 + svg.scatter_offsets(len(order), 0.5)
+        across = place - 0.08 + svg.scatter_offsets(len(order), 0.5)
         for site in range(len(sites)):
-            here = places[order] == site
+            in_site = sites_of[order] == site
             axes.scatter(
-                across[here], values[order][here], s=17, marker=SHAPES[site % len(SHAPES)],
+                across[in_site], values[order][in_site], s=17, marker=SHAPES[site % len(SHAPES)],
                 color=colour, alpha=0.62, linewidths=0, zorder=3,
             )  # fmt: skip
         if len(values) > 1:
-            mean = values.mean()
-            half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-            axes.plot([at + 0.32] * 2, [mean - half, mean + half], color=INK, linewidth=1.6)
-            axes.plot(at + 0.32, mean, "o", color=INK, markersize=5)
+            ends = mean_interval(values)
+            axes.plot([place + 0.32] * 2, ends, color=INK, linewidth=1.6)
+            axes.plot(place + 0.32, values.mean(), "o", color=INK, markersize=5)
     axes.set_xlim(-0.5, len(groups) - 0.5)
     svg.few_ticks(axes, x=0, y=5)
     most = int(232 / len(groups) / 6.2)
     axes.set_xticks(
-        range(len(groups)), [f"{_short(name, most)}\nn = {len(own)}" for name, _, own, _ in groups]
+        range(len(groups)),
+        [f"{_short(name, most)}\nn = {len(numbers)}" for name, _, numbers, _ in groups],
     )
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(_scaled(label, power))
@@ -140,36 +144,18 @@ def forest(
     headings
         Row number before which a heading stands, and its text.
     """
-    before = dict(headings)
     names_px = min(200.0, 6.8 * max(len(name) for name, _ in rows) + 14)
     series = max((len(bars) for _, bars in rows), default=1)
-    step, heights, marks, y = 13.0 * series + 9, [], [], 0.0
-    for at in range(len(rows)):
-        if at in before:
-            marks.append((y + 10, before[at]))
-            y += 24
-        heights.append(y + step / 2)
-        y += step
+    heights, marks, y = _heights(len(rows), 13.0 * series + 9, dict(headings))
     canvas = Canvas(540, y + 46, left=names_px, right=16, top=4, bottom=42)
     axes = canvas.axes
     axes.set_ylim(y, 0)
     ends = [e for _, bars in rows for b in bars for e in (b.value, b.low, b.high) if e is not None]
     axes.set_xlim(*(limits or svg.spread_limits(np.array([reference, *ends]))))
-    left, right = axes.get_xlim()
     axes.axvline(reference, color=SOFT, linewidth=1.1)
     for height, (_, bars) in zip(heights, rows, strict=True):
-        for at, bar in enumerate(bars):
-            place = height + (at - (len(bars) - 1) / 2) * 13
-            colour = SERIES[bar.series]
-            if bar.low is not None and bar.high is not None:
-                axes.plot(
-                    [max(bar.low, left), min(bar.high, right)], [place] * 2,
-                    color=colour, linewidth=2, solid_capstyle="butt",
-                )  # fmt: skip
-            axes.plot(
-                np.clip(bar.value, left, right), place, SHAPES[bar.series % len(SHAPES)],
-                color=colour, markersize=9, markeredgecolor=PAPER, markeredgewidth=0.8,
-            )  # fmt: skip
+        for number, bar in enumerate(bars):
+            _draw_bar(axes, bar, height + (number - (len(bars) - 1) / 2) * 13)
     for place, heading in marks:
         axes.annotate(
             heading, (0, place), xycoords=("figure fraction", "data"), xytext=(4, 0),
@@ -182,6 +168,34 @@ def forest(
     axes.set_xlabel(label)
     svg.quiet_grid(axes, "x")
     return canvas.svg(key, description)
+
+
+def _heights(
+    n_rows: int, step: float, headings: Mapping[int, str]
+) -> tuple[list[float], list[tuple[float, str]], float]:
+    """Height of each row, height and text of each heading, and of all together, in pixels."""
+    heights, marks, total = [], [], 0.0
+    for row in range(n_rows):
+        if row in headings:
+            marks.append((total + 10, headings[row]))
+            total += 24
+        heights.append(total + step / 2)
+        total += step
+    return heights, marks, total
+
+
+def _draw_bar(axes: Axes, bar: Bar, height: float) -> None:
+    left, right = axes.get_xlim()
+    colour = SERIES[bar.series]
+    if bar.low is not None and bar.high is not None:
+        axes.plot(
+            [max(bar.low, left), min(bar.high, right)], [height] * 2,
+            color=colour, linewidth=2, solid_capstyle="butt",
+        )  # fmt: skip
+    axes.plot(
+        np.clip(bar.value, left, right), height, SHAPES[bar.series % len(SHAPES)],
+        color=colour, markersize=9, markeredgecolor=PAPER, markeredgewidth=0.8,
+    )  # fmt: skip
 
 
 def recovery_scatter(
@@ -232,8 +246,8 @@ def share_bar(parts: Sequence[tuple[str, int]], description: str) -> str:
     spans = "".join(
         f'<span class="share {state}" style="flex-grow:{n}"></span>' for state, n in parts if n
     )
-    told = escape(text.sentence(description))
-    return f'<span class="shares" role="img" aria-label="{told}">{spans}</span>'
+    label = escape(text.sentence(description))
+    return f'<span class="shares" role="img" aria-label="{label}">{spans}</span>'
 
 
 def _scaled(label: str, power: str) -> str:

@@ -1,7 +1,7 @@
-"""Plots as SVG that belongs to the page: its colours, its font, its dark mode.
+"""Plots as SVG in the style of the page: its colours, its font, its dark mode.
 
 Matplotlib draws with stand-in colours that become CSS variables, text stays text, and every id gets
-the figure's own prefix, so that any number of figures can stand in one document.
+the figure's own prefix, so that any number of figures fits into one document.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 # Stand-ins for colours of the style sheet; Matplotlib writes them as they are.
 INK, SOFT, LINE, PAPER = "#010101", "#010102", "#010103", "#010104"
@@ -25,7 +25,7 @@ SERIES = ("#010110", "#010111", "#010112", "#010113", "#010114", "#010115")
 _VARIABLES = {
     INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)", PAPER: "var(--paper)",
     GOOD: "var(--good)", BAD: "var(--bad)",
-    **{stand_in: f"var(--series-{at})" for at, stand_in in enumerate(SERIES)},
+    **{stand_in: f"var(--series-{number})" for number, stand_in in enumerate(SERIES)},
 }  # fmt: skip
 
 #: Shapes that tell sites apart without colour.
@@ -80,9 +80,6 @@ class Canvas:
         top: float = 8,
         bottom: float = 40,
     ) -> None:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-
         with mpl.rc_context(_STYLE):
             self.figure: Figure = Figure(figsize=(width / 72, height / 72), dpi=72)
             self.figure.patch.set_visible(False)
@@ -104,10 +101,8 @@ class Canvas:
         key
             Prefix of the ids, unique in the page.
         description
-            What a reader who cannot see the figure is told.
+            What a screen reader says of the figure.
         """
-        import matplotlib as mpl
-
         buffer = io.StringIO()
         with mpl.rc_context(_STYLE):
             self.figure.savefig(
@@ -117,7 +112,7 @@ class Canvas:
 
 
 def inline_svg(document: str, *, key: str, description: str) -> str:
-    """Turn an SVG document by Matplotlib into an element that can stand in a page.
+    """Turn an SVG document by Matplotlib into an element of a page.
 
     Keys hold names of a lab's own tables: what could end an attribute or a selector is written as
     its code.
@@ -173,8 +168,6 @@ def quiet_grid(axes: Axes, axis: Any = "y") -> None:
 
 def few_ticks(axes: Axes, x: int = 5, y: int = 5) -> None:
     """Limit the ticks of numeric axes; numbers too long for a small panel use powers of ten."""
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
-
     for axis, most in ((axes.xaxis, x), (axes.yaxis, y)):
         if most:
             axis.set_major_locator(MaxNLocator(most))

@@ -12,7 +12,6 @@ from commissure.report import text
 from commissure.report.cohort import Cohort
 from commissure.report.metrics import (
     KINDS,
-    best_baseline,
     fitted,
     main_model,
     value_and_interval,
@@ -161,7 +160,7 @@ def _curves(results: Results, people: Cohort, main: str | None) -> dict[str, Any
     curves = results.metrics.get("curves") or {}
     if main is None or main not in curves:
         return None
-    rival = best_baseline(results.metrics)
+    rival = results.metrics.get("best_baseline")
     drawn = [main] if rival is None or rival not in curves else [main, rival]
     areas = [(name, text.fixed(curves[name]["roc"]["auc"])) for name in drawn]
     return {

@@ -75,17 +75,19 @@ def _exclusion(row: Mapping[Hashable, Any]) -> dict[str, str]:
 def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
     """Count the people of a modality from scan to marker; each number is of people."""
     table = results.tables["completeness.tsv"]
-    own = table[(table["modality"] == name) & table["participant_id"].isin(people.people.index)]
-    with_scan = set(own.loc[own["scan"] != "", "participant_id"])
+    known = set(people.people.index)
+    products = table[(table["modality"] == name) & table["participant_id"].isin(known)]
+    with_scan = set(products.loc[products["scan"] != "", "participant_id"])
     measured = set(results.markers.loc[results.markers["modality"] == name, "participant_id"])
-    with_scan |= measured & set(people.people.index)
-    states = own.groupby("participant_id")["state"].agg(set)
-    failed = {who for who, found in states.items() if "failed" in found}
+    measured &= known
+    with_scan |= measured
+    states = products.groupby("participant_id")["state"].agg(set)
+    failed = {who for who, reached in states.items() if "failed" in reached}
     partly = {who for who in with_scan - failed if "missing" in states.get(who, set())}
     complete = with_scan - failed - partly
     rules = results.tables["exclusions.tsv"]
     kept = kept_rows(results.markers[results.markers["modality"] == name], rules)
-    used = set(kept["participant_id"]) & set(people.people.index)
+    used = set(kept["participant_id"]) & known
     left_out = (people_excluded(rules, name) & with_scan) - used
     return {
         "name": text.modality(name),
@@ -95,36 +97,36 @@ def _modality(name: str, results: Results, people: Cohort) -> dict[str, Any]:
         "partly": len(partly),
         "failed": len(failed & with_scan),
         "excluded": len(left_out),
-        "measured": len(measured & set(people.people.index)),
+        "measured": len(measured),
         "used": len(used),
     }
 
 
 def _products(table: pd.DataFrame) -> list[dict[str, Any]]:
-    out = []
+    rows = []
     for modality in modality_order(set(table["modality"])):
-        own = table[(table["modality"] == modality) & (table["product"] != _IMAGE)]
-        for product in own["product"].unique():
-            counts = own.loc[own["product"] == product, "state"].value_counts()
+        expected = table[(table["modality"] == modality) & (table["product"] != _IMAGE)]
+        for product in expected["product"].unique():
+            counts = expected.loc[expected["product"] == product, "state"].value_counts()
             parts = [(state, int(counts.get(state, 0))) for state in STATES]
-            told = text.listed(f"{n} {state}" for state, n in parts)
-            out.append(
+            shares = text.listed(f"{n} {state}" for state, n in parts)
+            rows.append(
                 {
                     "modality": text.modality(modality),
                     "product": product or text.ABSENT,
                     "counts": [n for _, n in parts],
-                    "bar": marker_figures.share_bar(parts, f"{product}: {told}"),
+                    "bar": marker_figures.share_bar(parts, f"{product}: {shares}"),
                 }
             )
-    return out
+    return rows
 
 
 def _by_group(results: Results, people: Cohort, modalities: Sequence[str]) -> dict[str, Any]:
     """Share of each group that has markers of each modality: does absence go with the group."""
     rows = []
     for modality in modalities:
-        own = results.markers[results.markers["modality"] == modality]
-        who = set(own["participant_id"])
+        rows_of = results.markers["modality"] == modality
+        who = set(results.markers.loc[rows_of, "participant_id"])
         cells = []
         for group in people.groups:
             members = people.people.index[people.people["group"] == group.name]
@@ -135,7 +137,7 @@ def _by_group(results: Results, people: Cohort, modalities: Sequence[str]) -> di
 
 
 def _causes(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Losses gathered by cause, the most frequent first; commands are told per cause."""
+    """Losses gathered by cause, the most frequent first; commands are listed per cause."""
     lost = table[table["state"] != "present"]
     gathered: dict[tuple, dict[str, Any]] = {}
     for row in lost.to_dict("records"):
@@ -165,7 +167,7 @@ def _causes(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _general(cause: str, who: str) -> str:
-    """Leave the person out of the head of a cause, so that equal causes stand together."""
+    """Leave the person out of the head of a cause, so that equal causes are one."""
     shortened = text.without_paths(cause)
     head, colon, rest = shortened.partition(": ")
     if colon and head.split() and head.split()[0] == who:
@@ -184,8 +186,8 @@ def _unlabelled(labels: pd.DataFrame, people: Cohort) -> list[dict[str, Any]]:
             continue
         reasons.setdefault((label, _general(row["reason"], who)), []).append(who)
     return [
-        {"label": label or "no label", "reason": text.sentence(reason), "who": own, "n": len(own)}
-        for (label, reason), own in sorted(reasons.items(), key=lambda item: -len(item[1]))
+        {"label": label or "no label", "reason": text.sentence(reason), "who": who, "n": len(who)}
+        for (label, reason), who in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
 
 

@@ -10,7 +10,6 @@ from commissure.modalities import MODALITIES
 from commissure.report import text
 from commissure.report.cohort import Cohort
 from commissure.report.metrics import (
-    best_baseline,
     fitted,
     main_model,
     people_needed,
@@ -100,7 +99,7 @@ def _found(results: Results, people: Cohort) -> list[str]:
         sentences.append(
             f"On a site that it was not trained on it reaches {with_interval(left_out)}."
         )
-    rival = best_baseline(metrics)
+    rival = metrics.get("best_baseline")
     if rival:
         best = metrics["models"][rival]["auc_within_site"]
         sentences.append(
@@ -208,7 +207,7 @@ def _limits_of_size(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Ite
 def _limits_of_baseline(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     area = model.get("auc_within_site") or {}
     value, low = area.get("value"), area.get("ci_low")
-    rival = best_baseline(metrics)
+    rival = metrics.get("best_baseline")
     if not (rival and text.is_number(value)):
         return
     best = metrics["models"][rival]["auc_within_site"]["value"]
