@@ -14,7 +14,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,8 +33,9 @@ from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
 from commissure.images.template import template
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.person import PRESETS
+from commissure.phantom.protocol import chosen_protocol
 from commissure.phantom.scanner.t1w import simulate_t1w
 
 SHOWN = ("GM", "TIV", "Hippocampus_L", "SFG_L", "LateralVentricle_L")
@@ -121,9 +121,11 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--voxel-mm", type=float, default=3.0)
     given = parser.parse_args()
-    protocol = replace(PRESETS["demo"], t1w_mm=given.voxel_mm)
+    protocol = chosen_protocol("demo", {"anat.voxel_mm": given.voxel_mm})
     people = draw_cohort(
-        controls=1, responsive=given.people // 2, resistant=given.people, missing=0.0, seed=3
+        CohortRequest(
+            controls=1, responsive=given.people // 2, resistant=given.people, missing=0.0, seed=3
+        )
     )[: given.people]
     chains: dict[str, Chain] = {
         "engine": engine,

@@ -51,9 +51,10 @@ def main() -> None:
         bids, out = f"{scratch}/bids", f"{scratch}/out"
         command = [bin_folder / "commissure", "simulate", bids, "--preset", given.preset]
         if given.people:
-            names = ("--controls", "--responsive", "--resistant")
-            for name, number in zip(names, given.people, strict=True):
-                command += [name, str(number)]
+            for name, number in zip(
+                ("controls", "responsive", "resistant"), given.people, strict=True
+            ):
+                command += ["--set", f"cohort.{name}={number}"]
         cpu, wall = children_cpu_s(), time.monotonic()
         subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL)
         simulated_cpu, simulated_wall = children_cpu_s() - cpu, time.monotonic() - wall

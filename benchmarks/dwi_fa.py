@@ -50,23 +50,25 @@ from commissure.images.atlas import jhu189
 from commissure.images.grid import block_means, resample_to
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.cohort.visits import draw_scans
-from commissure.phantom.dataset import random_streams, write_person
+from commissure.phantom.dataset import HEAD_STREAM, write_person
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
 from commissure.phantom.head.fibres import tract_numbers, tracts_at
-from commissure.phantom.person import Person, Protocol
-from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol, chosen_protocol
 from commissure.phantom.scanner import dwi as simulator
 from commissure.phantom.scanner.echo_planar import fine_head, voxel_means
+from commissure.phantom.scanner.simulator import random_streams
 from commissure.rows import read_markers
 
 #: What goes wrong from each stage on: the movement, then fields of the protocol.
 STAGES: Mapping[str, tuple[bool, tuple[str, ...]]] = {
     "clean": (False, ()),
-    "noise": (False, ("dwi_snr",)),
-    "movement": (True, ("dwi_snr",)),
-    "eddies": (True, ("dwi_snr", "dwi_eddy_mm")),
-    "susceptibility": (True, ("dwi_snr", "dwi_eddy_mm", "field_hz", "dwi_reversed_b0s")),
+    "noise": (False, ("dwi.snr",)),
+    "movement": (True, ("dwi.snr",)),
+    "eddies": (True, ("dwi.snr", "dwi.eddy_mm")),
+    "susceptibility": (True, ("dwi.snr", "dwi.eddy_mm", "off_resonance_hz", "dwi.reversed_b0s")),
 }
 WORDS = {
     "voxels": "voxels: partial volume, crossings, the fit",
@@ -77,7 +79,7 @@ WORDS = {
     "susceptibility": "susceptibility",
     "labels": "labels and tissues of the anat room: all",
 }
-PERFECT = {"dwi_snr": 1e5, "dwi_eddy_mm": 0.0, "field_hz": 0.0, "dwi_reversed_b0s": 0}
+PERFECT = {"dwi.snr": 1e5, "dwi.eddy_mm": 0.0, "off_resonance_hz": 0.0, "dwi.reversed_b0s": 0}
 
 
 def people_of(number: int, first: int, seed: int, of: int | None = None) -> list[Person]:
@@ -85,11 +87,11 @@ def people_of(number: int, first: int, seed: int, of: int | None = None) -> list
     count = of or first + number - 1
     controls = count // 5
     resistant = (count - controls) // 2
-    drawn = draw_cohort(
+    request = CohortRequest(
         controls=controls, responsive=count - controls - resistant, resistant=resistant,
         sites=1, missing=0.0, seed=seed,
     )  # fmt: skip
-    return draw_scans(drawn, sites=1, seed=seed)[first - 1 : first - 1 + number]
+    return draw_scans(draw_cohort(request), request)[first - 1 : first - 1 + number]
 
 
 def scans_of(folder: Path) -> dict[str, Scan]:
@@ -108,7 +110,7 @@ def simulated(folder: Path, person: Person, protocol: Protocol, stage: str) -> d
             if not moving:
                 who = replace(who, motion_scale_mm=0.0)
                 still.enter_context(patch.object(simulator, "DROPOUT_RATE", 0.0))
-            write_person(out, who, replace(protocol, **kept))
+            write_person(out, who, protocol.changed(kept))
     return scans_of(out)
 
 
@@ -144,12 +146,12 @@ def at_the_voxels(
 ) -> dict[str, float]:
     """FA of the clean series on the acquired grid, in the true tracts."""
     image = nib.load(scan.path)
-    fine = fine_head(head, protocol.dwi_mm, pose=since)
+    fine = fine_head(head, protocol.dwi.voxel_mm, pose=since)
     numbers = tracts_at(fine.template_mm.reshape(-1, 3)).reshape(fine.template_mm.shape[:3])
     shares = {name.upper(): voxel_means(fine.maps[name]) for name in ("wm", "gm", "csf")}
     b = np.loadtxt(scan.associated["bval"])
     vectors = np.loadtxt(scan.associated["bvec"]).T
-    axes = fine.affine[:3, :3] / protocol.dwi_mm
+    axes = fine.affine[:3, :3] / protocol.dwi.voxel_mm
     flip = np.where(np.linalg.det(axes) > 0, -1.0, 1.0)
     gradients = Gradients(b, (vectors * [flip, 1, 1]) @ axes.T)
     core = shares["WM"] >= settings.tract_wm_min
@@ -200,7 +202,7 @@ def ladder(
     for stage in stages:
         if head is None and stage != "labels":
             # The stream that `write_person` draws the anatomy from.
-            head = draw_anatomy(person, protocol, random_streams(person)[1]["anatomy"])
+            head = draw_anatomy(person, protocol, random_streams(person, HEAD_STREAM).lasting)
         seconds = 0.0
         found: dict[bool, dict[str, float]] = {}
         if stage == "voxels":
@@ -269,7 +271,9 @@ def main() -> None:
     settings = DwiSettings(
         **{name: yaml.safe_load(value) for name, _, value in (s.partition("=") for s in given.set)}
     )
-    protocol = chosen_protocol(given.preset, {"dwi_mm": given.voxel_mm} if given.voxel_mm else {})
+    protocol = chosen_protocol(
+        given.preset, {"dwi.voxel_mm": given.voxel_mm} if given.voxel_mm else {}
+    )
     people = people_of(given.people, given.first, given.seed, given.of)
     table = pd.concat(
         [

@@ -27,8 +27,9 @@ from commissure.dwi.builtin.to_t1w import b0_brain_mask
 from commissure.dwi.gradients import Gradients
 from commissure.images.rigid import rigid_matrix
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.person import PRESETS, Protocol
+from commissure.phantom.protocol import Protocol, chosen_protocol
 from commissure.phantom.scanner.distortion import DWI_READOUT_S, off_resonance
 from commissure.phantom.scanner.dwi import DwiSeries, simulate_dwi
 from commissure.phantom.scanner.echo_planar import fine_head, voxel_means
@@ -85,9 +86,9 @@ def field_error(
     """RMS error in mm of the shift from opposed phase encodings: all, where it is large; CPU s."""
     if scan.reversed_b0s is None:
         return None
-    template_mm = fine_head(head, protocol.dwi_mm, pose=scan.since_t1w).template_mm
-    true = -DWI_READOUT_S * voxel_means(off_resonance(template_mm, protocol.field_hz))
-    true *= protocol.dwi_mm
+    template_mm = fine_head(head, protocol.dwi.voxel_mm, pose=scan.since_t1w).template_mm
+    true = -DWI_READOUT_S * voxel_means(off_resonance(template_mm, protocol.off_resonance_hz))
+    true *= protocol.dwi.voxel_mm
     begin = time.process_time()
     found = opposed_shift(
         scan.data[..., 0], scan.reversed_b0s.mean(axis=3), scan.affine, mask, axis=1
@@ -104,9 +105,11 @@ def main() -> None:
     parser.add_argument("--motion", type=float, default=1.0, help="factor on everybody's movement")
     parser.add_argument("--preset", default="demo", choices=["demo", "clinical"])
     given = parser.parse_args()
-    protocol = PRESETS[given.preset]
+    protocol = chosen_protocol(given.preset)
     people = draw_cohort(
-        controls=1, responsive=1, resistant=max(1, given.people - 2), missing=0.0, seed=2
+        CohortRequest(
+            controls=1, responsive=1, resistant=max(1, given.people - 2), missing=0.0, seed=2
+        )
     )[: given.people]
     ways: dict[str, Way] = {"unaligned": by_nobody, "commissure": by_commissure, "DIPY": by_dipy}
     if given.preset == "clinical":
@@ -143,7 +146,7 @@ def main() -> None:
         if field := field_error(scan, head, protocol, mask):
             print(f"{person.participant_id}: shift off by {field[0]:.2f} mm RMS, "
                   f"{field[1]:.2f} mm where it exceeds 2 mm, {field[2]:.1f} CPU s")  # fmt: skip
-    table = Table(title=f"{given.people} people, {protocol.dwi_mm:g} mm, one thread")
+    table = Table(title=f"{given.people} people, {protocol.dwi.voxel_mm:g} mm, one thread")
     for column in ("", "mean error mm", "worst person mm", "CPU s"):
         table.add_column(column, justify="right" if column else "left")
     for name in ways:

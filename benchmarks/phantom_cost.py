@@ -21,12 +21,14 @@ ONE = """
 import cProfile, pstats, resource, sys, tempfile, time
 from pathlib import Path
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.dataset import write_person
-from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.phantom.protocol import chosen_protocol
 
 preset, people = sys.argv[1], int(sys.argv[2])
-protocol = chosen_protocol(preset, {})
-cohort = draw_cohort(controls=people + 1, responsive=0, resistant=0, missing=0.0, seed=1)
+protocol = chosen_protocol(preset)
+request = CohortRequest(controls=people + 1, responsive=0, resistant=0, missing=0.0, seed=1)
+cohort = draw_cohort(request)
 for number, person in enumerate(cohort[:-1]):
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()

@@ -35,11 +35,21 @@ from commissure.files import read_table
 from commissure.images.connectivity_sets import NETWORKS
 from commissure.markers.recovery import icc_a1, truth_pairs
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.cohort.visits import draw_scans
-from commissure.phantom.dataset import write_mrs, write_person, write_study, write_truth
-from commissure.phantom.layout import files_of
-from commissure.phantom.person import WITHOUT_EFFECTS, Person, Protocol
-from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.phantom.dataset import files_of, write_person, write_study, write_truth
+from commissure.phantom.head.anatomy import draw_anatomy
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol, chosen_protocol
+from commissure.phantom.request import WITHOUT_EFFECTS
+from commissure.phantom.scanner.bold_signal import (
+    connectivity_truth,
+    haemodynamic_signals,
+    latent_correlation,
+)
+from commissure.phantom.scanner.mrs import simulate_mrs, write_mrs
+from commissure.phantom.scanner.simulator import random_streams
+from commissure.phantom.simulators import SIMULATORS
 from commissure.rows import read_markers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +67,7 @@ def everybody(
     """A fifth are controls; the others are resistant or responsive in equal numbers."""
     controls = people // 5
     resistant = (people - controls) // 2
-    drawn = draw_cohort(
+    request = CohortRequest(
         controls=controls,
         responsive=people - controls - resistant,
         resistant=resistant,
@@ -65,13 +75,15 @@ def everybody(
         missing=0.0,
         effects=0.0 if preset in WITHOUT_EFFECTS else 1.0,
         seed=11,
+        noise_seed=noise_seed,
+        motion=motion,
     )
-    return draw_scans(drawn, sites=1, seed=11, noise_seed=noise_seed, motion=motion)
+    return draw_scans(draw_cohort(request), request)
 
 
-def simulate(folder: Path, people: Sequence[Person], protocol: Protocol) -> None:
+def simulate(folder: Path, people: Sequence[Person], protocol: Protocol, preset: str) -> None:
     """Write the people who are not there yet."""
-    write_study(folder, people, f"a benchmark with the protocol `{protocol.name}`")
+    write_study(folder, people, f"a benchmark with the protocol `{preset}`")
     for person in people:
         if not all((folder / path).is_file() for path in files_of(person, protocol)):
             start = time.process_time()
@@ -82,14 +94,11 @@ def simulate(folder: Path, people: Sequence[Person], protocol: Protocol) -> None
 
 
 def simulate_spectra(folder: Path, number: int, protocol: Protocol) -> None:
-    """One person's spectrum with many draws of thermal noise, each as a person of his own."""
-    from commissure.phantom.head.anatomy import draw_anatomy
-    from commissure.phantom.scanner.mrs import simulate_mrs
-
+    """One person's spectrum with many draws of thermal noise, each as another person."""
     one = replace(everybody(5, "null")[0], modalities=frozenset({"mrs"}))
     people = [replace(one, participant_id=f"sub-{n + 1:03d}") for n in range(number)]
     write_study(folder, people, "one person's spectrum with many draws of thermal noise")
-    anatomy = draw_anatomy(one, replace(protocol, t1w_mm=2.0), np.random.default_rng(0))
+    anatomy = draw_anatomy(one, protocol.changed({"anat.voxel_mm": 2.0}), np.random.default_rng(0))
     for n, person in enumerate(people):
         if not (folder / files_of(person, protocol)[0]).is_file():
             measured = simulate_mrs(
@@ -196,25 +205,19 @@ def sampling_ceiling(people: Sequence[Person], protocol: Protocol) -> dict[str, 
     """
     from commissure.func.denoising import band_passed, detrended
     from commissure.func.settings import FuncSettings
-    from commissure.phantom.dataset import random_streams
-    from commissure.phantom.scanner.bold_signal import (
-        connectivity_truth,
-        haemodynamic_signals,
-        latent_correlation,
-    )
 
     settings = FuncSettings()
     true, seen = [], []
     for person in people:
-        streams, own = random_streams(person)
+        streams = random_streams(person, SIMULATORS["func"].stream)
         signals = haemodynamic_signals(
-            latent_correlation(person, own["bold"]),
-            volumes=protocol.bold_volumes, tr_s=protocol.bold_tr_s, rng=streams["bold"],
-            own=own["bold"],
+            latent_correlation(person, streams.lasting),
+            volumes=protocol.func.volumes, tr_s=protocol.func.repetition_time_s, rng=streams.scan,
+            lasting=streams.lasting,
         )  # fmt: skip
         filtered = band_passed(
-            detrended(signals.series), tr_s=protocol.bold_tr_s, low_hz=settings.band_low_hz,
-            high_hz=settings.band_high_hz, order=settings.filter_order,
+            detrended(signals.series), tr_s=protocol.func.repetition_time_s,
+            low_hz=settings.band_low_hz, high_hz=settings.band_high_hz, order=settings.filter_order,
         )  # fmt: skip
         true.append(connectivity_truth(signals.correlation))
         seen.append(connectivity_truth(np.corrcoef(filtered.T)))
@@ -278,7 +281,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     given = parser.parse_args()
-    protocol = chosen_protocol(given.preset, {})
+    protocol = chosen_protocol(given.preset)
     folder = given.folder.resolve()
     simple = frozenset({"anat", "func"})
     datasets = {
@@ -294,7 +297,7 @@ def main() -> None:
             simulate_spectra(folder / part / "bids", given.spectra, protocol)
             run(folder / part, given.cores, "mrs_preprocess")
         else:
-            simulate(folder / part / "bids", datasets[part], protocol)
+            simulate(folder / part / "bids", datasets[part], protocol, given.preset)
             # The full road once; elsewhere the markers are all that is compared.
             run(folder / part, given.cores, None if part == "first" else "markers")
     pairs = {part: pairs_of(folder / part) for part in datasets}

@@ -12,6 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from commissure.phantom.request import chosen_request
+from commissure.phantom.simulate import simulate
+
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
@@ -54,10 +57,9 @@ def clone(repository, tmp_path_factory):
 
 
 def test_the_cluster_runs_to_the_same_numbers_as_two_cores(slurm, clone):
-    from commissure.phantom.simulate import simulate
-
-    simulate(clone / "demo/bids", preset="tiny", controls=1, responsive=1, resistant=1, sites=1,
-             missing=0.0, seed=11)  # fmt: skip
+    asked = {"controls": 1, "responsive": 1, "resistant": 1, "sites": 1, "missing": 0.0, "seed": 11}
+    changes = {f"cohort.{name}": value for name, value in asked.items()}
+    simulate(clone / "demo/bids", chosen_request("tiny", changes))
     snakemake = str(Path(sys.executable).parent / "snakemake")
 
     def run(*arguments, **environment):

@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from commissure.phantom.request import chosen_request
+from commissure.phantom.simulate import simulate
+
 
 @dataclass(frozen=True)
 class Run:
@@ -63,10 +66,10 @@ def study(tmp_path: Path, repository: Path) -> Run:
     return run
 
 
-def simulate_tiny(folder: Path, **people: int) -> None:
-    from commissure.phantom.simulate import simulate
-
-    simulate(folder, preset="tiny", sites=2, seed=7, **people)
+def simulate_tiny(folder: Path, **cohort: float) -> None:
+    asked = {"sites": 2, "seed": 7, **cohort}
+    changes = {f"cohort.{name}": value for name, value in asked.items()}
+    simulate(folder, chosen_request("tiny", changes))
 
 
 @pytest.fixture(scope="session")

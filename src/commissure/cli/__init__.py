@@ -14,6 +14,7 @@ from commissure import __version__
 from commissure.cli.apply import apply
 from commissure.cli.convert import convert
 from commissure.cli.index import index
+from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.simulate import simulate
 
 # Before any numerical library is imported: parallelism is over people, not inside a person.
@@ -26,7 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (simulate, index, apply, convert):
+app.command(cls=SimulateCommand)(simulate)
+for _command in (index, apply, convert):
     app.command()(_command)
 
 

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commissure.names import bids_name
-from commissure.phantom.person import Person, Protocol
-
-TASK = "rest"
-VOI = "ACC"
-
-#: The direction of the unweighted volumes with the opposite phase encoding.
-REVERSED = "PA"
+from commissure.phantom.person import Person
 
 #: Where the truth lies below the dataset.
 TRUTH = Path("sourcedata", "truth")
@@ -63,29 +57,6 @@ def truth_file(person: Person, suffix: str, extension: str, **entities: str) -> 
 def sessions_file(person: Person) -> Path:
     """The table of a person's sessions, relative to the dataset."""
     return Path(person.participant_id, f"{person.participant_id}_sessions.tsv")
-
-
-def files_of(person: Person, protocol: Protocol) -> list[Path]:
-    """Every file of a scanning session, relative to the dataset; the last one is written last."""
-    image, bold = (".nii.gz", ".json"), {"task": TASK}
-    files = []
-    if "anat" in person.modalities:
-        files += named(person, "anat", "T1w", image)
-    if "func" in person.modalities:
-        files += named(person, "func", "bold", image, **bold)
-        files.append(truth_file(person, "motion", ".tsv", **bold))
-        if protocol.field_hz:
-            for suffix in ("fieldmap", "magnitude"):
-                files += named(person, "fmap", suffix, image)
-    if "dwi" in person.modalities:
-        files += named(person, "dwi", "dwi", (*image, ".bval", ".bvec"))
-        files.append(truth_file(person, "motion", ".tsv"))
-        if protocol.dwi_reversed_b0s:
-            files += named(person, "fmap", "epi", image, dir=REVERSED)
-    if "mrs" in person.modalities:
-        for suffix in ("svs", "mrsref"):
-            files += named(person, "mrs", suffix, image, voi=VOI)
-    return [*files, *(truth_file(person, *name) for name in LAST)]
 
 
 def files_of_study(people: Sequence[Person]) -> list[Path]:

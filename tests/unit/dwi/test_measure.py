@@ -11,17 +11,20 @@ from commissure.dwi.measure import measure
 from commissure.dwi.settings import DwiMeasureSettings, DwiPreprocessSettings
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.dataset import write_person
-from commissure.phantom.person import PRESETS
+from commissure.phantom.protocol import chosen_protocol
 from commissure.rows import read_markers
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scan, Path]:
     folder = tmp_path_factory.mktemp("dwi")
-    person = draw_cohort(controls=1, responsive=0, resistant=0, sites=1, missing=0.0, seed=4)[0]
+    person = draw_cohort(
+        CohortRequest(controls=1, responsive=0, resistant=0, sites=1, missing=0.0, seed=4)
+    )[0]
     person = replace(person, modalities=frozenset({"dwi"}))
-    write_person(folder, person, PRESETS["tiny"])
+    write_person(folder, person, chosen_protocol("tiny"))
     path = next(folder.rglob("*_dwi.nii.gz"))
     stem = path.name.removesuffix(".nii.gz")
     beside = {name: path.with_name(f"{stem}.{name}") for name in ("bval", "bvec", "json")}

@@ -9,7 +9,8 @@ import pytest
 from commissure.images.atlas import jhu189, schaefer
 from commissure.images.template import template
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.person import PRESETS, Person, Protocol
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol, chosen_protocol
 
 
 @pytest.fixture(scope="session")
@@ -47,4 +48,4 @@ def person() -> Person:
 
 @pytest.fixture(scope="session")
 def tiny() -> Protocol:
-    return PRESETS["tiny"]
+    return chosen_protocol("tiny")

@@ -12,21 +12,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nifti_mrs.nifti_mrs import NIFTI_MRS
 
 from commissure.errors import ConfigError
 from commissure.files import read_table
 from commissure.images.load import load_image
 from commissure.phantom import simulate as module
-from commissure.phantom.dataset import unit_of
 from commissure.phantom.layout import STUDY_FILES, TRUTH
-from commissure.phantom.protocol_limits import chosen_protocol
+from commissure.phantom.request import Request, chosen_request
 from commissure.phantom.simulate import RECORD, simulate
 from commissure.rows import read_markers
 
-REQUEST = {
-    "controls": 1, "responsive": 0, "resistant": 1, "sites": 1, "preset": "tiny", "seed": 3,
-    "missing": 0.0,
+#: One control and one resistant patient at one site.
+PAIR = {
+    "cohort.controls": 1, "cohort.responsive": 0, "cohort.resistant": 1, "cohort.sites": 1,
+    "cohort.seed": 3, "cohort.missing": 0.0,
 }  # fmt: skip
+
+
+def pair(changes: dict | None = None, *, preset: str = "tiny") -> Request:
+    return chosen_request(preset, {**PAIR, **(changes or {})})
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -44,7 +49,7 @@ def anat_only(monkeypatch):
     monkeypatch.setattr(
         module,
         "draw_cohort",
-        lambda **request: [replace(p, modalities=frozenset({"anat"})) for p in drawn(**request)],
+        lambda request: [replace(p, modalities=frozenset({"anat"})) for p in drawn(request)],
     )
 
 
@@ -62,36 +67,36 @@ def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path
 
     out = tmp_path / "interrupted"
     with pytest.raises(Interrupted):
-        simulate(out, **REQUEST, progress=stop_after_the_first)
+        simulate(out, pair(), progress=stop_after_the_first)
     assert not (out / TRUTH / "markers.tsv").exists()
     kept = out / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     before = kept.stat().st_mtime_ns
     half = kept.with_name(".1-partial.sub-01_T1w.nii.gz")
     half.write_bytes(b"half")
-    simulate(out, **REQUEST, progress=lambda scans: calls.append("second call"))
+    simulate(out, pair(), progress=lambda scans: calls.append("second call"))
     assert calls == ["first call", *["second call"] * 2]
     assert before == kept.stat().st_mtime_ns
     assert not half.exists()
 
     whole = tmp_path / "whole"
-    simulate(whole, **REQUEST)
+    simulate(whole, pair())
     assert digests(whole) == digests(out)
     assert {str(path) for path in (RECORD, *STUDY_FILES)} < set(digests(out))
 
     times = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
-    simulate(whole, **REQUEST)
+    simulate(whole, pair())
     assert times == {path: path.stat().st_mtime_ns for path in times}
 
     with pytest.raises(ConfigError, match=r"seed 3 there and 4 here"):
-        simulate(whole, **{**REQUEST, "seed": 4})
+        simulate(whole, pair({"cohort.seed": 4}))
     with pytest.raises(ConfigError, match=r"effects 1\.0 there and 0\.0 here"):
-        simulate(whole, **REQUEST, effects=False)
-    with pytest.raises(ConfigError, match=r"protocol\.t1w_mm 3\.5 there and 3\.0 here"):
-        simulate(whole, **{**REQUEST, "preset": "demo"})
+        simulate(whole, pair({"cohort.effects": False}))
+    with pytest.raises(ConfigError, match=r"anat\.voxel_mm 3\.5 there and 3\.0 here"):
+        simulate(whole, pair(preset="demo"))
 
 
 def test_true_volumes_are_written_for_those_who_have_a_t1w(anat_only, tmp_path):
-    simulate(tmp_path / "bids", **{**REQUEST, "resistant": 0})
+    simulate(tmp_path / "bids", pair({"cohort.resistant": 0}))
     truth = read_markers(tmp_path / "bids" / TRUTH / "markers.tsv")
     assert set(truth["participant_id"]) == {"sub-01"}
     volume = truth[truth["marker"] == "volume"].set_index("region")["value"]
@@ -101,117 +106,27 @@ def test_true_volumes_are_written_for_those_who_have_a_t1w(anat_only, tmp_path):
     assert 1.8985e6 * head == pytest.approx(volume["TIV"], rel=2e-3)
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"preset": "grand"}, "'grand' is not known"),
-        ({"controls": 0, "resistant": 0}, "0 people"),
-        ({"sites": 0}, "0 sites"),
-        ({"jobs": 0}, "--jobs"),
-        ({"missing": 1.2}, "--missing"),
-        ({"missing": 0.6}, "more would be missing than present"),
-        ({"missing": 0.1, "missing_by": "mood"}, "--missing-by"),
-        ({"missing": 0.1, "missing_by": "site"}, "one site"),
-        ({"effects": 3.1}, "--effects"),
-        ({"effects": 2.0, "patient_effects": 2.0}, "--patient-effects"),
-        ({"auc": 0.99999}, "which 3 times the published effects allow"),
-        ({"auc": 0.4}, "--auc"),
-        ({"auc": 0.7, "resistant_effects": 2.0}, "one of the two"),
-        ({"auc": 0.7, "effects": 0}, "--effects above 0"),
-        ({"preset": "null", "effects": 1}, "null with effects"),
-        ({"preset": "null", "auc": 0.7}, "null with effects"),
-        ({"site_people": [(0, 0, 0), (1, 1, 1)]}, "a site without people"),
-        ({"site_people": [(-1, 2, 2)]}, "--site"),
-        ({"visits": 0}, "--visits"),
-        ({"visits": 2, "years_between": -1}, "--years-between"),
-        ({"travelling": 2}, "2 travelling subjects among 1 controls"),
-        ({"motion": -1}, "--motion"),
-        ({"travelling": 1}, "two sites to travel between"),
-        ({"protocol": {"t1w_snr": -5.0}}, "--t1w-snr: -5.0"),
-        ({"protocol": {"mrs_snr": 0.0}}, "--mrs-snr"),
-        ({"protocol": {"bold_tsnr": float("nan")}}, "--bold-tsnr"),
-        ({"protocol": {"t1w_mm": 8.0}}, "as large as Accumbens"),
-        ({"protocol": {"dwi_mm": 7.0}}, "as large as UNC"),
-        ({"protocol": {"bold_mm": 9.0}}, "smallest structure measured there"),
-        ({"protocol": {"bold_mm": 3.5, "field_hz": 300.0}}, "folds over itself"),
-        ({"protocol": {"bold_tr_s": 0.02}}, "--bold-tr"),
-        ({"protocol": {"mrs_sequence": "STEAM"}}, "one of PRESS, sLASER, MEGA-PRESS"),
-        ({"protocol": {"mrs_sequence": "MEGA-PRESS"}}, "0.06 to 0.3 s for MEGA-PRESS"),
-        ({"protocol": {"dwi_more_shells": ((1000.0, 30),)}}, "another b-value"),
-        ({"protocol": {"flavour": 1}}, "a protocol has no flavour"),
-    ],
-)
-def test_what_cannot_be_simulated_is_refused_before_anything_is_written(change, says, tmp_path):
-    with pytest.raises(ConfigError, match=says):
-        simulate(tmp_path / "bids", **{**REQUEST, **change})
-    assert not (tmp_path / "bids").exists()
-
-
-def test_the_clinical_preset_is_a_clinical_protocol():
-    protocol = chosen_protocol("clinical", {})
-    assert (protocol.t1w_mm, protocol.bold_mm, protocol.dwi_mm) == (1.0, 3.0, 2.5)
-    assert (protocol.bold_volumes, protocol.bold_tr_s) == (240, 2.0)  # Eight minutes.
-    assert protocol.dwi_directions + protocol.dwi_b0s == 65
-    assert (protocol.dwi_b_value, protocol.dwi_more_shells) == (1000.0, ())
-    assert (protocol.mrs_sequence, protocol.mrs_te_s) == ("PRESS", 0.030)
-    assert (protocol.mrs_shots, protocol.mrs_coils, protocol.mrs_snr) == (96, 8, 100.0)
-
-
 def test_the_null_preset_plants_nothing(anat_only, tmp_path):
-    simulate(tmp_path / "bids", **{**REQUEST, "preset": "null"})
+    simulate(tmp_path / "bids", pair(preset="null"))
     record = json.loads((tmp_path / "bids" / RECORD).read_text())
-    assert record["effects"] == 0.0
-    assert record["protocol"]["t1w_mm"] == 3.0
+    assert record["cohort"]["effects"] == 0.0
+    assert record["anat"]["voxel_mm"] == 3.0
     assert "without any difference between groups" in (tmp_path / "bids" / "README.md").read_text()
 
 
-def test_the_command_hands_everything_on(monkeypatch, tmp_path):
-    from typer.testing import CliRunner
-
-    from commissure.cli import app
-
-    asked = {}
-    monkeypatch.setattr(module, "simulate", lambda out, **request: asked.update(request))
-    words = (
-        "--preset clinical --site 5,8,12 --site 3,1,0 --missing 0.2 --missing-by site --auc 0.8 "
-        "--visits 2 --years-between 0 --travelling 3 --motion 0 --noise-seed 7 --jobs 1 "
-        "--bold-tr 1.5 --dwi-shell 2000:60 --dwi-shell 3000:30 --no-dwi-crossing "
-        "--mrs-sequence sLASER --mrs-te 0.035 --patient-effects 0.5"
-    )
-    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), *words.split()])
-    assert done.exit_code == 0, done.output
-    protocol = {name: value for name, value in asked.pop("protocol").items() if value is not None}
-    assert protocol == {
-        "bold_tr_s": 1.5,
-        "dwi_more_shells": ((2000.0, 60), (3000.0, 30)),
-        "dwi_crossing": False,
-        "mrs_sequence": "sLASER",
-        "mrs_te_s": 0.035,
-    }
-    assert chosen_protocol("clinical", protocol).bold_tr_s == 1.5
-    assert asked["site_people"] == ((5, 8, 12), (3, 1, 0))
-    changed = ("preset", "missing", "missing_by", "auc", "visits", "travelling", "noise_seed")
-    assert [asked[name] for name in changed] == ["clinical", 0.2, "site", 0.8, 2, 3, 7]
-    assert (asked["years_between"], asked["motion"], asked["patient_effects"]) == (0, 0, 0.5)
-    wrong = CliRunner().invoke(app, ["simulate", str(tmp_path / "bids"), "--site", "5,8"])
-    assert wrong.exit_code == 2 and "three numbers of people" in wrong.output
+def test_jobs_are_at_least_one(tmp_path):
+    with pytest.raises(ConfigError, match="--jobs"):
+        simulate(tmp_path / "bids", pair(), jobs=0)
+    assert not (tmp_path / "bids").exists()
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigError, match="no simulation has left there"):
-        simulate(tmp_path, **REQUEST)
+        simulate(tmp_path, pair())
     with pytest.raises(ConfigError, match="this is a file"):
-        simulate(tmp_path / "thesis.txt", **REQUEST)
+        simulate(tmp_path / "thesis.txt", pair())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_units():
-    expected = {
-        "volume": "mm3", "fc": "1", "fa": "1", "md": "mm2/s", "glu": "mmol/kg", "glu_tcr": "1",
-        "mean_fd": "mm", "f_csf": "1",
-    }  # fmt: skip
-    assert expected == {marker: unit_of(marker) for marker in expected}
 
 
 def refused_by_the_validator(out: Path) -> list[dict]:
@@ -224,31 +139,29 @@ def refused_by_the_validator(out: Path) -> list[dict]:
 
 #: Every option that adds files or columns, at once.
 EVERYTHING = {
-    "preset": "tiny",
-    "protocol": {
-        "bold_volumes": 12,
-        "field_hz": 40.0,
-        "dwi_directions": 6,
-        "dwi_more_shells": ((2000.0, 6),),
-        "dwi_crossing": True,
-        "dwi_eddy_mm": 2.0,
-        "dwi_reversed_b0s": 2,
-        "mrs_sequence": "MEGA-PRESS",
-        "mrs_te_s": 0.068,
-    },
-    "site_people": [(1, 0, 0), (0, 0, 1)],
-    "missing": 0.0,
-    "travelling": 1,
-    "visits": 2,
-    "seed": 3,
+    "func.volumes": 12,
+    "off_resonance_hz": 40.0,
+    "dwi.directions": 6,
+    "dwi.more_shells": [[2000.0, 6]],
+    "dwi.crossing": True,
+    "dwi.eddy_mm": 2.0,
+    "dwi.reversed_b0s": 2,
+    "mrs.sequence": "MEGA-PRESS",
+    "mrs.echo_time_s": 0.068,
+    "cohort.site_people": [[1, 0, 0], [0, 0, 1]],
+    "cohort.missing": 0.0,
+    "cohort.travelling": 1,
+    "cohort.visits": 2,
+    "cohort.seed": 3,
 }
 
 
 @pytest.mark.slow
 def test_a_dataset_with_every_option_is_valid_and_repeats_itself(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    simulate(one, **EVERYTHING)
-    simulate(two, **EVERYTHING, jobs=2)
+    request = chosen_request("tiny", EVERYTHING)
+    simulate(one, request)
+    simulate(two, request, jobs=2)
     assert digests(one) == digests(two)
     assert refused_by_the_validator(one) == []
     control, patient = (
@@ -276,8 +189,6 @@ def test_a_dataset_with_every_option_is_valid_and_repeats_itself(tmp_path):
     bvals = np.loadtxt(one / patient / "ses-1B" / "dwi" / f"{stem}_dwi.bval")
     assert sorted(set(bvals)) == [0, 1000, 2000]
 
-    from nifti_mrs.nifti_mrs import NIFTI_MRS
-
     svs = NIFTI_MRS(one / patient / "ses-1B" / "mrs" / f"{stem}_voi-ACC_svs.nii.gz")
     assert svs.dim_tags == ["DIM_COIL", "DIM_DYN", "DIM_EDIT"]
     assert svs.shape[4:] == (2, 4, 2)
@@ -285,10 +196,10 @@ def test_a_dataset_with_every_option_is_valid_and_repeats_itself(tmp_path):
 
 @pytest.mark.slow
 def test_another_noise_seed_keeps_the_truth_and_changes_every_image(tmp_path):
-    request = {**REQUEST, "resistant": 0, "protocol": {"bold_volumes": 12, "dwi_directions": 6}}
+    request = {"cohort.resistant": 0, "func.volumes": 12, "dwi.directions": 6}
     one, two = tmp_path / "one", tmp_path / "two"
-    simulate(one, **request)
-    simulate(two, **request, noise_seed=9)
+    simulate(one, pair(request))
+    simulate(two, pair({**request, "cohort.noise_seed": 9}))
     first, second = (read_markers(out / TRUTH / "markers.tsv") for out in (one, two))
     both = first.merge(second, on=["participant_id", "modality", "region", "marker"])
     assert len(both) == len(first) == len(second)
@@ -308,23 +219,23 @@ def test_another_noise_seed_keeps_the_truth_and_changes_every_image(tmp_path):
 @pytest.mark.slow
 def test_the_whole_dataset_is_valid_bids_with_its_truth(tmp_path):
     out = tmp_path / "bids"
-    simulate(out, **REQUEST)
-    who = json.loads((out / RECORD).read_text())
-    assert who["protocol"]["name"] == "tiny"
-    protocol = who["protocol"]
+    simulate(out, pair())
+    record = json.loads((out / RECORD).read_text())
+    assert record["preset"] == "tiny"
+    func, dwi_protocol, mrs = record["func"], record["dwi"], record["mrs"]
     for sub in ("sub-01", "sub-02"):
         t1w = load_image(out / sub / "anat" / f"{sub}_T1w.nii.gz", who=sub, ndim=3)
         assert t1w.header.get_zooms() == pytest.approx((3.5, 3.5, 3.5))
         bold = load_image(out / sub / "func" / f"{sub}_task-rest_bold.nii.gz", who=sub, ndim=4)
-        assert bold.shape[3] == protocol["bold_volumes"]
-        assert bold.header.get_zooms()[3] == pytest.approx(protocol["bold_tr_s"])
+        assert bold.shape[3] == func["volumes"]
+        assert bold.header.get_zooms()[3] == pytest.approx(func["repetition_time_s"])
         motion = read_table(out / TRUTH / sub / f"{sub}_task-rest_motion.tsv", text=())
-        assert motion.shape == (protocol["bold_volumes"], 6)
+        assert motion.shape == (func["volumes"], 6)
         dwi = load_image(out / sub / "dwi" / f"{sub}_dwi.nii.gz", who=sub, ndim=4)
         bvals = np.loadtxt(out / sub / "dwi" / f"{sub}_dwi.bval")
         bvecs = np.loadtxt(out / sub / "dwi" / f"{sub}_dwi.bvec")
         assert dwi.shape[3] == len(bvals) == bvecs.shape[1]
-        assert sorted(set(bvals)) == [0, protocol["dwi_b_value"]]
+        assert sorted(set(bvals)) == [0, dwi_protocol["b_value_s_mm2"]]
         norm = np.linalg.norm(bvecs, axis=0)
         assert norm[bvals > 0] == pytest.approx(1, abs=1e-4)
     truth = read_markers(out / TRUTH / "markers.tsv")
@@ -332,17 +243,15 @@ def test_the_whole_dataset_is_valid_bids_with_its_truth(tmp_path):
     assert not truth.duplicated(["participant_id", "modality", "region", "marker"]).any()
     assert truth["value"].notna().all()
 
-    from nifti_mrs.nifti_mrs import NIFTI_MRS
-
     svs = NIFTI_MRS(out / "sub-01" / "mrs" / "sub-01_voi-ACC_svs.nii.gz")
     assert svs.dim_tags[:2] == ["DIM_COIL", "DIM_DYN"]
-    shape = (1, 1, 1, protocol["mrs_points"], protocol["mrs_coils"], protocol["mrs_shots"])
+    shape = (1, 1, 1, mrs["points"], mrs["coils"], mrs["transients"])
     assert svs.shape == shape
     # The package's spectra count upwards in ppm: NAA at 2.01 is the tallest line below 2.7.
     fid = np.asarray(svs[:])[0, 0, 0]
     power = (np.abs(np.fft.fftshift(np.fft.fft(fid, axis=0), axes=0)) ** 2).sum(axis=(1, 2))
     hz = np.fft.fftshift(np.fft.fftfreq(len(fid), svs.dwelltime))
-    ppm = 4.65 + hz / protocol["field_mhz"]
+    ppm = 4.65 + hz / record["proton_mhz"]
     window = (ppm > 1.6) & (ppm < 2.7)
     assert ppm[window][power[window].argmax()] == pytest.approx(2.01, abs=0.06)
 

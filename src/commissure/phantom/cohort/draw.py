@@ -14,27 +14,23 @@ which a marker takes part: large ventricles go with small hippocampi.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.errors import ConfigError
 from commissure.modalities import MODALITIES
 from commissure.phantom.cohort.planted_effects import (
     BOTH_SIDES,
     COMMON,
-    LARGEST_FACTOR,
     WITHIN_MODALITY,
-    effects_table,
+    planted_effects,
 )
+from commissure.phantom.cohort.request import CohortRequest, Missingness
 from commissure.phantom.cohort.treatments import draw_trials
-from commissure.phantom.person import GROUPS, Group, Person, Scanner
+from commissure.phantom.person import GROUPS, Group, Label, Person, Scanner, Trial
 
-if TYPE_CHECKING:
-    pass
-
-#: One patient in so many of the responsive ones looks resistant because he did not take his doses.
+#: One patient in so many of the responsive ones took too few doses, and so looks resistant.
 PSEUDO_RESISTANT_EVERY = 12
 
 #: Effects on what is not an image marker, in SD: patients, and resistant ones on top.
@@ -43,10 +39,6 @@ ONSET_D = -0.55
 
 MEAN_FD_MM, MEAN_FD_LOG_SD = 0.12, 0.4
 ONSET_YEARS, ONSET_SD_YEARS = 24.0, 5.0
-
-#: What decides who lacks a modality.
-Missingness = Literal["random", "site", "severity"]
-MISSINGNESS: tuple[Missingness, ...] = ("random", "site", "severity")
 
 #: Severity in SD that a group adds to what its markers share; it decides only who comes to a scan.
 SEVERITY_D = (0.5, 0.5)
@@ -58,142 +50,136 @@ _SCANNERS = (
 )
 
 
-def draw_cohort(
-    *,
-    controls: int,
-    responsive: int,
-    resistant: int,
-    sites: int = 2,
-    site_balance: float = 0.2,
-    site_people: Sequence[tuple[int, int, int]] = (),
-    missing: float = 0.08,
-    missing_by: Missingness = "random",
-    effects: float = 1.0,
-    patient_effects: float = 1.0,
-    resistant_effects: float = 1.0,
-    seed: int = 1,
-) -> list[Person]:
+@dataclass(frozen=True)
+class _Drawn:
+    """What is true of n people before each is put together; arrays are (n,).
+
+    Attributes
+    ----------
+    groups, sites
+        Group, and index of the site.
+    age, onset
+        Years.
+    male
+        Sex.
+    markers
+        True values by ``(marker, region)``.
+    motion_mm
+        Mean framewise displacement aimed at.
+    acquired
+        (n, modalities) of bool.
+    """
+
+    groups: np.ndarray
+    sites: np.ndarray
+    age: np.ndarray
+    onset: np.ndarray
+    male: np.ndarray
+    markers: Mapping[tuple[str, str], np.ndarray]
+    motion_mm: np.ndarray
+    acquired: np.ndarray
+
+
+def draw_cohort(request: CohortRequest) -> list[Person]:
     """Draw the people of a study.
 
     Parameters
     ----------
-    controls, responsive, resistant
-        How many of each. One in :data:`PSEUDO_RESISTANT_EVERY` of the responsive did not take his
-        doses, so that his label is indeterminate.
-    sites
-        How many sites.
-    site_balance
-        How far the share of resistant patients differs between sites: 0 not at all; with two sites
-        and 0.2, the first has 60 % of the resistant and 40 % of the responsive.
-    site_people
-        (controls, responsive, resistant) of each site, instead of the five numbers above.
-    missing
-        Probability with which each modality of a person is missing. Each modality is missing in at
-        least one of eight or more people; nobody misses all.
-    missing_by
-        ``random``: completely at random; ``site``: rising from 0 at the first site to twice the
-        probability at the last; ``severity``: rising likewise with the severity of the illness,
-        from the best off to the worst.
-    effects
-        Factor on every difference between groups; 0 gives a cohort without any.
-    patient_effects, resistant_effects
-        Further factors on the two layers: patients against controls, resistant against responsive.
-    seed
-        The same seed gives the same people.
+    request
+        How many of each group at how many sites, what is planted, and what is missing. One in
+        :data:`PSEUDO_RESISTANT_EVERY` of the responsive did not take their doses, so that their
+        label is indeterminate.
 
     Returns
     -------
     list of Person
         In an order that does not tell the group.
-
-    Raises
-    ------
-    ConfigError
-        A number that no study can have.
     """
-    _refuse_numbers(site_people, missing, missing_by, len(site_people) or sites)
-    if site_people:
-        controls, responsive, resistant = (sum(counts) for counts in zip(*site_people, strict=True))
-        sites = len(site_people)
-    _refuse_impossible(controls, responsive, resistant, sites, site_balance)
-    for name, factor in (
-        ("effects", effects),
-        ("patient-effects", effects * patient_effects),
-        ("resistant-effects", effects * resistant_effects),
-    ):
-        if not 0 <= factor <= LARGEST_FACTOR:
-            raise ConfigError(
-                f"--{name}",
-                found=f"a factor of {factor} on the planted effects",
-                wanted=f"a number from 0 (none) to {LARGEST_FACTOR:g} (so many times the published "
-                "size)",
-            )
-    on_patients, on_resistant = effects * patient_effects, effects * resistant_effects
-    counts = dict(zip(GROUPS, (controls, responsive, resistant), strict=True))
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    people: list[tuple[Group, int]] = [
-        (group, site)
-        for place, (group, count) in enumerate(counts.items())
-        for site, size in enumerate(
-            [own[place] for own in site_people] or _by_site(group, count, sites, site_balance)
-        )
-        for _ in range(size)
-    ]
-    people = [people[i] for i in rng.permutation(len(people))]
-    n = len(people)
-    groups = np.array([group for group, _ in people])
-    resistant_one = groups == "resistant"
-    patient = groups != "control"
-    onset, years_ill = _onset_and_duration(n, rng)
-    age = onset + years_ill
-    onset = onset + on_resistant * ONSET_D * ONSET_SD_YEARS * resistant_one
-    male = rng.random(n) < np.where(patient, 0.6, 0.5)
-    common = rng.standard_normal(n)
-    factors = (on_patients, on_resistant)
-    markers = draw_markers(
-        age, male, patient, resistant_one, common=common, factors=factors, rng=rng
-    )
-    layers = on_patients * MOTION_D[0] * patient + on_resistant * MOTION_D[1] * resistant_one
-    motion = MEAN_FD_MM * np.exp(MEAN_FD_LOG_SD * (rng.standard_normal(n) + layers))
-    severity = SEVERITY_D[0] * patient + SEVERITY_D[1] * resistant_one - common
-    places = np.array([site for _, site in people])
-    acquired = _acquired(_chance_to_miss(missing, missing_by, places, severity), rng)
-    pseudo = _pseudo_resistant(groups)
-    scanners = [scanner(i) for i in range(sites)]
+    rng = np.random.default_rng(np.random.SeedSequence([request.seed, 1]))
+    drawn = _drawn(request, rng)
+    n = len(drawn.groups)
+    pseudo = _pseudo_resistant(drawn.groups)
+    scanners = [scanner(index) for index in range(request.n_sites)]
     digits = max(2, len(str(n)))
-    drawn = []
-    for i, (group, site) in enumerate(people):
-        label = "indeterminate" if i in pseudo else group
+    people = []
+    for i in range(n):
+        group = drawn.groups[i].item()
+        label: Label = "indeterminate" if i in pseudo else group
         trials = draw_trials(label, rng)
-        education = round(float(np.clip(rng.normal(13, 2.5), 6, 22)))
-        sofas = _sofas(label, rng)
-        clinical: dict[str, float] = {"education_years": education, "sofas": sofas}
-        if trials:
-            clinical |= {
-                "age_at_onset": round(float(onset[i]), 1),
-                "baseline_panss_total": trials[0].panss_before,
-                "current_panss_total": trials[-1].panss_after,
-            }
-        drawn.append(
+        machine = scanners[drawn.sites[i]]
+        people.append(
             Person(
                 participant_id=f"sub-{i + 1:0{digits}d}",
                 group=group,
-                site=scanners[site].site,
-                age=round(float(age[i]), 1),
-                sex="M" if male[i] else "F",
+                site=machine.site,
+                age=round(float(drawn.age[i]), 1),
+                sex="M" if drawn.male[i] else "F",
                 modalities=frozenset(
-                    m for m, there in zip(MODALITIES, acquired[i], strict=True) if there
+                    name
+                    for name, acquired in zip(MODALITIES, drawn.acquired[i], strict=True)
+                    if acquired
                 ),
-                markers={key: float(values[i]) for key, values in markers.items()},
-                motion_scale_mm=float(motion[i]),
-                seed=int(np.random.SeedSequence([seed, 2, i]).generate_state(1)[0]),
-                scanner=scanners[site],
-                clinical=clinical,
+                markers={key: float(values[i]) for key, values in drawn.markers.items()},
+                motion_scale_mm=float(drawn.motion_mm[i]),
+                seed=int(np.random.SeedSequence([request.seed, 2, i]).generate_state(1)[0]),
+                scanner=machine,
+                clinical=_clinical(label, trials, float(drawn.onset[i]), rng),
                 trials=trials,
                 label=label,
             )
         )
-    return drawn
+    return people
+
+
+def _drawn(request: CohortRequest, rng: np.random.Generator) -> _Drawn:
+    """Draw everything but treatments and clinical scores."""
+    people = _places(request)
+    people = [people[i] for i in rng.permutation(len(people))]
+    n = len(people)
+    groups = np.array([group for group, _ in people])
+    sites = np.array([site for _, site in people])
+    resistant = groups == "resistant"
+    patient = groups != "control"
+    factors = on_patients, on_resistant = request.layers
+    onset, years_ill = _onset_and_duration(n, rng)
+    age = onset + years_ill
+    onset = onset + on_resistant * ONSET_D * ONSET_SD_YEARS * resistant
+    male = rng.random(n) < np.where(patient, 0.6, 0.5)
+    common = rng.standard_normal(n)
+    markers = draw_markers(age, male, patient, resistant, common=common, factors=factors, rng=rng)
+    layers = on_patients * MOTION_D[0] * patient + on_resistant * MOTION_D[1] * resistant
+    motion = MEAN_FD_MM * np.exp(MEAN_FD_LOG_SD * (rng.standard_normal(n) + layers))
+    severity = SEVERITY_D[0] * patient + SEVERITY_D[1] * resistant - common
+    chance = _chance_to_miss(request.missing, request.missing_by, sites, severity)
+    return _Drawn(groups, sites, age, onset, male, markers, motion, _acquired(chance, rng))
+
+
+def _places(request: CohortRequest) -> list[tuple[Group, int]]:
+    """Group and index of the site of everybody, group by group."""
+    return [
+        (group, site)
+        for place, (group, count) in enumerate(zip(GROUPS, request.group_sizes, strict=True))
+        for site, size in enumerate(
+            [counts[place] for counts in request.site_people]
+            or _by_site(group, count, request.n_sites, request.site_balance)
+        )
+        for _ in range(size)
+    ]
+
+
+def _clinical(
+    label: str, trials: Sequence[Trial], onset_years: float, rng: np.random.Generator
+) -> dict[str, float]:
+    """Columns of ``participants.tsv`` beyond age, sex and site."""
+    education = round(float(np.clip(rng.normal(13, 2.5), 6, 22)))
+    clinical: dict[str, float] = {"education_years": education, "sofas": _sofas(label, rng)}
+    if trials:
+        clinical |= {
+            "age_at_onset": round(onset_years, 1),
+            "baseline_panss_total": trials[0].panss_before,
+            "current_panss_total": trials[-1].panss_after,
+        }
+    return clinical
 
 
 def draw_markers(
@@ -229,20 +215,20 @@ def draw_markers(
     n = len(age)
     shared: dict[str, np.ndarray] = {}
     values = {}
-    for row in effects_table().to_dict("records"):
-        own = rng.standard_normal(n)
+    for row in planted_effects().to_dict("records"):
+        specific = rng.standard_normal(n)
         modality, pair = row["modality"], f"{row['modality']} {row['pair']}" if row["pair"] else ""
         for name in (modality, pair):
             if name and name not in shared:
                 shared[name] = rng.standard_normal(n)
-        z = own
+        z = specific
         if row["loading"]:
             sides = BOTH_SIDES if pair else 0.0
             z = row["loading"] * (
                 math.sqrt(COMMON) * common
                 + math.sqrt(WITHIN_MODALITY) * shared[modality]
                 + math.sqrt(sides) * shared.get(pair, 0.0)
-                + math.sqrt(1 - COMMON - WITHIN_MODALITY - sides) * own
+                + math.sqrt(1 - COMMON - WITHIN_MODALITY - sides) * specific
             )
         d = factors[0] * row["d_patient"] * patient + factors[1] * row["d_resistant"] * resistant
         value = row["mean"] + row["age_per_year"] * (age - 35) + row["male"] * male
@@ -256,52 +242,6 @@ def scanner(index: int) -> Scanner:
     name = chr(ord("A") + index) if index < 26 else f"S{index + 1}"
     model = _SCANNERS[index % len(_SCANNERS)]
     return Scanner(name, **model)  # type: ignore[arg-type]
-
-
-def _refuse_impossible(
-    controls: int,
-    responsive: int,
-    resistant: int,
-    sites: int,
-    site_balance: float,
-) -> None:
-    for name, count in (
-        ("controls", controls),
-        ("responsive", responsive),
-        ("resistant", resistant),
-    ):
-        if count < 0:
-            raise ConfigError(f"--{name}", found=f"{count} people", wanted="0 or more")
-    n = controls + responsive + resistant
-    if n < 1:
-        raise ConfigError("simulate", found="a cohort of 0 people", wanted="at least one person")
-    if not 1 <= sites <= n:
-        raise ConfigError(
-            "--sites", found=f"{sites} sites for {n} people", wanted=f"1 to {n} sites"
-        )
-    if not 0 <= site_balance <= 1:
-        raise ConfigError("--site-balance", found=f"{site_balance}", wanted="a number from 0 to 1")
-
-
-def _refuse_numbers(
-    site_people: Sequence[tuple[int, int, int]], missing: float, missing_by: str, sites: int
-) -> None:
-    if any(count < 0 for counts in site_people for count in counts):
-        raise ConfigError("--site", found=f"{site_people}", wanted="numbers of people, 0 or more")
-    if any(sum(counts) == 0 for counts in site_people):
-        raise ConfigError("--site", found="a site without people", wanted="at least one person")
-    if not 0 <= missing <= 0.5:
-        raise ConfigError(
-            "--missing",
-            found=f"{missing}: more would be missing than present",
-            wanted="a number from 0 to 0.5",
-        )
-    if missing_by not in MISSINGNESS:
-        raise ConfigError(
-            "--missing-by", found=missing_by, wanted=f"one of {', '.join(MISSINGNESS)}"
-        )
-    if missing_by == "site" and sites < 2:
-        raise ConfigError("--missing-by", found="site, with one site", wanted="two sites or more")
 
 
 def possible(marker: str) -> tuple[float, float]:
@@ -345,16 +285,16 @@ def _chance_to_miss(
 def _acquired(missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n, 4) of bool: which modalities each person has."""
     n = len(missing)
-    there = rng.random((n, len(MODALITIES))) >= missing[:, None]
-    for person in np.flatnonzero(~there.any(axis=1)):
-        there[person, rng.integers(len(MODALITIES))] = True
+    acquired = rng.random((n, len(MODALITIES))) >= missing[:, None]
+    for person in np.flatnonzero(~acquired.any(axis=1)):
+        acquired[person, rng.integers(len(MODALITIES))] = True
     if missing.any() and n >= 8:
         for modality in range(len(MODALITIES)):
-            if there[:, modality].all():
-                complete = np.flatnonzero(there.all(axis=1))
-                candidates = complete if len(complete) else np.flatnonzero(there.sum(axis=1) > 1)
-                there[rng.choice(candidates), modality] = False
-    return there
+            if acquired[:, modality].all():
+                complete = np.flatnonzero(acquired.all(axis=1))
+                candidates = complete if len(complete) else np.flatnonzero(acquired.sum(axis=1) > 1)
+                acquired[rng.choice(candidates), modality] = False
+    return acquired
 
 
 def _pseudo_resistant(groups: np.ndarray) -> set[int]:

@@ -19,14 +19,14 @@ from commissure.phantom.cohort.planted_effects import (
     COMMON,
     LARGEST_FACTOR,
     WITHIN_MODALITY,
-    effects_table,
+    planted_effects,
 )
 from commissure.phantom.person import Person
 
 
 def marker_correlation() -> np.ndarray:
     """Correlation of the markers within a group, rows and columns as in the table of effects."""
-    table = effects_table()
+    table = planted_effects()
     modality, loading = table["modality"].to_numpy(), table["loading"].to_numpy(float)
     pair = np.where(table["pair"] == "", "", table["modality"] + " " + table["pair"])
     same = pair[:, None] == pair
@@ -45,7 +45,7 @@ def separation(modalities: Sequence[str] | frozenset[str] | None = None) -> floa
     modalities
         Which modalities' markers are seen; ``None`` is all.
     """
-    table = effects_table()
+    table = planted_effects()
     names = table["modality"].to_numpy()
     seen = np.ones(len(table), bool) if modalities is None else np.isin(names, list(modalities))
     d = table["d_resistant"].to_numpy(float)[seen]
@@ -69,15 +69,15 @@ def factor_for_auc(auc: float) -> float:
     most = auc_of(LARGEST_FACTOR * separation())
     if not 0.5 <= auc <= most:
         raise ConfigError(
-            "--auc",
+            "cohort.auc",
             found=f"an area under the curve of {auc}",
             wanted=f"0.5 to {most:.4f}, which {LARGEST_FACTOR:g} times the published effects allow",
         )
     return math.sqrt(2) * NormalDist().inv_cdf(auc) / separation()
 
 
-def scores(people: Sequence[Person], factor: float) -> Mapping[str, float]:
-    """Log-likelihood ratio, resistant against responsive, of every patient from his true markers.
+def oracle_scores(people: Sequence[Person], factor: float) -> Mapping[str, float]:
+    """Log-likelihood ratio, resistant against responsive, of every patient from their true markers.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def scores(people: Sequence[Person], factor: float) -> Mapping[str, float]:
     dict
         By participant; controls have no score.
     """
-    table = effects_table()
+    table = planted_effects()
     correlation = marker_correlation()
     modality = table["modality"].to_numpy()
     keys = list(zip(table["marker"], table["region"], strict=True))
     d = (factor or 1.0) * table["d_resistant"].to_numpy(float)
     weights: dict[frozenset[str], np.ndarray] = {}
-    found: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     for person in people:
-        if person.group == "control" or person.participant_id in found:
+        if person.group == "control" or person.participant_id in ratios:
             continue
         seen = np.isin(modality, list(person.modalities))
         if person.modalities not in weights:
@@ -112,5 +112,5 @@ def scores(people: Sequence[Person], factor: float) -> Mapping[str, float]:
         expected = expected + table["male"] * (person.sex == "M")
         z = (value - expected.to_numpy(float)) / table["sd"].to_numpy(float)
         # What responsive and resistant patients share (d_patient) moves all scores alike.
-        found[person.participant_id] = float(weights[person.modalities] @ (z - d / 2))
-    return found
+        ratios[person.participant_id] = float(weights[person.modalities] @ (z - d / 2))
+    return ratios

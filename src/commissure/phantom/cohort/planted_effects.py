@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from commissure.files import read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Shares of the variance of z that are common to everything, to a modality, to both sides.
 COMMON, WITHIN_MODALITY, BOTH_SIDES = 0.15, 0.35, 0.25
@@ -19,7 +17,7 @@ LARGEST_FACTOR = 3.0
 
 
 @lru_cache(maxsize=1)
-def effects_table() -> pd.DataFrame:
+def planted_effects() -> pd.DataFrame:
     """The planted truth: mean, SD, dependence on age and sex, and both effects of every marker."""
     return read_table(Path(__file__).with_name("planted_effects.tsv"), text=("region",)).fillna(
         {"pair": ""}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from commissure.modalities import MODALITIES
 from commissure.phantom.person import Person
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def first_scans(people: Sequence[Person]) -> list[Person]:
-    """Everybody once: as he was at his first scan."""
+    """Everybody once: as they were at their first scan."""
     first: dict[str, Person] = {}
     for person in people:
         first.setdefault(person.participant_id, person)
@@ -22,8 +20,6 @@ def first_scans(people: Sequence[Person]) -> list[Person]:
 
 def participants_table(people: Sequence[Person]) -> pd.DataFrame:
     """``participants.tsv``: patients are patients, their label follows from their treatments."""
-    import pandas as pd
-
     columns = [name for name in PARTICIPANTS_COLUMNS if name not in ("age", "sex", "site", "group")]
     return pd.DataFrame(
         [
@@ -42,8 +38,6 @@ def participants_table(people: Sequence[Person]) -> pd.DataFrame:
 
 def groups_table(people: Sequence[Person]) -> pd.DataFrame:
     """``sourcedata/truth/groups.tsv``: the group a person was drawn from, and the label due."""
-    import pandas as pd
-
     return pd.DataFrame(
         [
             {

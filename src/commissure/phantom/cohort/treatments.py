@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from commissure.phantom.person import Person, Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Daily dose equivalent to 600 mg of chlorpromazine (Gardner DM et al., International consensus
 #: study of antipsychotic dosing, Am J Psychiatry 167:686-693, 2010).
@@ -79,8 +76,6 @@ def draw_trials(label: str, rng: np.random.Generator) -> tuple[Trial, ...]:
 
 def treatments_table(people: Sequence[Person]) -> pd.DataFrame:
     """``sourcedata/treatments.tsv``: one row per course of treatment."""
-    import pandas as pd
-
     columns = ["participant_id", "trial", *Trial.__dataclass_fields__]
     return pd.DataFrame(
         [

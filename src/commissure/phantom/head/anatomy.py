@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import jhu189, schaefer
@@ -22,7 +23,8 @@ from commissure.phantom.head.deformation import (
     labels_at,
     random_velocity,
 )
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
 
 #: SD of how a head lies in the scanner.
 ROTATION_SD_DEG = 2.0
@@ -34,7 +36,7 @@ FIELD_OF_VIEW_MM = ((-94.0, 94.0), (-128.0, 94.0), (-84.0, 100.0))
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The true head of one person, in his own T1w space.
+    """The true head of one person, in their T1w space.
 
     Attributes
     ----------
@@ -79,7 +81,7 @@ def draw_anatomy(
     Parameters
     ----------
     person
-        His ``volume_factor`` markers are met within 0.2 %: a structure's volume over that in the
+        Their ``volume_factor`` markers are met within 0.2 %: a structure's volume over that in the
         template, both relative to the volume inside the skull, which ``head`` sets.
     protocol
         Gives the voxel size.
@@ -112,9 +114,9 @@ def draw_anatomy(
     truth["volume", "TIV"] = float(intracranial(volumes) * enlarge)
 
     pose = _pose(lie or rng) @ np.diag([*(3 * (enlarge ** (1 / 3),)), 1.0])
-    shape, affine = _field_of_view(protocol.t1w_mm)
+    shape, affine = _field_of_view(protocol.anat.voxel_mm)
     template_mm = deformation.template_mm(shape, np.linalg.inv(pose) @ affine)
-    maps = _blurred_maps(protocol.t1w_mm)
+    maps = _blurred_maps(protocol.anat.voxel_mm)
     gm, wm, csf, outside = (_sampled(maps[name], template_mm) for name in (*TISSUES, "outside"))
     truth["tiv", "head"] = truth["volume", "TIV"]
     return Anatomy(
@@ -150,8 +152,6 @@ def _field_of_view(voxel_mm: float) -> tuple[tuple[int, int, int], np.ndarray]:
 @lru_cache(maxsize=2)
 def _blurred_maps(voxel_mm: float) -> dict[str, nib.Nifti1Image]:
     """Tissues and what lies outside the brain, averaged over what a voxel of the protocol sees."""
-    from scipy.ndimage import gaussian_filter
-
     fwhm = math.sqrt(max(voxel_mm**2 - 1, 0))
     keep = 2 if voxel_mm >= 2 else 1
     maps = {}
@@ -169,8 +169,6 @@ def _blurred_maps(voxel_mm: float) -> dict[str, nib.Nifti1Image]:
 
 def _sampled(image: nib.Nifti1Image, mm: np.ndarray) -> np.ndarray:
     """Values of an image at coordinates (X, Y, Z, 3) in mm, linear, 0 outside of it."""
-    from scipy.ndimage import map_coordinates
-
     step = np.linalg.inv(image.affine).astype(np.float32)
     places = step[:3, :3] @ mm.reshape(-1, 3).T + step[:3, 3:]
     data = np.asanyarray(image.dataobj)

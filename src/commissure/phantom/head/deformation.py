@@ -21,6 +21,7 @@ from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import affine_transform
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import jhu189
@@ -69,8 +70,6 @@ class Deformation:
 
     def template_mm(self, shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
         """Template coordinate (X, Y, Z, 3), mm, of the voxels of a grid in the person's space."""
-        from scipy.ndimage import affine_transform
-
         place = np.linalg.inv(grid_affine()) @ affine
         axes = np.indices(shape, dtype=np.float32, sparse=True)
         result = np.empty((*shape, 3), np.float32)

@@ -14,6 +14,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import binary_erosion, gaussian_filter, label, map_coordinates
+from scipy.sparse import coo_array, csr_array, diags
+from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from commissure.images.atlas import jhu189
 from commissure.images.template import template
@@ -53,8 +56,6 @@ def fibre_courses(template_mm: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (N, 3) unit vectors (of either sign), template axes (RAS+).
     """
-    from scipy.ndimage import map_coordinates
-
     dyads, affine = _mean_dyads()
     step = np.linalg.inv(affine)
     places = (template_mm @ step[:3, :3].T + step[:3, 3]).T
@@ -101,9 +102,6 @@ def current(
     contacts
         What the conductor is joined to: (n,) of bool, the conductance, and the potential there.
     """
-    from scipy.sparse import coo_array, csr_array, diags
-    from scipy.sparse.linalg import LinearOperator, cg, splu
-
     number = np.full(inside.shape, -1)
     number[inside] = np.arange(inside.sum())
     links = []
@@ -146,8 +144,6 @@ def current(
 @lru_cache(maxsize=1)
 def _mean_dyads() -> tuple[np.ndarray, np.ndarray]:
     """Smoothed dyads (6, X, Y, Z) of the courses, and their grid's affine."""
-    from scipy.ndimage import binary_erosion, gaussian_filter, label
-
     white = template("WM", resolution_mm=GRID_MM)
     share = np.asanyarray(white.dataobj).astype(float)
     parts, _ = label(share > LEAST_SHARE)

@@ -1,4 +1,4 @@
-"""The white matter of a simulated person: directions by anatomy, anisotropy by his markers."""
+"""The white matter of a simulated person: directions by anatomy, anisotropy by their markers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Tensors:
 
 
 def tensor_field(head: FineHead, person: Person, *, crossing: bool = False) -> Tensors:
-    """White matter of one person: direction by anatomy, FA as his markers say.
+    """White matter of one person: direction by anatomy, FA as their markers say.
 
     With ``crossing`` a second bundle runs across those of
     :data:`commissure.phantom.head.fibres.CROSSINGS` at right angles, and FA is that of both

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import (
+    binary_dilation,
+    distance_transform_edt,
+    map_coordinates,
+    spline_filter,
+)
+from scipy.sparse import coo_array, csr_array
 
 from commissure.images.atlas import jhu189, schaefer
 from commissure.images.connectivity_sets import SUBCORTEX
 from commissure.images.rigid import framewise_displacement
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.layout import named, truth_file
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
 from commissure.phantom.scanner.bold_signal import (
     OTHER,
     Signals,
@@ -36,9 +45,17 @@ from commissure.phantom.scanner.echo_planar import (
     voxel_boxes,
     voxel_means,
 )
+from commissure.phantom.scanner.simulator import (
+    Measured,
+    RandomStreams,
+    Simulator,
+    bids_uri,
+    whole_numbers,
+    write_motion,
+    write_scan,
+)
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+TASK = "rest"
 
 #: Echo-planar intensity of each tissue; grey matter is 1000.
 INTENSITY = {"gm": 1000.0, "wm": 820.0, "csf": 1350.0, "outside": 320.0}
@@ -120,7 +137,7 @@ def simulate_bold(
     protocol: Protocol,
     rng: np.random.Generator,
     *,
-    own: np.random.Generator | None = None,
+    lasting: np.random.Generator | None = None,
 ) -> BoldSeries:
     """Simulate a resting-state run.
 
@@ -134,26 +151,30 @@ def simulate_bold(
         Voxel size, volumes, repetition time and temporal signal-to-noise ratio.
     rng
         Draws signals, movement and noise.
-    own
-        Draws what stays of a person from run to run, his connectivity; ``None`` is ``rng``.
+    lasting
+        Draws what stays of a person from run to run, their connectivity; ``None`` is ``rng``.
     """
-    latent = latent_correlation(person, own or rng)
+    latent = latent_correlation(person, lasting or rng)
     signals = haemodynamic_signals(
-        latent, volumes=protocol.bold_volumes, tr_s=protocol.bold_tr_s, rng=rng, own=own
+        latent,
+        volumes=protocol.func.volumes,
+        tr_s=protocol.func.repetition_time_s,
+        rng=rng,
+        lasting=lasting,
     )
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
-    head = fine_head(anatomy, protocol.bold_mm, pose=pose)
-    motion = drawn_motion(protocol.bold_volumes, person.motion_scale_mm, rng)
+    head = fine_head(anatomy, protocol.func.voxel_mm, pose=pose)
+    motion = drawn_motion(protocol.func.volumes, person.motion_scale_mm, rng)
     off_hz = None
-    if protocol.field_hz:
-        off_hz = voxel_means(off_resonance(head.template_mm, protocol.field_hz))
+    if protocol.off_resonance_hz:
+        off_hz = voxel_means(off_resonance(head.template_mm, protocol.off_resonance_hz))
     data = _series(head, signals.series, motion, person, protocol, rng, off_hz)
     truth = connectivity_truth(signals.correlation)
     truth["mean_fd", "brain"] = float(framewise_displacement(motion)[1:].mean())
     return BoldSeries(
         data=data,
         affine=head.affine,
-        tr_s=protocol.bold_tr_s,
+        tr_s=protocol.func.repetition_time_s,
         metadata=_sidecar(person, protocol),
         motion=motion,
         truth=truth,
@@ -173,8 +194,6 @@ def _series(
     rng: np.random.Generator,
     off_hz: np.ndarray | None,
 ) -> np.ndarray:
-    from scipy.ndimage import binary_dilation, map_coordinates, spline_filter
-
     shape, volumes = head.shape, len(motion)
     still = spline_filter(voxel_boxes(_contrast(head)), order=2, output=np.float32)
     something = binary_dilation(voxel_means(head.substance) > 0.15)
@@ -190,7 +209,7 @@ def _series(
         {name: values[inside] for name, values in tissue.items()},
         head.affine[:3, :3] @ brain.T,
         volumes,
-        protocol.bold_tr_s,
+        protocol.func.repetition_time_s,
         rng,
     )
     change[:, *inside] = fluctuation.T / 100
@@ -198,8 +217,8 @@ def _series(
     within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(nearest)])
 
     sensitivity = head.coil_sensitivity(rows.T) * factor
-    # Grey matter's own share of the factor on tSNR is the site's.
-    sd = INTENSITY["gm"] / (protocol.bold_tsnr * person.scanner.snr_factor)
+    # The site's share of the factor on tSNR.
+    sd = INTENSITY["gm"] / (protocol.func.tsnr * person.scanner.snr_factor)
     data = np.empty((volumes, *shape), np.float32)
     moved_z = np.diff(motion[:, 2], prepend=0.0)
     seen = tuple(voxels.T)
@@ -249,8 +268,6 @@ def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
     """Sparse (voxels, nodes): how much of each voxel is grey matter of each node."""
-    from scipy.sparse import coo_array
-
     nodes = _nodes_at(head.template_mm)
     rows, columns, values = [], [], []
     for corner in np.ndindex(2, 2, 2):
@@ -274,8 +291,6 @@ def _nodes_at(template_mm: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _node_map() -> tuple[np.ndarray, np.ndarray]:
     """The template's nodes, parcels grown into the grey matter beside them."""
-    from scipy.ndimage import distance_transform_edt
-
     atlas = schaefer(100)
     parcels = np.asanyarray(atlas.image.dataobj)
     step = float(abs(atlas.image.affine[0, 0]))
@@ -343,17 +358,49 @@ def _nuisance(
 
 
 def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
-    readout = {"TotalReadoutTime": BOLD_READOUT_S} if protocol.field_hz else {}
+    readout = {"TotalReadoutTime": BOLD_READOUT_S} if protocol.off_resonance_hz else {}
     return {
         **readout,
-        "TaskName": "rest",
+        "TaskName": TASK,
         "Instructions": "Keep your eyes open and think of nothing in particular.",
         "Manufacturer": person.scanner.manufacturer,
         "ManufacturersModelName": person.scanner.model,
         "MagneticFieldStrength": round(protocol.field_t, 3),
-        "RepetitionTime": protocol.bold_tr_s,
-        "EchoTime": protocol.bold_te_s,
+        "RepetitionTime": protocol.func.repetition_time_s,
+        "EchoTime": protocol.func.echo_time_s,
         "FlipAngle": 77,
         "PhaseEncodingDirection": "j-",
         "PulseSequenceType": "Gradient echo EPI",
     }
+
+
+def bold_files(person: Person, protocol: Protocol) -> list[Path]:
+    """The run, its true motion, and the field map where the field is bent."""
+    image = (".nii.gz", ".json")
+    files = named(person, "func", "bold", image, task=TASK)
+    files.append(truth_file(person, "motion", ".tsv", task=TASK))
+    if protocol.off_resonance_hz:
+        for suffix in ("fieldmap", "magnitude"):
+            files += named(person, "fmap", suffix, image)
+    return files
+
+
+def write_bold(
+    out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
+) -> Measured:
+    """Simulate the run and write it."""
+    bold = simulate_bold(anatomy, person, protocol, streams.scan, lasting=streams.lasting)
+    image = write_scan(
+        out, person, "func", "bold", whole_numbers(bold.data), bold.affine, bold.metadata,
+        tr_s=bold.tr_s, task=TASK,
+    )  # fmt: skip
+    write_motion(bold.motion, out / truth_file(person, "motion", ".tsv", task=TASK))
+    if bold.field_map is not None and bold.magnitude is not None:
+        metadata = {"Units": "Hz", "IntendedFor": [bids_uri(image, out)]}
+        write_scan(out, person, "fmap", "fieldmap", bold.field_map, bold.affine, metadata)
+        magnitude = whole_numbers(bold.magnitude)
+        write_scan(out, person, "fmap", "magnitude", magnitude, bold.affine, {})
+    return Measured(bold.truth, {"since_t1w_mm_rad": bold.since_t1w})
+
+
+SIMULATOR = Simulator(stream=2, files=bold_files, write=write_bold, units={"mean_fd": "mm"})

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaln
 
 from commissure.images.atlas import schaefer
 from commissure.images.connectivity_sets import (
@@ -79,7 +80,7 @@ def latent_correlation(person: Person, rng: np.random.Generator) -> np.ndarray:
 
     Block means are those of ``person.markers`` (defaults where there are none); single pairs
     scatter around them. Where the wishes contradict each other, no correlation matrix meets them
-    all, and the nearest found by alternating projections is taken: what counts as truth is
+    all, and the nearest by alternating projections is taken: what counts as truth is
     computed from the matrix that is used.
     """
     n = len(node_names())
@@ -112,14 +113,14 @@ def haemodynamic_signals(
     volumes: int,
     tr_s: float,
     rng: np.random.Generator,
-    own: np.random.Generator | None = None,
+    lasting: np.random.Generator | None = None,
 ) -> Signals:
     """Draw stationary haemodynamic signals whose neural part has the correlation ``latent``.
 
     The neural signals are first-order autoregressive processes; they are drawn in the frequency
     domain on a circle longer than the run, so that the run starts in the middle of things and
     delays are exact. The correlation of two signals is that of their neural parts times what their
-    difference in latency leaves of it. ``own`` draws the latencies, which stay from run to run;
+    difference in latency leaves of it. ``lasting`` draws the latencies, which stay from run to run;
     ``None`` is ``rng``.
     """
     nodes = len(latent)
@@ -127,7 +128,7 @@ def haemodynamic_signals(
     hz = np.fft.rfftfreq(length, FINE_S)
     spectrum = _spectrum(hz)
     spectrum[0] = 0
-    drawn = LATENCY_SD_S * (own or rng).standard_normal(nodes)
+    drawn = LATENCY_SD_S * (lasting or rng).standard_normal(nodes)
     latency = np.clip(drawn, -LATENCY_LIMIT_S, LATENCY_LIMIT_S)
     white = rng.standard_normal((2, len(hz), nodes))
     coloured = (white[0] + 1j * white[1]) @ np.linalg.cholesky(latent).T
@@ -184,8 +185,6 @@ def _spectrum(hz: np.ndarray) -> np.ndarray:
 
     def gamma(peak: float) -> np.ndarray:
         # Shape so that the mode is at peak with unit scale, as in the canonical response.
-        from scipy.special import gammaln
-
         shape = peak
         return np.exp((shape - 1) * np.log(np.maximum(t, 1e-9)) - t - gammaln(shape))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 #: Where air lies beside the brain: template mm, extent (SD) in mm, share of the strongest field.
 AIR = (
@@ -59,8 +60,6 @@ class Displacement:
 
     def origins(self, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (3, N) that voxels (3, N) of the displaced image come from; their factors (N,)."""
-        from scipy.ndimage import map_coordinates
-
         places = voxels.astype(np.float32, copy=True)
         back, factor = (
             map_coordinates(values, voxels, order=1, mode="nearest", output=np.float32)
@@ -76,8 +75,6 @@ def displacement(shift: np.ndarray, *, rounds: int = 40) -> Displacement:
     By fixed point, y = y' - shift(y), which converges where no two pieces of tissue land on one
     place.
     """
-    from scipy.ndimage import map_coordinates
-
     grid = np.indices(shift.shape, dtype=np.float32)
     back = shift.astype(np.float32)
     for _ in range(rounds):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_dilation, map_coordinates
 
+from commissure.files import write_text
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import rigid_matrix
 from commissure.phantom.head.anatomy import Anatomy
 from commissure.phantom.head.tensors import Tensors, tensor_field
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.layout import named, truth_file
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
 from commissure.phantom.scanner.distortion import (
     DWI_READOUT_S,
     Displacement,
@@ -29,6 +34,18 @@ from commissure.phantom.scanner.echo_planar import (
     voxel_means,
 )
 from commissure.phantom.scanner.gradients import fsl_bvecs, gradient_table
+from commissure.phantom.scanner.simulator import (
+    Measured,
+    RandomStreams,
+    Simulator,
+    bids_uri,
+    whole_numbers,
+    write_motion,
+    write_scan,
+)
+
+#: The direction of the unweighted volumes with the opposite phase encoding.
+REVERSED = "PA"
 
 #: Signal without weighting (T2-weighted echo-planar); white matter is 600.
 INTENSITY = {"gm": 800.0, "wm": 600.0, "csf": 1900.0, "outside": 250.0}
@@ -118,23 +135,25 @@ def simulate_dwi(
         Draws movement, dropouts and noise.
     """
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
-    head = fine_head(anatomy, protocol.dwi_mm, pose=pose)
-    tensors = tensor_field(head, person, crossing=protocol.dwi_crossing)
+    head = fine_head(anatomy, protocol.dwi.voxel_mm, pose=pose)
+    tensors = tensor_field(head, person, crossing=protocol.dwi.crossing)
     bvals, directions = gradient_table(
-        protocol.dwi_directions,
-        protocol.dwi_b0s,
-        protocol.dwi_b_value,
-        more=protocol.dwi_more_shells,
+        protocol.dwi.directions,
+        protocol.dwi.b0s,
+        protocol.dwi.b_value_s_mm2,
+        more=protocol.dwi.more_shells,
     )
     motion = drawn_motion(
         len(bvals), MOTION_FACTOR * person.motion_scale_mm, rng, spike_rate=SPIKE_RATE
     )
     eddies = None
-    if protocol.dwi_eddy_mm:
-        eddies = eddy_fields(bvals, directions, protocol.dwi_eddy_mm)
+    if protocol.dwi.eddy_mm:
+        eddies = eddy_fields(bvals, directions, protocol.dwi.eddy_mm)
     shift = None
-    if protocol.field_hz:
-        shift = DWI_READOUT_S * voxel_means(off_resonance(head.template_mm, protocol.field_hz))
+    if protocol.off_resonance_hz:
+        shift = DWI_READOUT_S * voxel_means(
+            off_resonance(head.template_mm, protocol.off_resonance_hz)
+        )
     # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
     displaced = None if shift is None else displacement(-shift)
     data = clean_series(
@@ -147,11 +166,11 @@ def simulate_dwi(
     )
     for dropout in dropouts:
         data[:, :, dropout.slice, dropout.volume] *= dropout.factor
-    sd = INTENSITY["wm"] / (protocol.dwi_snr * person.scanner.snr_factor)
+    sd = INTENSITY["wm"] / (protocol.dwi.snr * person.scanner.snr_factor)
     noisy = rician(data, sd, rng)
     backwards = None
-    if protocol.dwi_reversed_b0s:
-        n = protocol.dwi_reversed_b0s
+    if protocol.dwi.reversed_b0s:
+        n = protocol.dwi.reversed_b0s
         other = None if shift is None else displacement(shift)
         still = np.tile(motion[-1], (n, 1))
         clean = clean_series(head, tensors, np.zeros(n), np.zeros((n, 3)), still, displaced=other)
@@ -188,8 +207,6 @@ def clean_series(
     ``eddies`` (N, 4) shift the images along the second axis; both stay in the scanner when the head
     moves.
     """
-    from scipy.ndimage import binary_dilation, map_coordinates
-
     something = voxel_means(head.substance) > 0.02
     reach = 0.0
     if eddies is not None:
@@ -213,11 +230,11 @@ def clean_series(
                 for name, diffusivity in ISOTROPIC.items()
             )
             isotropic[b] = sum(parts).astype(np.float32)
-        turned = rigid_matrix(motion[n], head.centre_mm)[:3, :3].T @ directions[n]
-        turned = turned.astype(np.float32)
-        decay = _decay(b, tensors, tensors.directions @ turned)
+        seen_gradient = rigid_matrix(motion[n], head.centre_mm)[:3, :3].T @ directions[n]
+        seen_gradient = seen_gradient.astype(np.float32)
+        decay = _decay(b, tensors, tensors.directions @ seen_gradient)
         if tensors.second is not None and tensors.share is not None:
-            across = _decay(b, tensors, tensors.second @ turned)
+            across = _decay(b, tensors, tensors.second @ seen_gradient)
             decay = decay + tensors.share * (across - decay)
         image = isotropic[b].copy()
         image[tensors.where] += wm * decay
@@ -263,3 +280,44 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
         "TotalReadoutTime": DWI_READOUT_S,
         "PulseSequenceType": "Spin echo EPI",
     }
+
+
+def dwi_files(person: Person, protocol: Protocol) -> list[Path]:
+    """The series with its gradients, its true motion, and what has the opposite phase encoding."""
+    image = (".nii.gz", ".json")
+    files = named(person, "dwi", "dwi", (*image, ".bval", ".bvec"))
+    files.append(truth_file(person, "motion", ".tsv"))
+    if protocol.dwi.reversed_b0s:
+        files += named(person, "fmap", "epi", image, dir=REVERSED)
+    return files
+
+
+def write_dwi(
+    out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
+) -> Measured:
+    """Simulate the series and write it."""
+    dwi = simulate_dwi(anatomy, person, protocol, streams.scan)
+    data = whole_numbers(dwi.data)
+    image = write_scan(out, person, "dwi", "dwi", data, dwi.affine, dwi.metadata)
+    bval, bvec = (out / path for path in named(person, "dwi", "dwi", (".bval", ".bvec")))
+    write_text(" ".join(f"{b:g}" for b in dwi.bvals) + "\n", bval)
+    lines = (" ".join(f"{component:.6f}" for component in row) for row in dwi.bvecs)
+    write_text("\n".join(lines) + "\n", bvec)
+    write_motion(dwi.motion, out / truth_file(person, "motion", ".tsv"))
+    if dwi.reversed_b0s is not None:
+        opposed = {"PhaseEncodingDirection": "j", "IntendedFor": [bids_uri(image, out)]}
+        b0s = whole_numbers(dwi.reversed_b0s)
+        metadata = {**dwi.metadata, **opposed}
+        write_scan(out, person, "fmap", "epi", b0s, dwi.affine, metadata, dir=REVERSED)
+    eddies = {} if dwi.eddy_mm is None else {"eddy_mm_of_1_x_y_z": dwi.eddy_mm.round(6)}
+    events = {
+        "since_t1w_mm_rad": dwi.since_t1w,
+        "dropouts": [vars(dropout) for dropout in dwi.dropouts],
+        **eddies,
+    }
+    return Measured(dwi.truth, events)
+
+
+SIMULATOR = Simulator(
+    stream=3, files=dwi_files, write=write_dwi, units={"md": "mm2/s", "dwi_motion": "mm"}
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from commissure.images.load import zooms_mm
 from commissure.images.rigid import framewise_displacement, rigid_matrix
@@ -68,8 +69,6 @@ def fine_head(anatomy: Anatomy, voxel_mm: float, *, pose: np.ndarray) -> FineHea
     pose
         (6,) mm and rad: how the head has moved since the T1w (about the scanner's origin).
     """
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
     moved = rigid_matrix(pose, np.zeros(3)) @ anatomy.affine
     spacing = zooms_mm(anatomy.affine)
     brain = np.argwhere(anatomy.gm + anatomy.wm + anatomy.csf > 0.1)
@@ -147,8 +146,8 @@ def drawn_motion(
     breathing = 0.15 * np.sin(2 * np.pi * 0.07 * np.arange(volumes) + rng.uniform(0, 6.28))
     motion = walk + jerks + breathing[:, None] * np.array([0, 1, 1, 0.01, 0, 0])
     motion -= motion[0]
-    found = float(framewise_displacement(motion)[1:].mean()) if volumes > 1 else 0.0
-    return motion * (mean_fd_mm / found) if found > 0 else motion
+    drawn_mm = float(framewise_displacement(motion)[1:].mean()) if volumes > 1 else 0.0
+    return motion * (mean_fd_mm / drawn_mm) if drawn_mm > 0 else motion
 
 
 def voxel_boxes(fine: np.ndarray) -> np.ndarray:

@@ -10,15 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.eulerangles import euler2mat
+from nifti_mrs.create_nmrs import gen_nifti_mrs
+from scipy.ndimage import map_coordinates
 
 from commissure.errors import ConfigError
+from commissure.files import atomic, write_json
 from commissure.images.atlas import jhu189
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.layout import named
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
 from commissure.phantom.scanner.mrs_signal import (
     METABOLITE_T1_T2_S,
     SUMS,
@@ -35,6 +41,13 @@ from commissure.phantom.scanner.mrs_signal import (
     turning,
     voigt_decay,
     water_fid,
+)
+from commissure.phantom.scanner.simulator import (
+    Measured,
+    RandomStreams,
+    Simulator,
+    bids_uri,
+    sidecar_of,
 )
 from commissure.phantom.scanner.spins import WATER_PPM
 
@@ -113,7 +126,7 @@ def simulate_mrs(
     protocol: Protocol,
     rng: np.random.Generator,
     *,
-    own: np.random.Generator | None = None,
+    lasting: np.random.Generator | None = None,
     noise: np.random.Generator | None = None,
 ) -> MrsData:
     """Simulate a measurement with its water reference.
@@ -128,7 +141,7 @@ def simulate_mrs(
         Sequence, sampling and signal-to-noise ratio.
     rng
         Draws position, shim, offsets, artefacts and noise.
-    own
+    lasting
         Draws what stays of a person, the minor metabolites; ``None`` is ``rng``.
     noise
         Draws the thermal noise; ``None`` is ``rng``.
@@ -138,12 +151,14 @@ def simulate_mrs(
     ConfigError
         The head has no anterior cingulate, or less than half of the voxel lies in the brain.
     """
-    affine = voxel_affine(anatomy, protocol.mrs_voxel_mm, rng)
+    affine = voxel_affine(anatomy, protocol.mrs.voxel_mm, rng)
     fractions = tissue_fractions(anatomy, affine, who=person.participant_id)
-    if own is not None and own is not rng:
-        voxel_affine(anatomy, protocol.mrs_voxel_mm, own)  # The first scan drew its place first.
-    concentrations = drawn_concentrations(person, own or rng)
-    times = np.arange(protocol.mrs_points) / protocol.mrs_spectral_width_hz
+    if lasting is not None and lasting is not rng:
+        voxel_affine(
+            anatomy, protocol.mrs.voxel_mm, lasting
+        )  # The first scan drew its place first.
+    concentrations = drawn_concentrations(person, lasting or rng)
+    times = np.arange(protocol.mrs.points) / protocol.mrs.spectral_width_hz
     lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
     shim = voigt_decay(times, lorentz_hz, gauss_hz)
 
@@ -153,22 +168,22 @@ def simulate_mrs(
     peak = factor * float(np.abs(np.fft.fft(tnaa)).max())
     clean = factor * (clean + macromolecule_signal(protocol, times)[:, None])
     if rng.random() < LIPID_PROBABILITY:
-        clean += factor * lipid_signal(protocol.field_mhz, times, rng)[:, None]
+        clean += factor * lipid_signal(protocol.proton_mhz, times, rng)[:, None]
     eddy = np.exp(1j * rng.uniform(-0.6, 0.6) * np.exp(-times / rng.uniform(0.02, 0.06)))
     water = water_fid(fractions, protocol, times) * shim
-    residual = residual_water(abs(water[0]), protocol.field_mhz, times, rng)
+    residual = residual_water(abs(water[0]), protocol.proton_mhz, times, rng)
 
-    shots = _draw_shots(protocol.mrs_shots, rng)
+    shots = _draw_shots(protocol.mrs.transients, rng)
     turn = np.exp(1j * (shots.phase_rad - 2 * np.pi * times[:, None] * shots.shift_hz))
     conditions = clean.shape[1]
-    series = (clean + residual[:, None])[:, np.arange(protocol.mrs_shots) % conditions] * turn
+    series = (clean + residual[:, None])[:, np.arange(protocol.mrs.transients) % conditions] * turn
     for shot in shots.bad:
-        series[:, shot] = _corrupted(series[:, shot], peak, protocol.field_mhz, times, rng)
+        series[:, shot] = _corrupted(series[:, shot], peak, protocol.proton_mhz, times, rng)
 
-    weights, covariance = _coils(protocol.mrs_coils, rng)
+    weights, covariance = _coils(protocol.mrs.coils, rng)
     combined = float((weights.conj() @ np.linalg.solve(covariance, weights)).real)
-    snr = protocol.mrs_snr * person.scanner.snr_factor
-    sd = peak / snr * math.sqrt(protocol.mrs_shots * combined / protocol.mrs_points)
+    snr = protocol.mrs.snr * person.scanner.snr_factor
+    sd = peak / snr * math.sqrt(protocol.mrs.transients * combined / protocol.mrs.points)
     mixing = sd * np.linalg.cholesky(covariance)
 
     def received(signal: np.ndarray) -> np.ndarray:
@@ -190,11 +205,11 @@ def simulate_mrs(
         affine=affine,
         metadata=_sidecar(person, protocol),
         header_extension={
-            "EchoTime": protocol.mrs_te_s,
-            "RepetitionTime": protocol.mrs_tr_s,
-            "SpectralWidth": protocol.mrs_spectral_width_hz,
+            "EchoTime": protocol.mrs.echo_time_s,
+            "RepetitionTime": protocol.mrs.repetition_time_s,
+            "SpectralWidth": protocol.mrs.spectral_width_hz,
             "Manufacturer": person.scanner.manufacturer,
-            "ProtocolName": protocol.mrs_sequence,
+            "ProtocolName": protocol.mrs.sequence,
         },
         truth=truth,
         fractions=fractions,
@@ -233,8 +248,6 @@ def voxel_affine(
 
 def tissue_fractions(anatomy: Anatomy, affine: np.ndarray, *, who: str) -> dict[str, float]:
     """Volume fractions ``gm wm csf`` of the voxel, sum 1, from points 1 mm apart."""
-    from scipy.ndimage import map_coordinates
-
     edges = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     axes = [(np.arange(n) + 0.5) / n - 0.5 for n in np.maximum(np.rint(edges), 1).astype(int)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -249,7 +262,7 @@ def tissue_fractions(anatomy: Anatomy, affine: np.ndarray, *, who: str) -> dict[
             who,
             found=f"only {100 * total:.0f} % of the spectroscopy voxel lies in the brain",
             wanted="at least half",
-            mend="Make mrs_voxel_mm smaller",
+            mend="Make mrs.voxel_mm smaller",
         )
     return {name: part / total for name, part in parts.items()}
 
@@ -305,14 +318,78 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
         "ManufacturersModelName": person.scanner.model,
         "MagneticFieldStrength": round(protocol.field_t, 3),
         "ResonantNucleus": ["1H"],
-        "SpectrometerFrequency": [protocol.field_mhz],
-        "SpectralWidth": protocol.mrs_spectral_width_hz,
-        "NumberOfSpectralPoints": protocol.mrs_points,
-        "NumberOfTransients": protocol.mrs_shots,
-        "EchoTime": protocol.mrs_te_s,
-        "RepetitionTime": protocol.mrs_tr_s,
-        "PulseSequenceType": protocol.mrs_sequence,
-        "AcquisitionVoxelSize": list(protocol.mrs_voxel_mm),
+        "SpectrometerFrequency": [protocol.proton_mhz],
+        "SpectralWidth": protocol.mrs.spectral_width_hz,
+        "NumberOfSpectralPoints": protocol.mrs.points,
+        "NumberOfTransients": protocol.mrs.transients,
+        "EchoTime": protocol.mrs.echo_time_s,
+        "RepetitionTime": protocol.mrs.repetition_time_s,
+        "PulseSequenceType": protocol.mrs.sequence,
+        "AcquisitionVoxelSize": list(protocol.mrs.voxel_mm),
         "BodyPart": "BRAIN",
         "BodyPartDetails": "anterior cingulate",
     }
+
+
+def mrs_files(person: Person, protocol: Protocol) -> list[Path]:
+    """The measurement and its water reference."""
+    return [
+        path
+        for suffix in ("svs", "mrsref")
+        for path in named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
+    ]
+
+
+def simulate_and_write(
+    out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
+) -> Measured:
+    """Simulate the measurement and write it."""
+    mrs = simulate_mrs(anatomy, person, protocol, streams.scan, lasting=streams.lasting)
+    return write_mrs(out, person, protocol, mrs)
+
+
+def write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> Measured:
+    """Write a measurement with its water reference and sidecars."""
+    svs, svs_sidecar, water, water_sidecar = (out / path for path in mrs_files(person, protocol))
+    for fid, image, sidecar, metadata in (
+        (mrs.fid, svs, svs_sidecar, {"ReferenceSignal": bids_uri(water, out)}),
+        (mrs.water_fid, water, water_sidecar, {"NumberOfTransients": 1}),
+    ):
+        _write_nifti_mrs(mrs, fid, protocol, image)
+        suppressed = {"WaterSuppression": image == svs}
+        write_json(sidecar_of(person, {**mrs.metadata, **suppressed, **metadata}), sidecar)
+    events = {
+        "tissue_fractions": mrs.fractions,
+        "line_width_hz": mrs.line_width_hz,
+        "concentrations_mmol_per_kg": mrs.concentrations,
+        **vars(mrs.shots),
+    }
+    return Measured(mrs.truth, events)
+
+
+def _write_nifti_mrs(mrs: MrsData, fid: np.ndarray, protocol: Protocol, path: Path) -> None:
+    """Write FIDs (1, 1, 1, points, coils[, shots[, edits]]) as NIfTI-MRS."""
+    edited = fid.ndim == 7
+    image = gen_nifti_mrs(
+        fid.astype(np.complex64),
+        1 / protocol.mrs.spectral_width_hz,
+        protocol.proton_mhz,
+        affine=mrs.affine,
+        dim_tags=["DIM_COIL", "DIM_DYN", "DIM_EDIT" if edited else None],
+        nifti_version=1,
+        no_conj=True,  # the simulator speaks the file's convention, not that of the package
+    )
+    for key, value in mrs.header_extension.items():
+        image.add_hdr_field(key, value)
+    if edited:
+        image.set_dim_tag("DIM_EDIT", "DIM_EDIT", header={"EditCondition": ["ON", "OFF"]})
+    with atomic(path) as draft:
+        nib.save(image.image.nibImage, draft)
+
+
+SIMULATOR = Simulator(
+    stream=4,
+    files=mrs_files,
+    write=simulate_and_write,
+    units={"fwhm": "ppm", **dict.fromkeys((*SUMS, "glx"), "mmol/kg")},
+)

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
 from commissure.phantom.scanner.spins import (
     EDIT_OFF_PPM,
     METABOLITES,
@@ -131,8 +132,8 @@ def water_fid(
 
 def relaxation_weight(t1_s: float, t2_s: float, protocol: Protocol) -> float:
     """Share of the signal at the echo: (1 - exp(-TR/T1)) exp(-TE/T2)."""
-    saturation = 1 - math.exp(-protocol.mrs_tr_s / t1_s)
-    return saturation * math.exp(-protocol.mrs_te_s / t2_s)
+    saturation = 1 - math.exp(-protocol.mrs.repetition_time_s / t1_s)
+    return saturation * math.exp(-protocol.mrs.echo_time_s / t2_s)
 
 
 def timings_of(protocol: Protocol) -> tuple[Timing, ...]:
@@ -140,15 +141,15 @@ def timings_of(protocol: Protocol) -> tuple[Timing, ...]:
 
     One timing; of MEGA-PRESS two, the editing pulses on and off.
     """
-    te, mhz = protocol.mrs_te_s, protocol.field_mhz
-    if protocol.mrs_sequence == "sLASER":
+    te, mhz = protocol.mrs.echo_time_s, protocol.proton_mhz
+    if protocol.mrs.sequence == "sLASER":
         return (slaser(mhz, te, uneven=SLASER_UNEVEN, degrees=ADIABATIC_DEG),)
-    if protocol.mrs_sequence == "MEGA-PRESS":
+    if protocol.mrs.sequence == "MEGA-PRESS":
         return tuple(
             mega_press(
                 mhz, te, edit_ppm=ppm, refocusing_deg=REFOCUSING_DEG, editing_deg=EDITING_DEG
             )
-            for ppm in (protocol.mrs_edit_ppm, EDIT_OFF_PPM)
+            for ppm in (protocol.mrs.edit_ppm, EDIT_OFF_PPM)
         )
     return (Press(mhz, FIRST_ECHO_SHARE * te, (1 - FIRST_ECHO_SHARE) * te, REFOCUSING_DEG),)
 
@@ -192,7 +193,7 @@ def metabolite_signal(
     signal = np.zeros((len(times), len(timings)), complex)
     for name, concentration in concentrations.items():
         shift = np.clip(rng.normal(0, SHIFT_SD_PPM), -SHIFT_LIMIT_PPM, SHIFT_LIMIT_PPM)
-        moved = turning(WATER_PPM + shift, protocol.field_mhz, times)
+        moved = turning(WATER_PPM + shift, protocol.proton_mhz, times)
         for condition, timing in enumerate(timings):
             fid = concentration * _fid(name, timing, times) * _own_decay(name, times) * moved
             signal[:, condition] += fid
@@ -215,8 +216,8 @@ def tnaa_line(
 
 def macromolecule_signal(protocol: Protocol, times: np.ndarray) -> np.ndarray:
     """Macromolecules that underlie the metabolites, as Gaussian lines."""
-    field_mhz = protocol.field_mhz
-    left = math.exp((MACROMOLECULE_TE_S - protocol.mrs_te_s) / MACROMOLECULE_T2_S)
+    field_mhz = protocol.proton_mhz
+    left = math.exp((MACROMOLECULE_TE_S - protocol.mrs.echo_time_s) / MACROMOLECULE_T2_S)
     signal = np.zeros(len(times), complex)
     for ppm, fwhm_ppm, area in MACROMOLECULES:
         line = turning(ppm, field_mhz, times) * voigt_decay(times, 0.0, fwhm_ppm * field_mhz)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.person import Person, Protocol
+from commissure.phantom.layout import named
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import Protocol
+from commissure.phantom.scanner.simulator import (
+    Measured,
+    RandomStreams,
+    Simulator,
+    whole_numbers,
+    write_scan,
+)
 
 #: Signal of the tissues in a 3 T MPRAGE, white matter being 1.
 CONTRAST = {"GM": 0.62, "WM": 1.0, "CSF": 0.25}
@@ -61,10 +71,9 @@ def simulate_t1w(
     """
     signal = noise_free(anatomy, gamma=person.scanner.t1w_gamma)
     signal = signal * receive_field(signal.shape, rng)
-    noise = 1 / (protocol.t1w_snr * person.scanner.snr_factor)
+    noise = 1 / (protocol.anat.snr * person.scanner.snr_factor)
     image = rician(signal, noise, rng) * WHITE_MATTER
-    data = np.clip(np.rint(image), 0, np.iinfo(np.int16).max).astype(np.int16)
-    return T1wImage(data, anatomy.affine, _metadata(person, protocol))
+    return T1wImage(whole_numbers(image), anatomy.affine, _metadata(person, protocol))
 
 
 def noise_free(anatomy: Anatomy, *, gamma: float = 1.0) -> np.ndarray:
@@ -119,3 +128,22 @@ def _metadata(person: Person, protocol: Protocol) -> dict[str, object]:
         "InversionTime": 0.9,
         "FlipAngle": 9,
     }
+
+
+def t1w_files(person: Person, protocol: Protocol) -> list[Path]:
+    """The image and its sidecar."""
+    return named(person, "anat", "T1w", (".nii.gz", ".json"))
+
+
+def write_t1w(
+    out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
+) -> Measured:
+    """Draw the image and write it."""
+    t1w = simulate_t1w(anatomy, person, protocol, streams.scan)
+    write_scan(out, person, "anat", "T1w", t1w.data, t1w.affine, t1w.metadata)
+    return Measured(anatomy.truth)
+
+
+SIMULATOR = Simulator(
+    stream=1, files=t1w_files, write=write_t1w, units={"volume": "mm3", "tiv": "mm3"}
+)

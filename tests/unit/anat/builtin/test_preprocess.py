@@ -13,8 +13,9 @@ from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import structure_volumes, template_coordinates, tissue_volumes
 from commissure.images.atlas import jhu189
 from commissure.phantom.cohort.draw import draw_cohort
+from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.person import PRESETS
+from commissure.phantom.protocol import chosen_protocol
 from commissure.phantom.scanner.t1w import simulate_t1w
 
 pytestmark = pytest.mark.slow
@@ -23,9 +24,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory) -> tuple[Anatomy, np.ndarray, np.ndarray, np.ndarray]:
     """Truth, mask, posteriors and template coordinates of one head with a small hippocampus."""
-    protocol = replace(PRESETS["demo"], t1w_mm=3.0)
+    protocol = chosen_protocol("demo")
     person = draw_cohort(
-        controls=1, responsive=1, resistant=1, sites=1, site_balance=0.2, missing=0.0, seed=5
+        CohortRequest(
+            controls=1, responsive=1, resistant=1, sites=1, site_balance=0.2, missing=0.0, seed=5
+        )
     )[0]
     person = replace(person, markers={("volume_factor", "Hippocampus_L"): 0.8})
     head = draw_anatomy(person, protocol, np.random.default_rng(1))

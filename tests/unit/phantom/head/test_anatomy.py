@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,8 @@ from commissure.images.atlas import jhu189
 from commissure.images.template import template
 from commissure.phantom.head import deformation
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
-from commissure.phantom.person import PRESETS, Person
+from commissure.phantom.person import Person
+from commissure.phantom.protocol import chosen_protocol
 
 FACTORS = {
     "Hippocampus_L": 0.90,
@@ -23,7 +22,7 @@ FACTORS = {
     "LateralVentricle_R": 0.75,
 }
 HEAD = 0.8
-TINY = PRESETS["tiny"]
+TINY = chosen_protocol("tiny")
 
 
 def a_person(**factors: float) -> Person:
@@ -64,7 +63,7 @@ def test_volumes_of_tissues_sum_to_the_head_asked_for(head):
 
 def test_the_image_holds_the_tissue_that_the_truth_says(head):
     for name, image in (("GM", head.gm), ("WM", head.wm), ("CSF", head.csf)):
-        seen = image.sum(dtype=float) * TINY.t1w_mm**3
+        seen = image.sum(dtype=float) * TINY.anat.voxel_mm**3
         assert head.truth["volume", name] == pytest.approx(seen, rel=0.005)
 
 
@@ -75,13 +74,13 @@ def test_labels_of_the_image_fill_their_true_volume(head, in_template):
     for pair in (("SFG_L", "SFG_R"), ("STG_L", "STG_R"), ("Insula_L", "Insula_R")):
         numbers = [i for name in pair for i in groups[name]]
         density = in_template["GM"][np.isin(in_template["label"], numbers)].mean(dtype=float)
-        counted = np.isin(head.jhu, numbers).sum() * TINY.t1w_mm**3
+        counted = np.isin(head.jhu, numbers).sum() * TINY.anat.voxel_mm**3
         true = sum(head.truth["volume", name] for name in pair)
         assert true == pytest.approx(counted * density, rel=0.06)
 
 
 def test_truth_depends_on_the_seed_and_not_on_the_resolution(head):
-    coarse = replace(TINY, t1w_mm=7.0)
+    coarse = TINY.changed({"anat.voxel_mm": 7.0})
     person = a_person(**FACTORS, head=HEAD)
     again, other = (draw_anatomy(person, coarse, np.random.default_rng(seed)) for seed in (3, 4))
     assert head.truth == again.truth

@@ -131,19 +131,19 @@ def test_a_moved_head_is_seen_where_it_went(template_head):
 
 
 def test_series_shows_what_went_in(template_head, person, tiny):
-    protocol = replace(tiny, bold_volumes=60)
+    protocol = tiny.changed({"func.volumes": 60})
     still = replace(person, motion_scale_mm=0.0)
     bold = simulate_bold(template_head, still, protocol, np.random.default_rng(0))
     assert bold.data.shape[3] == 60 == len(bold.motion)
     assert bold.data.dtype == np.float32 and np.isfinite(bold.data).all()
-    head = fine_head(template_head, protocol.bold_mm, pose=bold.since_t1w)
+    head = fine_head(template_head, protocol.func.voxel_mm, pose=bold.since_t1w)
     assert head.shape == bold.data.shape[:3]
     mean = bold.data.mean(axis=-1)
     pure = {name: voxel_means(head.maps[name]) > 0.9 for name in ("gm", "wm")}
     assert mean[pure["wm"]].mean() < mean[pure["gm"]].mean()
     # Air: Rayleigh noise of the thermal SD, mean sqrt(pi/2) of it.
     air = voxel_means(head.substance) == 0
-    sd = 1000 / protocol.bold_tsnr
+    sd = 1000 / protocol.func.tsnr
     assert bold.data[air].mean() == pytest.approx(np.sqrt(np.pi / 2) * sd, rel=0.02)
     # The back of the head follows the visual signals rather than those of any other network.
     template_mm = head.template_mm[::2, ::2, ::2]
@@ -152,7 +152,7 @@ def test_series_shows_what_went_in(template_head, person, tiny):
     t = np.arange(60)
     course = course - np.polyval(np.polyfit(t, course, 3), t)
     slow = np.fft.rfft(course)
-    slow[np.fft.rfftfreq(60, protocol.bold_tr_s) > 0.1] = 0  # Breath and heart beat.
+    slow[np.fft.rfftfreq(60, protocol.func.repetition_time_s) > 0.1] = 0  # Breath and heart beat.
     course = np.fft.irfft(slow, 60)
     names = np.array(node_names())
     signals = {
@@ -165,7 +165,7 @@ def test_series_shows_what_went_in(template_head, person, tiny):
 
 
 def test_a_still_run_differs_from_a_moving_one_by_motion_alone(template_head, person, tiny):
-    protocol = replace(tiny, bold_volumes=6)
+    protocol = tiny.changed({"func.volumes": 10})
     moving, still = (
         simulate_bold(
             template_head, replace(person, motion_scale_mm=fd), protocol, np.random.default_rng(9)
@@ -180,12 +180,12 @@ def test_a_still_run_differs_from_a_moving_one_by_motion_alone(template_head, pe
 
 
 def test_same_seed_same_run(template_head, person, tiny):
-    protocol = replace(tiny, bold_volumes=6)
+    protocol = tiny.changed({"func.volumes": 10})
     one, two = (
         simulate_bold(template_head, person, protocol, np.random.default_rng(9)) for _ in range(2)
     )
     assert np.array_equal(one.data, two.data)
     assert one.truth == two.truth
-    assert one.metadata["RepetitionTime"] == protocol.bold_tr_s
+    assert one.metadata["RepetitionTime"] == protocol.func.repetition_time_s
     assert one.metadata["TaskName"] == "rest"
     assert one.truth["mean_fd", "brain"] == pytest.approx(person.motion_scale_mm)

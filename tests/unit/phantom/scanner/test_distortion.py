@@ -79,13 +79,19 @@ def test_eddy_fields_follow_gradients_and_are_undone_exactly():
 
 
 def test_reversed_phase_encoding_mirrors_the_displacement(template_head, person, tiny):
-    protocol = replace(
-        tiny, dwi_mm=6.0, dwi_directions=6, field_hz=40.0, dwi_reversed_b0s=1, dwi_snr=1e4
+    protocol = tiny.changed(
+        {
+            "dwi.voxel_mm": 6.0,
+            "dwi.directions": 6,
+            "dwi.reversed_b0s": 1,
+            "dwi.snr": 1e4,
+            "off_resonance_hz": 40.0,
+        }
     )
     quiet = replace(person, motion_scale_mm=0.0)
     forth = simulate_dwi(template_head, quiet, protocol, np.random.default_rng(2))
     straight = simulate_dwi(
-        template_head, quiet, replace(protocol, field_hz=0.0), np.random.default_rng(2)
+        template_head, quiet, protocol.changed({"off_resonance_hz": 0.0}), np.random.default_rng(2)
     )
     head = fine_head(template_head, 6.0, pose=forth.since_t1w)
     y = np.arange(head.shape[1])[None, :, None]
@@ -106,10 +112,10 @@ def test_the_field_map_tells_where_the_bold_signal_went(template_head, person, t
     from scipy.ndimage import map_coordinates
 
     still = replace(person, motion_scale_mm=0.0)
-    protocol = replace(tiny, bold_volumes=10, bold_tsnr=1e4)
+    protocol = tiny.changed({"func.volumes": 10, "func.tsnr": 1e4})
     straight = simulate_bold(template_head, still, protocol, np.random.default_rng(3))
     moved = simulate_bold(
-        template_head, still, replace(protocol, field_hz=40.0), np.random.default_rng(3)
+        template_head, still, protocol.changed({"off_resonance_hz": 40.0}), np.random.default_rng(3)
     )
     assert straight.field_map is None and "TotalReadoutTime" not in straight.metadata
     assert moved.field_map is not None and moved.magnitude is not None

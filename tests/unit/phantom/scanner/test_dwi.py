@@ -278,11 +278,11 @@ def test_series_is_complete_and_repeatable(template_head, person, tiny):
     one, two = (
         simulate_dwi(template_head, person, tiny, np.random.default_rng(4)) for _ in range(2)
     )
-    n = tiny.dwi_directions + tiny.dwi_b0s
+    n = tiny.dwi.directions + tiny.dwi.b0s
     assert one.data.shape[3] == len(one.bvals) == one.bvecs.shape[1] == len(one.motion) == n
-    assert int((one.bvals == 0).sum()) == tiny.dwi_b0s and one.bvals[0] == 0
+    assert int((one.bvals == 0).sum()) == tiny.dwi.b0s and one.bvals[0] == 0
     assert np.array_equal(one.data, two.data)
-    head = fine_head(template_head, tiny.dwi_mm, pose=one.since_t1w)
+    head = fine_head(template_head, tiny.dwi.voxel_mm, pose=one.since_t1w)
     deep = voxel_means(head.maps["wm"]) > 0.99
     attenuation = one.data[deep][:, one.bvals > 0].mean() / one.data[deep][:, 0].mean()
     assert 0.4 < attenuation < 0.6  # exp(-b MD) is 0.47; the average over directions is above it.

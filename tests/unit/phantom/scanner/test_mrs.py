@@ -127,17 +127,23 @@ def test_slaser_keeps_more_of_coupled_spins_than_press():
 
 
 def test_mega_press_has_two_conditions_that_differ_in_naa(template_head, person, tiny):
-    protocol = replace(
-        tiny, mrs_sequence="MEGA-PRESS", mrs_te_s=0.068, mrs_edit_ppm=1.9, mrs_shots=16, mrs_snr=1e4
+    protocol = tiny.changed(
+        {
+            "mrs.sequence": "MEGA-PRESS",
+            "mrs.echo_time_s": 0.068,
+            "mrs.edit_ppm": 1.9,
+            "mrs.transients": 16,
+            "mrs.snr": 1e4,
+        }
     )
     mrs = simulate_mrs(template_head, person, protocol, np.random.default_rng(1))
-    assert mrs.fid.shape == (1, 1, 1, tiny.mrs_points, tiny.mrs_coils, 8, 2)
+    assert mrs.fid.shape == (1, 1, 1, tiny.mrs.points, tiny.mrs.coils, 8, 2)
     good = [i for i in range(8) if not {2 * i, 2 * i + 1} & set(mrs.shots.bad)]
     heights = []
     for condition in range(2):
         fid = mrs.fid[0, 0, 0, :, 0, good[0], condition]
         spectrum = np.abs(np.fft.fft(fid * np.exp(-np.arange(len(fid)) / 2000 * 10)))
-        ppm = WATER_PPM - np.fft.fftfreq(len(fid), 1 / 2000) / protocol.field_mhz
+        ppm = WATER_PPM - np.fft.fftfreq(len(fid), 1 / 2000) / protocol.proton_mhz
         heights.append(spectrum[(ppm > 1.9) & (ppm < 2.1)].max())
     assert heights[0] < 0.6 * heights[1]
     assert mrs.metadata["PulseSequenceType"] == "MEGA-PRESS"
@@ -194,9 +200,9 @@ def test_more_creatine_raises_the_signal_as_the_molal_equation_says(template_hea
 
     # One seed: noise, shim, coils and offsets are the same, and leave with the difference.
     less, more = measured(8.0), measured(9.0)
-    shot = next(i for i in range(tiny.mrs_shots) if i not in less.shots.bad)
+    shot = next(i for i in range(tiny.mrs.transients) if i not in less.shots.bad)
     difference = np.abs((more.fid - less.fid)[0, 0, 0, 0, :, shot])
-    loud = replace(tiny, mrs_snr=1e7)
+    loud = tiny.changed({"mrs.snr": 1e7})
     water = simulate_mrs(template_head, person, loud, np.random.default_rng(5)).water_fid
     ratio = (difference / np.abs(water[0, 0, 0, 0, :])).mean()
     water_weight = water_fid(less.fractions, tiny, np.zeros(1))[0].real / 55510
@@ -251,7 +257,7 @@ def test_fractions_of_a_voxel_astride_two_tissues():
 
 
 def test_noise_of_the_combined_average_is_that_of_the_protocol(template_head, person, tiny):
-    protocol = replace(tiny, mrs_shots=16, mrs_coils=4, mrs_snr=80.0)
+    protocol = tiny.changed({"mrs.transients": 16, "mrs.coils": 4, "mrs.snr": 80.0})
     found = []
     for seed in range(6):
         mrs = simulate_mrs(template_head, person, protocol, np.random.default_rng(seed))
@@ -262,8 +268,8 @@ def test_noise_of_the_combined_average_is_that_of_the_protocol(template_head, pe
         tail = fid[-300:].transpose(1, 0, 2).reshape(4, -1)
         best = np.linalg.solve(np.cov(tail), weights)
         best = best / (best.conj() @ weights)
-        spectrum = np.fft.fft(np.einsum("c,pcs->p", best.conj(), fid) / protocol.mrs_shots)
-        ppm = WATER_PPM - np.fft.fftfreq(len(fid), 1 / 2000) / protocol.field_mhz
+        spectrum = np.fft.fft(np.einsum("c,pcs->p", best.conj(), fid) / protocol.mrs.transients)
+        ppm = WATER_PPM - np.fft.fftfreq(len(fid), 1 / 2000) / protocol.proton_mhz
         noise = spectrum[(ppm > 9) & (ppm < 12)]
         noise = np.diff(noise, n=2) / np.sqrt(6)  # Leaves noise alone, takes slopes away.
         found.append(100 / noise.real.std())
@@ -276,7 +282,7 @@ def test_file_follows_nifti_mrs_and_shows_naa_at_2_ppm(template_head, person, ti
 
     mrs = simulate_mrs(template_head, person, tiny, np.random.default_rng(1))
     image = gen_nifti_mrs(
-        mrs.fid, 1 / tiny.mrs_spectral_width_hz, tiny.field_mhz,
+        mrs.fid, 1 / tiny.mrs.spectral_width_hz, tiny.proton_mhz,
         affine=mrs.affine, dim_tags=["DIM_COIL", "DIM_DYN", None], no_conj=True,
     )  # fmt: skip
     for key, value in mrs.header_extension.items():
@@ -284,9 +290,9 @@ def test_file_follows_nifti_mrs_and_shows_naa_at_2_ppm(template_head, person, ti
     image.save(tmp_path / "svs.nii.gz")
     read = NIFTI_MRS(str(tmp_path / "svs.nii.gz"))
     assert read.dim_tags[:2] == ["DIM_COIL", "DIM_DYN"]
-    assert json.loads(read.hdr_ext.to_json())["EchoTime"] == tiny.mrs_te_s
+    assert json.loads(read.hdr_ext.to_json())["EchoTime"] == tiny.mrs.echo_time_s
     raw = np.asarray(read.image.nibImage.dataobj)[0, 0, 0, :, 0, :]
-    assert _peak_ppm(raw.mean(axis=1), tiny.field_mhz) == pytest.approx(2.01, abs=0.03)
+    assert _peak_ppm(raw.mean(axis=1), tiny.proton_mhz) == pytest.approx(2.01, abs=0.03)
 
 
 @pytest.mark.real

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.person import PRESETS, Person, Scanner
+from commissure.phantom.person import Person, Scanner
+from commissure.phantom.protocol import chosen_protocol
 from commissure.phantom.scanner.t1w import (
     WHITE_MATTER,
     noise_free,
@@ -45,12 +46,12 @@ def test_noise_in_air_is_rayleigh_and_in_signal_rician():
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
 def test_the_image_has_the_signal_to_noise_asked_for(factor):
-    protocol = PRESETS["demo"]
+    protocol = chosen_protocol("demo")
     image = simulate_t1w(a_box(), a_person(snr_factor=factor), protocol, np.random.default_rng(2))
     air = image.data[:8].astype(float)
     assert image.data.dtype == np.int16
     noise = np.sqrt((air**2).mean() / 2)
-    assert WHITE_MATTER / (protocol.t1w_snr * factor) == pytest.approx(noise, rel=0.02)
+    assert WHITE_MATTER / (protocol.anat.snr * factor) == pytest.approx(noise, rel=0.02)
 
 
 def test_tissues_have_their_contrast_and_a_site_changes_it():
@@ -72,7 +73,7 @@ def test_shading_is_a_cubic_of_twenty_percent():
 
 def test_sites_name_their_machine_and_the_seed_decides():
     first, again, other = (
-        simulate_t1w(a_box(20), a_person(), PRESETS["tiny"], np.random.default_rng(seed))
+        simulate_t1w(a_box(20), a_person(), chosen_protocol("tiny"), np.random.default_rng(seed))
         for seed in (5, 5, 6)
     )
     assert np.array_equal(first.data, again.data)
