@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from commissure.errors import ConfigError
 
@@ -73,13 +74,47 @@ def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any
             yield dotted, default, info.description or ""
 
 
+def limits(info: FieldInfo) -> str:
+    """Say which values an option may take: ``0 to 0.5``, ``1 or more``, ``PRESS, sLASER``.
+
+    Empty where its type alone says it.
+    """
+    if get_origin(info.annotation) is Literal:
+        return ", ".join(str(choice) for choice in get_args(info.annotation))
+    bounds = {
+        name: value
+        for constraint in info.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if (value := getattr(constraint, name, None)) is not None
+    }
+    low = (
+        f"{bounds['ge']:g}"
+        if "ge" in bounds
+        else f"above {bounds['gt']:g}"
+        if "gt" in bounds
+        else ""
+    )
+    high = (
+        f"{bounds['le']:g}"
+        if "le" in bounds
+        else f"below {bounds['lt']:g}"
+        if "lt" in bounds
+        else ""
+    )
+    if low and high:
+        return f"{low} to {high}"
+    if low:
+        return f"{low} or more" if "ge" in bounds else low
+    return f"at most {high}" if "le" in bounds else high
+
+
 def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
         message = item["msg"].removeprefix("Value error, ")
         # A check of a whole section says itself what it found there.
         shown = "" if isinstance(item["input"], Mapping) else f", found {item['input']!r}"
-        return f"{where}: {message}{shown}"
+        return f"{where}: {message}{shown}" if where else message
     known = [name for name, _, _ in options(model)]
     siblings = {name for name in known if name.rpartition(".")[0] == where.rpartition(".")[0]}
     near = difflib.get_close_matches(where, sorted(siblings), n=1, cutoff=0.6)

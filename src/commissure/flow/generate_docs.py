@@ -9,6 +9,9 @@ from commissure.files import write_text
 from commissure.flow.settings import json_schema, options_page
 from commissure.markers.page import markers_page
 from commissure.outputs import outputs_page
+from commissure.phantom.page import phantom_page
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def documents() -> dict[str, str]:
@@ -19,10 +22,11 @@ def documents() -> dict[str, str]:
         "docs/configuration.md": options_page(),
         "docs/markers.md": markers_page(),
         "docs/outputs.md": outputs_page(),
+        "docs/phantom.md": phantom_page(ROOT / "docs/phantom.md"),
     }
 
 
 if __name__ == "__main__":
     for name, text in documents().items():
-        write_text(text, Path(__file__).resolve().parents[3] / name)
+        write_text(text, ROOT / name)
         print(f"wrote {name}")
