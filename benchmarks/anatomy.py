@@ -24,10 +24,11 @@ from rich.progress import track
 from rich.table import Table
 
 from commissure.anat.builtin import preprocess
-from commissure.anat.builtin.brain import coil_brightness, located
-from commissure.anat.builtin.tissues import TISSUES, Segmentation
+from commissure.anat.builtin.brain import coil_brightness, first_registration
+from commissure.anat.builtin.tissues import Segmentation
 from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import structure_volumes, template_coordinates, tissue_volumes
+from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import jhu189
 from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
@@ -89,7 +90,7 @@ def engine_with_atropos(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray,
 
 
 def usual(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    start = located(t1w, stripped=False)
+    start = first_registration(t1w, stripped=False)
     flat = np.asanyarray(t1w.dataobj) / coil_brightness(t1w, start.mask)
     brain = nib.Nifti1Image(np.where(start.mask, flat, 0).astype(np.float32), t1w.affine)
     mm = max(AnatSettings().registration_resolution_mm, min(zooms_mm(t1w.affine)))

@@ -1,4 +1,4 @@
-"""What the T1w road measures."""
+"""Markers of the T1w image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         modality="anat",
         unit="mm3",
         description="Volume of a tissue (GM, WM, CSF), of the space inside the skull (TIV), or of "
-        "a structure of the JHU-MNI atlas: the sum over its label, carried into the T1w, of the "
+        "a structure of the JHU-MNI atlas: the sum over its label, moved onto the T1w, of the "
         "probability of the tissue that the structure is made of.",
         source="Ashburner J, Friston KJ, NeuroImage 2005;26:839-851 (tissue posteriors with "
         "template priors); Oishi K et al., NeuroImage 2009;46:486-499 (JHU-MNI atlas)",

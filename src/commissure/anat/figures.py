@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from commissure.images.figures import draw_slices, new_figure
-from commissure.images.grid import coarser
+from commissure.images.grid import coarser, resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLOURS = {
     "Hippocampus": "#ffb000",
@@ -86,8 +84,6 @@ def draw_registration(t1w_in_template: nib.Nifti1Image, *, title: str) -> Figure
     title
         Who and what.
     """
-    from commissure.images.grid import resample_to
-
     grid = t1w_in_template.shape, t1w_in_template.affine
     outlines = [
         (resample_to(template("mask"), *grid), 0.5, COLOURS["mask"]),
@@ -130,7 +126,5 @@ def _centre(mask: nib.Nifti1Image) -> np.ndarray:
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], color=COLOURS[key], label=text) for key, text in entries]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import label
 
-from commissure.anat.volumes import looked_up, template_volumes
-from commissure.checks import Check
+from commissure.anat.volumes import template_volumes, values_at
+from commissure.checks import Check, at_least, at_most, between
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
 
@@ -32,8 +33,8 @@ GENERAL = (
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How well the template, carried into the T1w, agrees with it.
+class TemplateAgreement:
+    """How well the template, moved onto the T1w, agrees with it.
 
     Attributes
     ----------
@@ -50,9 +51,9 @@ class Fit:
     folded_percent: float
 
 
-def template_fit(
+def template_agreement(
     t1w: np.ndarray, mask: np.ndarray, coordinates: np.ndarray, affine: np.ndarray
-) -> Fit:
+) -> TemplateAgreement:
     """Compare a T1w with the template at corresponding points.
 
     Parameters
@@ -64,17 +65,17 @@ def template_fit(
     affine
         4x4 of the T1w's grid, for the handedness of its axes.
     """
-    carried = looked_up(template("mask"), coordinates) > 0
-    both = carried & mask
-    dice = 2 * both.sum() / max(1, carried.sum() + mask.sum())
+    template_brain = values_at(template("mask"), coordinates) > 0
+    both = template_brain & mask
+    dice = 2 * both.sum() / max(1, template_brain.sum() + mask.sum())
     # The template shows an average brain: fine detail of the person has no counterpart there.
-    seen = looked_up(template("T1w", resolution_mm=2.0), coordinates[both])
+    seen = values_at(template("T1w", resolution_mm=2.0), coordinates[both])
     correlation = float(np.corrcoef(t1w[both], seen)[0, 1]) if both.sum() > 9 else float("nan")
     slopes = np.stack([np.gradient(coordinates, axis=a)[mask] for a in range(3)], axis=-1)
-    turned = np.linalg.det(slopes) * np.sign(np.linalg.det(affine[:3, :3]))
-    known = np.isfinite(turned)
-    folded = 100 * float((turned[known] <= 0).mean()) if known.any() else float("nan")
-    return Fit(float(dice), correlation, folded)
+    volume_ratio = np.linalg.det(slopes) * np.sign(np.linalg.det(affine[:3, :3]))
+    known = np.isfinite(volume_ratio)
+    folded = 100 * float((volume_ratio[known] <= 0).mean()) if known.any() else float("nan")
+    return TemplateAgreement(float(dice), correlation, folded)
 
 
 def contrast_to_noise(t1w: np.ndarray, posterior: np.ndarray) -> float:
@@ -87,8 +88,6 @@ def contrast_to_noise(t1w: np.ndarray, posterior: np.ndarray) -> float:
 
 def components(mask: np.ndarray, affine: np.ndarray, *, larger_than_ml: float = 1.0) -> int:
     """Number of connected parts of a mask that are larger than a volume."""
-    from scipy.ndimage import label
-
     sizes = np.bincount(label(mask)[0].ravel())[1:] * np.prod(zooms_mm(affine)) / 1000
     return int((sizes > larger_than_ml).sum())
 
@@ -107,8 +106,8 @@ def relative_to_template(volumes: Mapping[str, float], structure: str) -> float:
     return volumes[structure] / volumes["TIV"] / (average[structure] / average["TIV"])
 
 
-def checks(
-    volumes: Mapping[str, float], fit: Fit, *, cnr: float, mask_components: int
+def quality_checks(
+    volumes: Mapping[str, float], agreement: TemplateAgreement, *, cnr: float, mask_components: int
 ) -> list[Check]:
     """Compare measured numbers with their limits.
 
@@ -116,17 +115,13 @@ def checks(
     ----------
     volumes
         mm³ by tissue and structure.
-    fit
+    agreement
         Agreement with the template.
     cnr
         From :func:`contrast_to_noise`.
     mask_components
         From :func:`components`.
     """
-
-    def between(name: str, value: float, low: float, high: float, note: str = "") -> Check:
-        return Check(name, value, f"{low} to {high}", bool(low <= value <= high), note)
-
     left, right = (
         relative_to_template(volumes, name) for name in ("Hippocampus_L", "Hippocampus_R")
     )
@@ -136,28 +131,36 @@ def checks(
         between("hippocampus_left_relative", left, *HIPPOCAMPUS_RELATIVE),
         between("hippocampus_right_relative", right, *HIPPOCAMPUS_RELATIVE),
         Check("hippocampus_asymmetry", asymmetry, f"< {ASYMMETRY}", asymmetry < ASYMMETRY),
-        Check("mask_dice_template", fit.mask_dice, f">= {MASK_DICE}", fit.mask_dice >= MASK_DICE),
-        Check(
-            "template_correlation", fit.correlation, f">= {TEMPLATE_CORRELATION}",
-            bool(fit.correlation >= TEMPLATE_CORRELATION),
-            "T1w intensities against the template's at the same place",
+        at_least("mask_dice_template", agreement.mask_dice, MASK_DICE),
+        _needed(
+            at_least(
+                "template_correlation",
+                agreement.correlation,
+                TEMPLATE_CORRELATION,
+                "T1w intensities against the template's at the same place",
+            )
         ),
-        Check(
-            "folded_percent", fit.folded_percent, f"<= {FOLDED_PERCENT}",
-            bool(fit.folded_percent <= FOLDED_PERCENT),
-            "brain voxels at which the way to the template turns inside out",
+        _needed(
+            at_most(
+                "folded_percent",
+                agreement.folded_percent,
+                FOLDED_PERCENT,
+                "brain voxels at which the way to the template turns inside out",
+            )
         ),
         Check("mask_components", mask_components, "= 1", mask_components == 1),
-        Check(
-            "cnr_gm_wm", cnr, f">= {CNR}", bool(cnr >= CNR),
-            "white minus grey matter over the spread of both",
-        ),
-    ]  # fmt: skip
+        _needed(at_least("cnr_gm_wm", cnr, CNR, "white minus grey matter over the spread of both")),
+    ]
 
 
-def flagged(found: list[Check], region: str) -> bool:
+def _needed(check: Check) -> Check:
+    """The check, failed where nothing could be measured: then the segmentation is at fault."""
+    return replace(check, passed=False) if check.passed is None else check
+
+
+def flagged(checks: Sequence[Check], region: str) -> bool:
     """Whether a failed check throws doubt on the volume of a region."""
-    failed = {check.name for check in found if check.passed is False}
+    failed = {check.name for check in checks if check.passed is False}
     if failed & set(GENERAL):
         return True
     return region.startswith("Hippocampus") and any(n.startswith("hippocampus") for n in failed)

@@ -1,4 +1,4 @@
-"""Volumes of tissues and structures from posteriors and an atlas carried into the T1w."""
+"""Volumes of tissues and structures from posteriors and an atlas moved onto the T1w."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from commissure.anat.builtin.tissues import TISSUES
+from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import Atlas, jhu189
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
@@ -82,7 +82,7 @@ def tissue_volumes(posterior: np.ndarray, affine: np.ndarray) -> dict[str, float
         4x4 of the grid.
     """
     voxel = voxel_volume_mm3(affine)
-    volumes = {
+    volumes: dict[str, float] = {
         name: float(part.sum(dtype=np.float64)) * voxel
         for name, part in zip(TISSUES, posterior, strict=True)
     }
@@ -117,7 +117,7 @@ def structure_volumes(
     expected
         Tissue maps in the atlas' space by name, on one grid; the template's own where not given.
     """
-    expected = expected or {name: template(name) for name in TISSUES}  # type: ignore[arg-type]
+    expected = expected or {name: template(name) for name in TISSUES}
     maps = [expected[name] for name in TISSUES]
     chances = np.stack([np.asarray(m.dataobj, np.float32).ravel() for m in maps])
     chances += np.float32(EXPECTATION_FLOOR)
@@ -133,9 +133,9 @@ def structure_volumes(
         part = slice(first, first + CHUNK)
         places = centres[part] + np.tensordot(offsets, steps[:, part], axes=1)
         labels = label[_nearest(atlas.image, places)].ravel()
-        there = _nearest(maps[0], places)
+        nearest = _nearest(maps[0], places)
         for t in range(len(TISSUES)):
-            weight = chances[t][there] * weights[:, None]
+            weight = chances[t][nearest] * weights[:, None]
             weight *= shares[t, part] / weight.sum(axis=0)
             per_label[t] += np.bincount(labels, weight.ravel(), minlength=size)
     voxel = voxel_volume_mm3(affine)
@@ -151,7 +151,7 @@ def structure_volumes(
 @lru_cache(maxsize=1)
 def template_volumes() -> dict[str, float]:
     """Volumes in mm³ of the template's own tissues and structures (JHU-MNI atlas), and ``TIV``."""
-    maps = [template(name, resolution_mm=2.0) for name in TISSUES]  # type: ignore[arg-type]
+    maps = [template(name, resolution_mm=2.0) for name in TISSUES]
     affine = maps[0].affine
     posterior = np.stack([np.asanyarray(part.dataobj) for part in maps])
     voxels = np.moveaxis(np.indices(posterior.shape[1:]), 0, -1)
@@ -184,7 +184,7 @@ def _nearest(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
     return flat
 
 
-def looked_up(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
+def values_at(image: nib.Nifti1Image, places: np.ndarray) -> np.ndarray:
     """Nearest voxel's value at mm coordinates (..., 3); 0 outside the image or where unknown."""
     step = np.linalg.inv(image.affine).astype(np.float32)
     voxel = places @ step[:3, :3].T + step[:3, 3]

@@ -1,10 +1,10 @@
-"""What the BOLD road measures."""
+"""Markers of resting-state BOLD."""
 
 from __future__ import annotations
 
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 
-_FISHER = "Pearson correlation of cleaned parcel series after Fisher's z transform"
+_FISHER = "Pearson correlation of denoised parcel series after Fisher's z transform"
 _SCHAEFER = "Schaefer A et al., Cereb Cortex 2018;28:3095-3114; Yeo BTT et al., J Neurophysiol 2011"
 
 DEFINITIONS: tuple[Definition, ...] = (

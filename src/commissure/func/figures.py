@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 
 from commissure.func.denoising import detrended
 from commissure.func.parcels import Parcels
@@ -16,9 +17,6 @@ from commissure.images.figures import Plane, draw_slices, new_figure, save_figur
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import TemplateMap, template
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 #: Yeo's colours of the seven networks.
 COLOURS = {
@@ -60,7 +58,7 @@ def draw_run(
     confounds
         fMRIPrep's columns.
     before, after
-        Shape (T, P): parcel series raw and cleaned (None where they could not be).
+        Shape (T, P): parcel series raw and denoised (None where they could not be).
     parcels
         What the columns are.
     tr_s
@@ -87,43 +85,15 @@ def draw_run(
     heights = [1, 0.8, 0.8, 2.6, 2.6][:rows]
     axes = figure.subplots(rows, 1, sharex=True, gridspec_kw={"height_ratios": heights})
     time = np.arange(len(confounds)) * tr_s
-    for name, colour in zip("xyz", ("#0072B2", "#D55E00", "#009E73"), strict=True):
-        if f"trans_{name}" in confounds:
-            axes[0].plot(
-                time, confounds[f"trans_{name}"], color=colour, lw=0.9, label=f"{name} (mm)"
-            )
-            axes[0].plot(
-                time,
-                np.degrees(confounds[f"rot_{name}"]),
-                color=colour,
-                lw=0.9,
-                ls=":",
-                label=f"about {name} (°)",
-            )
-    axes[0].set_ylabel("position\n(mm, °)", fontsize=7)
-    axes[0].legend(
-        fontsize=6, ncols=6, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, borderpad=0
-    )
-    displacement = confounds["framewise_displacement"].to_numpy(float)
-    axes[1].plot(time, displacement, color="black", lw=0.9)
-    axes[1].axhline(fd_threshold_mm, color="#CD3E4E", lw=0.8, ls="--")
-    over = int(np.nansum(displacement > fd_threshold_mm))
-    axes[1].set_title(
-        f"mean {np.nanmean(displacement[1:]):.2f} mm; {over} of {len(time)} volumes above "
-        f"{fd_threshold_mm:g} mm",
-        fontsize=7,
-        loc="right",
-        pad=2,
-    )
-    axes[1].set_ylim(0, max(1.2 * fd_threshold_mm, 1.05 * float(np.nanmax(displacement))))
-    axes[1].set_ylabel("framewise\ndisplacement\n(mm)", fontsize=7)
+    _position(axes[0], confounds, time)
+    _displacement(axes[1], confounds, time, fd_threshold_mm)
     if "std_dvars" in confounds:
         axes[2].plot(time, confounds["std_dvars"], color="black", lw=0.9)
         axes[2].axhline(1, color="grey", lw=0.6, ls=":")
     axes[2].set_ylabel("DVARS\n(standardised)", fontsize=7)
     _carpet(axes[3], detrended(before), parcels, tr_s, "parcels, detrended")
     if after is not None:
-        _carpet(axes[4], after, parcels, tr_s, "parcels, cleaned (grey: censored)")
+        _carpet(axes[4], after, parcels, tr_s, "parcels, denoised (grey: censored)")
     axes[-1].set_xlabel("time (s)", fontsize=8)
     axes[-1].set_xlim(-tr_s / 2, time[-1] + tr_s / 2)
     for ax in axes:
@@ -132,14 +102,48 @@ def draw_run(
     save_figure(figure, path)
 
 
-def _carpet(ax: Axes, series: np.ndarray, parcels: Parcels, tr_s: float, label: str) -> None:
-    from matplotlib import colormaps
+def _position(ax: Axes, confounds: pd.DataFrame, time: np.ndarray) -> None:
+    for name, colour in zip("xyz", ("#0072B2", "#D55E00", "#009E73"), strict=True):
+        if f"trans_{name}" in confounds:
+            ax.plot(time, confounds[f"trans_{name}"], color=colour, lw=0.9, label=f"{name} (mm)")
+            ax.plot(
+                time,
+                np.degrees(confounds[f"rot_{name}"]),
+                color=colour,
+                lw=0.9,
+                ls=":",
+                label=f"about {name} (°)",
+            )
+    ax.set_ylabel("position\n(mm, °)", fontsize=7)
+    ax.legend(
+        fontsize=6, ncols=6, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, borderpad=0
+    )
 
+
+def _displacement(
+    ax: Axes, confounds: pd.DataFrame, time: np.ndarray, fd_threshold_mm: float
+) -> None:
+    displacement = confounds["framewise_displacement"].to_numpy(float)
+    ax.plot(time, displacement, color="black", lw=0.9)
+    ax.axhline(fd_threshold_mm, color="#CD3E4E", lw=0.8, ls="--")
+    over = int(np.nansum(displacement > fd_threshold_mm))
+    ax.set_title(
+        f"mean {np.nanmean(displacement[1:]):.2f} mm; {over} of {len(time)} volumes above "
+        f"{fd_threshold_mm:g} mm",
+        fontsize=7,
+        loc="right",
+        pad=2,
+    )
+    ax.set_ylim(0, max(1.2 * fd_threshold_mm, 1.05 * float(np.nanmax(displacement))))
+    ax.set_ylabel("framewise\ndisplacement\n(mm)", fontsize=7)
+
+
+def _carpet(ax: Axes, series: np.ndarray, parcels: Parcels, tr_s: float, label: str) -> None:
     order, groups = by_network(parcels)
     shown = series[:, order].T
-    there = np.isfinite(shown)
-    counts = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    spread = np.sqrt(np.where(there, shown**2, 0).sum(axis=1, keepdims=True) / counts)
+    known = np.isfinite(shown)
+    counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    spread = np.sqrt(np.where(known, shown**2, 0).sum(axis=1, keepdims=True) / counts)
     shown = shown / np.where(spread > 0, spread, np.nan)
     cmap = colormaps["gray"].with_extremes(bad="#9fb4c7")
     end = (series.shape[0] - 0.5) * tr_s
@@ -179,8 +183,6 @@ def draw_connectivity(z: np.ndarray, parcels: Parcels, *, title: str, path: Path
     title, path
         Heading and file.
     """
-    from matplotlib import colormaps
-
     order, groups = by_network(parcels)
     margins = {"left": 0.15, "right": 1.0, "bottom": 0.14, "top": 0.93}
     figure = new_figure(6.2, 5.6, title=f"{title}: connectivity", margins=margins)

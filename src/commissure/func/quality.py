@@ -39,11 +39,11 @@ def temporal_snr(series: np.ndarray) -> np.ndarray:
     return np.divide(means, spread, out=np.full(len(series), np.nan), where=varies)
 
 
-def dice(one: np.ndarray, other: np.ndarray) -> float:
+def dice(first: np.ndarray, second: np.ndarray) -> float:
     """Overlap of two masks: twice the intersection over the sum of both."""
-    one, other = np.asarray(one) > 0, np.asarray(other) > 0
-    both = int(one.sum() + other.sum())
-    return 2 * float((one & other).sum()) / both if both else float("nan")
+    first, second = np.asarray(first) > 0, np.asarray(second) > 0
+    both = int(first.sum() + second.sum())
+    return 2 * float((first & second).sum()) / both if both else float("nan")
 
 
 def template_mask_on(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

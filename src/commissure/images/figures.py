@@ -1,18 +1,18 @@
-"""Figures that all rooms draw alike: same bytes for same data, and slices in radiological order."""
+"""What all figures share: same bytes for same data, and slices in radiological order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import matplotlib
+import nibabel as nib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from commissure.files import atomic
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Plane = Literal["sagittal", "coronal", "axial"]
 
@@ -34,8 +34,6 @@ def new_figure(
         ``left``, ``right``, ``bottom``, ``top``, ``wspace``, ``hspace`` as matplotlib knows them.
         Without them the layout finds its own, which costs a second where there are many axes.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width_in, height_in), layout=None if margins else "constrained")
     if margins:
         figure.subplots_adjust(**margins)
@@ -47,8 +45,6 @@ def new_figure(
 
 def save_figure(figure: Figure, path: Path | str) -> None:
     """Write a figure as SVG in one step; the same figure gives the same bytes."""
-    import matplotlib
-
     with (
         matplotlib.rc_context({"svg.hashsalt": "commissure", "svg.fonttype": "none"}),
         atomic(path) as draft,
@@ -89,32 +85,26 @@ def draw_slices(
     cmap
         Colour map of the image.
     """
-    import nibabel as nib
-
-    turn = nib.orientations.io_orientation(affine)
+    orientation = nib.orientations.io_orientation(affine)
 
     def upright(volume: np.ndarray) -> np.ndarray:
-        return nib.orientations.apply_orientation(np.asarray(volume), turn)
+        return nib.orientations.apply_orientation(np.asarray(volume), orientation)
 
     data = upright(data)
     overlays = [(upright(image), level, colour) for image, level, colour in contours]
-    straight = affine @ nib.orientations.inv_ornt_aff(turn, np.asarray(data.shape[:3]))
+    straight = affine @ nib.orientations.inv_ornt_aff(orientation, np.asarray(data.shape[:3]))
     size = np.sqrt((straight[:3, :3] ** 2).sum(axis=0))
     axis = _AXIS[plane]
     low, high = limits or (0.0, float(np.percentile(data[data > 0], 99.5)) if data.any() else 1.0)
-    shown = [n for n in range(3) if n != axis]
+    across, up = (n for n in range(3) if n != axis)
+    aspect = size[up] / size[across]
     for ax, position in zip(axes, positions_mm, strict=True):
         index = round((position - straight[axis, 3]) / straight[axis, axis])
         index = min(max(index, 0), data.shape[axis] - 1)
-
-        def cut(volume: np.ndarray, index: int = index) -> np.ndarray:
-            flat = volume.take(index, axis=axis).swapaxes(0, 1)
-            return flat if plane == "sagittal" else flat[:, ::-1]
-
-        aspect = size[shown[1]] / size[shown[0]]
-        ax.imshow(cut(data), cmap=cmap, vmin=low, vmax=high, origin="lower", aspect=aspect)
+        cut = _cut(data, axis, index)
+        ax.imshow(cut, cmap=cmap, vmin=low, vmax=high, origin="lower", aspect=aspect)
         for image, level, colour in overlays:
-            outline = cut(image)
+            outline = _cut(image, axis, index)
             if outline.min() < level < outline.max():
                 ax.contour(outline, levels=[level], colors=colour, linewidths=0.6)
         # Outlines become part of the picture: as paths they would fill half a megabyte.
@@ -122,3 +112,9 @@ def draw_slices(
         ax.set_title(f"{'xyz'[axis]} = {position:.0f} mm", fontsize=7, pad=2)
         ax.set(xticks=[], yticks=[])
         ax.set_axis_off()
+
+
+def _cut(volume: np.ndarray, axis: int, index: int) -> np.ndarray:
+    """One slice of an upright volume, left of the head on the right."""
+    flat = volume.take(index, axis=axis).swapaxes(0, 1)
+    return flat if axis == _AXIS["sagittal"] else flat[:, ::-1]

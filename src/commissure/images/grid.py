@@ -8,6 +8,7 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from commissure.images.load import zooms_mm
 
@@ -38,8 +39,6 @@ def resample_to(
     numpy.ndarray
         float32 (the image's own type for order 0) of ``shape``.
     """
-    from scipy.ndimage import affine_transform
-
     step = np.linalg.inv(image.affine) @ np.asarray(affine, dtype=float)
     data = np.asanyarray(image.dataobj)
     if order:
@@ -144,8 +143,6 @@ def coarser(image: nib.Nifti1Image, resolution_mm: float) -> nib.Nifti1Image:
     resolution_mm
         Edge of the new voxels.
     """
-    from scipy.ndimage import gaussian_filter
-
     old = np.array(zooms_mm(image.affine))
     data = np.asanyarray(image.dataobj).astype(np.float32)
     fwhm_voxels = np.sqrt(np.clip(resolution_mm**2 - old**2, 0, None)) / old

@@ -36,9 +36,30 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
         holds NaN or infinite values, is constant, or its affine is singular.
     """
     path = Path(path)
+    image, data = _read(path, who)
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    _check_values(data, path, who=who, ndim=ndim)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        raise DatasetError(
+            who,
+            found=f"the affine of {path.name} is singular",
+            wanted="voxel axes with a length and a direction",
+            mend=f"Set the sform of {path.name}",
+        )
+    header = image.header.copy()
+    header.set_data_dtype(np.float32)
+    loaded = nib.Nifti1Image(data, affine, header)
+    if data.ndim == 4:
+        loaded.header.set_zooms((*zooms_mm(affine), _volume_spacing(image)))
+    return loaded
+
+
+def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     try:
         image: nib.Nifti1Image = nib.load(path)  # type: ignore[assignment]
-        data = np.asanyarray(image.dataobj, dtype=np.float32)
+        return image, np.asanyarray(image.dataobj, dtype=np.float32)
     except FileNotFoundError as error:
         raise DatasetError(who, found=f"{path.name} is not there") from error
     except Exception as error:  # nibabel, gzip and zlib each raise kinds of their own
@@ -48,8 +69,10 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
             wanted="a complete NIfTI file",
             mend=f"Copy or convert {path.name} again",
         ) from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
+
+
+def _check_values(data: np.ndarray, path: Path, *, who: str, ndim: int | None) -> None:
+    """Refuse what has another number of dimensions, holds NaN or infinity, or is constant."""
     if ndim is not None and data.ndim != ndim:
         raise DatasetError(
             who,
@@ -74,20 +97,6 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
             wanted="an image with contrast",
             mend=f"Convert {path.name} again",
         )
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise DatasetError(
-            who,
-            found=f"the affine of {path.name} is singular",
-            wanted="voxel axes with a length and a direction",
-            mend=f"Set the sform of {path.name}",
-        )
-    header = image.header.copy()
-    header.set_data_dtype(np.float32)
-    loaded = nib.Nifti1Image(data, affine, header)
-    if data.ndim == 4:
-        loaded.header.set_zooms((*zooms_mm(affine), _volume_spacing(image)))
-    return loaded
 
 
 def _volume_spacing(image: nib.Nifti1Image) -> float:
@@ -138,8 +147,10 @@ def voxel_volume_mm3(affine: np.ndarray) -> float:
     return float(abs(np.linalg.det(np.asarray(affine, dtype=float)[:3, :3])))
 
 
-def same_grid(one: nib.Nifti1Image, other: nib.Nifti1Image, *, tolerance_mm: float = 1e-3) -> bool:
+def same_grid(
+    first: nib.Nifti1Image, second: nib.Nifti1Image, *, tolerance_mm: float = 1e-3
+) -> bool:
     """Whether two images share the shape of their first three axes and their affine."""
-    return one.shape[:3] == other.shape[:3] and bool(
-        np.allclose(one.affine, other.affine, atol=tolerance_mm)
+    return first.shape[:3] == second.shape[:3] and bool(
+        np.allclose(first.affine, second.affine, atol=tolerance_mm)
     )

@@ -9,16 +9,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import ants
 import nibabel as nib
 import numpy as np
 
 from commissure.files import atomic
 from commissure.images.transforms import read_affine, write_affine
-
-if TYPE_CHECKING:
-    import ants
 
 Kind = Literal["rigid", "affine", "syn", "warp"]
 Interpolation = Literal["linear", "nearestNeighbor", "bSpline", "lanczosWindowedSinc"]
@@ -37,17 +35,15 @@ _REFINEMENT = {
 
 def to_ants(image: nib.Nifti1Image) -> ants.ANTsImage:
     """Copy a 3-D or 4-D image into ANTs (float32; RAS+ affine to LPS origin and direction)."""
-    from ants import from_numpy
-
     data = np.asanyarray(image.dataobj).astype(np.float32)
     spacing = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
     flip = np.diag([-1.0, -1.0, 1.0])
     direction, origin = flip @ (image.affine[:3, :3] / spacing), flip @ image.affine[:3, 3]
     if data.ndim == 3:
-        return from_numpy(data, tuple(origin), tuple(spacing), direction)
+        return ants.from_numpy(data, tuple(origin), tuple(spacing), direction)
     full = np.eye(4)
     full[:3, :3] = direction
-    return from_numpy(data, (*origin, 0.0), (*spacing, 1.0), full)
+    return ants.from_numpy(data, (*origin, 0.0), (*spacing, 1.0), full)
 
 
 def register(
@@ -101,8 +97,6 @@ def register(
     Avants BB et al., Symmetric diffeomorphic image registration with cross-correlation,
     Med Image Anal 12:26-41, 2008.
     """
-    from ants import config, registration
-
     options: dict[str, object] = {}
     if fixed_mask is not None:
         options["mask"] = to_ants(nib.Nifti1Image(np.asarray(fixed_mask, np.float32), fixed.affine))
@@ -119,8 +113,8 @@ def register(
             start = [str(write_affine(initial, Path(scratch, "initial.mat")))]
             options |= _REFINEMENT
         # Its own argument for a seed is swallowed: the seed has to be set for the whole library.
-        config.set_ants_deterministic(on=True, seed_value=seed)
-        result = registration(
+        ants.config.set_ants_deterministic(on=True, seed_value=seed)
+        result = ants.registration(
             to_ants(fixed),
             to_ants(moving),
             type_of_transform=_ANTS_KIND[kind],
@@ -158,17 +152,17 @@ def linear_map(
         4x4 in RAS+ mm: takes a point of the fixed image to the moving one.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        there = Path(scratch, "there.h5")
+        forward_file = Path(scratch, "forward.h5")
         register(
             fixed,
             moving,
             kind=kind,
             initial=initial,
             fixed_mask=fixed_mask,
-            forward=there,
-            inverse=Path(scratch, "back.h5"),
+            forward=forward_file,
+            inverse=Path(scratch, "inverse.h5"),
         )
-        return read_affine(there)
+        return read_affine(forward_file)
 
 
 def apply_transform(
@@ -188,7 +182,7 @@ def apply_transform(
     reference
         3-D image that gives the output grid.
     transforms
-        Composite files, applied in the order of the journey: the first leaves the image's own
+        Composite files, applied in the order of the chain: the first leaves the image's own
         space, the last arrives in the reference's space.
     interpolation
         ``nearestNeighbor`` for labels.
@@ -200,15 +194,13 @@ def apply_transform(
     nibabel.Nifti1Image
         float32 on the reference grid.
     """
-    from ants import apply_transforms
-
     target = to_ants(reference)
     chain = [str(path) for path in reversed(transforms)]
     data = np.asanyarray(image.dataobj)
 
     def moved(volume: np.ndarray) -> np.ndarray:
         source = to_ants(nib.Nifti1Image(volume.astype(np.float32), image.affine))
-        return apply_transforms(
+        return ants.apply_transforms(
             target, source, chain, interpolator=interpolation, defaultvalue=default
         ).numpy()
 

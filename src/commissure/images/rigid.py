@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 from commissure.images.load import zooms_mm
 
@@ -216,8 +217,6 @@ class RigidTarget:
         numpy.ndarray
             ``(6,)``: mm and radians; ``(9,)`` where volumes may be sheared.
         """
-        from scipy.ndimage import map_coordinates
-
         count = 6 if self.along is None else 9
         matrix = self.matrix(np.zeros(count) if initial is None else initial)
         for fwhm_mm, values, columns in self._levels:
@@ -246,8 +245,6 @@ class RigidTarget:
 
 def smoothed(volume: np.ndarray, affine: np.ndarray, fwhm_mm: float) -> np.ndarray:
     """Smooth a 3-D volume with a Gaussian of ``fwhm_mm`` (float32; 0 leaves it as it is)."""
-    from scipy.ndimage import gaussian_filter
-
     volume = np.asarray(volume, dtype=np.float32)
     if fwhm_mm <= 0:
         return volume
@@ -282,8 +279,6 @@ def resample_pose(
     numpy.ndarray
         float32; outside the field of view the nearest voxel is repeated.
     """
-    from scipy.ndimage import affine_transform
-
     step = np.linalg.inv(affine) @ matrix @ grid
     return affine_transform(
         np.asarray(volume, dtype=np.float32),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
+from ants import create_ants_transform, write_transform
 
 from commissure.files import atomic
 
@@ -28,8 +30,6 @@ def read_affine(path: Path | str) -> np.ndarray:
     numpy.ndarray
         4x4 in RAS+ mm: takes a point of the space that images arrive in to where they come from.
     """
-    import h5py
-
     with h5py.File(path, "r") as file:
         for member in file["TransformGroup"].values():
             if b"AffineTransform" in member["TransformType"][0]:
@@ -53,8 +53,6 @@ def write_affine(matrix: np.ndarray, path: Path | str) -> Path:
     path
         The file; returned.
     """
-    from ants import create_ants_transform, write_transform
-
     itk = _LPS @ matrix @ _LPS
     transform = create_ants_transform(transform_type="AffineTransform", dimension=3)
     transform.set_parameters(np.append(itk[:3, :3].ravel(), itk[:3, 3]))

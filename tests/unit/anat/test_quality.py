@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from commissure.anat.quality import (
-    Fit,
-    checks,
+    TemplateAgreement,
     components,
     contrast_to_noise,
     flagged,
-    template_fit,
+    quality_checks,
+    template_agreement,
 )
 from commissure.anat.volumes import template_volumes
 from commissure.images.template import template
 
 #: The template, four fifths as large.
 GOOD = {name: 0.8 * value for name, value in template_volumes().items()}
-FIT = Fit(mask_dice=0.96, correlation=0.9, folded_percent=0.0)
+AGREEMENT = TemplateAgreement(mask_dice=0.96, correlation=0.9, folded_percent=0.0)
 
 
-def _failed(volumes=GOOD, fit=FIT, cnr=2.5, mask_components=1) -> set[str]:
-    found = checks(volumes, fit, cnr=cnr, mask_components=mask_components)
+def _failed(volumes=GOOD, agreement=AGREEMENT, cnr=2.5, mask_components=1) -> set[str]:
+    found = quality_checks(volumes, agreement, cnr=cnr, mask_components=mask_components)
     return {check.name for check in found if check.passed is False}
 
 
@@ -36,8 +36,8 @@ def test_a_good_person_fails_nothing() -> None:
             {"volumes": {**GOOD, "Hippocampus_L": 0.5 * GOOD["Hippocampus_L"]}},
             {"hippocampus_left_relative", "hippocampus_asymmetry"},
         ),
-        ({"fit": Fit(0.7, 0.2, 5.0)}, {"mask_dice_template", "template_correlation", "folded_percent"}),
-        ({"fit": Fit(0.95, float("nan"), 0.0)}, {"template_correlation"}),
+        ({"agreement": TemplateAgreement(0.7, 0.2, 5.0)}, {"mask_dice_template", "template_correlation", "folded_percent"}),
+        ({"agreement": TemplateAgreement(0.95, float("nan"), 0.0)}, {"template_correlation"}),
         ({"cnr": float("nan")}, {"cnr_gm_wm"}),
         ({"mask_components": 3}, {"mask_components"}),
     ],
@@ -47,12 +47,15 @@ def test_each_fault_fails_its_own_check(change: dict, expected: set[str]) -> Non
 
 
 def test_a_small_hippocampus_flags_itself_and_a_bad_mask_flags_all() -> None:
-    small = checks(
-        {**GOOD, "Hippocampus_L": 0.6 * GOOD["Hippocampus_L"]}, FIT, cnr=2.5, mask_components=1
+    small = quality_checks(
+        {**GOOD, "Hippocampus_L": 0.6 * GOOD["Hippocampus_L"]},
+        AGREEMENT,
+        cnr=2.5,
+        mask_components=1,
     )
     assert flagged(small, "Hippocampus_R")
     assert not flagged(small, "SFG_L")
-    broken = checks(GOOD, FIT, cnr=2.5, mask_components=2)
+    broken = quality_checks(GOOD, AGREEMENT, cnr=2.5, mask_components=2)
     assert flagged(broken, "SFG_L")
 
 
@@ -71,15 +74,18 @@ def test_small_islands_do_not_count_as_parts() -> None:
     assert components(mask, np.diag([2.0, 2, 2, 1])) == 2
 
 
-def test_the_template_fits_itself_and_not_its_mirror_image() -> None:
+def test_the_template_agreements_itself_and_not_its_mirror_image() -> None:
     image = template("T1w", resolution_mm=4.0)
     data = np.asarray(image.dataobj)
     mask = np.asarray(template("mask", resolution_mm=4.0).dataobj) > 0
     voxels = np.moveaxis(np.indices(data.shape), 0, -1)
     place = voxels @ image.affine[:3, :3].T + image.affine[:3, 3]
-    fit = template_fit(data, mask, place.astype(np.float32), image.affine)
+    fit = template_agreement(data, mask, place.astype(np.float32), image.affine)
     assert fit.mask_dice > 0.98
     assert fit.correlation > 0.9
     assert fit.folded_percent == 0
     mirrored = place * [-1, 1, 1]
-    assert template_fit(data, mask, mirrored.astype(np.float32), image.affine).folded_percent == 100
+    assert (
+        template_agreement(data, mask, mirrored.astype(np.float32), image.affine).folded_percent
+        == 100
+    )

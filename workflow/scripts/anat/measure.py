@@ -1,5 +1,6 @@
 """Measure volumes of one batch of people."""
 
+from commissure.anat.derivatives import AnatMeasured
 from commissure.anat.measure import measure
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.flow.batch import run_batch
@@ -12,4 +13,5 @@ with running(snakemake) as job:
         step="measure",
         compute=measure,
         settings_type=AnatMeasureSettings,
+        files=AnatMeasured,
     )

@@ -10,6 +10,8 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
+from ants import n4_bias_field_correction
+from scipy.ndimage import binary_fill_holes, gaussian_filter, label
 
 from commissure.errors import DatasetError
 from commissure.images.grid import coarser, resample_to
@@ -32,8 +34,8 @@ HEAD_ITERATIONS = (40, 20, 0)
 
 
 @dataclass(frozen=True)
-class Start:
-    """A first idea of where the brain is.
+class FirstRegistration:
+    """Where the brain is, as a quick registration to the template tells.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ def is_stripped(
     image: nib.Nifti1Image,
     *,
     wanted: Literal["auto", "yes", "no"] = "auto",
-    said: bool | None = None,
+    declared: bool | None = None,
 ) -> bool:
     """Whether a T1w image comes without its skull.
 
@@ -80,7 +82,7 @@ def is_stripped(
         3-D T1w.
     wanted
         The setting: ``yes`` and ``no`` decide, ``auto`` asks further.
-    said
+    declared
         ``SkullStripped`` of the sidecar, None where it does not say. A ``false`` is not relied
         on: the field is often filled by template.
 
@@ -91,7 +93,7 @@ def is_stripped(
     """
     if wanted != "auto":
         return wanted == "yes"
-    return bool(said) or foreground_litres(image) < STRIPPED_BELOW_L
+    return bool(declared) or foreground_litres(image) < STRIPPED_BELOW_L
 
 
 def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
@@ -123,7 +125,9 @@ def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
         )
 
 
-def located(image: nib.Nifti1Image, *, stripped: bool, seed: int = 1) -> Start:
+def first_registration(
+    image: nib.Nifti1Image, *, stripped: bool, seed: int = 1
+) -> FirstRegistration:
     """Register the head to the averaged head, or the brain to the template's brain.
 
     Parameters
@@ -140,32 +144,30 @@ def located(image: nib.Nifti1Image, *, stripped: bool, seed: int = 1) -> Start:
     Mutual information (Mattes), so the contrast may be any T1 weighting; affine, then SyN. The
     template's brain mask, carried back, is a brain extraction without model weights.
     """
-    from scipy.ndimage import binary_fill_holes
-
     target = template("T1w", resolution_mm=HEAD_MM) if stripped else sharp_head()
     moving = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < HEAD_MM else image
     names: tuple[TemplateMap, ...] = ("GM", "WM", "mask")
     with tempfile.TemporaryDirectory() as scratch:
-        there, back = Path(scratch, "there.h5"), Path(scratch, "back.h5")
+        forward, inverse = Path(scratch, "forward.h5"), Path(scratch, "inverse.h5")
         register(
             target,
             moving,
             kind="syn",
-            forward=there,
-            inverse=back,
+            forward=forward,
+            inverse=inverse,
             iterations=HEAD_ITERATIONS,
             seed=seed,
         )
         grey, white, brain = (
-            np.asarray(apply_transform(template(n, resolution_mm=2.0), image, [back]).dataobj)
-            for n in names
+            np.asarray(apply_transform(template(name, resolution_mm=2.0), image, [inverse]).dataobj)
+            for name in names
         )
-        to_person = read_affine(there)
+        to_person = read_affine(forward)
     priors = np.stack([grey, white, np.clip(brain - grey - white, 0, 1)])
     mask = brain > 0.5
     if stripped:
         mask = largest_component(binary_fill_holes(foreground(image)))
-    return Start(to_person, priors, mask)
+    return FirstRegistration(to_person, priors, mask)
 
 
 @lru_cache(maxsize=1)
@@ -175,8 +177,6 @@ def sharp_head() -> nib.Nifti1Image:
     The head alone is a linear average whose sulci are blurred away; the template alone has no
     skull. The averaged brain's glow outside the mask is faded out.
     """
-    from scipy.ndimage import gaussian_filter
-
     head, brain = whole_head(), template("T1w", resolution_mm=2.0)
     mask = np.asanyarray(head_brain_mask().dataobj)
     inner = resample_to(brain, head.shape, head.affine) * mask
@@ -189,8 +189,6 @@ def sharp_head() -> nib.Nifti1Image:
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
     """The largest face-connected part of a 3-D mask."""
-    from scipy.ndimage import label
-
     parts, count = label(mask)
     if count <= 1:
         return np.asarray(mask, bool)
@@ -222,8 +220,6 @@ def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
     -----
     Tustison NJ et al., N4ITK: improved N3 bias correction, IEEE TMI 29:1310-1320, 2010.
     """
-    from ants import n4_bias_field_correction
-
     small = coarser(image, HEAD_MM)
     cover = coarser(nib.Nifti1Image(mask.astype(np.float32), image.affine), HEAD_MM)
     brain = nib.Nifti1Image((np.asarray(cover.dataobj) > 0.5).astype(np.float32), small.affine)

@@ -14,24 +14,25 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from commissure.anat.builtin.brain import (
     check_head,
     coil_brightness,
+    first_registration,
     foreground_litres,
     is_stripped,
     largest_component,
-    located,
 )
-from commissure.anat.builtin.tissues import TISSUES, Segmentation, tissue_posteriors
+from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
-from commissure.images.anat_files import AnatFiles
+from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.load import load_image, save_image, zooms_mm
 from commissure.images.registration import apply_transform, linear_map, register
-from commissure.images.template import TEMPLATE, template
-from commissure.names import Scan
+from commissure.images.template import TEMPLATE, TemplateMap, template
+from commissure.names import Scan, sidecar_path
 
 #: Grey value of GM, WM and CSF in the images that are registered: those of a T1w without shading
 #: and noise, made of tissue maps, the person's as the template's.
@@ -49,8 +50,8 @@ WIDENING_MM = 3.0
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """What the engine finds, on the grid it segmented on.
+class SegmentedHead:
+    """What the engine finds in a T1w, on the grid it segmented on.
 
     Attributes
     ----------
@@ -87,14 +88,14 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
     """
     image = load_image(scan.path, who=scan.who, ndim=3)
     check_head(image, who=scan.who, name=scan.path.name)
-    said = scan.metadata().get("SkullStripped") if scan.sidecars else None
-    stripped = is_stripped(image, wanted=settings.skull_stripped, said=said)
+    declared = scan.metadata().get("SkullStripped") if scan.sidecars else None
+    stripped = is_stripped(image, wanted=settings.skull_stripped, declared=declared)
     finest = settings.segmentation_resolution_mm
     work = coarser(image, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else image
     files = AnatFiles.of(scan, folder)
-    with atomic(files.to_template) as there, atomic(files.from_template) as back:
-        anatomy = segmented(
-            work, stripped=stripped, settings=settings, to_template=there, from_template=back
+    with atomic(files.to_template) as forward, atomic(files.from_template) as inverse:
+        head = segmented(
+            work, stripped=stripped, settings=settings, to_template=forward, from_template=inverse
         )
     method = {
         "Sources": [_source(scan)],
@@ -112,7 +113,7 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
                 "Template": TEMPLATE,
             },
         )
-    write_images(anatomy, image, work, files, method)
+    write_images(head, image, work, files, method)
 
 
 def segmented(
@@ -122,7 +123,7 @@ def segmented(
     settings: AnatPreprocessSettings,
     to_template: Path,
     from_template: Path,
-) -> Anatomy:
+) -> SegmentedHead:
     """Find brain, tissues and the way to the template.
 
     Parameters
@@ -136,14 +137,12 @@ def segmented(
     to_template, from_template
         Composite transforms to write (``.h5``).
     """
-    from scipy.ndimage import binary_dilation
-
     mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
-    start = located(low, stripped=stripped)
+    start = first_registration(low, stripped=stripped)
     light = coil_brightness(low, start.mask)
     flat = np.asanyarray(low.dataobj) / light
-    own = start.mask if stripped else None
+    stripped_mask = start.mask if stripped else None
     mask = start.mask
     if not stripped:
         mask = binary_dilation(
@@ -151,8 +150,8 @@ def segmented(
         )
     to_person, priors = start.to_person, start.priors
     for turn, (wider, trust) in enumerate(TURNS):
-        found = _tissues(flat, mask, priors, settings, trust=trust)
-        person = nib.Nifti1Image(_contrast(found.posterior), low.affine)
+        tissues = _tissues(flat, mask, priors, settings, trust=trust)
+        person = nib.Nifti1Image(_contrast(tissues.posterior), low.affine)
         fixed = _template_contrast(wider * mm)
         if turn == 0:
             # The head's map follows skull, neck and face as well; this one sees the brain alone.
@@ -166,14 +165,14 @@ def segmented(
             inverse=from_template,
             iterations=ITERATIONS,
         )
-        *parts, brain = _carried((*TISSUES, "mask"), low, from_template)
+        *parts, brain = _on_person((*TISSUES, "mask"), low, from_template)
         priors = np.stack(parts)
-        mask = own if own is not None else largest_component(brain > 0.5)
-    found = _tissues(flat, mask, priors, settings)
-    brightness = nib.Nifti1Image(_continued(found.bias, mask, low.affine) * light, low.affine)
+        mask = largest_component(brain > 0.5) if stripped_mask is None else stripped_mask
+    tissues = _tissues(flat, mask, priors, settings)
+    brightness = nib.Nifti1Image(_continued(tissues.bias, mask, low.affine) * light, low.affine)
     if low is image:
-        return Anatomy(mask, found, brightness)
-    return _finer(image, brightness, own, from_template, settings)
+        return SegmentedHead(mask, tissues, brightness)
+    return _finer(image, brightness, stripped_mask, from_template, settings)
 
 
 def _contrast(shares: np.ndarray) -> np.ndarray:
@@ -183,17 +182,17 @@ def _contrast(shares: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _template_contrast(resolution_mm: float) -> nib.Nifti1Image:
-    maps = [template(name, resolution_mm=resolution_mm) for name in TISSUES]  # type: ignore[arg-type]
+    maps = [template(name, resolution_mm=resolution_mm) for name in TISSUES]
     shares = np.stack([np.asanyarray(part.dataobj) for part in maps])
     return nib.Nifti1Image(_contrast(shares), maps[0].affine)
 
 
-def _carried(
-    names: Sequence[str], reference: nib.Nifti1Image, from_template: Path
+def _on_person(
+    names: Sequence[TemplateMap], reference: nib.Nifti1Image, from_template: Path
 ) -> list[np.ndarray]:
-    """Maps of the template on a person's grid."""
+    """Maps of the template moved onto a person's grid."""
     return [
-        np.asarray(apply_transform(template(name), reference, [from_template]).dataobj)  # type: ignore[arg-type]
+        np.asarray(apply_transform(template(name), reference, [from_template]).dataobj)
         for name in names
     ]
 
@@ -219,34 +218,34 @@ def _tissues(
 def _finer(
     image: nib.Nifti1Image,
     brightness: nib.Nifti1Image,
-    own: np.ndarray | None,
+    stripped_mask: np.ndarray | None,
     from_template: Path,
     settings: AnatPreprocessSettings,
-) -> Anatomy:
+) -> SegmentedHead:
     """The last segmentation, on the image's own grid, in a box around the brain."""
-    if own is None:
-        outline = _carried(["mask"], image, from_template)[0]
+    if stripped_mask is None:
+        outline = _on_person(["mask"], image, from_template)[0]
     else:
         outline = resample_to(
-            nib.Nifti1Image(own.astype(np.float32), brightness.affine), image.shape, image.affine
+            nib.Nifti1Image(stripped_mask.astype(np.float32), brightness.affine),
+            image.shape,
+            image.affine,
         ) * (np.asanyarray(image.dataobj) != 0)
     mask = largest_component(outline > 0.5)
     del outline
     box = bounding_box(mask, pad=2)
     part = image.slicer[box]
-    priors = np.stack(_carried(TISSUES, part, from_template))
+    priors = np.stack(_on_person(TISSUES, part, from_template))
     light = resample_to(brightness, part.shape, part.affine, outside="edge")
     small = _tissues(np.asanyarray(part.dataobj) / light, mask[box], priors, settings)
     posterior = np.zeros((3, *image.shape), np.float32)
     posterior[(slice(None), *box)] = small.posterior
     tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
-    return Anatomy(mask, tissues, brightness)
+    return SegmentedHead(mask, tissues, brightness)
 
 
 def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Brightness known inside the brain, smoothly continued to 1 far outside of it."""
-    from scipy.ndimage import gaussian_filter
-
     sigma = 8.0 / np.array(zooms_mm(affine))
     cover = gaussian_filter(mask.astype(np.float32), sigma)
     spread = gaussian_filter(np.log(bias) * mask, sigma) / (cover + 1e-2)
@@ -254,14 +253,18 @@ def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.nda
 
 
 def write_images(
-    anatomy: Anatomy, image: nib.Nifti1Image, work: nib.Nifti1Image, files: AnatFiles, method: dict
+    head: SegmentedHead,
+    image: nib.Nifti1Image,
+    work: nib.Nifti1Image,
+    files: AnatFiles,
+    method: dict,
 ) -> None:
     """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars."""
     native, affine = image.shape, image.affine
-    light = resample_to(anatomy.brightness, native, affine, outside="edge")
+    light = resample_to(head.brightness, native, affine, outside="edge")
     save_image(np.asanyarray(image.dataobj) / light, affine, files.preproc)
     del light
-    mask, posterior = anatomy.mask, anatomy.tissues.posterior
+    mask, posterior = head.mask, head.tissues.posterior
     if work is not image:
         rough = nib.Nifti1Image(mask.astype(np.float32), work.affine)
         mask = resample_to(rough, native, affine) > 0.5
@@ -275,9 +278,9 @@ def write_images(
     save_image(
         _placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg
     )
-    for share, path in zip(shares, (files.gm, files.wm, files.csf), strict=True):
+    for share, path in zip(shares, files.tissues, strict=True):
         save_image(_placed(share, box, native), affine, path)
-    tissues = anatomy.tissues
+    tissues = head.tissues
     method = {**method, "SpatialReference": _source_name(method), "Resolution": "native"}
     _write_sidecar(
         files.preproc,
@@ -294,7 +297,7 @@ def write_images(
         "Iterations": tissues.iterations,
     }
     _write_sidecar(files.dseg, {**method, **learnt, "Labels": {"1": "GM", "2": "WM", "3": "CSF"}})
-    for path in (files.gm, files.wm, files.csf):
+    for path in files.tissues:
         _write_sidecar(path, {**method, **learnt})
 
 
@@ -328,4 +331,4 @@ def _source_name(method: dict) -> str:
 
 
 def _write_sidecar(path: Path, content: dict) -> None:
-    write_json(content, path.with_name(path.name.partition(".")[0] + ".json"))
+    write_json(content, sidecar_path(path))

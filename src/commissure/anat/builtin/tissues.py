@@ -9,9 +9,6 @@ import numpy as np
 
 from commissure.images.grid import bounding_box
 
-#: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
-TISSUES = ("GM", "WM", "CSF")
-
 #: Share of each tissue that the template's maps leave open, so that anatomy can differ from them.
 PRIOR_FLOOR = 0.02
 
@@ -29,8 +26,8 @@ class Segmentation:
     Attributes
     ----------
     posterior
-        (3, X, Y, Z) float32 in the order of :data:`TISSUES`: the expected share of each tissue in
-        the voxel; sums to 1 inside the mask, 0 outside.
+        (3, X, Y, Z) float32 in the order of :data:`commissure.images.anat_files.TISSUES`: the
+        expected share of each tissue in the voxel; sums to 1 inside the mask, 0 outside.
     bias
         (X, Y, Z) float32 smooth brightness that remained in the image, geometric mean 1 inside the
         mask, 1 outside; the image over it is what was segmented.
@@ -100,50 +97,98 @@ def tissue_posteriors(
     """
     box = bounding_box(mask)
     inside = mask[box]
-    y = intensity[box][inside].astype(np.float32)
-    prior = np.stack([p[box][inside] for p in priors]).astype(np.float32)
-    prior += np.clip(1 - prior.sum(axis=0), 0, 1) * np.array(BEYOND, np.float32)[:, None]
-    prior = (prior + PRIOR_FLOOR) / (prior + PRIOR_FLOOR).sum(axis=0)
-    low, high = np.percentile(y, [0.5, 99.5])
-    y = np.clip(y, max(low, 1e-3 * high), high)
-
-    every = slice(None, None, max(1, y.size // LEARN_FROM))
+    y, prior, span = _clipped(intensity[box][inside], np.stack([p[box][inside] for p in priors]))
     basis = _smooth_basis(inside, bias_degree)
     mix = _mixtures(parts)
-    sample, known, thin = y[every], prior[:, every], np.ascontiguousarray(basis[:, every])
-    log_known = prior_weight * np.log(known)
-    share = known
-    mean, sd = _first_guess(sample, share)
-    coefficients = np.zeros(len(basis))
-    tolerance = 5e-4 * (high - low)
-    step = 0
-    for step in range(1, iterations + 1):
-        flat = sample / np.exp(coefficients @ thin)
-        share, moments = _expected_shares(flat, log_known, mean, sd, mix)
-        before = mean
-        mean, sd = _learnt(moments)
-        sd = np.maximum(sd, 5e-3 * (high - low))
-        if bias_degree and step > 2:
-            expected, variance = mean @ share, sd**2 @ share
-            weight = expected**2 / variance
-            rows = thin * weight
-            target = np.log(sample / np.maximum(expected, 1e-3 * high))
-            coefficients = np.linalg.solve(rows @ thin.T, rows @ target)
-        if step > 5 and np.abs(mean - before).max() < tolerance:
-            break
+    every = slice(None, None, max(1, y.size // LEARN_FROM))
+    learnt = _learn(
+        y[every],
+        prior[:, every],
+        np.ascontiguousarray(basis[:, every]),
+        mix,
+        span=span,
+        prior_weight=prior_weight,
+        iterations=iterations,
+    )
 
-    brightness = np.exp(coefficients @ basis).astype(np.float32)
+    brightness = np.exp(learnt.coefficients @ basis).astype(np.float32)
     flat, log_prior = y / brightness, trust * prior_weight * np.log(prior)
     grid = np.zeros((3, *inside.shape), np.float32)
-    grid[:, inside], _ = _expected_shares(flat, log_prior, mean, sd, mix)
+    grid[:, inside], _ = _expected_shares(flat, log_prior, learnt.mean, learnt.sd, mix)
     for _ in range(smoothing if neighbour_weight else 0):
         field = neighbour_weight * _six_neighbours(grid)[:, inside]
-        grid[:, inside], _ = _expected_shares(flat, log_prior + field, mean, sd, mix)
+        grid[:, inside], _ = _expected_shares(flat, log_prior + field, learnt.mean, learnt.sd, mix)
     posterior = np.zeros((3, *mask.shape), np.float32)
     posterior[(slice(None), *box)] = grid
     bias = np.ones(mask.shape, np.float32)
     bias[mask] = brightness
-    return Segmentation(posterior, bias, mean, sd, step)
+    return Segmentation(posterior, bias, learnt.mean, learnt.sd, learnt.iterations)
+
+
+def _clipped(
+    intensity: np.ndarray, priors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Intensities without their extremes, priors that exclude nothing, and the range of most."""
+    y = intensity.astype(np.float32)
+    prior = priors.astype(np.float32)
+    prior += np.clip(1 - prior.sum(axis=0), 0, 1) * np.array(BEYOND, np.float32)[:, None]
+    prior = (prior + PRIOR_FLOOR) / (prior + PRIOR_FLOOR).sum(axis=0)
+    low, high = np.percentile(y, [0.5, 99.5])
+    return np.clip(y, max(low, 1e-3 * high), high), prior, (low, high)
+
+
+@dataclass(frozen=True)
+class _Appearance:
+    """What tissues look like in an image.
+
+    Attributes
+    ----------
+    coefficients
+        Of the log-brightness over the smooth basis.
+    mean, sd
+        Intensity of each pure tissue once brightness is divided out.
+    iterations
+        Steps until the means stood still.
+    """
+
+    coefficients: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    iterations: int
+
+
+def _learn(
+    sample: np.ndarray,
+    known: np.ndarray,
+    basis: np.ndarray,
+    mix: tuple[np.ndarray, np.ndarray],
+    *,
+    span: tuple[float, float],
+    prior_weight: float,
+    iterations: int,
+) -> _Appearance:
+    """Brightness, means and spreads by expectation-maximisation on a sample of voxels."""
+    low, high = span
+    log_known = prior_weight * np.log(known)
+    mean, sd = _first_guess(sample, known)
+    coefficients = np.zeros(len(basis))
+    tolerance = 5e-4 * (high - low)
+    step = 0
+    for step in range(1, iterations + 1):
+        flat = sample / np.exp(coefficients @ basis)
+        share, moments = _expected_shares(flat, log_known, mean, sd, mix)
+        before = mean
+        mean, sd = _learnt(moments)
+        sd = np.maximum(sd, 5e-3 * (high - low))
+        if len(basis) and step > 2:
+            expected, variance = mean @ share, sd**2 @ share
+            weight = expected**2 / variance
+            rows = basis * weight
+            target = np.log(sample / np.maximum(expected, 1e-3 * high))
+            coefficients = np.linalg.solve(rows @ basis.T, rows @ target)
+        if step > 5 and np.abs(mean - before).max() < tolerance:
+            break
+    return _Appearance(coefficients, mean, sd, step)
 
 
 def _mixtures(parts: int) -> tuple[np.ndarray, np.ndarray]:

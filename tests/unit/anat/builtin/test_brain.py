@@ -42,7 +42,7 @@ def test_a_brain_is_told_from_a_head(ball, radius_mm: float, noise: float, expec
 def test_the_setting_decides_before_the_sidecar_and_the_sidecar_before_the_image(
     ball, wanted, said, expected: bool
 ) -> None:
-    assert is_stripped(_ball_image(ball, 95.0), wanted=wanted, said=said) is expected
+    assert is_stripped(_ball_image(ball, 95.0), wanted=wanted, declared=said) is expected
 
 
 def test_a_field_of_view_too_small_for_a_brain_is_refused() -> None:

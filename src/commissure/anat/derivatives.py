@@ -1,0 +1,110 @@
+"""The files of T1w images: what measuring writes, and reading what an engine wrote.
+
+What an engine writes is :class:`commissure.images.anat_files.AnatFiles`, which every modality
+reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from commissure.derivatives import Derivatives
+from commissure.errors import QualityError
+from commissure.images.anat_files import AnatFiles
+from commissure.images.grid import bounding_box
+from commissure.images.load import load_image, same_grid
+from commissure.names import Scan
+
+
+@dataclass(frozen=True)
+class AnatMeasured(Derivatives):
+    """What measuring writes for one T1w image.
+
+    Attributes
+    ----------
+    markers, quality
+        Marker rows and quality record.
+    tissues_figure, registration_figure
+        Outlines of tissues and structures on the T1w, and the brain in the template.
+    """
+
+    markers: Path
+    quality: Path
+    tissues_figure: Path
+    registration_figure: Path
+
+    @classmethod
+    def of(cls, scan: Scan, folder: Path) -> AnatMeasured:
+        """Name the results for the image ``scan`` in ``folder``, a person's ``anat/``."""
+        figures = folder / "figures"
+        return cls(
+            markers=folder / scan.derivative("markers", ".tsv"),
+            quality=folder / scan.derivative("qc", ".json"),
+            tissues_figure=figures / scan.derivative("T1w", ".svg", desc="tissues"),
+            registration_figure=figures / scan.derivative("T1w", ".svg", desc="registration"),
+        )
+
+
+@dataclass(frozen=True)
+class PreprocessedT1w:
+    """A preprocessed T1w image, cropped to the brain.
+
+    Attributes
+    ----------
+    files
+        Where it comes from, and its transforms.
+    t1w
+        3-D, bias-corrected.
+    mask
+        (X, Y, Z) bool.
+    posterior
+        (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`, 0 outside the
+        mask.
+    """
+
+    files: AnatFiles
+    t1w: nib.Nifti1Image
+    mask: np.ndarray
+    posterior: np.ndarray
+
+
+def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
+    """Read a preprocessed T1w image with its tissues, whichever engine wrote it.
+
+    Parameters
+    ----------
+    scan
+        The raw image; only its name is used.
+    folder
+        Where the derivatives lie.
+
+    Raises
+    ------
+    DatasetError
+        A file is not there or cannot be read.
+    QualityError
+        The brain mask is empty, or the derivatives do not share one grid.
+    """
+    files = AnatFiles.in_any_space(scan, folder)
+    whole = load_image(files.mask, who=files.who, ndim=3)
+    mask = np.asanyarray(whole.dataobj) > 0
+    box = bounding_box(mask, pad=2)
+    cropped = []
+    for path in (files.preproc, *files.tissues):
+        image = load_image(path, who=files.who, ndim=3)
+        if not same_grid(image, whole):
+            raise QualityError(
+                files.who,
+                found=f"{path.name} has {image.shape} voxels at another place than the "
+                f"{whole.shape} of {files.mask.name}",
+                wanted="one grid for all anatomical derivatives",
+                mend="Run the anatomical engine again",
+            )
+        cropped.append(image.slicer[box])
+    t1w, *tissues = cropped
+    posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues])
+    return PreprocessedT1w(files, t1w, mask[box], posterior * mask[box])

@@ -1,0 +1,67 @@
+"""Maps that are planted and found."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+from commissure.images.registration import apply_transform, register
+from commissure.images.template import template
+from commissure.images.transforms import read_affine, write_affine
+
+
+def test_registration_finds_a_known_affine_map_and_its_inverse(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    wanted = np.eye(4)
+    wanted[:3, :3] += rng.normal(0, 0.04, (3, 3))
+    wanted[:3, 3] = rng.normal(0, 4, 3)
+    fixed = template("T1w", resolution_mm=4.0)
+    person = apply_transform(
+        fixed, fixed, [write_affine(np.linalg.inv(wanted), tmp_path / "true.mat")]
+    )
+    there, back = tmp_path / "there.h5", tmp_path / "back.h5"
+    register(fixed, person, kind="affine", initial=np.eye(4), forward=there, inverse=back)
+    corners = np.array([[-60, -90, -50, 1], [60, 60, 70, 1], [0, 0, 0, 1.0]]).T
+    found = read_affine(there)
+    assert (found @ corners)[:3] == pytest.approx((wanted @ corners)[:3], abs=0.8)
+    np.testing.assert_allclose(read_affine(back) @ found, np.eye(4), atol=1e-4)
+
+
+def test_the_same_registration_gives_the_same_transform(tmp_path) -> None:
+    """ANTs samples the images at random: without its seed every run would differ."""
+    fixed = template("T1w", resolution_mm=6.0)
+    rng = np.random.default_rng(1)
+    noisy = np.asanyarray(fixed.dataobj) + rng.normal(0, 0.05, fixed.shape)
+    moving = nib.Nifti1Image(np.roll(noisy, 1, axis=0).astype(np.float32), fixed.affine)
+    found = []
+    for name in ("first", "second"):
+        file = tmp_path / f"{name}.h5"
+        register(fixed, moving, kind="affine", forward=file, inverse=tmp_path / "back.h5")
+        found.append(read_affine(file))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.slow
+def test_a_warp_finds_every_place_and_its_inverse_goes_back(tmp_path) -> None:
+    """A head that is stretched from front to back by up to 5 mm."""
+    fixed = template("T1w", resolution_mm=4.0)
+    mm = nib.affines.apply_affine(fixed.affine, np.moveaxis(np.indices(fixed.shape), 0, -1))
+    front = mm[..., 1].astype(np.float32)
+    stretched = mm.copy()
+    stretched[..., 1] += 5.0 * np.exp(-((front - 30) ** 2) / (2 * 25.0**2))
+    places = nib.affines.apply_affine(np.linalg.inv(fixed.affine), stretched)
+    data = map_coordinates(np.asanyarray(fixed.dataobj), np.moveaxis(places, -1, 0), order=1)
+
+    def image(values: np.ndarray) -> nib.Nifti1Image:
+        return nib.Nifti1Image(values.astype(np.float32), fixed.affine)
+
+    there, back = tmp_path / "there.h5", tmp_path / "back.h5"
+    register(fixed, image(data), kind="warp", initial=np.eye(4), forward=there, inverse=back)
+    far = (np.asanyarray(fixed.dataobj) > 0.2) & (np.abs(stretched[..., 1] - front) > 2)
+    assert far.sum() > 3000
+    moved = np.asarray(apply_transform(image(stretched[..., 1]), fixed, [there]).dataobj)
+    assert np.median(np.abs(moved - front)[far]) < 0.8
+    returned = np.asarray(apply_transform(image(moved), fixed, [back]).dataobj)
+    assert np.median(np.abs(returned - stretched[..., 1])[data > 0.2]) < 0.5
