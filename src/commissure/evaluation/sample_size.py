@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from commissure.markers.intervals import Z_95
+
 #: Shrinkage that a model should keep: 10 % of its weights may be optimism.
 SHRINKAGE = 0.9
 #: Optimism of Nagelkerke's R2, and half width of the interval of the prevalence.
@@ -102,9 +104,7 @@ def people_needed(auc: float, prevalence: float, predictors: int) -> dict[str, i
     needed = {
         "shrinkage": for_shrinkage(SHRINKAGE),
         "optimism": for_shrinkage(r2 / (r2 + OPTIMISM * largest)),
-        "prevalence": math.ceil(
-            (1.959964 / PREVALENCE_MARGIN) ** 2 * prevalence * (1 - prevalence)
-        ),
+        "prevalence": math.ceil((Z_95 / PREVALENCE_MARGIN) ** 2 * prevalence * (1 - prevalence)),
     }
     return needed | {"needed": max(needed.values())}
 
