@@ -56,9 +56,9 @@ def calibration_curve(
     predictions
         Predictions at which the curve is wanted; those of the people by default.
     """
-    at = probabilities if predictions is None else predictions
+    points = probabilities if predictions is None else predictions
     near = max(2, math.ceil(SPAN * len(labels)))
-    apart = np.abs(at[:, None] - probabilities[None, :])
+    apart = np.abs(points[:, None] - probabilities[None, :])
     reach = np.maximum(np.partition(apart, near - 1, axis=1)[:, near - 1 : near], 1e-9)
     weight = np.clip(1 - (apart / (1.0001 * reach)) ** 3, 0, None) ** 3
     total = weight.sum(axis=1)
@@ -67,7 +67,7 @@ def calibration_curve(
     spread = weight @ probabilities**2 / total - mean_p**2
     slope = weight @ (probabilities * labels) / total - mean_p * mean_y
     slope = np.where(spread > 1e-12, slope / np.maximum(spread, 1e-12), 0.0)
-    return np.clip(mean_y + slope * (at - mean_p), 0.0, 1.0)
+    return np.clip(mean_y + slope * (points - mean_p), 0.0, 1.0)
 
 
 def calibration_index(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -168,7 +168,7 @@ class BlockModel(TwoLabels):
         return [Preparation(block).fit(X, marks) for block in self.blocks_]
 
     def _stacked(self, prepared: list[Preparation], X: np.ndarray) -> np.ndarray:
-        parts = [one.transform(X) for one in prepared]
+        parts = [preparation.transform(X) for preparation in prepared]
         return np.concatenate(parts, axis=1) / np.sqrt(len(parts))
 
 
@@ -229,30 +229,30 @@ class LateFusion(EvidenceFusion):
 
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
         self.calibration_ = []
-        for at in range(evidence.shape[2]):
-            own = evidence[:, :, at : at + 1]
-            rows = np.isfinite(own[0, :, 0])
+        for block in range(evidence.shape[2]):
+            of_block = evidence[:, :, block : block + 1]
+            rows = np.isfinite(of_block[0, :, 0])
             if not rows.any():
-                nothing = np.zeros(len(own))
+                nothing = np.zeros(len(of_block))
                 self.calibration_.append((nothing, nothing))
                 continue
-            scale = _scale(own[:, rows])
+            scale = _scale(of_block[:, rows])
             intercept, slope = nonnegative_logistic(
-                own[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
+                of_block[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
             )
             self.calibration_.append((intercept, slope[:, 0] / scale[:, 0, 0]))
 
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
         calibrated = np.stack(
             [
-                intercept + slope * evidence[:, :, at]
-                for at, (intercept, slope) in enumerate(self.calibration_)
+                intercept + slope * evidence[:, :, block]
+                for block, (intercept, slope) in enumerate(self.calibration_)
             ],
             axis=2,
         )
-        there = np.isfinite(calibrated)
-        total = np.where(there, calibrated, 0.0).sum(axis=2)
-        return np.where(there.any(axis=2), total / np.maximum(there.sum(axis=2), 1), self.base_)
+        known = np.isfinite(calibrated)
+        total = np.where(known, calibrated, 0.0).sum(axis=2)
+        return np.where(known.any(axis=2), total / np.maximum(known.sum(axis=2), 1), self.base_)
 
     def block_weights(self) -> np.ndarray:
         """Slope of each block's evidence, shape (blocks, labellings)."""
@@ -267,17 +267,19 @@ class StackedFusion(EvidenceFusion):
     """
 
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
-        there = np.isfinite(evidence)
-        total = np.where(there, evidence, 0.0).sum(axis=1, keepdims=True)
-        self.center_ = total / np.maximum(there.sum(axis=1, keepdims=True), 1)
+        known = np.isfinite(evidence)
+        total = np.where(known, evidence, 0.0).sum(axis=1, keepdims=True)
+        self.center_ = total / np.maximum(known.sum(axis=1, keepdims=True), 1)
         self.scale_ = _scale(evidence - self.center_)
-        design = np.nan_to_num((evidence - self.center_) / self.scale_)
-        self.intercept_, self.weights_ = nonnegative_logistic(design, labels, LEVEL_ONE_PENALTY)
+        standardised = np.nan_to_num((evidence - self.center_) / self.scale_)
+        self.intercept_, self.weights_ = nonnegative_logistic(
+            standardised, labels, LEVEL_ONE_PENALTY
+        )
 
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
         center, scale = self.center_[:, 0], self.scale_[:, 0]
-        design = np.nan_to_num((evidence - center) / scale)
-        return np.einsum("ibm,bm->ib", design, self.weights_) + self.intercept_
+        standardised = np.nan_to_num((evidence - center) / scale)
+        return np.einsum("ibm,bm->ib", standardised, self.weights_) + self.intercept_
 
     def block_weights(self) -> np.ndarray:
         """Weight of each block's evidence, shape (blocks, labellings)."""
@@ -317,19 +319,19 @@ def encoded_labels(
     single = y.ndim == 1
     X, y = validate_data(model, X, y, dtype=float, ensure_all_finite="allow-nan")
     check_classification_targets(y)
-    found = np.unique(y)
-    own = y.dtype.kind in "iuf" and set(found.tolist()) <= {-1, 0, 1}
-    if own and set(found.tolist()) != {-1, 1}:
+    classes = np.unique(y)
+    numbered = y.dtype.kind in "iuf" and set(classes.tolist()) <= {-1, 0, 1}
+    if numbered and set(classes.tolist()) != {-1, 1}:
         model.classes_ = np.array([0, 1])
         labelled = y >= 0
         return X, y[labelled, None].astype(float), labelled, single
-    if len(found) > 2:
+    if len(classes) > 2:
         raise ValueError(
             "Only binary classification is supported. The type of the target is multiclass: "
-            f"{len(found)} classes"
+            f"{len(classes)} classes"
         )
-    model.classes_ = found
-    return X, (y == found[-1])[:, None].astype(float), np.ones(len(y), dtype=bool), single
+    model.classes_ = classes
+    return X, (y == classes[-1])[:, None].astype(float), np.ones(len(y), dtype=bool), single
 
 
 def checked_blocks(blocks: Sequence[Block], X: np.ndarray) -> tuple[Block, ...]:
@@ -359,8 +361,8 @@ def both_probabilities(model: Any, X: np.ndarray) -> np.ndarray:
 
 
 def _scale(evidence: np.ndarray) -> np.ndarray:
-    there = np.isfinite(evidence)
-    square = np.where(there, evidence, 0.0) ** 2
-    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    known = np.isfinite(evidence)
+    square = np.where(known, evidence, 0.0) ** 2
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     spread = np.sqrt(square.sum(axis=1, keepdims=True) / count)
     return np.where(spread > 1e-12, spread, 1.0)

@@ -38,13 +38,13 @@ def base_logit(labels: np.ndarray) -> np.ndarray:
 
 
 def ridge_logistic(
-    design: np.ndarray, labels: np.ndarray, penalty: np.ndarray, allowed: np.ndarray | None = None
+    X: np.ndarray, labels: np.ndarray, penalty: np.ndarray, allowed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit one ridge logistic model per problem.
 
     Parameters
     ----------
-    design
+    X
         Shape (people, columns), shared by all problems, or (problems, people, columns).
     labels
         Zeros and ones, shape (people, problems).
@@ -60,7 +60,7 @@ def ridge_logistic(
         base rate and zero weights.
     """
     people, problems = labels.shape
-    columns = design.shape[-1]
+    columns = X.shape[-1]
     beta = np.zeros((problems, columns + 1))
     beta[:, 0] = base_logit(labels)
     ones = labels.sum(axis=0)
@@ -71,14 +71,14 @@ def ridge_logistic(
     chunk = max(1, STACK // max((columns + 1) ** 2, people * (columns + 1)))
     for start in range(0, len(todo), chunk):
         part = todo[start : start + chunk]
-        shared = design if design.ndim == 2 else design[part]
+        shared = X if X.ndim == 2 else X[part]
         mask = None if allowed is None else allowed[part]
         beta[part] = _newton(shared, labels[:, part].T, penalty[part], beta[part], mask)
     return beta[:, 0], beta[:, 1:]
 
 
 def _newton(
-    design: np.ndarray,
+    X: np.ndarray,
     labels: np.ndarray,
     penalty: np.ndarray,
     beta: np.ndarray,
@@ -86,8 +86,8 @@ def _newton(
 ) -> np.ndarray:
     """Newton iterations with step halving; labels (problems, people), beta in and out."""
     problems, size = beta.shape
-    lead = np.ones((*design.shape[:-1], 1))
-    full = np.concatenate([lead, design], axis=-1)
+    lead = np.ones((*X.shape[:-1], 1))
+    full = np.concatenate([lead, X], axis=-1)
     if allowed is not None:
         shown = np.concatenate([np.ones((problems, 1)), allowed], axis=1)
         full = full * shown[:, None, :]
@@ -96,28 +96,22 @@ def _newton(
     beta = beta.copy()
     diagonal = np.arange(size)
 
-    def logits(at: np.ndarray, own: np.ndarray) -> np.ndarray:
+    def logits(coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if full.ndim == 2:
-            return at @ full.T
-        return np.matmul(full[own], at[:, :, None])[:, :, 0]
+            return coefficients @ full.T
+        return np.matmul(full[rows], coefficients[:, :, None])[:, :, 0]
 
-    def loss(logit: np.ndarray, at: np.ndarray, own: np.ndarray) -> np.ndarray:
-        fit = np.logaddexp(0.0, logit) - labels[own] * logit
-        return fit.sum(axis=1) + 0.5 * (ridge[own] * at**2).sum(axis=1)
+    def loss(logit: np.ndarray, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        fit = np.logaddexp(0.0, logit) - labels[rows] * logit
+        return fit.sum(axis=1) + 0.5 * (ridge[rows] * coefficients**2).sum(axis=1)
 
     active = np.arange(problems)
     logit = logits(beta, active)
     value = loss(logit, beta, active)
     for _ in range(MAX_STEPS):
-        own = full if full.ndim == 2 else full[active]
+        predictors = full if full.ndim == 2 else full[active]
         p = sigmoid(logit)
-        residual = p - labels[active]
-        if own.ndim == 2:
-            gradient = residual @ own
-            hessian = np.matmul(own.T * (p * (1 - p))[:, None, :], own)
-        else:
-            gradient = np.matmul(residual[:, None, :], own)[:, 0]
-            hessian = np.matmul(np.swapaxes(own, 1, 2) * (p * (1 - p))[:, None, :], own)
+        gradient, hessian = _derivatives(predictors, p - labels[active], p * (1 - p))
         gradient += ridge[active] * beta[active]
         hessian[:, diagonal, diagonal] += ridge[active] + 1e-12
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
@@ -139,6 +133,16 @@ def _newton(
     return beta
 
 
+def _derivatives(
+    X: np.ndarray, residual: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and Hessian of the log loss of each problem, without the penalty."""
+    if X.ndim == 2:
+        return residual @ X, np.matmul(X.T * weight[:, None, :], X)
+    gradient = np.matmul(residual[:, None, :], X)[:, 0]
+    return gradient, np.matmul(np.swapaxes(X, 1, 2) * weight[:, None, :], X)
+
+
 @dataclass(frozen=True)
 class Axes:
     """Training people in the space of their singular vectors.
@@ -148,41 +152,41 @@ class Axes:
     scores
         Training people, shape (people, axes).
     basis
-        From columns to axes, shape (columns, axes); with ``design`` from training people to axes,
+        From columns to axes, shape (columns, axes); with ``training`` from training people to axes,
         shape (people, axes).
-    design
+    training
         The training people where they are fewer than the columns, else None: what leads to the
         axes is then never written out for every column.
     """
 
     scores: np.ndarray
     basis: np.ndarray
-    design: np.ndarray | None = None
+    training: np.ndarray | None = None
 
     def project(self, new: np.ndarray) -> np.ndarray:
         """Scores of people on the axes, from their columns."""
-        return new @ self.basis if self.design is None else (new @ self.design.T) @ self.basis
+        return new @ self.basis if self.training is None else (new @ self.training.T) @ self.basis
 
     def column_weights(self, weights: np.ndarray) -> np.ndarray:
         """Weights of the columns, shape (columns, models), from those of the axes."""
-        own = self.basis @ weights.T
-        return own if self.design is None else self.design.T @ own
+        of_training = self.basis @ weights.T
+        return of_training if self.training is None else self.training.T @ of_training
 
 
-def axes_of(design: np.ndarray) -> Axes:
-    """Singular axes of a centred design; through the smaller of the two Gram matrices."""
-    people, columns = design.shape
+def axes_of(X: np.ndarray) -> Axes:
+    """Singular axes of centred columns; through the smaller of the two Gram matrices."""
+    people, columns = X.shape
     if not people or not columns:
         return Axes(np.zeros((people, 0)), np.zeros((columns, 0)))
     wide = columns > people
     # The lower triangle is all that eigh reads; BLAS sees the rows of numpy as columns.
-    gram = dsyrk(1.0, design.T, trans=int(wide), lower=1)
+    gram = dsyrk(1.0, X.T, trans=int(wide), lower=1)
     value, vector = np.linalg.eigh(gram, UPLO="L")
     kept = value > 1e-10 * max(value[-1], 1e-300)
     value, vector = value[kept], vector[:, kept]
     if wide:
-        return Axes(vector * np.sqrt(value), vector / np.sqrt(value), design)
-    return Axes(design @ vector, vector)
+        return Axes(vector * np.sqrt(value), vector / np.sqrt(value), X)
+    return Axes(X @ vector, vector)
 
 
 def logistic_path(
@@ -214,9 +218,9 @@ def logistic_path(
     intercept, weights = np.empty(size), np.empty((*size, axes.scores.shape[1]))
     start = None
     # From the strongest penalty down: each solution is a good start for the next.
-    for at in np.argsort(-strengths):
-        start = logistic_at(axes, labels, np.full(size[1], strengths[at]), start)
-        intercept[at], weights[at] = start
+    for index in np.argsort(-strengths):
+        start = logistic_at(axes, labels, np.full(size[1], strengths[index]), start)
+        intercept[index], weights[index] = start
     return intercept, weights
 
 
@@ -256,32 +260,28 @@ def logistic_at(
         beta[0], beta[1:] = start[0], start[1].T
     ones = labels.sum(axis=0)
     active = np.flatnonzero((ones > 0) & (ones < people))
-    y, ridge, own = labels[:, active], _ridges(penalty[active], len(beta)), beta[:, active]
-    p = sigmoid(full @ own)
-    gradient = full.T @ (p - y) + ridge * own
+    y, ridge, coefficients = labels[:, active], _ridges(penalty[active], len(beta)), beta[:, active]
+    p = sigmoid(full @ coefficients)
+    gradient = full.T @ (p - y) + ridge * coefficients
     for _ in range(MAX_STEPS):
         weight = p * (1 - p)
         metric = square * weight.mean(axis=0) + ridge
         going = (gradient**2 / metric).sum(axis=0) > DECREMENT
         if not going.all():
-            beta[:, active] = own
+            beta[:, active] = coefficients
             if not going.any():
                 break
-            active, y, ridge, own = active[going], y[:, going], ridge[:, going], own[:, going]
+            active, y, ridge, coefficients = (
+                active[going],
+                y[:, going],
+                ridge[:, going],
+                coefficients[:, going],
+            )
             weight, metric, gradient = weight[:, going], metric[:, going], gradient[:, going]
         step = _newton_step(full, weight, ridge, metric, gradient)
-        slope = (gradient * step).sum(axis=0)
-        for _ in range(30):
-            p = sigmoid(full @ (own + step))
-            gradient = full.T @ (p - y) + ridge * (own + step)
-            # The loss is convex: a slope that rises steeply at the end has gone over the bottom.
-            over = (gradient * step).sum(axis=0) > 0.5 * np.abs(slope)
-            if not over.any():
-                break
-            step[:, over] *= 0.5
-            slope[over] *= 0.5
-        own = own + step
-    beta[:, active] = own
+        step, p, gradient = _shortened(full, y, ridge, coefficients, step, gradient)
+        coefficients = coefficients + step
+    beta[:, active] = coefficients
     return beta[0], beta[1:].T
 
 
@@ -289,6 +289,28 @@ def _ridges(penalty: np.ndarray, size: int) -> np.ndarray:
     ridge = np.repeat(penalty[None, :], size, axis=0)
     ridge[0] = 1e-12
     return ridge
+
+
+def _shortened(
+    full: np.ndarray,
+    y: np.ndarray,
+    ridge: np.ndarray,
+    coefficients: np.ndarray,
+    step: np.ndarray,
+    gradient: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The step, halved where it leads over the bottom; probabilities and gradient at its end."""
+    slope = (gradient * step).sum(axis=0)
+    for _ in range(30):
+        p = sigmoid(full @ (coefficients + step))
+        gradient = full.T @ (p - y) + ridge * (coefficients + step)
+        # The loss is convex: a slope that rises steeply at the end has gone over the bottom.
+        over = (gradient * step).sum(axis=0) > 0.5 * np.abs(slope)
+        if not over.any():
+            break
+        step[:, over] *= 0.5
+        slope[over] *= 0.5
+    return step, p, gradient
 
 
 def _newton_step(
@@ -331,7 +353,7 @@ def _one_step(
 
 
 def nonnegative_logistic(
-    design: np.ndarray, labels: np.ndarray, penalty: float
+    X: np.ndarray, labels: np.ndarray, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ridge logistic regression whose weights are not below zero (Breiman 1996, stacking).
 
@@ -341,7 +363,7 @@ def nonnegative_logistic(
 
     Parameters
     ----------
-    design
+    X
         Shape (problems, people, columns).
     labels
         Shape (people, problems).
@@ -353,16 +375,16 @@ def nonnegative_logistic(
     intercept, weights : numpy.ndarray
         Shapes (problems,) and (problems, columns).
     """
-    problems, _, columns = design.shape
+    problems, _, columns = X.shape
     allowed = np.ones((problems, columns))
     strength = np.full(problems, float(penalty))
-    intercept, weights = ridge_logistic(design, labels, strength, allowed)
+    intercept, weights = ridge_logistic(X, labels, strength, allowed)
     for _ in range(columns):
         again = np.flatnonzero((weights < 0).any(axis=1))
         if not len(again):
             break
         allowed[again] *= weights[again] >= 0
         intercept[again], weights[again] = ridge_logistic(
-            design[again], labels[:, again], strength[again], allowed[again]
+            X[again], labels[:, again], strength[again], allowed[again]
         )
     return intercept, np.maximum(weights, 0.0)

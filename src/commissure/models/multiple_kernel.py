@@ -65,36 +65,39 @@ class MultipleKernelFusion(FusedEstimator):
         penalties = np.asarray(self.penalties, float)
         loss = np.zeros((len(penalties), labels.shape[1]))
         marks = np.where(labelled, 0, -1)
-        own = X[labelled]
+        training = X[labelled]
         for fold in np.unique(inner):
             train, test = inner != fold, inner == fold
-            kernels, stack = self._kernels(X[everyone != fold], marks[everyone != fold], own[train])
-            new = np.stack(
-                [k.rows(own[test], b) for k, b in zip(kernels, self.blocks_, strict=True)]
+            kernels, stack = self._kernels(
+                X[everyone != fold], marks[everyone != fold], training[train]
             )
-            for at in range(labels.shape[1]):
-                eta = aligned_weights(stack, labels[train, at])
+            new = np.stack(
+                [k.rows(training[test], b) for k, b in zip(kernels, self.blocks_, strict=True)]
+            )
+            for labelling in range(labels.shape[1]):
+                eta = aligned_weights(stack, labels[train, labelling])
                 axes = _axes(np.tensordot(eta, stack, 1))
                 intercept, weights = logistic_path(
-                    axes, labels[train, at : at + 1], penalties, self.solver
+                    axes, labels[train, labelling : labelling + 1], penalties, self.solver
                 )
                 logit = axes.project(np.tensordot(eta, new, 1)) @ weights[:, 0].T + intercept[:, 0]
-                y_test = labels[test, at : at + 1]
-                loss[:, at] += (np.logaddexp(0.0, logit) - y_test * logit).sum(axis=0)
+                y_test = labels[test, labelling : labelling + 1]
+                loss[:, labelling] += (np.logaddexp(0.0, logit) - y_test * logit).sum(axis=0)
         self.penalty_ = penalties[loss.argmin(axis=0)]
-        self.kernels_, stack = self._kernels(X, marks, own)
+        self.kernels_, stack = self._kernels(X, marks, training)
         self.base_ = base_logit(labels)
         self.weights_ = np.empty((len(self.blocks_), labels.shape[1]))
         self.intercept_ = np.empty(labels.shape[1])
-        self.dual_ = np.empty((len(own), labels.shape[1]))
-        for at in range(labels.shape[1]):
-            eta = aligned_weights(stack, labels[:, at])
+        self.dual_ = np.empty((len(training), labels.shape[1]))
+        for labelling in range(labels.shape[1]):
+            eta = aligned_weights(stack, labels[:, labelling])
             axes = _axes(np.tensordot(eta, stack, 1))
+            alone = slice(labelling, labelling + 1)
             intercept, weights = logistic_path(
-                axes, labels[:, at : at + 1], self.penalty_[at : at + 1], self.solver
+                axes, labels[:, alone], self.penalty_[alone], self.solver
             )
-            self.weights_[:, at], self.intercept_[at] = eta, intercept[0, 0]
-            self.dual_[:, at] = axes.column_weights(weights[0])[:, 0]
+            self.weights_[:, labelling], self.intercept_[labelling] = eta, intercept[0, 0]
+            self.dual_[:, labelling] = axes.column_weights(weights[0])[:, 0]
         return self
 
     def logits(self, X: np.ndarray) -> np.ndarray:
@@ -110,26 +113,26 @@ class MultipleKernelFusion(FusedEstimator):
         return self.weights_
 
     def _kernels(
-        self, X: np.ndarray, marks: np.ndarray, own: np.ndarray
+        self, X: np.ndarray, marks: np.ndarray, training: np.ndarray
     ) -> tuple[list[Kernel], np.ndarray]:
         """Kernels of all blocks over the labelled training people, and their stack."""
         kernels = []
         for block in self.blocks_:
             prepared = Preparation(block).fit(X, marks)
-            there = has_block(own, block)
-            people = prepared.transform(own)
-            apart = ((people[there][:, None, :] - people[there][None, :, :]) ** 2).sum(axis=2)
+            measured = has_block(training, block)
+            people = prepared.transform(training)
+            apart = ((people[measured][:, None, :] - people[measured][None, :, :]) ** 2).sum(axis=2)
             near = apart[np.triu_indices(len(apart), 1)]
             width = float(np.median(near)) if len(near) and np.median(near) > 0 else 1.0
             raw = _gaussian(people, people, width)
             centred = raw - raw.mean(axis=0) - raw.mean(axis=1)[:, None] + raw.mean()
-            trace = max(float(np.trace(centred[np.ix_(there, there)])), 1e-12)
+            trace = max(float(np.trace(centred[np.ix_(measured, measured)])), 1e-12)
             kernels.append(Kernel(prepared, people, width, raw.mean(axis=0), float(raw.mean()),
-                                  trace / max(1, there.sum())))  # fmt: skip
+                                  trace / max(1, measured.sum())))  # fmt: skip
         stack = []
         for kernel, block in zip(kernels, self.blocks_, strict=True):
-            there = has_block(own, block)
-            stack.append(kernel.rows(own, block) * there[None, :])
+            measured = has_block(training, block)
+            stack.append(kernel.rows(training, block) * measured[None, :])
         return kernels, np.stack(stack)
 
 

@@ -52,13 +52,13 @@ class Prepared:
 
 def prepared(values: np.ndarray, train: np.ndarray, test: np.ndarray) -> Prepared:
     """Scale by the training people (mean 0, variance 1) and find their singular axes."""
-    own = values[train]
-    mean = own.mean(axis=0)
-    own -= mean
-    spread = np.sqrt(np.einsum("ij,ij->j", own, own) / len(own))
+    training = values[train]
+    mean = training.mean(axis=0)
+    training -= mean
+    spread = np.sqrt(np.einsum("ij,ij->j", training, training) / len(training))
     spread[spread < 1e-12 * (1 + np.abs(mean))] = 1.0
-    own /= spread
-    axes = axes_of(own)
+    training /= spread
+    axes = axes_of(training)
     scores = axes.project((values[test] - mean) / spread)
     return Prepared(train, test, Axes(axes.scores, axes.basis, None), scores)
 
@@ -111,34 +111,34 @@ def _ridge(
 ) -> np.ndarray:
     signs = 2.0 * labels - 1.0
     error = np.zeros((len(penalties), labels.shape[1]))
-    for one in inner:
-        mean, strength, wanted = _ridge_axes(one, signs)
-        for at, penalty in enumerate(penalties):
-            miss = one.scores @ (wanted / (strength + penalty))
-            miss += mean - signs[one.test]
-            error[at] += np.einsum("ij,ij->j", miss, miss) / len(miss)
+    for division in inner:
+        mean, strength, wanted = _ridge_axes(division, signs)
+        for index, penalty in enumerate(penalties):
+            miss = division.scores @ (wanted / (strength + penalty))
+            miss += mean - signs[division.test]
+            error[index] += np.einsum("ij,ij->j", miss, miss) / len(miss)
     chosen = penalties[error.argmin(axis=0)]
     _, strength, wanted = _ridge_axes(outer, signs)
     return column_auc(labels[outer.test], outer.scores @ (wanted / (strength + chosen)))
 
 
-def _ridge_axes(one: Prepared, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    own = signs[one.train]
-    mean = own.mean(axis=0)
-    strength = (one.axes.scores**2).sum(axis=0)[:, None]
-    return mean, strength, one.axes.scores.T @ (own - mean)
+def _ridge_axes(division: Prepared, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    training_signs = signs[division.train]
+    mean = training_signs.mean(axis=0)
+    strength = (division.axes.scores**2).sum(axis=0)[:, None]
+    return mean, strength, division.axes.scores.T @ (training_signs - mean)
 
 
 def _logistic(
     outer: Prepared, inner: Sequence[Prepared], labels: np.ndarray, penalties: np.ndarray
 ) -> np.ndarray:
     loss = np.zeros((len(penalties), labels.shape[1]))
-    for one in inner:
-        intercept, weights = logistic_path(one.axes, labels[one.train], penalties)
-        y = labels[one.test]
-        for at in range(len(penalties)):
-            logit = one.scores @ weights[at].T + intercept[at]
-            loss[at] += (np.logaddexp(0.0, logit) - y * logit).mean(axis=0)
+    for division in inner:
+        intercept, weights = logistic_path(division.axes, labels[division.train], penalties)
+        y = labels[division.test]
+        for index in range(len(penalties)):
+            logit = division.scores @ weights[index].T + intercept[index]
+            loss[index] += (np.logaddexp(0.0, logit) - y * logit).mean(axis=0)
     chosen = penalties[loss.argmin(axis=0)]
     intercept, weights = logistic_at(outer.axes, labels[outer.train], chosen)
     return column_auc(labels[outer.test], outer.scores @ weights.T + intercept)

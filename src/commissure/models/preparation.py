@@ -100,15 +100,17 @@ def _head_size_slopes(
     if rows.sum() < 3 or np.ptp(head[rows]) == 0:
         return slopes, 0.0
     mean = float(head[rows].mean())
-    for at, column in enumerate(block.columns):
+    for index, column in enumerate(block.columns):
         if column not in block.adjusted:
             continue
-        own = rows & np.isfinite(X[:, column])
-        if own.sum() < 3:
+        measured = rows & np.isfinite(X[:, column])
+        if measured.sum() < 3:
             continue
-        centred = head[own] - head[own].mean()
+        centred = head[measured] - head[measured].mean()
         if (centred**2).sum() > 0:
-            slopes[at] = centred @ (X[own, column] - X[own, column].mean()) / (centred**2).sum()
+            slopes[index] = (
+                centred @ (X[measured, column] - X[measured, column].mean()) / (centred**2).sum()
+            )
     return slopes, mean
 
 
@@ -144,14 +146,14 @@ def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> SiteAl
     known = numbers[counts >= MIN_PER_SITE]
     if len(known) < 2:
         return None
-    own = np.isin(site, known)
+    at_known = np.isin(site, known)
     with warnings.catch_warnings():
         # A block of one column is only standardised by site; that is what is wanted of it.
         warnings.filterwarnings("ignore", message="Only one feature")
-        model = ComBat(batch=site[own].astype(str), method="johnson").fit(values[own])
+        model = ComBat(batch=site[at_known].astype(str), method="johnson").fit(values[at_known])
     # Without covariates each site's correction is affine; two points of each column tell it.
-    low = values[own].mean(axis=0) - values[own].std(axis=0)
-    high = low + 2 * values[own].std(axis=0)
+    low = values[at_known].mean(axis=0) - values[at_known].std(axis=0)
+    high = low + 2 * values[at_known].std(axis=0)
     ends = []
     for point in (low, high):
         model.set_params(batch=known.astype(str))
