@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from commissure.errors import ConfigError
@@ -20,12 +20,22 @@ class Section(BaseModel):
 
     A modality has one class for each of its two steps, ``<Modality>PreprocessSettings`` and
     ``<Modality>MeasureSettings``; options that both read stand in a base of the two, and
-    ``<Modality>Settings`` inherits from both. A step is given its own class only, so that a
-    changed threshold of measuring never repeats preprocessing, and a type checker sees a step
-    that reads an option of the other.
+    ``<Modality>Settings`` inherits from both and from :class:`EngineSettings`. A step is given
+    its own class only, so that a changed threshold of measuring never repeats preprocessing, and
+    a type checker sees a step that reads an option of the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(Section):
+    """Who preprocesses a modality: read by the workflow, not by a step."""
+
+    engine: str = Field(
+        "builtin",
+        pattern="^[a-z0-9]+$",
+        description="Who does the preprocessing; builtin is this package's own.",
+    )
 
 
 Model = TypeVar("Model", bound=BaseModel)

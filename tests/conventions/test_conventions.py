@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from commissure.engines.interface import CONTRACT
+from commissure.engines.registry import ENGINES
+from commissure.flow.settings import Settings
+from commissure.modalities import MODALITIES, STEPS
+
 
 def scripts(repository):
     return sorted((repository / "workflow/scripts").rglob("*.py"))
@@ -37,20 +42,95 @@ def test_rule_files_are_a_page(repository):
             assert not re.search(r"^(def|if) ", text, re.M), file
 
 
-def test_every_rule_has_a_sentence_a_log_and_a_benchmark(repository):
+def rules(repository):
+    """Text of every rule, by its name."""
+    texts = {}
     for file in (repository / "workflow/rules").rglob("*.smk"):
         for rule in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
-            assert re.search(r'^    """[A-Z].*\."""$', rule, re.M), rule[:60]
-            for part in ("log:", "benchmark:", "script:", "code=code("):
-                assert part in rule, (part, rule[:60])
+            texts[rule.partition(":")[0]] = rule
+    return texts
 
 
-def test_one_name_for_rule_and_script(repository):
-    for file in (repository / "workflow/rules").rglob("*.smk"):
-        for rule in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
-            digest = re.search(r'code=code\("([^"]+)"\)', rule)[1]
-            run = re.search(r'"(?:\.\./)+scripts/([^"]+)"', rule)[1]
-            assert digest == run
+def faults(rule):
+    """What a rule lacks. A rule runs a script of ours, or another program by ``shell:``."""
+    lacks = [part for part in ("log:", "benchmark:") if part not in rule]
+    if not re.search(r'^    """[A-Z].*\."""$', rule, re.M):
+        lacks.append("a sentence")
+    if ("script:" in rule) == ("shell:" in rule):
+        lacks.append("either script: or shell:")
+    run = re.search(r'"(?:\.\./)+scripts/([^"]+)"', rule)
+    digest = re.search(r'code=code\("([^"]+)"\)', rule)
+    if run and (digest is None or digest[1] != run[1]):
+        lacks.append(f'code=code("{run[1]}")')
+    tables = re.findall(r'=status\("(\w+)"\)', rule.partition("output:")[2].partition("log:")[0])
+    if tables and not any(f'=reopened("{table}")' in rule for table in tables):
+        lacks.append(f'reopened=reopened("{tables[0]}")')
+    return lacks
+
+
+def test_every_rule_says_what_it_does_and_runs_again_when_it_must(repository):
+    found = {name: faults(text) for name, text in rules(repository).items()}
+    assert len(found) >= 12
+    assert not any(found.values()), found
+
+
+CONTAINER = """fmriprep:
+    \"\"\"Run a program in its container for one batch, whose files two modalities read.\"\"\"
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+    output:
+        anat=status("anat_preprocess"),
+        func=status("func_preprocess"),
+    log:
+        log_of("fmriprep"),
+    benchmark:
+        benchmark_of("fmriprep")
+    params:
+        reopened=reopened("anat_preprocess"),
+    container:
+        "docker://nipreps/fmriprep"
+    shell:
+        "fmriprep {input.manifest} {output} &> {log}"
+"""
+
+
+def test_a_rule_may_run_another_program_and_feed_two_tables():
+    assert faults(CONTAINER) == []
+    assert faults(CONTAINER.replace("log:", "logs:")) == ["log:"]
+    assert faults(CONTAINER.replace("reopened(", "again(")) == [
+        'reopened=reopened("anat_preprocess")'
+    ]
+    assert faults(CONTAINER.replace("shell:", "run:")) == ["either script: or shell:"]
+
+
+def test_every_engine_has_a_rule_file_for_each_of_its_modalities(repository):
+    folder = repository / "workflow/rules/engines"
+    wanted = {
+        f"{modality}_{engine.name}.smk": modality
+        for engine in ENGINES.values()
+        for modality in engine.modalities
+    }
+    assert set(wanted) <= {file.name for file in folder.glob("*.smk")}
+    shared = set()
+    for name, modality in wanted.items():
+        text = (folder / name).read_text()
+        for other in re.findall(r'^include: "([^"]+)"', text, re.M):
+            shared.add(other)
+            text += (folder / other).read_text()
+        assert f'=status("{modality}_preprocess")' in text, name
+    assert {file.name for file in folder.glob("*.smk")} == set(wanted) | shared
+
+
+def test_a_modality_has_its_settings_its_files_its_rules_and_its_lines(repository):
+    snakefile = (repository / "Snakefile").read_text()
+    profile = (repository / "workflow/profiles/slurm/config.yaml").read_text()
+    for name in MODALITIES:
+        assert name in Settings.model_fields
+        assert name in CONTRACT
+        assert f'include: "workflow/rules/{name}.smk"' in snakefile
+        for step in STEPS:
+            assert (repository / f"workflow/scripts/{name}/{step}.py").is_file()
+            assert f"- {name}_{step}=people" in profile
 
 
 def test_snakefile_and_configuration_stay_short(repository):

@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from commissure.settings import Section
+from commissure.settings import EngineSettings, Section
 
 
 class AnatPreprocessSettings(Section):
     """How the brain, its tissues and the way to the template are found."""
 
-    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses the T1w images.")
     skull_stripped: Literal["auto", "yes", "no"] = Field(
         "auto",
         description="Whether the images come without skull; 'auto' asks the sidecar's "
@@ -52,5 +51,5 @@ class AnatMeasureSettings(Section):
     """Measuring volumes has no options."""
 
 
-class AnatSettings(AnatMeasureSettings, AnatPreprocessSettings):
+class AnatSettings(AnatMeasureSettings, AnatPreprocessSettings, EngineSettings):
     """What a study may change about the T1-weighted images."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from commissure.settings import Section
+from commissure.settings import EngineSettings, Section
 
 
 class _SeriesSettings(Section):
@@ -23,9 +23,6 @@ class _SeriesSettings(Section):
 class DwiPreprocessSettings(_SeriesSettings):
     """Preprocessing of diffusion series."""
 
-    engine: Literal["builtin"] = Field(
-        "builtin", description="Who does the preprocessing; `builtin` is this package's own."
-    )
     denoise: Literal["mppca", "none"] = Field(
         "mppca",
         description="Denoising before any interpolation: Marchenko-Pastur PCA (Veraart 2016).",
@@ -118,5 +115,5 @@ class DwiMeasureSettings(_SeriesSettings):
     )
 
 
-class DwiSettings(DwiMeasureSettings, DwiPreprocessSettings):
+class DwiSettings(DwiMeasureSettings, DwiPreprocessSettings, EngineSettings):
     """Diffusion MRI: preprocessing, tensor and tract averages."""

@@ -132,7 +132,7 @@ class Batch:
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
         )
         declared = (
-            self.files.of_step(scan, folder, anat=anat, settings=self.settings)  # type: ignore[arg-type]
+            self.files.of_step(scan, folder, anat=anat, settings=self.settings)
             if self.files is not None
             else WrittenFiles.since(scan, folder, started)
         )

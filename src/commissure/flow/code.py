@@ -1,6 +1,8 @@
 """A digest of the code that a job reaches, so that editing it re-runs exactly what it touches.
 
 Snakemake re-runs a rule when its script changes, not when the library behind the script does.
+What a script reaches is found by reading, not by importing: the imports of each module, the data
+files beside it, and the files of ``resources/`` that it names by ``resource("folder", "file")``.
 """
 
 from __future__ import annotations
@@ -10,23 +12,35 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from commissure.images.resources import RESOURCES
+
 #: Root of the package's sources.
 SOURCE = Path(__file__).resolve().parents[1]
-# The bridge decides when a job runs, never what it computes.
+# These decide when a job runs, never what it computes.
 _OUTSIDE = ("commissure.flow", "commissure.cli")
 
+# Files beside a resource that nothing is computed with.
+_FOR_PEOPLE = ("README", "LICENSE")
 
-@lru_cache(maxsize=256)
-def _imports(path: Path) -> frozenset[str]:
-    """Names of the package's modules that a file imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+
+@lru_cache(maxsize=512)
+def _nodes(path: Path, time_ns: int) -> tuple[ast.Import | ast.ImportFrom | ast.Call, ...]:
+    """Imports and calls of a file as it was at a time, anywhere in it."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return tuple(node for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def _imports(path: Path) -> set[str]:
+    """Names of the package's modules that a file imports."""
+    names: set[str] = set()
+    for node in _nodes(path, path.stat().st_mtime_ns):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if name.split(".")[0] == "commissure")
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == "commissure"}
 
 
 def _file(module: str) -> Path | None:
@@ -37,11 +51,34 @@ def _file(module: str) -> Path | None:
     return None
 
 
-def reached(script: Path | str) -> list[Path]:
-    """Source files of the package that a script reaches through its imports.
+def _resources(path: Path) -> set[Path]:
+    """Files of ``resources/`` that a module names.
 
-    The rooms ``flow`` and ``cli`` are left out; data files that lie beside a module that is
-    reached (tables, page templates) count with it.
+    Of a call ``resource("atlases", "schaefer2018", f"{stem}.txt")`` the words up to the first that
+    is no literal count, and with them every file below that folder.
+    """
+    files: set[Path] = set()
+    for node in _nodes(path, path.stat().st_mtime_ns):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", None) != "resource":
+            continue
+        place = RESOURCES
+        for argument in node.args:
+            if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
+                break
+            place = place / argument.value
+        files.update(
+            file
+            for file in (place, *place.rglob("*"))
+            if file.is_file() and not file.name.startswith(_FOR_PEOPLE)
+        )
+    return files
+
+
+def reached(script: Path | str) -> list[Path]:
+    """Files of the package that a script reaches: sources, data and resources.
+
+    ``flow`` and ``cli`` are left out. Data files that lie beside a module that is reached (tables,
+    page templates) count with it.
 
     Parameters
     ----------
@@ -53,25 +90,25 @@ def reached(script: Path | str) -> list[Path]:
     list of Path
         Sorted.
     """
-    seen: dict[Path, None] = {}
-    open_ends = [Path(script).resolve()]
-    while open_ends:
-        for module in _imports(open_ends.pop()):
+    modules: set[Path] = set()
+    unread = [Path(script).resolve()]
+    while unread:
+        for module in _imports(unread.pop()):
             path = None if module.startswith(_OUTSIDE) else _file(module)
-            if path is not None and path not in seen:
-                seen[path] = None
-                open_ends.append(path)
-    rooms = {path.parent for path in seen if path.parent != SOURCE}
-    beside = [
+            if path is not None and path not in modules:
+                modules.add(path)
+                unread.append(path)
+    folders = {path.parent for path in modules if path.parent != SOURCE}
+    data = {
         path
-        for room in rooms
-        for path in room.rglob("*")
+        for folder in folders
+        for path in folder.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
-    ]
-    return sorted({*seen, *beside})
+    }
+    named = {file for path in modules for file in _resources(path)}
+    return sorted(modules | data | named)
 
 
-@lru_cache(maxsize=64)
 def code_of(script: Path | str) -> str:
     """Digest of everything that a script computes with: itself and what it reaches.
 
@@ -87,6 +124,12 @@ def code_of(script: Path | str) -> str:
     """
     digest = hashlib.sha256(Path(script).read_bytes())
     for path in reached(script):
-        digest.update(str(path.relative_to(SOURCE)).encode())
-        digest.update(path.read_bytes())
+        root = SOURCE if path.is_relative_to(SOURCE) else RESOURCES
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(_content(path, path.stat().st_mtime_ns))
     return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, time_ns: int) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

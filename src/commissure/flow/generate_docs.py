@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from commissure.files import write_text
-from commissure.flow.settings import json_schema, options_page
+from commissure.flow.engines_page import engines_page
+from commissure.flow.options_page import options_page
+from commissure.flow.settings import json_schema
 from commissure.markers.page import markers_page
 from commissure.outputs import outputs_page
 from commissure.phantom.page import phantom_page
@@ -20,6 +22,7 @@ def documents() -> dict[str, str]:
     return {
         "resources/config.schema.json": schema,
         "docs/configuration.md": options_page(),
+        "docs/engines.md": engines_page(),
         "docs/markers.md": markers_page(),
         "docs/outputs.md": outputs_page(),
         "docs/phantom.md": phantom_page(ROOT / "docs/phantom.md"),

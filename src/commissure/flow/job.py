@@ -62,3 +62,26 @@ def running(snakemake: Any) -> Iterator[Job]:
         except Exception:
             traceback.print_exc(file=log)
             raise
+
+
+def optional(item: object) -> Path | None:
+    """Path of an input that may be absent: Snakemake gives an empty list for an absent file."""
+    return Path(str(item)) if str(item) else None
+
+
+def study_tables(job: Job) -> dict[str, Any]:
+    """The tables of the study, as :func:`commissure.study.tables.read_study` takes them.
+
+    Parameters
+    ----------
+    job
+        A job of the fusion rules.
+    """
+    return {
+        "markers": Path(job.input.markers),
+        "definitions": Path(job.input.definitions),
+        "exclusions": Path(job.input.exclusions),
+        "participants": Path(job.input.people),
+        "treatments": optional(job.input.treatments),
+        "treatment_columns": job.params.treatment_columns,
+    }

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from commissure.anat.settings import AnatSettings
 from commissure.dwi.settings import DwiSettings
+from commissure.engines.registry import engines_of
 from commissure.errors import ConfigError
 from commissure.func.settings import FuncSettings
 from commissure.fusion.settings import FusionSettings
 from commissure.markers.settings import MarkersSettings, TableSettings
+from commissure.modalities import MODALITIES
 from commissure.mrs.settings import MrsSettings
 from commissure.report.settings import ReportSettings
-from commissure.settings import SECTION, options, validated
+from commissure.settings import Section, validated
 from commissure.study.settings import ParticipantsSettings
 
-Modality = Literal["anat", "func", "dwi", "mrs"]
+#: Name of a modality: what ``modalities`` may list.
+ModalityName = Literal[*MODALITIES]  # type: ignore[valid-type]
 
 
-class TreatmentsSettings(BaseModel):
+class TreatmentsSettings(Section):
     """Where the treatment history is, from which the label follows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str | None = Field(
         default=None,
@@ -37,10 +38,8 @@ class TreatmentsSettings(BaseModel):
     )
 
 
-class Settings(BaseModel):
+class Settings(Section):
     """Everything that a study may change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     bids_dir: str | None = Field(
         default="demo/bids",
@@ -49,8 +48,8 @@ class Settings(BaseModel):
     output_dir: str = Field(
         default="demo/derivatives/commissure", description="Where all results go."
     )
-    modalities: list[Modality] = Field(
-        default=["anat", "func", "dwi", "mrs"],
+    modalities: list[ModalityName] = Field(
+        default=list(MODALITIES),
         description="Modalities to process, where the dataset has them.",
     )
     batch_size: int | None = Field(
@@ -81,20 +80,23 @@ class Settings(BaseModel):
         """The table of people: the one named, or the dataset's, or None where there is none."""
         if self.participants.file:
             return Path(self.participants.file)
-        own = None if self.bids is None else self.bids / "participants.tsv"
-        return own if own is not None and own.exists() else None
+        return self._of_dataset("participants.tsv")
 
     def treatments_file(self) -> Path | None:
         """The treatment history: the one named, or the dataset's, or None where there is none."""
         if self.treatments.file:
             return Path(self.treatments.file)
-        own = None if self.bids is None else self.bids / "sourcedata" / "treatments.tsv"
-        return own if own is not None and own.exists() else None
+        return self._of_dataset("sourcedata/treatments.tsv")
 
     def truth_file(self, name: str = "markers.tsv") -> Path | None:
         """True markers of a simulated cohort, or another file beside them, or None."""
-        own = None if self.bids is None else self.bids / "sourcedata" / "truth" / name
-        return own if own is not None and own.exists() else None
+        return self._of_dataset(f"sourcedata/truth/{name}")
+
+    def _of_dataset(self, name: str) -> Path | None:
+        """A file of the dataset, or None where it is not there."""
+        if self.bids is None or not (self.bids / name).exists():
+            return None
+        return self.bids / name
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -124,6 +126,15 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
                 found=f"there is no file {file}",
                 wanted="a path relative to the folder in which snakemake is started",
                 mend=f"Correct {key} in config.yaml",
+            )
+    for modality in MODALITIES:
+        engine, known = getattr(settings, modality).engine, engines_of(modality)
+        if engine not in known:
+            raise ConfigError(
+                f"{modality}.engine",
+                found=f"there is no engine '{engine}' for {MODALITIES[modality].title}",
+                wanted=" or ".join(known),
+                mend=f"Correct {modality}.engine in config.yaml",
             )
     if settings.bids_dir is None and not settings.tables:
         raise ConfigError(
@@ -155,31 +166,8 @@ def step_class(section: type[BaseModel], step: str) -> type[BaseModel]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of ``config.yaml``, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Settings.model_json_schema(),
-    }
-
-
-def options_page() -> str:
-    """The documentation page of all options, in Markdown."""
-    lines = [
-        "# Configuration",
-        "",
-        "Every option with its default. `config.yaml` names only what differs; keys that are not",
-        "listed here are refused. Generated from the settings models by `make docs`.",
-        "",
-    ]
-    sections: dict[str, list[str]] = {"": []}
-    for name, default, words in options(Settings):
-        if default is SECTION:
-            sections[name] = [f"## `{name}`", "", words, ""]
-            continue
-        shown = "unset" if default is None else f"`{default!r}`"
-        sections[name.rpartition(".")[0]].append(f"- **`{name}`** ({shown}): {words}")
-    table = [f"- **`tables[].{n}`** ({'unset' if d is None else f'`{d!r}`'}): {w}"
-             for n, d, w in options(TableSettings)]  # fmt: skip
-    sections["tables"] = ["## `tables`", "", (TableSettings.__doc__ or "").strip(), "", *table]
-    for content in sections.values():
-        lines += [*content, ""]
-    return "\n".join(lines).rstrip() + "\n"
+    schema = Settings.model_json_schema()
+    for modality in MODALITIES:
+        name = Settings.model_fields[modality].annotation.__name__  # type: ignore[union-attr]
+        schema["$defs"][name]["properties"]["engine"]["enum"] = list(engines_of(modality))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from commissure.settings import Section
+from commissure.settings import EngineSettings, Section
 
 Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
 
@@ -25,9 +25,6 @@ class _ConfoundSettings(Section):
 class FuncPreprocessSettings(_ConfoundSettings):
     """How BOLD series are brought to the template, with their confounds."""
 
-    engine: Literal["builtin"] = Field(
-        "builtin", description="Who does the preprocessing of BOLD series."
-    )
     resolution_mm: float = Field(
         3.0,
         ge=1,
@@ -116,5 +113,5 @@ class FuncMeasureSettings(_ConfoundSettings):
         return self
 
 
-class FuncSettings(FuncMeasureSettings, FuncPreprocessSettings):
+class FuncSettings(FuncMeasureSettings, FuncPreprocessSettings, EngineSettings):
     """How BOLD series are brought to the template, denoised and turned into connectivity."""

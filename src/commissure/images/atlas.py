@@ -54,10 +54,9 @@ class Atlas:
 @lru_cache(maxsize=1)
 def jhu189() -> Atlas:
     """JHU-MNI 189 regions, 1 mm: grey matter, white matter and ventricles (GPL-2)."""
-    folder = ("atlases", "jhu189")
-    image = nib.Nifti1Image.from_filename(resource(*folder, "jhu189.nii.gz"))
+    image = nib.Nifti1Image.from_filename(resource("atlases", "jhu189", "jhu189.nii.gz"))
     data = np.asanyarray(image.dataobj).astype(np.int16)
-    labels = read_table(resource(*folder, "labels.tsv"))
+    labels = read_table(resource("atlases", "jhu189", "labels.tsv"))
     return Atlas("JHU189", "MNI", nib.Nifti1Image(data, image.affine), labels)
 
 

@@ -6,26 +6,36 @@ from pathlib import Path
 
 from commissure.errors import ConfigError
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+#: The folder of everything that comes with the program beside its code.
+RESOURCES = next(
+    (root for root in (_PACKAGE / "resources", _PACKAGE.parents[1] / "resources") if root.is_dir()),
+    _PACKAGE / "resources",
+)
+
 
 def resource(*parts: str) -> Path:
     """Path of a file that comes with the program.
 
+    Folders are to be written as literals, ``resource("atlases", "jhu189", "labels.tsv")``: so the
+    digest of a job's code (:mod:`commissure.flow.code`) sees which files it depends on.
+
     Parameters
     ----------
     parts
-        Path below ``resources/``, as ``resource("atlases", "jhu189", "labels.tsv")``.
+        Path below ``resources/``.
 
     Raises
     ------
     ConfigError
         The file does not exist.
     """
-    package = Path(__file__).resolve().parents[1]
-    for root in (package / "resources", package.parents[1] / "resources"):
-        if (path := root.joinpath(*parts)).exists():
-            return path
-    raise ConfigError(
-        "/".join(("resources", *parts)),
-        found="the file did not come with this installation",
-        mend="Install commissure from a complete clone",
-    )
+    path = RESOURCES.joinpath(*parts)
+    if not path.exists():
+        raise ConfigError(
+            "/".join(("resources", *parts)),
+            found="the file did not come with this installation",
+            mend="Install commissure from a complete clone",
+        )
+    return path

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from commissure.mrs.metabolites import METABOLITES
-from commissure.settings import Section
+from commissure.settings import EngineSettings, Section
 
 RelaxationSetName = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
 
@@ -26,7 +26,6 @@ class _VoxelSettings(Section):
 class MrsPreprocessSettings(_VoxelSettings):
     """Preprocessing and fitting of single-voxel spectra."""
 
-    engine: Literal["builtin"] = Field("builtin", description="Who preprocesses and fits.")
     metabolites: tuple[str, ...] = Field(
         METABOLITES, description="Metabolites of the simulated basis."
     )
@@ -132,5 +131,5 @@ class MrsMeasureSettings(_VoxelSettings):
     )
 
 
-class MrsSettings(MrsMeasureSettings, MrsPreprocessSettings):
+class MrsSettings(MrsMeasureSettings, MrsPreprocessSettings, EngineSettings):
     """Preprocessing, fitting and quantification of single-voxel spectra."""

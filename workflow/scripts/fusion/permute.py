@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from commissure.flow.collect import study_tables
-from commissure.flow.job import running
+from commissure.flow.job import running, study_tables
 from commissure.fusion.run import permute
 from commissure.fusion.settings import FusionSettings
 

@@ -1,7 +1,7 @@
-"""Join the markers of all rooms, and say what is missing or left out, and why."""
+"""Join the markers of all modalities, and say what is missing or left out, and why."""
 
-from commissure.flow.collect import measured, optional, outcomes
-from commissure.flow.job import running
+from commissure.flow.job import optional, running
+from commissure.markers.outcomes import marker_files, outcomes
 from commissure.study.people import read_people
 from commissure.study.settings import ParticipantsSettings
 from commissure.markers.completeness import completeness
@@ -13,7 +13,7 @@ from commissure.files import write_json, write_table
 with running(snakemake) as job:
     tables = read_tables(job.params.tables)
     done = outcomes(job.input.statuses, job.params.output_dir)
-    markers = marker_table(measured(done, "markers"), tables)
+    markers = marker_table(marker_files(done), tables)
     people = read_people(
         optional(job.input.people),
         settings=ParticipantsSettings(**job.params.participants),
