@@ -27,9 +27,6 @@ from commissure.modalities import MODALITIES, STEPS
 from commissure.names import Scan
 from commissure.settings import Section
 
-#: File systems stamp times by a coarser clock than the process reads.
-_CLOCK_NS = 20_000_000
-
 
 def image_folder(output_dir: Path, entry: Entry) -> Path:
     """Folder of an image's derivatives: ``sub-XX[/ses-YY]/<modality>`` below the output."""
@@ -48,20 +45,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class WrittenFiles(Derivatives):
-    """Files of an image that were written since a time, for a step that declares none."""
-
-    written: tuple[Path, ...]
-    optional = frozenset({"written"})
-
-    @classmethod
-    def since(cls, scan: Scan, folder: Path, time_ns: int) -> WrittenFiles:
-        """Every file that has the image's label and is not older."""
-        files = [path for path in folder.rglob(f"{scan.label}_*") if path.is_file()]
-        return cls(tuple(path for path in files if path.stat().st_mtime_ns >= time_ns))
-
-
-@dataclass(frozen=True)
 class Batch:
     """One step of one modality, and everything that it is computed from but the image itself."""
 
@@ -69,7 +52,7 @@ class Batch:
     step: str
     compute: Callable[..., None]
     settings: Section
-    files: type[Derivatives] | None
+    files: type[Derivatives]
     root: Path
     output_dir: Path
     entries: list[Entry]
@@ -125,16 +108,14 @@ class Batch:
     def _computed(self, entry: Entry, folder: Path, anat: AnatFiles | None, key: str) -> Outcome:
         scan = entry.scan_in(self.root)
         folder.mkdir(parents=True, exist_ok=True)
-        cpu, wall, started = time.process_time(), time.monotonic(), time.time_ns() - _CLOCK_NS
+        declared = self.files.of_step(scan, folder, anat=anat, settings=self.settings)
+        # What an attempt left that was cut short is not this one's.
+        _remove(declared)
+        cpu, wall = time.process_time(), time.monotonic()
         cause = self._attempted(scan, folder, anat)
         cpu_s, wall_s = (
             round(now - then, 3)
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
-        )
-        declared = (
-            self.files.of_step(scan, folder, anat=anat, settings=self.settings)
-            if self.files is not None
-            else WrittenFiles.since(scan, folder, started)
         )
         if not cause and (absent := declared.absent()):
             cause = (
@@ -142,8 +123,7 @@ class Batch:
                 f"{', '.join(path.name for path in absent)} (a fault of the program)"
             )
         if cause:
-            for path in declared.present():
-                path.unlink()
+            _remove(declared)
             return Outcome("failed", cause, cpu_s, wall_s)
         files = {
             str(path.relative_to(folder)): path.stat().st_size
@@ -168,6 +148,11 @@ class Batch:
         return ""
 
 
+def _remove(declared: Derivatives) -> None:
+    for path in declared.present():
+        path.unlink()
+
+
 def run_batch(
     job: Job,
     *,
@@ -175,7 +160,7 @@ def run_batch(
     step: str,
     compute: Callable[..., None],
     settings_type: type[Section],
-    files: type[Derivatives] | None = None,
+    files: type[Derivatives],
     status: Path | str | None = None,
 ) -> None:
     """Run one step of one modality for every image of a batch and write the status table.

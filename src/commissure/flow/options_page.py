@@ -15,13 +15,11 @@ from commissure.engines.registry import engines_of
 from commissure.flow.settings import Settings, step_class
 from commissure.markers.settings import TableSettings
 from commissure.modalities import MODALITIES, STEPS
+from commissure.settings import limits
 
 _WORDS = {
     bool: "true or false", int: "whole number", float: "number", str: "text",
 }  # fmt: skip
-
-#: How a limit of a number or a length is put, by the name of the constraint.
-_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 _INTRODUCTION = """\
 # Configuration
@@ -92,7 +90,7 @@ def _options(model: type[BaseModel], prefix: str) -> list[Option]:
     for name, info in model.model_fields.items():
         if _is_section(info):
             continue
-        values = _type_words(info.annotation) + _limits(info)
+        values = _values(info)
         if modality in MODALITIES and name == "engine":
             values = _choices(engines_of(modality))
         listed.append(
@@ -132,16 +130,13 @@ def _type_words(annotation: Any) -> str:
     return _WORDS.get(annotation, str(annotation))
 
 
-def _limits(info: FieldInfo) -> str:
-    """Limits and patterns in words, with a comma before each."""
-    words = []
-    for constraint in info.metadata:
-        for name, said in _LIMITS.items():
-            if (limit := getattr(constraint, name, None)) is not None:
-                words.append(f", {said} {limit:g}")
-        if pattern := getattr(constraint, "pattern", None):
-            words.append(f", like `{pattern}`")
-    return "".join(words)
+def _values(info: FieldInfo) -> str:
+    """Type, limits and pattern in words."""
+    words = [_type_words(info.annotation)]
+    if get_origin(info.annotation) is not Literal and (said := limits(info)):
+        words.append(said)
+    words += [f"like `{c.pattern}`" for c in info.metadata if getattr(c, "pattern", None)]
+    return ", ".join(words)
 
 
 def _default(info: FieldInfo) -> str:
