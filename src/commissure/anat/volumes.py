@@ -101,7 +101,7 @@ def structure_volumes(
     A voxel that straddles a border is divided: the atlas is looked up at several points in and
     around it, and the voxel's tissue goes to the labels in proportion to how much of that tissue
     the template expects at these points, near ones counting more. The fluid of a voxel that is
-    half ventricle, half white matter so counts as ventricle, and what blur has carried over a
+    half ventricle, half white matter so counts as ventricle, and what blur has moved over a
     border is brought back.
 
     Parameters

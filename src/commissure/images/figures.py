@@ -37,7 +37,7 @@ def new_figure(
     figure = Figure(figsize=(width_in, height_in), layout=None if margins else "constrained")
     if margins:
         figure.subplots_adjust(**margins)
-    # A title with a place of its own would get no room from the layout.
+    # A title with a place of its own would get no space from the layout.
     place = {"y": 1 - 0.08 / height_in, "va": "top"} if margins else {}
     figure.suptitle(title, fontsize=10, **place)
     return figure

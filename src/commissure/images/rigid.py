@@ -170,11 +170,11 @@ class RigidTarget:
         self, reference: np.ndarray, voxels: np.ndarray, fwhm_mm: float
     ) -> tuple[float, np.ndarray, np.ndarray]:
         smooth = smoothed(reference, self.affine, fwhm_mm)
-        at = tuple(voxels.T)
-        slopes = np.stack([axis[at] for axis in np.gradient(smooth)], axis=1)
+        index = tuple(voxels.T)
+        slopes = np.stack([axis[index] for axis in np.gradient(smooth)], axis=1)
         gradient = slopes @ self._inverse[:3, :3]
         arm = self._world - self.centre
-        values = smooth[at].astype(float)
+        values = smooth[index].astype(float)
         free = [gradient, np.cross(arm, gradient)]
         if self.along is not None:
             free.append((gradient @ self.along)[:, None] * arm)

@@ -142,7 +142,7 @@ def first_registration(
     Notes
     -----
     Mutual information (Mattes), so the contrast may be any T1 weighting; affine, then SyN. The
-    template's brain mask, carried back, is a brain extraction without model weights.
+    template's brain mask, moved onto it, is a brain extraction without model weights.
     """
     target = template("T1w", resolution_mm=HEAD_MM) if stripped else sharp_head()
     moving = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < HEAD_MM else image

@@ -71,7 +71,7 @@ def tissue_posteriors(
     mask
         (X, Y, Z) bool, the brain.
     priors
-        (3, X, Y, Z) the template's tissue probabilities carried into the image.
+        (3, X, Y, Z) the template's tissue probabilities moved onto the image.
     parts
         Parts of a voxel.
     prior_weight

@@ -178,7 +178,7 @@ class _Level:
         smooth = filtered((_SMOOTH, _SMOOTH, _SMOOTH))
         slopes = np.stack(
             [
-                filtered(tuple(_SLOPE if axis == other else _SMOOTH for other in range(3)))
+                filtered(tuple(_SLOPE if along == axis else _SMOOTH for along in range(3)))
                 for axis in range(3)
             ],
             axis=-1,
