@@ -47,7 +47,8 @@ from commissure.phantom.scanner.bold_signal import (
     haemodynamic_signals,
     latent_correlation,
 )
-from commissure.phantom.scanner.mrs import simulate_mrs, write_mrs
+from commissure.phantom.scanner.mrs import simulate_mrs
+from commissure.phantom.scanner.mrs_files import write_mrs
 from commissure.phantom.scanner.simulator import random_streams
 from commissure.phantom.simulators import SIMULATORS
 from commissure.rows import read_markers

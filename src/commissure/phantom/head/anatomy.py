@@ -96,17 +96,7 @@ def draw_anatomy(
         A volume is asked for that no smooth deformation reaches, or a structure is not one of
         :data:`STRUCTURES`.
     """
-    wanted = {
-        region: value for (name, region), value in person.markers.items() if name == "volume_factor"
-    }
-    head = wanted.pop("head", 1.0)
-    unknown = sorted(set(wanted) - set(STRUCTURES))
-    if unknown:
-        raise ConfigError(
-            person.participant_id,
-            found=f"the volume of {', '.join(unknown)} cannot be set",
-            wanted=f"one of {', '.join(STRUCTURES)}",
-        )
+    wanted, head = _wanted_volumes(person)
     deformation = fitted_deformation(wanted, random_velocity(rng), who=person.participant_id)
     volumes = deformation.volumes
     enlarge = head * intracranial(grid_weights().totals) / intracranial(volumes)
@@ -130,6 +120,22 @@ def draw_anatomy(
         template_mm=template_mm,
         truth=truth,
     )
+
+
+def _wanted_volumes(person: Person) -> tuple[dict[str, float], float]:
+    """Factors on the volumes by structure, and the one on the whole head."""
+    wanted = {
+        region: value for (name, region), value in person.markers.items() if name == "volume_factor"
+    }
+    head = wanted.pop("head", 1.0)
+    unknown = sorted(set(wanted) - set(STRUCTURES))
+    if unknown:
+        raise ConfigError(
+            person.participant_id,
+            found=f"the volume of {', '.join(unknown)} cannot be set",
+            wanted=f"one of {', '.join(STRUCTURES)}",
+        )
+    return wanted, head
 
 
 def _pose(rng: np.random.Generator) -> np.ndarray:

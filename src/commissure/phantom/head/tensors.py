@@ -85,16 +85,16 @@ def tensor_field(head: FineHead, person: Person, *, crossing: bool = False) -> T
     share = np.zeros(len(weight), np.float32)
     across = np.zeros((len(weight), 3), np.float32)
     for number, name in enumerate(names):
-        mine = tract_of == number
-        if mine.any():
+        in_tract = tract_of == number
+        if in_tract.any():
             if crossing and _both_sides(name) in CROSSINGS:
-                share[mine] = CROSSING_SHARE
+                share[in_tract] = CROSSING_SHARE
                 out, front, up = CROSSINGS[_both_sides(name)]
-                across[mine] = (out * (1 if name.endswith("_R") else -1), front, up)
+                across[in_tract] = (out * (1 if name.endswith("_R") else -1), front, up)
             reference = REFERENCE_FA[_both_sides(name)]
-            axial[mine] = _axial(reference)
-            fa[mine] = _with_mean(
-                pattern[mine], weight[mine], _wanted_fa(person, name, default=reference)
+            axial[in_tract] = _axial(reference)
+            fa[in_tract] = _with_mean(
+                pattern[in_tract], weight[in_tract], _wanted_fa(person, name, default=reference)
             )
     rest = tract_of < 0
     axial[rest] = _axial(REFERENCE_FA["WM"])
@@ -111,21 +111,26 @@ def tensor_field(head: FineHead, person: Person, *, crossing: bool = False) -> T
     md = (axial + 2 * radial) / 3
     truth: dict[tuple[str, str], float] = {}
     groups = {name: tract_of == number for number, name in enumerate(names)}
-    for name, mine in (groups | {"WM": np.ones(len(weight), bool)}).items():
-        if weight[mine].sum() > 0:
-            truth["fa", name] = float(np.average(fa[mine], weights=weight[mine]))
-            truth["md", name] = float(np.average(md[mine], weights=weight[mine]))
+    for name, inside in (groups | {"WM": np.ones(len(weight), bool)}).items():
+        if weight[inside].sum() > 0:
+            truth["fa", name] = float(np.average(fa[inside], weights=weight[inside]))
+            truth["md", name] = float(np.average(md[inside], weights=weight[inside]))
     directions = _in_scanner(course, head, where)
     if not crossing:
         return Tensors(where, directions, axial, radial, truth)
     second = _in_scanner(np.where(share[:, None] > 0, across, course), head, where)
+    second = _at_right_angles(second, directions)
+    return Tensors(where, directions, axial, radial, truth, second.astype(np.float32), share)
+
+
+def _at_right_angles(second: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The part of directions (M, 3) across the first ones, as unit vectors."""
     second = second - (second * directions).sum(axis=1, keepdims=True) * directions
     length = np.linalg.norm(second, axis=1, keepdims=True)
     # Where both run the same way nothing is across: any direction at right angles will do.
-    other = np.cross(directions, np.roll(directions, 1, axis=1))
-    second = np.where(length > 0.05, second, other)
-    second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-6)
-    return Tensors(where, directions, axial, radial, truth, second.astype(np.float32), share)
+    across = np.cross(directions, np.roll(directions, 1, axis=1))
+    second = np.where(length > 0.05, second, across)
+    return second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-6)
 
 
 def fibre_anisotropy(fa: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ from commissure.phantom.scanner.echo_planar import (
     voxel_boxes,
     voxel_means,
 )
+from commissure.phantom.scanner.physiological_noise import physiological_noise
 from commissure.phantom.scanner.simulator import (
     Measured,
     RandomStreams,
@@ -67,13 +68,8 @@ DROPOUTS = (
     ((48.0, -22.0, -34.0), (12.0, 12.0, 9.0), 0.55),
 )
 
-#: SD over time in per cent of the mean.
+#: SD over time in per cent of the mean, of what the nodes' signals change.
 NEURAL_PERCENT = 1.2
-RESPIRATION_PERCENT, RESPIRATION_HZ = 0.4, 0.28
-CARDIAC_PERCENT, CARDIAC_HZ = 0.4, 1.1
-SLOW_PERCENT = 0.3
-TISSUE_PERCENT = {"wm": 0.35, "csf": 1.2}
-DRIFT_PERCENT = 0.8
 
 #: Change of intensity per mm that a slice has moved since the volume before (spin history).
 SPIN_HISTORY_PER_MM = 0.01
@@ -205,7 +201,7 @@ def _series(
     inside = tuple(brain.T)
     change = np.zeros((volumes, *shape), np.float32)
     fluctuation = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
-    fluctuation += _nuisance(
+    fluctuation += physiological_noise(
         {name: values[inside] for name, values in tissue.items()},
         head.affine[:3, :3] @ brain.T,
         volumes,
@@ -244,8 +240,8 @@ def _seen(
         return voxels, voxels.T.astype(np.float32), np.ones(len(voxels), np.float32)
     grid = np.indices(something.shape).reshape(3, -1)
     places, factor = displaced.origins(grid)
-    at = np.clip(np.rint(places).astype(int), 0, np.array(something.shape)[:, None] - 1)
-    seen = something[tuple(at)]
+    nearest = np.clip(np.rint(places).astype(int), 0, np.array(something.shape)[:, None] - 1)
+    seen = something[tuple(nearest)]
     return grid.T[seen], places[:, seen], factor[seen]
 
 
@@ -305,56 +301,6 @@ def _node_map() -> tuple[np.ndarray, np.ndarray]:
     cerebellum = jhu189().labels.query("name.str.startswith('cerebellum')")["index"]
     nodes[np.isin(labels, list(cerebellum))] = names.index(OTHER)
     return nodes.astype(np.int16), atlas.image.affine
-
-
-def _nuisance(
-    tissue: Mapping[str, np.ndarray],
-    places_mm: np.ndarray,
-    volumes: int,
-    tr_s: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Physiological noise and drift in per cent, (voxels, volumes).
-
-    Breath and heart beat are sampled at the repetition time and so appear at aliased frequencies.
-    """
-    t = np.arange(volumes) * tr_s
-    n = len(tissue["gm"])
-    maps, courses = [], []
-
-    def add(spatial: np.ndarray, course: np.ndarray, percent: float) -> None:
-        maps.append(percent * spatial)
-        courses.append((course - course.mean()) / max(course.std(), 1e-9))
-
-    def smooth_field(cycles_per_mm: float = 1 / 160) -> np.ndarray:
-        """A smooth random field around 0, SD about 1: a few plane waves."""
-        waves = rng.normal(0, cycles_per_mm, (6, 3))
-        phases = rng.uniform(0, 2 * np.pi, (6, 1))
-        return np.cos(2 * np.pi * waves @ places_mm + phases).sum(axis=0) / np.sqrt(3)
-
-    def slow(seconds: float) -> np.ndarray:
-        phi = np.exp(-tr_s / seconds)
-        course = rng.standard_normal(volumes)
-        for k in range(1, volumes):
-            course[k] += phi * course[k - 1]
-        return course
-
-    breath = RESPIRATION_HZ * t + 0.02 * np.cumsum(rng.standard_normal(volumes))
-    beat = CARDIAC_HZ * (1 + rng.normal(0, 0.08)) * t + 0.03 * np.cumsum(
-        rng.standard_normal(volumes)
-    )
-    low = np.clip(-places_mm[2] + places_mm[2].mean(), 0, None)
-    vessels = 0.4 + 2 * tissue["csf"] + low / 60
-    for phase in (0.0, np.pi / 2):
-        add(0.7 + 0.5 * smooth_field(), np.sin(2 * np.pi * breath + phase), RESPIRATION_PERCENT)
-        add(vessels * (1 + 0.5 * smooth_field()), np.sin(2 * np.pi * beat + phase), CARDIAC_PERCENT)
-    add(1.0 * tissue["gm"] + 0.6 * tissue["wm"] + 0.5 * tissue["csf"], slow(8.0), SLOW_PERCENT)
-    for name, percent in TISSUE_PERCENT.items():
-        for _ in range(3):
-            add(tissue[name] * smooth_field(), slow(4.0), percent / np.sqrt(3))
-    for degree in (1, 2):
-        add(np.ones(n) + 0.5 * smooth_field(), t**degree, DRIFT_PERCENT * rng.normal())
-    return np.array(maps).T @ np.array(courses)
 
 
 def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:

@@ -159,22 +159,15 @@ def simulate_dwi(
     data = clean_series(
         head, tensors, bvals, directions, motion, displaced=displaced, eddies=eddies
     )
-    dropouts = tuple(
-        Dropout(int(volume), int(z), float(rng.uniform(0.3, 0.7)))
-        for volume, z in np.argwhere(rng.random((len(bvals), head.shape[2])) < DROPOUT_RATE)
-        if bvals[volume] > 0
-    )
+    dropouts = _dropouts(bvals, head.shape[2], rng)
     for dropout in dropouts:
         data[:, :, dropout.slice, dropout.volume] *= dropout.factor
     sd = INTENSITY["wm"] / (protocol.dwi.snr * person.scanner.snr_factor)
     noisy = rician(data, sd, rng)
-    backwards = None
+    opposed = None
     if protocol.dwi.reversed_b0s:
-        n = protocol.dwi.reversed_b0s
-        other = None if shift is None else displacement(shift)
-        still = np.tile(motion[-1], (n, 1))
-        clean = clean_series(head, tensors, np.zeros(n), np.zeros((n, 3)), still, displaced=other)
-        backwards = rician(clean, sd, rng)
+        still = np.tile(motion[-1], (protocol.dwi.reversed_b0s, 1))
+        opposed = rician(_clean_reversed_b0s(head, tensors, still, shift), sd, rng)
     return DwiSeries(
         data=noisy,
         affine=head.affine,
@@ -186,7 +179,24 @@ def simulate_dwi(
         dropouts=dropouts,
         since_t1w=pose,
         eddy_mm=eddies,
-        reversed_b0s=backwards,
+        reversed_b0s=opposed,
+    )
+
+
+def _clean_reversed_b0s(
+    head: FineHead, tensors: Tensors, motion: np.ndarray, shift: np.ndarray | None
+) -> np.ndarray:
+    """Unweighted volumes whose shift along the phase encoding is the opposite."""
+    n = len(motion)
+    displaced = None if shift is None else displacement(shift)
+    return clean_series(head, tensors, np.zeros(n), np.zeros((n, 3)), motion, displaced=displaced)
+
+
+def _dropouts(bvals: np.ndarray, slices: int, rng: np.random.Generator) -> tuple[Dropout, ...]:
+    return tuple(
+        Dropout(int(volume), int(z), float(rng.uniform(0.3, 0.7)))
+        for volume, z in np.argwhere(rng.random((len(bvals), slices)) < DROPOUT_RATE)
+        if bvals[volume] > 0
     )
 
 

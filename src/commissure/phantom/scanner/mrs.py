@@ -10,19 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.eulerangles import euler2mat
-from nifti_mrs.create_nmrs import gen_nifti_mrs
 from scipy.ndimage import map_coordinates
 
 from commissure.errors import ConfigError
-from commissure.files import atomic, write_json
 from commissure.images.atlas import jhu189
 from commissure.phantom.head.anatomy import Anatomy
-from commissure.phantom.layout import named
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import Protocol
 from commissure.phantom.scanner.mrs_signal import (
@@ -42,14 +38,7 @@ from commissure.phantom.scanner.mrs_signal import (
     voigt_decay,
     water_fid,
 )
-from commissure.phantom.scanner.simulator import (
-    Measured,
-    RandomStreams,
-    Simulator,
-    bids_uri,
-    sidecar_of,
-)
-from commissure.phantom.scanner.spins import WATER_PPM
+from commissure.phantom.scanner.spin_systems import WATER_PPM
 
 #: Labels of jhu189 that the voxel is centred on: pregenual and dorsal anterior cingulate, of which
 #: the atlas' dorsal part reaches far back: only what lies before and above these template mm.
@@ -162,56 +151,25 @@ def simulate_mrs(
     lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
     shim = voigt_decay(times, lorentz_hz, gauss_hz)
 
-    clean = metabolite_signal(concentrations, protocol, times, shim, rng)
-    factor = tissue_water_share(fractions) * relaxation_weight(*METABOLITE_T1_T2_S, protocol)
-    tnaa = tnaa_line(concentrations, protocol, times) * shim
-    peak = factor * float(np.abs(np.fft.fft(tnaa)).max())
-    clean = factor * (clean + macromolecule_signal(protocol, times)[:, None])
-    if rng.random() < LIPID_PROBABILITY:
-        clean += factor * lipid_signal(protocol.proton_mhz, times, rng)[:, None]
+    clean, peak = _clean_signal(concentrations, fractions, protocol, times, shim, rng)
     eddy = np.exp(1j * rng.uniform(-0.6, 0.6) * np.exp(-times / rng.uniform(0.02, 0.06)))
     water = water_fid(fractions, protocol, times) * shim
     residual = residual_water(abs(water[0]), protocol.proton_mhz, times, rng)
 
     shots = _draw_shots(protocol.mrs.transients, rng)
-    turn = np.exp(1j * (shots.phase_rad - 2 * np.pi * times[:, None] * shots.shift_hz))
-    conditions = clean.shape[1]
-    series = (clean + residual[:, None])[:, np.arange(protocol.mrs.transients) % conditions] * turn
-    for shot in shots.bad:
-        series[:, shot] = _corrupted(series[:, shot], peak, protocol.proton_mhz, times, rng)
-
-    weights, covariance = _coils(protocol.mrs.coils, rng)
-    combined = float((weights.conj() @ np.linalg.solve(covariance, weights)).real)
-    snr = protocol.mrs.snr * person.scanner.snr_factor
-    sd = peak / snr * math.sqrt(protocol.mrs.transients * combined / protocol.mrs.points)
-    mixing = sd * np.linalg.cholesky(covariance)
-
-    def received(signal: np.ndarray) -> np.ndarray:
-        """Coils and noise: (points, shots) to (points, coils, shots)."""
-        shape = (signal.shape[0], len(weights), signal.shape[1])
-        real, imaginary = (noise or rng).standard_normal((2, *shape), dtype=np.float32)
-        thermal = np.einsum("ij,pjs->pis", mixing, real + 1j * imaginary)
-        return signal[:, None, :] * weights[None, :, None] + thermal
-
-    scale = 100 / peak
-    fid = received(series * eddy[:, None]) * scale
-    if conditions > 1:
-        fid = fid.reshape(*fid.shape[:2], -1, conditions)
-    reference = received((water * eddy)[:, None])[..., 0] * scale
-    truth = _truth(concentrations) | {("f_csf", VOI): fractions["csf"]}
+    series = _transients(clean + residual[:, None], shots, peak, protocol.proton_mhz, times, rng)
+    weights, mixing = _receiver(peak, person, protocol, rng)
+    thermal, scale = noise or rng, 100 / peak
+    fid = _received(series * eddy[:, None], weights, mixing, thermal) * scale
+    fid = _by_condition(fid, clean.shape[1])
+    reference = _received((water * eddy)[:, None], weights, mixing, thermal)[..., 0] * scale
     return MrsData(
         fid=fid[None, None, None].astype(np.complex64),
         water_fid=reference[None, None, None].astype(np.complex64),
         affine=affine,
         metadata=_sidecar(person, protocol),
-        header_extension={
-            "EchoTime": protocol.mrs.echo_time_s,
-            "RepetitionTime": protocol.mrs.repetition_time_s,
-            "SpectralWidth": protocol.mrs.spectral_width_hz,
-            "Manufacturer": person.scanner.manufacturer,
-            "ProtocolName": protocol.mrs.sequence,
-        },
-        truth=truth,
+        header_extension=_header(person, protocol),
+        truth=_truth(concentrations) | {("f_csf", VOI): fractions["csf"]},
         fractions=fractions,
         shots=shots,
         concentrations=concentrations,
@@ -265,6 +223,68 @@ def tissue_fractions(anatomy: Anatomy, affine: np.ndarray, *, who: str) -> dict[
             mend="Make mrs.voxel_mm smaller",
         )
     return {name: part / total for name, part in parts.items()}
+
+
+def _clean_signal(
+    concentrations: Mapping[str, float],
+    fractions: Mapping[str, float],
+    protocol: Protocol,
+    times: np.ndarray,
+    shim: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, float]:
+    """Signal of all but water, (points, conditions), and the height of tNAA in its spectrum."""
+    clean = metabolite_signal(concentrations, protocol, times, shim, rng)
+    factor = tissue_water_share(fractions) * relaxation_weight(*METABOLITE_T1_T2_S, protocol)
+    tnaa = tnaa_line(concentrations, protocol, times) * shim
+    peak = factor * float(np.abs(np.fft.fft(tnaa)).max())
+    clean = factor * (clean + macromolecule_signal(protocol, times)[:, None])
+    if rng.random() < LIPID_PROBABILITY:
+        clean += factor * lipid_signal(protocol.proton_mhz, times, rng)[:, None]
+    return clean, peak
+
+
+def _transients(
+    signal: np.ndarray,
+    shots: Shots,
+    peak: float,
+    proton_mhz: float,
+    times: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """(points, shots): the signal (points, conditions) with what happened to each transient."""
+    offset = np.exp(1j * (shots.phase_rad - 2 * np.pi * times[:, None] * shots.shift_hz))
+    conditions = signal.shape[1]
+    series = signal[:, np.arange(len(shots.phase_rad)) % conditions] * offset
+    for shot in shots.bad:
+        series[:, shot] = _corrupted(series[:, shot], peak, proton_mhz, times, rng)
+    return series
+
+
+def _receiver(
+    peak: float, person: Person, protocol: Protocol, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sensitivities (coils,), and the matrix (coils, coils) that makes thermal from white noise."""
+    weights, covariance = _coils(protocol.mrs.coils, rng)
+    combined = float((weights.conj() @ np.linalg.solve(covariance, weights)).real)
+    snr = protocol.mrs.snr * person.scanner.snr_factor
+    sd = peak / snr * math.sqrt(protocol.mrs.transients * combined / protocol.mrs.points)
+    return weights, sd * np.linalg.cholesky(covariance)
+
+
+def _received(
+    signal: np.ndarray, weights: np.ndarray, mixing: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Coils and noise: (points, shots) to (points, coils, shots)."""
+    shape = (signal.shape[0], len(weights), signal.shape[1])
+    real, imaginary = rng.standard_normal((2, *shape), dtype=np.float32)
+    thermal = np.einsum("ij,pjs->pis", mixing, real + 1j * imaginary)
+    return signal[:, None, :] * weights[None, :, None] + thermal
+
+
+def _by_condition(fid: np.ndarray, conditions: int) -> np.ndarray:
+    """(points, coils, shots), or (points, coils, shots / conditions, conditions) if edited."""
+    return fid.reshape(*fid.shape[:2], -1, conditions) if conditions > 1 else fid
 
 
 def _draw_shots(count: int, rng: np.random.Generator) -> Shots:
@@ -331,65 +351,12 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
     }
 
 
-def mrs_files(person: Person, protocol: Protocol) -> list[Path]:
-    """The measurement and its water reference."""
-    return [
-        path
-        for suffix in ("svs", "mrsref")
-        for path in named(person, "mrs", suffix, (".nii.gz", ".json"), voi=VOI)
-    ]
-
-
-def simulate_and_write(
-    out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
-) -> Measured:
-    """Simulate the measurement and write it."""
-    mrs = simulate_mrs(anatomy, person, protocol, streams.scan, lasting=streams.lasting)
-    return write_mrs(out, person, protocol, mrs)
-
-
-def write_mrs(out: Path, person: Person, protocol: Protocol, mrs: MrsData) -> Measured:
-    """Write a measurement with its water reference and sidecars."""
-    svs, svs_sidecar, water, water_sidecar = (out / path for path in mrs_files(person, protocol))
-    for fid, image, sidecar, metadata in (
-        (mrs.fid, svs, svs_sidecar, {"ReferenceSignal": bids_uri(water, out)}),
-        (mrs.water_fid, water, water_sidecar, {"NumberOfTransients": 1}),
-    ):
-        _write_nifti_mrs(mrs, fid, protocol, image)
-        suppressed = {"WaterSuppression": image == svs}
-        write_json(sidecar_of(person, {**mrs.metadata, **suppressed, **metadata}), sidecar)
-    events = {
-        "tissue_fractions": mrs.fractions,
-        "line_width_hz": mrs.line_width_hz,
-        "concentrations_mmol_per_kg": mrs.concentrations,
-        **vars(mrs.shots),
+def _header(person: Person, protocol: Protocol) -> dict[str, object]:
+    """For the NIfTI-MRS header."""
+    return {
+        "EchoTime": protocol.mrs.echo_time_s,
+        "RepetitionTime": protocol.mrs.repetition_time_s,
+        "SpectralWidth": protocol.mrs.spectral_width_hz,
+        "Manufacturer": person.scanner.manufacturer,
+        "ProtocolName": protocol.mrs.sequence,
     }
-    return Measured(mrs.truth, events)
-
-
-def _write_nifti_mrs(mrs: MrsData, fid: np.ndarray, protocol: Protocol, path: Path) -> None:
-    """Write FIDs (1, 1, 1, points, coils[, shots[, edits]]) as NIfTI-MRS."""
-    edited = fid.ndim == 7
-    image = gen_nifti_mrs(
-        fid.astype(np.complex64),
-        1 / protocol.mrs.spectral_width_hz,
-        protocol.proton_mhz,
-        affine=mrs.affine,
-        dim_tags=["DIM_COIL", "DIM_DYN", "DIM_EDIT" if edited else None],
-        nifti_version=1,
-        no_conj=True,  # the simulator speaks the file's convention, not that of the package
-    )
-    for key, value in mrs.header_extension.items():
-        image.add_hdr_field(key, value)
-    if edited:
-        image.set_dim_tag("DIM_EDIT", "DIM_EDIT", header={"EditCondition": ["ON", "OFF"]})
-    with atomic(path) as draft:
-        nib.save(image.image.nibImage, draft)
-
-
-SIMULATOR = Simulator(
-    stream=4,
-    files=mrs_files,
-    write=simulate_and_write,
-    units={"fwhm": "ppm", **dict.fromkeys((*SUMS, "glx"), "mmol/kg")},
-)

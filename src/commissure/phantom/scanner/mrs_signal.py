@@ -15,10 +15,9 @@ import numpy as np
 
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import Protocol
+from commissure.phantom.scanner.spin_systems import METABOLITES, WATER_PPM
 from commissure.phantom.scanner.spins import (
     EDIT_OFF_PPM,
-    METABOLITES,
-    WATER_PPM,
     Press,
     Timing,
     mega_press,
@@ -163,7 +162,7 @@ def _fid(name: str, timing: Timing, times: np.ndarray) -> np.ndarray:
     return _cached_fid(name, timing, len(times), float(times[1]))
 
 
-def _own_decay(name: str, times: np.ndarray) -> np.ndarray:
+def _line_decay(name: str, times: np.ndarray) -> np.ndarray:
     return np.exp(-times / LINE_T2_S.get(name, OTHER_LINE_T2_S))
 
 
@@ -185,7 +184,7 @@ def metabolite_signal(
     shim: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """All metabolites at their concentrations, each with its small shift and own line width.
+    """All metabolites at their concentrations, each with a small shift and a line width.
 
     Shape (T, conditions): one column for each of :func:`timings_of`.
     """
@@ -195,7 +194,7 @@ def metabolite_signal(
         shift = np.clip(rng.normal(0, SHIFT_SD_PPM), -SHIFT_LIMIT_PPM, SHIFT_LIMIT_PPM)
         moved = turning(WATER_PPM + shift, protocol.proton_mhz, times)
         for condition, timing in enumerate(timings):
-            fid = concentration * _fid(name, timing, times) * _own_decay(name, times) * moved
+            fid = concentration * _fid(name, timing, times) * _line_decay(name, times) * moved
             signal[:, condition] += fid
     return signal * shim[:, None]
 
@@ -210,7 +209,7 @@ def tnaa_line(
     timing = timings_of(protocol)[-1]
     signal = np.zeros(len(times), complex)
     for name in SUMS["tnaa"]:
-        signal += concentrations[name] * _fid(name, timing, times) * _own_decay(name, times)
+        signal += concentrations[name] * _fid(name, timing, times) * _line_decay(name, times)
     return signal
 
 

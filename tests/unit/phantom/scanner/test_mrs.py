@@ -12,12 +12,10 @@ import pytest
 from commissure.phantom.head.anatomy import Anatomy
 from commissure.phantom.scanner.mrs import simulate_mrs, tissue_fractions
 from commissure.phantom.scanner.mrs_signal import molal_fractions, timings_of, water_fid
+from commissure.phantom.scanner.spin_systems import METABOLITES, WATER_PPM, SpinGroup
 from commissure.phantom.scanner.spins import (
-    METABOLITES,
-    WATER_PPM,
     EchoTrain,
     Press,
-    SpinGroup,
     fid_at_zero,
     group_lines,
     mega_press,
