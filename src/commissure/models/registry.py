@@ -240,8 +240,8 @@ def fit_coalitions(
     coalitions
         Blocks of each coalition.
     X, y, settings
-        As for :func:`fit_models`. Coalitions of one block in a linear model are fitted in full,
-        all others by one Newton step.
+        As for :func:`fit_models`. Models of single blocks are fitted in full, whether they stand
+        alone or are joined; a model that is fitted to several blocks at once makes one Newton step.
     """
     fused = FUSED_MODELS.get(name, FUSED_MODELS["late"])
     single = _single_models(X, y, settings, "newton")
