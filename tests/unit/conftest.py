@@ -13,6 +13,7 @@ import pytest
 from commissure.files import write_json, write_table
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
+from commissure.outputs import EXCLUSIONS
 from commissure.rows import Marker, write_markers
 from commissure.study.design import Block, Column, Design
 
@@ -75,8 +76,7 @@ def write_study(folder: Path, *, n: int = 44, d: float = 3.0, seed: int = 3) -> 
     folder.mkdir(parents=True, exist_ok=True)
     write_markers(rows, folder / "markers.tsv")
     write_json({"tiv": {"role": "confound"}, "fc": {"role": "marker"}}, folder / "markers.json")
-    columns = ["participant_id", "session", "modality", "rule", "limit", "value"]
-    write_table(pd.DataFrame(columns=columns), folder / "exclusions.tsv")
+    write_table(EXCLUSIONS.frame(), folder / "exclusions.tsv")
     patient = group != "control"
     write_table(
         pd.DataFrame({

@@ -10,7 +10,17 @@ import pytest
 
 from commissure.errors import DatasetError
 from commissure.files import write_table
-from commissure.outputs import LABELS, OUTPUTS, PARTICIPANTS, PREDICTIONS
+from commissure.fusion.run import permute
+from commissure.fusion.settings import FusionSettings
+from commissure.outputs import (
+    IMPORTANCE,
+    LABELS,
+    OUTPUTS,
+    PARTICIPANTS,
+    PERMUTATIONS,
+    PREDICTIONS,
+    SPLITS,
+)
 
 
 def test_reading_and_writing_meet_in_the_declaration(tmp_path):
@@ -47,3 +57,26 @@ def test_the_declaration_is_light():
     heavy = "import commissure.outputs, sys; print(sorted({'pandas', 'numpy'} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("output", [LABELS, SPLITS, PREDICTIONS, IMPORTANCE])
+def test_models_write_exactly_the_declared_columns(stored_study, output):
+    written = output.read(stored_study.folder)
+    assert list(written) == output.names
+    assert len(written)
+
+
+def test_a_study_without_models_writes_the_headings(make_study):
+    study = make_study(n=9)
+    assert study.run()["status"] == "not_fitted"
+    for output in (SPLITS, PREDICTIONS, IMPORTANCE):
+        written = output.read(study.folder)
+        assert list(written) == output.names and written.empty
+
+
+def test_a_part_of_the_permutations_has_the_declared_columns(make_study):
+    study = make_study()
+    few = FusionSettings(models=["modalities"], repeats=1, permutations=2, permutation_repeats=1)
+    permute(settings=few, part=0, out=study.folder / "part-0.tsv", **study.tables())
+    header = (study.folder / "part-0.tsv").read_text().split("\n")[0]
+    assert header.split("\t") == PERMUTATIONS.names

@@ -10,6 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from commissure.outputs import CARD, MODEL, OUTPUTS
+
 pytestmark = pytest.mark.slow
 
 PEOPLE = [f"sub-{n:02d}" for n in range(1, 7)]
@@ -73,6 +75,16 @@ def test_six_people_are_not_classified_and_the_report_says_so(tiny_run):
     assert "2 resistant and 2 responsive" in metrics["reason"]
     page = (tiny_run.out / "report.html").read_text()
     assert metrics["reason"].split(".")[0] in page
+
+
+def test_a_run_leaves_the_declared_files_with_the_declared_columns(tiny_run):
+    absent = {path for path in OUTPUTS if "*" not in path and not (tiny_run.out / path).exists()}
+    assert absent <= {MODEL.path, CARD.path}
+    for output in OUTPUTS.values():
+        if output.columns and "*" not in output.path:
+            written = list(output.read(tiny_run.out))
+            assert written[: len(output.names)] == output.names
+            assert written == output.names or output.more_columns
 
 
 def test_truth_is_compared(tiny_run):

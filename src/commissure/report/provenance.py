@@ -1,4 +1,4 @@
-"""What made a run's results: versions, configuration, command, and the files in words."""
+"""What made a run's results: versions, configuration, command, and what each file holds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rocrate.rocrate import ROCrate
 from commissure import __version__
 from commissure.files import atomic, write_json, write_text
 from commissure.outputs import CRATE, OUTPUTS, REPORT
+from commissure.report.text import without_paths
 
 
 def write_provenance(
@@ -35,9 +36,10 @@ def write_provenance(
     Parameters
     ----------
     run
-        JSON to write: versions, command, commit, time of writing. It names no machine and no user.
+        JSON to write: versions, command, commit, time of writing. It names no machine and no user:
+        absolute paths are shortened to their last part.
     config
-        YAML to write: every setting, defaults included.
+        YAML to write: every setting, defaults included; absolute paths are shortened likewise.
     description
         BIDS-Derivatives' ``dataset_description.json`` to write.
     crate
@@ -56,14 +58,15 @@ def write_provenance(
         "version": __version__,
         "commit": commit,
         "uncommitted_changes": changed,
-        "command": command,
+        "command": without_paths(command),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": dict(sorted(versions.items(), key=lambda item: item[0].casefold())),
     }
     write_json(record, run)
-    write_text(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True), config)
+    shortened = _shortened(dict(settings))
+    write_text(yaml.safe_dump(shortened, sort_keys=False, allow_unicode=True), config)
     write_json(
         {
             "Name": "Commissure derivatives",
@@ -74,6 +77,15 @@ def write_provenance(
         description,
     )
     _write_crate(crate, record)
+
+
+def _shortened(value: Any) -> Any:
+    """A setting whose absolute paths keep their last part only."""
+    if isinstance(value, Mapping):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(item) for item in value]
+    return without_paths(value) if isinstance(value, str) else value
 
 
 def _commit(root: Path) -> tuple[str, bool | None]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from commissure.evaluation.sample_size import MODEST_AUC, MODEST_PREDICTORS
 from commissure.modalities import MODALITIES
 from commissure.report import text
 from commissure.report.cohort import Cohort
@@ -18,10 +19,6 @@ from commissure.report.metrics import (
 from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.people import totals
-
-# The case whose sample size is named: a modest model.
-_PREDICTORS, _AUC = 10, 0.70
-
 
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the first section shows: sentences, key numbers and limits."""
@@ -194,11 +191,11 @@ def _limits_of_interval(model: Mapping[str, Any]) -> Iterator[str]:
 
 def _limits_of_size(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     n = int(model.get("n") or 0)
-    needed = people_needed(metrics, predictors=_PREDICTORS, auc=_AUC)
+    needed = people_needed(metrics, predictors=MODEST_PREDICTORS, auc=MODEST_AUC)
     if needed is not None and n < needed:
         yield (
-            f"{n} people are few: a model of only {_PREDICTORS} predictors with an AUC of "
-            f"{_AUC:.2f} asks for about {needed} (Riley et al. 2019, Stat Med 38:1276)."
+            f"{n} people are few: a model of only {MODEST_PREDICTORS} predictors with an AUC of "
+            f"{MODEST_AUC:.2f} asks for about {needed} (Riley et al. 2019, Stat Med 38:1276)."
         )
     if not text.is_number(model.get("p_permutation")):
         yield "The labels were not shuffled to see which AUC a model reaches that knows nothing."

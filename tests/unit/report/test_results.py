@@ -1,0 +1,40 @@
+"""Reading an output folder: what is absent is empty, what is damaged is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from commissure.errors import DatasetError
+from commissure.outputs import COMPLETENESS, MARKERS, METRICS
+from commissure.report.results import TABLES, modality_order, place, read_results
+
+
+def test_an_empty_folder_has_empty_tables_with_their_columns(tmp_path):
+    results = read_results(tmp_path)
+    for output in TABLES:
+        assert list(results.tables[output.path]) == output.names
+    assert {MARKERS.path, METRICS.path, COMPLETENESS.path} <= set(results.absent)
+    assert results.metrics == {} and not results.has(MARKERS.path)
+
+
+def test_a_complete_run_lacks_nothing(run):
+    results = read_results(run.folder)
+    assert results.absent == []
+    assert {record.modality for record in results.quality} == {"anat", "func", "dwi", "mrs"}
+
+
+def test_json_that_is_no_object_is_refused(tmp_path):
+    (tmp_path / "fusion").mkdir()
+    (tmp_path / METRICS.path).write_text("[1]", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"metrics\.json: the file holds a JSON list"):
+        read_results(tmp_path)
+
+
+def test_the_place_of_a_file_is_read_from_its_path(tmp_path):
+    assert place(tmp_path / "sub-1/ses-2/mrs/x_qc.json", tmp_path) == ("sub-1", "ses-2", "mrs")
+    assert place(tmp_path / "sub-1/anat/figures/x.svg", tmp_path) == ("sub-1", "", "anat")
+    assert place(tmp_path / "sub-1/x.svg", tmp_path) == ("sub-1", "", "")
+
+
+def test_unknown_modalities_come_after_the_known_ones():
+    assert modality_order({"table", "mrs", "anat", "pet"}) == ["anat", "mrs", "pet", "table"]
