@@ -282,7 +282,10 @@ MODEL = Output("fusion/model/model.skops", "The declared model, fitted on everyb
 CARD = Output("fusion/model/card.md", "What the stored model is for, and what it reached")
 REPORT = Output("report.html", "The report: one page that needs nothing else")
 RUN = Output("provenance/run.json", "Versions and command; absolute paths are shortened")
-CONFIG = Output("provenance/config.yaml", "The complete configuration, defaults included; absolute paths are shortened")
+CONFIG = Output(
+    "provenance/config.yaml",
+    "The complete configuration, defaults included; absolute paths are shortened",
+)
 CRATE = Output("ro-crate-metadata.json", "The files of the run as an RO-Crate")
 DESCRIPTION = Output(
     "dataset_description.json", "What BIDS asks of derivatives: name, version and origin"

@@ -21,6 +21,8 @@ from commissure.models.logistic import sigmoid
 
 #: What an interval is called that nothing widens.
 DELONG = "DeLong"
+# Standard errors that a normal variate exceeds in one of twenty draws.
+_Z_ONE_SIDED = 1.6448536269514722
 #: Logits closer than this tie: equal people must not be ranked by the last bit of a product.
 TIE = 1e-9
 
@@ -173,6 +175,29 @@ def auc_difference(
     return AucEstimate(
         value, value - Z_95 * error, value + Z_95 * error, error, f"{DELONG}, paired"
     )
+
+
+def auc_of_chance(sites: Sequence[tuple[int, int]]) -> float:
+    """AUC within site that a classifier knowing nothing exceeds in one of twenty studies.
+
+    From the variance of the Mann-Whitney statistic without ties, (n1 + n0 + 1) / (12 n1 n0) in
+    each site, sites weighted by their pairs n1 n0, in the normal approximation.
+
+    Parameters
+    ----------
+    sites
+        People with the positive and with the negative label, per site.
+
+    Returns
+    -------
+    float
+        NaN where no site has both labels.
+    """
+    pairs = sum(n1 * n0 for n1, n0 in sites)
+    if not pairs:
+        return math.nan
+    variance = sum(n1 * n0 * (n1 + n0 + 1) / 12 for n1, n0 in sites) / pairs**2
+    return min(1.0, 0.5 + _Z_ONE_SIDED * math.sqrt(variance))
 
 
 def _bound_of_perfection(n1: int, n0: int) -> float:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from commissure.evaluation.auc import auc_of_chance
 from commissure.evaluation.permutation import REDUCTION
 from commissure.evaluation.sample_size import MODEST_AUC, MODEST_PREDICTORS, people_needed
 from commissure.fusion.fitted import FittedStudy
@@ -64,7 +65,16 @@ def _chance(fitted: FittedStudy) -> list[str]:
     """What labels that mean nothing give."""
     null = fitted.null
     if null is None or not len(null.permuted):
-        return []
+        limit = auc_of_chance(
+            [
+                (site["n_positive"], site["n"] - site["n_positive"])
+                for site in fitted.study.question["sites"].values()
+            ]
+        )
+        return [
+            "The labels were not permuted. With so many people a model that knows nothing exceeds "
+            f"an AUC within site of {limit:.2f} in one of twenty studies."
+        ]
     return [
         f"With labels that mean nothing, the {fitted.main.name} model's AUC scatters with an SD of "
         f"{null.permuted.std():.2f}; one null study of twenty exceeds "

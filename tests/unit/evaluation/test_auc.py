@@ -6,6 +6,7 @@ from commissure.evaluation.auc import (
     auc,
     auc_by_labelling,
     auc_difference,
+    auc_of_chance,
     delong_variance,
     pairwise_comparisons,
 )
@@ -122,3 +123,13 @@ def test_paired_difference_is_that_of_delong() -> None:
         own = rng.integers(0, 400, 400)
         samples.append(roc_auc_score(y[own], first[own]) - roc_auc_score(y[own], second[own]))
     assert gap.standard_error == pytest.approx(np.std(samples), rel=0.2)
+
+
+def test_auc_of_chance_agrees_with_shuffling():
+    rng = np.random.default_rng(6)
+    labels = np.r_[np.ones(14), np.zeros(16)]
+    areas = [roc_auc_score(labels, rng.normal(size=30)) for _ in range(2000)]
+    assert auc_of_chance([(14, 16)]) == pytest.approx(np.quantile(areas, 0.95), abs=0.015)
+    assert np.isnan(auc_of_chance([(0, 16)]))
+    # Two equal sites: the variance halves, 0.5 + 1.645 * sqrt(31 / (12 * 224) / 2).
+    assert auc_of_chance([(14, 16)] * 2) == pytest.approx(0.6249, abs=1e-4)

@@ -20,6 +20,7 @@ from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.people import totals
 
+
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the first section shows: sentences, key numbers and limits."""
     results, people = run.results, run.people
@@ -197,8 +198,6 @@ def _limits_of_size(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Ite
             f"{n} people are few: a model of only {MODEST_PREDICTORS} predictors with an AUC of "
             f"{MODEST_AUC:.2f} asks for about {needed} (Riley et al. 2019, Stat Med 38:1276)."
         )
-    if not text.is_number(model.get("p_permutation")):
-        yield "The labels were not shuffled to see which AUC a model reaches that knows nothing."
 
 
 def _limits_of_baseline(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
