@@ -24,7 +24,7 @@ TEXT: Kind = "text"
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column of a table.
 
     Attributes
@@ -65,7 +65,7 @@ class Output:
 
     path: str
     description: str
-    columns: Sequence[Column] = ()
+    columns: Sequence[TableColumn] = ()
     more_columns: bool = False
     notes: str = ""
 
@@ -121,29 +121,29 @@ _MEDIA_TYPES = {
 }
 
 # Columns that several tables share.
-_PERSON = Column("participant_id", "The person, as `sub-01`.", TEXT)
-_SESSION = Column("session", "The visit, as `ses-1`; n/a in a dataset without visits.", TEXT)
-_MODALITY = Column(
+_PERSON = TableColumn("participant_id", "The person, as `sub-01`.", TEXT)
+_SESSION = TableColumn("session", "The visit, as `ses-1`; n/a in a dataset without visits.", TEXT)
+_MODALITY = TableColumn(
     "modality", "`anat`, `func`, `dwi`, `mrs`, or `table` for a lab's own columns.", TEXT
 )
-_REGION = Column("region", "Where, in the terms of the atlas, as `Hippocampus_L` or `ACC`.", TEXT)
-_MARKER = Column("marker", "What was measured, as `volume` or `glu`.", TEXT)
-_UNIT = Column("unit", "Unit of the values; `1` for a pure number.", TEXT)
-_SCAN = Column("scan", "Path of the image below the dataset; n/a where there is none.", TEXT)
-_CAUSE = Column("cause", "Why it is missing or failed, in one sentence.", TEXT)
-_MODEL = Column("model", "Name of the model, as in `metrics.json`.", TEXT)
-_SCHEME = Column(
+_REGION = TableColumn("region", "Where, as the atlas names it: `Hippocampus_L`, `ACC`.", TEXT)
+_MARKER = TableColumn("marker", "What was measured, as `volume` or `glu`.", TEXT)
+_UNIT = TableColumn("unit", "Unit of the values; `1` for a pure number.", TEXT)
+_SCAN = TableColumn("scan", "Path of the image below the dataset; n/a where there is none.", TEXT)
+_CAUSE = TableColumn("cause", "Why it is missing or failed, in one sentence.", TEXT)
+_MODEL = TableColumn("model", "Name of the model, as in `metrics.json`.", TEXT)
+_SCHEME = TableColumn(
     "scheme", "`cv` for cross-validation, `leave_site_out` for sites left out in turn.", TEXT
 )
-_REPEAT = Column("repeat", "Number of the repetition, from 0.")
-_FOLD = Column("fold", "Name of the test fold; the site where sites are left out.", TEXT)
-_LABEL = Column("label", "The person's label.", TEXT)
+_REPEAT = TableColumn("repeat", "Number of the repetition, from 0.")
+_FOLD = TableColumn("fold", "Name of the test fold; the site where sites are left out.", TEXT)
+_LABEL = TableColumn("label", "The person's label.", TEXT)
 
 _OF_MARKERS = (
     _PERSON, _SESSION, _MODALITY, _REGION, _MARKER,
-    Column("value", "The measured number."),
+    TableColumn("value", "The measured number."),
     _UNIT,
-    Column("quality", "`ok`, or `flag` where a quality check of the image failed.", TEXT),
+    TableColumn("quality", "`ok`, or `flag` where a quality check of the image failed.", TEXT),
 )  # fmt: skip
 
 # The row of markers is born in commissure.rows, because whatever measures would run again with
@@ -164,10 +164,10 @@ COMPLETENESS = Output(
     "Every expected product: present, missing or failed, with the cause",
     (
         _PERSON, _SESSION, _MODALITY, _SCAN,
-        Column("product", "What was expected of the image; `image` is the image itself.", TEXT),
-        Column("state", "`present`, `missing` or `failed`.", TEXT),
+        TableColumn("product", "What was expected; `image` is the image itself.", TEXT),
+        TableColumn("state", "`present`, `missing` or `failed`.", TEXT),
         _CAUSE,
-        Column("command", "The command that repeats a failed step.", TEXT),
+        TableColumn("command", "The command that repeats a failed step.", TEXT),
     ),
 )  # fmt: skip
 EXCLUSIONS = Output(
@@ -175,10 +175,10 @@ EXCLUSIONS = Output(
     "Who or what was left out of the models, by which declared rule",
     (
         _PERSON, _SESSION,
-        Column("modality", "The modality that is left out; `all` for the whole person.", TEXT),
-        Column("rule", "Name of the setting that applied.", TEXT),
-        Column("limit", "The limit of that setting.", TEXT),
-        Column("value", "The measured value, in the unit of the setting."),
+        TableColumn("modality", "The modality that is left out; `all` for the whole person.", TEXT),
+        TableColumn("rule", "Name of the setting that applied.", TEXT),
+        TableColumn("limit", "The limit of that setting.", TEXT),
+        TableColumn("value", "The measured value, in the unit of the setting."),
     ),
 )  # fmt: skip
 PARTICIPANTS = Output(
@@ -186,11 +186,11 @@ PARTICIPANTS = Output(
     "The people, with standard names of the columns",
     (
         _PERSON,
-        Column("age", "Age at the first visit.", unit="years"),
-        Column("sex", "As in the dataset.", TEXT),
-        Column("site", "Where the person was measured.", TEXT),
-        Column("group", "As in the dataset; `control` for every value that means so.", TEXT),
-        Column("listed", "Whether the dataset's table names the person.", "true or false"),
+        TableColumn("age", "Age at the first visit.", unit="years"),
+        TableColumn("sex", "As in the dataset.", TEXT),
+        TableColumn("site", "Where the person was measured.", TEXT),
+        TableColumn("group", "As in the dataset; `control` for every value that means so.", TEXT),
+        TableColumn("listed", "Whether the dataset's table names the person.", "true or false"),
     ),
     more_columns=True,
 )  # fmt: skip
@@ -199,23 +199,23 @@ RECOVERY = Output(
     "True against recovered markers, where the truth is known",
     (
         _MODALITY, _REGION, _MARKER, _UNIT,
-        Column("n", "People whose first visit is compared."),
-        Column("bias", "Mean of recovered minus true, in the marker's unit."),
-        Column("bias_percent", "The bias in per cent of the true mean.", unit="%"),
-        Column("rmse", "Root mean square of recovered minus true, in the marker's unit."),
-        Column("slope", "Slope of recovered on true values."),
-        Column("r", "Pearson correlation of true and recovered values."),
-        Column("icc_a1", "Agreement of true and recovered values, ICC(A,1)."),
-        Column("reliability", "Agreement of the first two visits, ICC(A,1)."),
-        Column("n_repeated", "People with two visits."),
-        Column("true_d", "Standardised group difference (Hedges' g) of the true values."),
-        Column("true_d_low", "Lower end of its 95 % interval."),
-        Column("true_d_high", "Upper end of its 95 % interval."),
-        Column("recovered_d", "Standardised group difference (Hedges' g) of the recovered values."),
-        Column("recovered_d_low", "Lower end of its 95 % interval."),
-        Column("recovered_d_high", "Upper end of its 95 % interval."),
-        Column("recovered_p", "p-value of the recovered group difference."),
-        Column("contrast", "The two groups whose difference is given.", TEXT),
+        TableColumn("n", "People whose first visit is compared."),
+        TableColumn("bias", "Mean of recovered minus true, in the marker's unit."),
+        TableColumn("bias_percent", "The bias in per cent of the true mean.", unit="%"),
+        TableColumn("rmse", "Root mean square of recovered minus true, in the marker's unit."),
+        TableColumn("slope", "Slope of recovered on true values."),
+        TableColumn("r", "Pearson correlation of true and recovered values."),
+        TableColumn("icc_a1", "Agreement of true and recovered values, ICC(A,1)."),
+        TableColumn("reliability", "Agreement of the first two visits, ICC(A,1)."),
+        TableColumn("n_repeated", "People with two visits."),
+        TableColumn("true_d", "Group difference (Hedges' g) of the true values."),
+        TableColumn("true_d_low", "Lower end of its 95 % interval."),
+        TableColumn("true_d_high", "Upper end of its 95 % interval."),
+        TableColumn("recovered_d", "Group difference (Hedges' g) of the recovered values."),
+        TableColumn("recovered_d_low", "Lower end of its 95 % interval."),
+        TableColumn("recovered_d_high", "Upper end of its 95 % interval."),
+        TableColumn("recovered_p", "p-value of the recovered group difference."),
+        TableColumn("contrast", "The two groups whose difference is given.", TEXT),
     ),
 )  # fmt: skip
 RECOVERY_PAIRS = Output(
@@ -223,8 +223,8 @@ RECOVERY_PAIRS = Output(
     "True and recovered value of each marker, person by person",
     (
         _PERSON, _SESSION, _MODALITY, _REGION, _MARKER, _UNIT,
-        Column("true", "The value that was simulated."),
-        Column("recovered", "The value that was measured."),
+        TableColumn("true", "The value that was simulated."),
+        TableColumn("recovered", "The value that was measured."),
     ),
 )  # fmt: skip
 RECOVERY_ORACLE = Output(
@@ -232,8 +232,8 @@ RECOVERY_ORACLE = Output(
     "Scores of the oracle and of a model learned from the true markers, person by person",
     (
         _PERSON,
-        Column("oracle", "Log odds of who knows all true markers and their distribution."),
-        Column("learned", "Held-out logit of a classifier that learns from the true markers."),
+        TableColumn("oracle", "Log odds of who knows all true markers and their distribution."),
+        TableColumn("learned", "Held-out logit of a classifier that learns from the true markers."),
     ),
 )  # fmt: skip
 RECOVERY_FALSE_POSITIVES = Output(
@@ -243,7 +243,7 @@ RECOVERY_FALSE_POSITIVES = Output(
 LABELS = Output(
     "fusion/labels.tsv",
     "Label of every person, with its reason",
-    (_PERSON, _LABEL, Column("reason", "Why, in one sentence; n/a for controls.", TEXT)),
+    (_PERSON, _LABEL, TableColumn("reason", "Why, in one sentence; n/a for controls.", TEXT)),
 )
 SPLITS = Output(
     "fusion/splits.tsv",
@@ -255,9 +255,9 @@ PREDICTIONS = Output(
     "Predictions for people whom the model had not seen",
     (
         _PERSON, _MODEL, _SCHEME, _REPEAT, _FOLD,
-        Column("site", "Where the person was measured.", TEXT),
+        TableColumn("site", "Where the person was measured.", TEXT),
         _LABEL,
-        Column("probability", "Predicted probability of the positive label."),
+        TableColumn("probability", "Predicted probability of the positive label."),
     ),
 )  # fmt: skip
 IMPORTANCE = Output(
@@ -265,8 +265,8 @@ IMPORTANCE = Output(
     "How each marker correlates with each model's logit, and how a fused model weighs modalities",
     (
         _MODEL, _MODALITY, _REGION,
-        Column("marker", "The marker; `evidence` for all that a modality says.", TEXT),
-        Column("weight", "A correlation (-1 to 1); a share of the weights in rows of `evidence`."),
+        TableColumn("marker", "The marker; `evidence` for all that a modality says.", TEXT),
+        TableColumn("weight", "A correlation; in rows of `evidence` a share of the weights."),
     ),
     notes="[What the weights mean](fusion.md#files).",
 )  # fmt: skip
@@ -295,9 +295,9 @@ PERMUTATIONS = Output(
     "A part of the permutation test: one row per model, repeat and labelling",
     (
         _MODEL, _SCHEME, _REPEAT,
-        Column("permutation", "Number of the labelling; 0 is the observed one."),
-        Column("auc", "Area under the curve within site, all digits kept.", TEXT),
-        Column("delong_variance", "DeLong's variance of that area, all digits kept.", TEXT),
+        TableColumn("permutation", "Number of the labelling; 0 is the observed one."),
+        TableColumn("auc", "Area under the curve within site, all digits kept.", TEXT),
+        TableColumn("delong_variance", "DeLong's variance of that area, all digits kept.", TEXT),
     ),
 )  # fmt: skip
 #: Every file by its path, in the order in which a run writes them.

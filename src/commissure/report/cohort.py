@@ -59,10 +59,6 @@ class Cohort:
         """Identifiers of the people with one of these roles."""
         return list(self.people.index[self.people["role"].isin(roles)])
 
-    def group(self, role: Role) -> CohortGroup | None:
-        """The group with a role, if there is one."""
-        return next((group for group in self.groups if group.role == role), None)
-
     @property
     def known_sites(self) -> bool:
         """Whether the people come with a site."""

@@ -105,10 +105,6 @@ class Results:
     provenance: Mapping[str, Any]
     absent: Sequence[str]
 
-    def has(self, name: str) -> bool:
-        """Whether the file is there."""
-        return name not in self.absent
-
 
 def read_results(folder: Path) -> Results:
     """Read an output folder.

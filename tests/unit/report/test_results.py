@@ -14,7 +14,7 @@ def test_an_empty_folder_has_empty_tables_with_their_columns(tmp_path):
     for output in TABLES:
         assert list(results.tables[output.path]) == output.names
     assert {MARKERS.path, METRICS.path, COMPLETENESS.path} <= set(results.absent)
-    assert results.metrics == {} and not results.has(MARKERS.path)
+    assert results.metrics == {}
 
 
 def test_a_complete_run_lacks_nothing(run):
