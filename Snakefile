@@ -6,13 +6,17 @@ container: "envs/commissure.sif"
 
 
 include: "workflow/rules/common.smk"
-include: f"workflow/rules/engines/anat_{settings.anat.engine}.smk"
+
+
+# Who preprocesses: <modality>.engine of the configuration.
+for engine in plan.engine_files():
+
+    include: f"workflow/rules/engines/{engine}"
+
+
 include: "workflow/rules/anat.smk"
-include: f"workflow/rules/engines/func_{settings.func.engine}.smk"
 include: "workflow/rules/func.smk"
-include: f"workflow/rules/engines/dwi_{settings.dwi.engine}.smk"
 include: "workflow/rules/dwi.smk"
-include: f"workflow/rules/engines/mrs_{settings.mrs.engine}.smk"
 include: "workflow/rules/mrs.smk"
 include: "workflow/rules/markers.smk"
 include: "workflow/rules/fusion.smk"

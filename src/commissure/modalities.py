@@ -12,7 +12,7 @@ class Modality:
     Attributes
     ----------
     name
-        The BIDS datatype, which is also the name of its room, its rules and its settings.
+        The BIDS datatype, which is also the name of its package, its rules and its settings.
     suffix
         BIDS suffix of the images that carry it.
     title

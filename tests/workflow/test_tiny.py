@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from commissure.engines.interface import example_files
+from commissure.markers.status import read_statuses
+from commissure.modalities import MODALITIES
 from commissure.outputs import CARD, MODEL, OUTPUTS
 
 pytestmark = pytest.mark.slow
@@ -36,36 +40,19 @@ def test_every_modality_gives_plausible_markers(tiny_run):
 
 
 def test_every_image_has_a_quality_record_and_a_figure(tiny_run):
-    for room in ("anat", "func", "dwi", "mrs"):
+    for modality in MODALITIES:
         for person in PEOPLE:
-            folder = tiny_run.out / person / room
+            folder = tiny_run.out / person / modality
             assert len(list(folder.glob("*_qc.json"))) == 1
             assert len(list((folder / "figures").glob("*.svg"))) >= 1
 
 
 def test_the_contract_of_names_holds(tiny_run):
-    space = "space-MNI152NLin2009aSym"
-    for name in (
-        "anat/sub-01_desc-preproc_T1w.nii.gz",
-        "anat/sub-01_desc-brain_mask.nii.gz",
-        "anat/sub-01_dseg.nii.gz",
-        "anat/sub-01_label-GM_probseg.nii.gz",
-        "anat/sub-01_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.h5",
-        "anat/sub-01_from-MNI152NLin2009aSym_to-T1w_mode-image_xfm.h5",
-        f"func/sub-01_task-rest_{space}_desc-preproc_bold.nii.gz",
-        f"func/sub-01_task-rest_{space}_desc-brain_mask.nii.gz",
-        f"func/sub-01_task-rest_{space}_boldref.nii.gz",
-        "func/sub-01_task-rest_desc-confounds_timeseries.tsv",
-        "func/sub-01_task-rest_desc-confounds_timeseries.json",
-        "dwi/sub-01_space-T1w_desc-preproc_dwi.nii.gz",
-        "dwi/sub-01_space-T1w_desc-preproc_dwi.bval",
-        "dwi/sub-01_space-T1w_desc-preproc_dwi.bvec",
-        "dwi/sub-01_space-T1w_desc-brain_mask.nii.gz",
-        "mrs/sub-01_voi-ACC_desc-preproc_svs.nii.gz",
-        "mrs/sub-01_voi-ACC_desc-preproc_mrsref.nii.gz",
-        "mrs/sub-01_voi-ACC_fit.tsv",
-        "mrs/sub-01_voi-ACC_tissue.json",
-    ):
+    for modality in MODALITIES:
+        for _, names, required in example_files(modality):
+            for name in names if required else ():
+                assert (tiny_run.out / "sub-01" / modality / name).exists(), name
+    for name in ("mrs/sub-01_voi-ACC_desc-preproc_mrsref.nii.gz", "mrs/sub-01_voi-ACC_tissue.json"):
         assert (tiny_run.out / "sub-01" / name).exists(), name
 
 
@@ -99,6 +86,55 @@ def test_truth_is_compared(tiny_run):
 
 def test_a_second_run_finds_nothing_to_do(tiny_run):
     done = tiny_run.snakemake()
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_every_file_of_a_person_is_declared_by_a_step(tiny_run):
+    listed = {
+        f"{row.folder}/{name}"
+        for table in (tiny_run.out / "work/status").rglob("*.tsv")
+        for row in read_statuses(table)
+        for name in row.files
+    }
+    written = {
+        str(path.relative_to(tiny_run.out))
+        for person in PEOPLE
+        for path in (tiny_run.out / person).rglob("*")
+        if path.is_file()
+    }
+    assert written == listed
+
+
+def test_a_threshold_of_measuring_never_repeats_preprocessing(tiny_run):
+    done = tiny_run.snakemake(
+        "-n", "--config", "func={fd_threshold_mm: 0.4}", "dwi={tract_fa_min: 0.25}"
+    )
+    rules = set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, re.M))
+    assert {"func_measure", "dwi_measure", "markers"} <= rules
+    assert not any("preprocess" in rule for rule in rules)
+
+
+def test_lost_derivatives_are_made_again_and_nothing_else(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.folder, tmp_path, dirs_exist_ok=True)
+    run = replace(tiny_run, folder=tmp_path)
+    bold = next((run.out / "sub-02/func").glob("*_desc-preproc_bold.nii.gz"))
+    markers = run.out / "sub-05/mrs/sub-05_voi-ACC_markers.tsv"
+    before = {
+        p: p.stat().st_mtime_ns for n in PEOPLE for p in (run.out / n).rglob("*") if p.is_file()
+    }
+    content = {path: path.read_bytes() for path in (bold, markers)}
+    bold.unlink()
+    markers.write_bytes(content[markers][:100])
+    done = run.snakemake("out/markers.tsv")
+    assert f"{markers.relative_to(run.out)} of mrs_measure/" in done.stderr
+    assert {path: path.read_bytes() for path in content} == content
+    again = {path for path, time_ns in before.items() if path.stat().st_mtime_ns != time_ns}
+    folders = {path.relative_to(run.out).parts[:2] for path in again}
+    assert folders == {("sub-02", "func"), ("sub-05", "mrs")}
+    names = {path.name for path in again}
+    assert "sub-02_task-rest_markers.tsv" not in names, "preprocessing gave the same files"
+    assert "sub-05_voi-ACC_fit.tsv" not in names
+    done = run.snakemake("out/markers.tsv")
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
@@ -158,23 +194,23 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("person", "room"), FAULTS)
-def test_each_fault_is_one_sentence_with_its_remedy(broken_run, person, room):
-    state, cause = broken_run.states()[person, room, "preproc"]
+@pytest.mark.parametrize(("person", "modality"), FAULTS)
+def test_each_fault_is_one_sentence_with_its_remedy(broken_run, person, modality):
+    state, cause = broken_run.states()[person, modality, "preproc"]
     assert state == "failed"
     assert cause.startswith(person)
-    assert FAULTS[person, room] in cause
+    assert FAULTS[person, modality] in cause
     table = broken_run.table("completeness.tsv")
-    row = table[(table["participant_id"] == person) & (table["modality"] == room)].iloc[0]
+    row = table[(table["participant_id"] == person) & (table["modality"] == modality)].iloc[0]
     assert row["command"].startswith("snakemake --cores all --configfile")
 
 
 def test_one_bad_modality_never_stops_another(broken_run):
     states = broken_run.states()
     spoilt = set(FAULTS)
-    for (person, room, product), (state, _) in states.items():
-        if (person, room) not in spoilt and not (person == "sub-01" and room == "mrs"):
-            assert state == "present", (person, room, product)
+    for (person, modality, product), (state, _) in states.items():
+        if (person, modality) not in spoilt and not (person == "sub-01" and modality == "mrs"):
+            assert state == "present", (person, modality, product)
     assert (broken_run.out / "report.html").exists()
 
 
@@ -187,10 +223,10 @@ def test_without_a_brain_the_spectrum_still_gives_ratios(broken_run):
 
 
 def test_what_was_computed_is_not_computed_again(broken):
-    spoilt = set(FAULTS) | {("sub-01", room) for room in ("func", "dwi", "mrs")}
+    spoilt = set(FAULTS) | {("sub-01", modality) for modality in ("func", "dwi", "mrs")}
     for path, time_ns in broken[1].items():
-        person, room = path.parts[-3], path.parts[-2]
-        if (person, room) not in spoilt:
+        person, modality = path.parts[-3], path.parts[-2]
+        if (person, modality) not in spoilt:
             assert path.stat().st_mtime_ns == time_ns, path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from commissure.modalities import MODALITIES
@@ -15,15 +16,15 @@ class Engine:
     ----------
     name
         The value of ``<modality>.engine`` in the configuration.
-    modalities
-        What it preprocesses; for each there is a rule file
-        ``workflow/rules/engines/<modality>_<name>.smk``.
+    rules
+        Files in ``workflow/rules/engines`` by the modality that it preprocesses. One that several
+        modalities name, for a program that serves them in one run, is included once.
     description
         One sentence for the page of engines.
     """
 
     name: str
-    modalities: tuple[str, ...]
+    rules: Mapping[str, tuple[str, ...]]
     description: str
 
 
@@ -33,7 +34,7 @@ ENGINES = {
     for engine in (
         Engine(
             "builtin",
-            tuple(MODALITIES),
+            {modality: (f"{modality}_builtin.smk",) for modality in MODALITIES},
             "This package's own, on ANTs, DIPY, nilearn and NiBabel: runs anywhere.",
         ),
     )
@@ -42,4 +43,18 @@ ENGINES = {
 
 def engines_of(modality: str) -> tuple[str, ...]:
     """Names of the engines that preprocess a modality."""
-    return tuple(name for name, engine in ENGINES.items() if modality in engine.modalities)
+    return tuple(name for name, engine in ENGINES.items() if modality in engine.rules)
+
+
+def rule_files(chosen: Mapping[str, str]) -> list[str]:
+    """Rule files of a study's engines, each once.
+
+    Parameters
+    ----------
+    chosen
+        Name of the engine by modality.
+    """
+    named = [
+        file for modality, engine in chosen.items() for file in ENGINES[engine].rules[modality]
+    ]
+    return list(dict.fromkeys(named))

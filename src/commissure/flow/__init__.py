@@ -1,1 +1,1 @@
-"""Settings, dataset index, job bridge and code digest: the only room that knows Snakemake."""
+"""Settings, dataset index, job bridge and code digest: the only part that knows Snakemake."""

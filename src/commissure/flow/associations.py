@@ -20,23 +20,56 @@ class Associations:
         for path in parsed:
             self.by_folder.setdefault(path.rpartition("/")[0], []).append(path)
 
+    def of(self, root: Path, path: str) -> dict[str, str]:
+        """Files other than sidecars that belong to an image, by what they are to it.
+
+        Parameters
+        ----------
+        root
+            The dataset.
+        path
+            The image below it.
+        """
+        suffix = self.parsed[path][1]
+        if suffix == "dwi":
+            return self._of_diffusion(root, path)
+        return self._of_spectrum(path) if suffix == "svs" else {}
+
+    def _of_diffusion(self, root: Path, path: str) -> dict[str, str]:
+        associated = {}
+        for kind in ("bval", "bvec"):
+            if applying := self.applying(path, "dwi", f".{kind}"):
+                associated[kind] = applying[-1]
+        if opposed := self.opposed(root, path):
+            associated["epi"], associated["epi_json"] = opposed
+        return associated
+
+    def _of_spectrum(self, path: str) -> dict[str, str]:
+        reference = self.water_reference(path)
+        if reference is None:
+            return {}
+        associated = {"mrsref": reference}
+        if applying := self.applying(reference, "mrsref", ".json"):
+            associated["mrsref_json"] = applying[-1]
+        return associated
+
     def applying(self, path: str, suffix: str, extension: str) -> list[str]:
         """Files of that kind whose entities all hold for ``path``, the most general first."""
         entities = self.parsed[path][0]
         folders = [""]
         for part in path.split("/")[:-1]:
             folders.append(f"{folders[-1]}/{part}".lstrip("/"))
-        found = []
+        applying = []
         for folder in folders:
-            here = []
+            in_folder = []
             for candidate in self.by_folder.get(folder, ()):
-                its, its_suffix, its_extension = self.parsed[candidate]
-                if (its_suffix, its_extension) != (suffix, extension):
+                required, *kind = self.parsed[candidate]
+                if kind != [suffix, extension]:
                     continue
-                if all(entities.get(key) == value for key, value in its.items()):
-                    here.append((len(its), candidate))
-            found += [candidate for _, candidate in sorted(here)]
-        return found
+                if all(entities.get(key) == value for key, value in required.items()):
+                    in_folder.append((len(required), candidate))
+            applying += [candidate for _, candidate in sorted(in_folder)]
+        return applying
 
     def opposed(self, root: Path, path: str) -> tuple[str, str] | None:
         """The ``epi`` field map that says it is for an image, and its own sidecar.
@@ -59,12 +92,15 @@ class Associations:
         subject = path.split("/")[0]
         fitting = []
         for candidate, sidecar in candidates:
-            its = _fields(root, [sidecar])
-            meant = {text.rpartition(":")[2] for text in _listed(its.get("IntendedFor"))}
+            fields = _fields(root, [sidecar])
+            meant = {text.rpartition(":")[2] for text in _listed(fields.get("IntendedFor"))}
             meant |= {f"{subject}/{text}" for text in meant}
-            if path in meant or sources & set(_listed(its.get("B0FieldIdentifier"))):
-                here, there = (str(x.get("PhaseEncodingDirection")) for x in (series_fields, its))
-                fitting.append((here.endswith("-") == there.endswith("-"), candidate, sidecar))
+            if path in meant or sources & set(_listed(fields.get("B0FieldIdentifier"))):
+                senses = {
+                    str(x.get("PhaseEncodingDirection")).endswith("-")
+                    for x in (series_fields, fields)
+                }
+                fitting.append((len(senses) == 1, candidate, sidecar))
         return min(fitting)[1:] if fitting else None
 
     def water_reference(self, path: str) -> str | None:
@@ -72,20 +108,21 @@ class Associations:
         entities = self.parsed[path][0]
         best: tuple[int, str] | None = None
         for candidate in self.by_folder[path.rpartition("/")[0]]:
-            its, suffix, extension = self.parsed[candidate]
+            reference, suffix, extension = self.parsed[candidate]
             if suffix != "mrsref" or extension not in IMAGE:
                 continue
             # Another voxel or another visit is another measurement; acq and run may differ.
-            if any(its.get(key, entities.get(key)) != entities.get(key) for key in ("ses", "voi")):
+            measured = {key: entities.get(key) for key in ("ses", "voi")}
+            if any(reference.get(key, value) != value for key, value in measured.items()):
                 continue
-            shared = sum(entities.get(key) == value for key, value in its.items())
+            shared = sum(entities.get(key) == value for key, value in reference.items())
             if best is None or (shared, candidate) > best:
                 best = (shared, candidate)
         return best[1] if best else None
 
 
 def _fields(root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
-    """Merged sidecars; one that cannot be read is left to the room to complain about."""
+    """Merged sidecars; one that cannot be read is refused by its step."""
     merged: dict[str, Any] = {}
     for sidecar in sidecars:
         try:

@@ -30,7 +30,7 @@ The same sets of files are classes in the code, which measuring reads by:
 _JOINING = """\
 ## How an engine joins the workflow
 
-1. Name it in `commissure/engines/registry.py`, with the modalities that it preprocesses.
+1. Name it in `commissure/engines/registry.py`, with its rule files by modality.
 2. Add `workflow/rules/engines/<modality>_<engine>.smk` for each of them. The rule file makes the
    tables `status("<modality>_preprocess")` of all batches, by as many rules as it likes.
 3. A rule covers one batch of people. Its manifest `work/batches/batch-{batch}.tsv` lists the images
@@ -45,15 +45,15 @@ _JOINING = """\
 
 A program in a container is a rule of its own, with `container:` and `shell:`. Its output folder is
 the input of the rule that writes the table. A program that serves two modalities in one run stands
-in a rule file of its own, which both `<modality>_<engine>.smk` include: Snakemake reads it once.
-One job may also write both tables, by two calls of `run_batch` with `status=`."""
+in a rule file that both of them name in the registry; it is included once. One job may also write
+both tables, by two calls of `run_batch` with `status=`."""
 
 
 def engines_page() -> str:
     """The page, in Markdown."""
     engines = ["| engine | modalities | what it is |", "|---|---|---|"]
     engines += [
-        f"| `{engine.name}` | {', '.join(engine.modalities)} | {engine.description} |"
+        f"| `{engine.name}` | {', '.join(engine.rules)} | {engine.description} |"
         for engine in ENGINES.values()
     ]
     parts = [_HEAD, "\n".join(engines), _FILES]

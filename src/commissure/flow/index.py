@@ -15,6 +15,7 @@ from typing import Any
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.associations import IMAGE, Associations
+from commissure.modalities import MODALITIES
 from commissure.names import Scan, parse_name
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
@@ -23,8 +24,6 @@ COLUMNS = (
     "associated", "fingerprint",
 )  # fmt: skip
 
-# The suffix that carries each modality (BIDS datatypes anat, func, dwi, mrs).
-_SUFFIX = {"anat": "T1w", "func": "bold", "dwi": "dwi", "mrs": "svs"}
 _SMALL_BYTES = 65536
 
 
@@ -37,7 +36,7 @@ class Entry:
     participant_id, session
         With their prefixes; ``session`` is empty where there is none.
     modality
-        ``anat``, ``func``, ``dwi`` or ``mrs``.
+        Name of one of :data:`commissure.modalities.MODALITIES`.
     scan
         Path of the image below the dataset.
     sidecars
@@ -108,7 +107,7 @@ def tree_of(root: Path) -> dict[str, tuple[int, int]]:
 
     ``derivatives``, ``sourcedata``, ``code`` and hidden folders are not raw data.
     """
-    found: dict[str, tuple[int, int]] = {}
+    files: dict[str, tuple[int, int]] = {}
     pending = [(root, "")]
     while pending:
         folder, below = pending.pop()
@@ -121,8 +120,8 @@ def tree_of(root: Path) -> dict[str, tuple[int, int]]:
                         pending.append((Path(item.path), name + "/"))
                 elif not item.name.startswith("."):
                     status = item.stat()
-                    found[name] = (status.st_size, status.st_mtime_ns)
-    return dict(sorted(found.items()))
+                    files[name] = (status.st_size, status.st_mtime_ns)
+    return dict(sorted(files.items()))
 
 
 def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
@@ -158,19 +157,10 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
     entries: list[Entry] = []
     for path, (entities, suffix, extension) in parsed.items():
         modality = path.split("/")[-2] if "/" in path else ""
-        if extension not in IMAGE or _SUFFIX.get(modality) != suffix or "sub" not in entities:
+        known = modality in MODALITIES and MODALITIES[modality].suffix == suffix
+        if extension not in IMAGE or not known or "sub" not in entities:
             continue
-        associated: dict[str, str] = {}
-        if suffix == "dwi":
-            for kind in ("bval", "bvec"):
-                if applies := associations.applying(path, "dwi", f".{kind}"):
-                    associated[kind] = applies[-1]
-            if opposed := associations.opposed(root, path):
-                associated["epi"], associated["epi_json"] = opposed
-        if suffix == "svs" and (reference := associations.water_reference(path)):
-            associated["mrsref"] = reference
-            if applies := associations.applying(reference, "mrsref", ".json"):
-                associated["mrsref_json"] = applies[-1]
+        associated = associations.of(root, path)
         sidecars = tuple(associations.applying(path, suffix, ".json"))
         files = [path, *sidecars, *associated.values()]
         session = f"ses-{entities['ses']}" if "ses" in entities else ""

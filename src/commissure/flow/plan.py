@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from commissure.engines.registry import rule_files
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.code import code_of
 from commissure.flow.index import Entry, read_entries, refresh_index
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.settings import Settings, read_settings, step_class
-from commissure.modalities import STEPS
+from commissure.modalities import MODALITIES, STEPS
 from commissure.study.people_check import check_people
 
 
@@ -98,6 +99,10 @@ class Plan:
     def reopened(self, rule: str, batch: str) -> str:
         """Mark of a batch that has lost files once; another one for each time."""
         return str(self._marks.get(status_table(rule, batch), ""))
+
+    def engine_files(self) -> list[str]:
+        """Rule files of the engines that the study names, below ``workflow/rules/engines``."""
+        return rule_files({name: getattr(self.settings, name).engine for name in MODALITIES})
 
     def step_settings(self, modality: str, step: str) -> dict[str, Any]:
         """What one step of a modality reads of the configuration, and nothing else."""

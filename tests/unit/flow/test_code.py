@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from commissure.flow import code
+from commissure.modalities import MODALITIES
 
 #: Modules that no script reaches, and why.
 NOT_BY_A_SCRIPT = {
@@ -68,7 +69,7 @@ def test_measuring_does_not_depend_on_another_modality(repository):
     for modality in ("func", "dwi", "mrs"):
         files = code.reached(repository / f"workflow/scripts/{modality}/measure.py")
         folders = {path.relative_to(repository).parts[2] for path in files}
-        assert folders.isdisjoint({"anat", "func", "dwi", "mrs"} - {modality})
+        assert folders.isdisjoint(set(MODALITIES) - {modality})
 
 
 def test_the_page_template_counts_as_code_of_the_report(repository):
@@ -118,7 +119,7 @@ def test_what_is_listed_as_unreached_is_there(repository):
         assert any(fnmatch.fnmatch(name, pattern) for name in names), pattern
 
 
-@pytest.mark.parametrize("modality", ["anat", "func", "dwi", "mrs"])
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_a_definition_is_code_of_the_marker_table(repository, modality):
     assert "markers/table" in reaching(repository, f"{modality}/definitions.py")
 

@@ -1,7 +1,6 @@
 """Measure motion, tSNR and network connectivity of one batch of people."""
 
 from commissure.func.derivatives import FuncMeasured
-from commissure.func.derivatives import FuncMeasured
 from commissure.func.measure import measure
 from commissure.func.settings import FuncMeasureSettings
 from commissure.flow.batch import run_batch
@@ -14,6 +13,5 @@ with running(snakemake) as job:
         step="measure",
         compute=measure,
         settings_type=FuncMeasureSettings,
-        files=FuncMeasured,
         files=FuncMeasured,
     )

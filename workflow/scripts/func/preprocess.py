@@ -1,7 +1,6 @@
 """Preprocess the BOLD series of one batch of people."""
 
 from commissure.func.derivatives import FuncFiles
-from commissure.func.derivatives import FuncFiles
 from commissure.func.builtin.preprocess import preprocess
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.flow.batch import run_batch
@@ -14,6 +13,5 @@ with running(snakemake) as job:
         step="preprocess",
         compute=preprocess,
         settings_type=FuncPreprocessSettings,
-        files=FuncFiles,
         files=FuncFiles,
     )
