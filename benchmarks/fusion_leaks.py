@@ -33,7 +33,7 @@ from commissure.fusion.settings import FusionSettings
 from commissure.models.nested import column_auc
 from commissure.models.registry import ModelSpec
 from commissure.rows import Marker, write_markers
-from commissure.study.design import Block, Column, Design
+from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.predictors import refuse_post_outcome
 from commissure.study.splits import Fold, folds, split_table, stratified_folds
 
@@ -60,7 +60,9 @@ def cohort(seed: int) -> tuple[Design, np.ndarray, Fold]:
         "anat": Block("anat", first, adjusted=first, head_size=AGE, sites=sites),
         "mrs": Block("mrs", second, sites=sites),
     }
-    columns = tuple(Column("anat" if i < SIZES[0] else "mrs", f"r{i}", "marker") for i in range(n))
+    columns = tuple(
+        DesignColumn("anat" if i < SIZES[0] else "mrs", f"r{i}", "marker") for i in range(n)
+    )
     who = np.array([f"sub-{i:03d}" for i in range(n)])
     names = np.array(["a", "b", "c"])[site]
     design = Design(who, names, values, columns[: values.shape[1]], blocks, ("anat", "mrs"))

@@ -35,7 +35,7 @@ from commissure.evaluation.out_of_fold import model_aucs, out_of_fold
 from commissure.evaluation.permutation import permutation_test
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
-from commissure.study.design import Block, Column, Design
+from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.splits import folds, split_table
 from commissure.study.study import Study
 
@@ -65,9 +65,9 @@ def cohort(seed: int, combat: bool = False, d: float = 0.0) -> tuple[Design, np.
         x[rng.random(x.shape) < 0.01] = np.nan
         parts.append(x)
         blocks[name] = Block(name, tuple(range(at, at + size)), sites=sites)
-        columns += [Column(name, f"r{i}", "marker") for i in range(size)]
+        columns += [DesignColumn(name, f"r{i}", "marker") for i in range(size)]
         at += size
-    columns += [Column("site", "", one) for one in "abc"]
+    columns += [DesignColumn("site", "", one) for one in "abc"]
     who = np.array([f"sub-{i:03d}" for i in range(n)])
     values = np.hstack([*parts, np.eye(3)[site]])
     return Design(who, np.array(list("abc"))[site], values, tuple(columns), blocks, tuple(SIZES)), y

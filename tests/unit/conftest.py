@@ -15,7 +15,7 @@ from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
 from commissure.outputs import EXCLUSIONS
 from commissure.rows import Marker, write_markers
-from commissure.study.design import Block, Column, Design
+from commissure.study.design import Block, Design, DesignColumn
 
 MODALITIES = {"anat": ("volume", 6), "func": ("fc", 5), "mrs": ("glu", 3)}
 TRIALS = {"resistant": (88, 86), "responsive": (50,)}
@@ -134,7 +134,7 @@ def plain_design() -> Callable[..., Design]:
         marks = np.column_stack([sites == name for name in np.unique(sites)]).astype(float)
         site = Block("site", tuple(range(values.shape[1], values.shape[1] + marks.shape[1])))
         columns = tuple(
-            Column("x" if i < values.shape[1] else "site", f"r{i}", "marker")
+            DesignColumn("x" if i < values.shape[1] else "site", f"r{i}", "marker")
             for i in range(values.shape[1] + marks.shape[1])
         )
         blocks = {"x": x, "site": site}

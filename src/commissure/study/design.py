@@ -21,7 +21,7 @@ SMALLEST = 1e-100
 
 
 @dataclass(frozen=True)
-class Column:
+class DesignColumn:
     """Where a column of the matrix comes from."""
 
     modality: str
@@ -79,7 +79,7 @@ class Design:
     participants: np.ndarray
     sites: np.ndarray
     values: np.ndarray
-    columns: tuple[Column, ...]
+    columns: tuple[DesignColumn, ...]
     blocks: Mapping[str, Block]
     modalities: tuple[str, ...]
     cautions: tuple[str, ...] = field(default=())
@@ -117,7 +117,7 @@ def build_design(
     participants = people["participant_id"].to_numpy(str)
     wide, cautions = _wide(markers, participants)
     values = wide.to_numpy(float).reshape(len(participants), -1)
-    columns = [Column(str(key[0]), str(key[2]), str(key[1])) for key in list(wide.columns)]
+    columns = [DesignColumn(str(key[0]), str(key[2]), str(key[1])) for key in list(wide.columns)]
     confounds = [
         index
         for index, column in enumerate(columns)
@@ -135,7 +135,7 @@ def build_design(
     numbers: dict[str, tuple[int, ...]] = {}
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
-        columns += [Column(name, "", str(column)) for column in table.columns]
+        columns += [DesignColumn(name, "", str(column)) for column in table.columns]
     blocks, messages = _modality_blocks(measured, columns, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
@@ -199,7 +199,9 @@ def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame
     return wide.reindex(participants), cautions
 
 
-def _idle_columns(values: np.ndarray, columns: Sequence[Column]) -> tuple[set[int], list[str]]:
+def _idle_columns(
+    values: np.ndarray, columns: Sequence[DesignColumn]
+) -> tuple[set[int], list[str]]:
     """Columns from which nothing can be learnt, and sentences on them.
 
     They have one value in everybody who has them, or are copies of an earlier column.
@@ -230,7 +232,7 @@ def _idle_columns(values: np.ndarray, columns: Sequence[Column]) -> tuple[set[in
     return constant | copies, cautions
 
 
-def _by_modality(columns: Sequence[Column], left_out: set[int]) -> dict[str, list[int]]:
+def _by_modality(columns: Sequence[DesignColumn], left_out: set[int]) -> dict[str, list[int]]:
     """Numbers of the columns of each modality that has any, modalities by name."""
     measured: dict[str, list[int]] = {}
     for index, column in enumerate(columns):
@@ -241,7 +243,7 @@ def _by_modality(columns: Sequence[Column], left_out: set[int]) -> dict[str, lis
 
 def _modality_blocks(
     measured: Mapping[str, Sequence[int]],
-    columns: Sequence[Column],
+    columns: Sequence[DesignColumn],
     sites: tuple[int, ...],
     settings: StudySettings,
 ) -> tuple[dict[str, Block], list[str]]:
@@ -269,7 +271,7 @@ def _modality_blocks(
     return blocks, cautions
 
 
-def _head_size_column(columns: Sequence[Column]) -> int | None:
+def _head_size_column(columns: Sequence[DesignColumn]) -> int | None:
     """The marker ``tiv``, else the region ``TIV``."""
     for index, column in enumerate(columns):
         if column.marker == "tiv":

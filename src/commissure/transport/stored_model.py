@@ -23,7 +23,7 @@ from commissure.errors import DatasetError
 from commissure.models.estimators import TwoLabels
 from commissure.models.registry import ModelSpec, fit_models, stored_types
 from commissure.models.settings import ModelSettings
-from commissure.study.design import Column
+from commissure.study.design import DesignColumn
 from commissure.study.study import Study
 from commissure.transport.applicability_domain import training_domain
 from commissure.transport.card import model_card
@@ -56,7 +56,7 @@ class StoredModel:
     """
 
     model: TwoLabels
-    columns: tuple[Column, ...]
+    columns: tuple[DesignColumn, ...]
     units: Mapping[str, str]
     domain: Mapping[str, Mapping[str, Any]]
     digests: Sequence[str]
@@ -135,7 +135,7 @@ def load(path: Path) -> StoredModel:
         content = skops.io.load(file, trusted=list(TRUSTED))
         return StoredModel(
             model=content["model"],
-            columns=tuple(Column(*names) for names in content["columns"]),
+            columns=tuple(DesignColumn(*names) for names in content["columns"]),
             units=content["units"],
             domain=content["domain"],
             digests=content["digests"],

@@ -10,7 +10,7 @@ import pytest
 
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
-from commissure.study.design import Block, Column, Design
+from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.splits import Fold, stratified_folds
 from commissure.study.study import Study
 
@@ -42,7 +42,7 @@ def draw_study(n: int, effects: dict[str, float], seed: int, columns: int = 4) -
     for at, (name, d) in enumerate(effects.items()):
         parts.append(rng.normal(size=(n, columns)) + d / np.sqrt(columns) * y[:, None])
         blocks[name] = Block(name, tuple(range(at * columns, (at + 1) * columns)))
-        names += [Column(name, f"r{i}", "m") for i in range(columns)]
+        names += [DesignColumn(name, f"r{i}", "m") for i in range(columns)]
     sites = np.array(["N", "S"])[np.arange(n) // 2 % 2]
     who = np.array([f"sub-{i:03d}" for i in range(n)])
     design = Design(who, sites, np.hstack(parts), tuple(names), blocks, tuple(effects))
