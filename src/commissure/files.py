@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from commissure.delimited import MISSING, TableReader, safe_cell, separator, table_text
 from commissure.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -59,36 +62,70 @@ def _plain(value: Any) -> Any:
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
-    """Write a TSV in one step, missing values as ``n/a``."""
+    """Write a TSV in one step, missing values as ``n/a``.
+
+    Text that a spreadsheet would run as a formula is written so that it does not
+    (:func:`commissure.delimited.safe_cell`); :func:`read_table` gives it back as it was.
+    """
+    quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
+    safe = table.set_axis([safe_cell(str(name)) for name in table], axis=1)
+    for number, kind in enumerate(table.dtypes):
+        if kind.kind in "biufc":
+            continue
+        words = {cell for cell in table.iloc[:, number].unique() if isinstance(cell, str)}
+        changed = {cell: safe_cell(cell) for cell in words if safe_cell(cell) != cell}
+        if changed:
+            column = table.iloc[:, number].astype(object)
+            safe.isetitem(
+                number, column.map(lambda cell, to=changed: to.get(cell, cell)).to_numpy()
+            )
+        # The writer itself quotes a cell for every other sign that would break its line.
+        if any("\r" in cell for cell in words):
+            quoting = csv.QUOTE_ALL
     with atomic(path) as draft:
-        table.to_csv(draft, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+        safe.to_csv(
+            draft, sep="\t", index=False, na_rep="n/a", lineterminator="\n", quoting=quoting
+        )
 
 
 def read_table(path: Path | str, *, text: Iterable[str] = ("participant_id",)) -> pd.DataFrame:
-    """Read a TSV (or CSV, by extension); the columns named in ``text`` stay strings.
+    """Read a TSV (or CSV, by extension) strictly; the columns named in ``text`` stay strings.
 
     Participant identifiers are strings: those of some cohorts exceed 64 bits.
 
     Raises
     ------
     DatasetError
-        The file is missing, empty, or not a table.
+        The file is missing, empty, or not as :class:`commissure.delimited.TableReader` asks for.
     """
     import pandas as pd
 
     path = Path(path)
+    rows = TableReader(table_text(path), path)
+    for _ in rows:
+        pass
+    content = _as_read(rows) if rows.altered else rows.text
     try:
         return pd.read_csv(
-            path,
-            sep="," if path.suffix == ".csv" else "\t",
-            na_values=["n/a", "N/A", "NaN", "nan", ""],
+            io.StringIO(content),
+            sep=separator(path),
+            na_values=list(MISSING),
             keep_default_na=False,
             dtype=dict.fromkeys(text, str),
+            index_col=False,
         )
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DatasetError(
             path.name,
             found=f"the file cannot be read as a table ({error})",
             wanted="a tab-separated table with a header line",
             mend=f"Mend or replace {path}",
         ) from error
+
+
+def _as_read(rows: TableReader) -> str:
+    """A table's text with the rows as they are given."""
+    content = io.StringIO()
+    writer = csv.writer(content, delimiter=separator(rows.path), quoting=csv.QUOTE_ALL)
+    writer.writerows(cells for _, cells in TableReader(rows.text, rows.path))
+    return content.getvalue()
