@@ -7,7 +7,7 @@ rule provenance:
     input:
         markers=out("markers.tsv"),
         metrics=out("fusion/metrics.json"),
-        recovery=[out("recovery.tsv")] if study.truth_file else [],
+        recovery=[out("recovery.tsv")] if plan.truth_file else [],
     output:
         run=out("provenance/run.json"),
         config=out("provenance/config.yaml"),
