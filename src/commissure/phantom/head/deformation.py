@@ -272,14 +272,14 @@ def grid_weights() -> GridWeights:
     share = place - low
     corners = []
     for corner in np.ndindex(2, 2, 2):
-        at = np.ravel_multi_index(tuple(low + np.array(corner)[:, None]), GRID_SHAPE)
+        index = np.ravel_multi_index(tuple(low + np.array(corner)[:, None]), GRID_SHAPE)
         weight = np.prod([share[c] if corner[c] else 1 - share[c] for c in range(3)], axis=0)
-        corners.append((at, weight))
+        corners.append((index, weight))
 
     def spread(chosen: np.ndarray, amount: np.ndarray) -> np.ndarray:
         content = np.bincount(block[chosen], amount, minlength=math.prod(blocks))[occupied]
         return np.add.reduce(
-            [np.bincount(at, w * content, minlength=math.prod(GRID_SHAPE)) for at, w in corners]
+            [np.bincount(i, w * content, minlength=math.prod(GRID_SHAPE)) for i, w in corners]
         )
 
     inside = {name: values.ravel()[brain] for name, values in fractions.items()}
@@ -288,8 +288,8 @@ def grid_weights() -> GridWeights:
     tissue_of = dict(zip(atlas.labels["index"], atlas.labels["tissue"], strict=True))
     groups = atlas.groups("structure")
     number = np.full(int(atlas.labels["index"].max()) + 1, -1, np.int16)
-    for at, indices in enumerate(groups.values()):
-        number[indices] = at
+    for place_of_group, indices in enumerate(groups.values()):
+        number[indices] = place_of_group
     order = np.argsort(number[label], kind="stable")
     ends = np.cumsum(np.bincount(number[label] + 1, minlength=len(groups) + 1))
     for (name, indices), start, end in zip(groups.items(), ends[:-1], ends[1:], strict=True):
@@ -351,5 +351,8 @@ def _growth_per_amplitude() -> np.ndarray:
         for name, v in fields.items()
     }
     return np.array(
-        [[rows[one] @ divergence[by] / rows[one].sum() for by in STRUCTURES] for one in STRUCTURES]
+        [
+            [rows[name] @ divergence[by] / rows[name].sum() for by in STRUCTURES]
+            for name in STRUCTURES
+        ]
     )

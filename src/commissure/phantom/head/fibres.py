@@ -109,8 +109,8 @@ def current(
         low = tuple(slice(None, -1) if k == axis else slice(None) for k in range(3))
         high = tuple(slice(1, None) if k == axis else slice(None) for k in range(3))
         both = inside[low] & inside[high]
-        one, other = share[low][both], share[high][both]
-        links.append((number[low][both], number[high][both], 2 * one * other / (one + other)))
+        below, above = share[low][both], share[high][both]
+        links.append((number[low][both], number[high][both], 2 * below * above / (below + above)))
     starts, ends, conductance = (np.concatenate(part) for part in zip(*links, strict=True))
     n = int(inside.sum())
     between = coo_array((conductance, (starts, ends)), shape=(n, n)).tocsr()

@@ -139,9 +139,11 @@ def haemodynamic_signals(
     # The variance of irfft's output is 2 sum|X|²/length²; the factor above makes it 1.
     series /= np.sqrt(2)
     step = tr_s / FINE_S
-    at = np.rint(np.arange(volumes) * step).astype(int)
+    sampled = np.rint(np.arange(volumes) * step).astype(int)
     return Signals(
-        series=series[at], correlation=latent * _coherence(latency, hz, spectrum), latency_s=latency
+        series=series[sampled],
+        correlation=latent * _coherence(latency, hz, spectrum),
+        latency_s=latency,
     )
 
 
@@ -155,8 +157,8 @@ def connectivity_truth(correlation: np.ndarray) -> dict[tuple[str, str], float]:
     np.fill_diagonal(z, np.nan)
     sets = {network: network_parcels(labels, network) for network in NETWORKS}
     truth = {("fc", network): _mean(z, rows, rows) for network, rows in sets.items()}
-    for one, other in NETWORK_PAIRS:
-        truth["fc", f"{one}-{other}"] = _mean(z, sets[one], sets[other])
+    for first, second in NETWORK_PAIRS:
+        truth["fc", f"{first}-{second}"] = _mean(z, sets[first], sets[second])
     cortex = np.arange(len(labels))
     for side in ("L", "R", "bilateral"):
         truth["fc_dlpfc_strength", f"DLPFC_{side}"] = _mean(z, dlpfc_parcels(labels, side), cortex)  # type: ignore[arg-type]
@@ -208,9 +210,9 @@ def _block_weights() -> tuple[np.ndarray, list[tuple[str, str]]]:
     upper = np.triu_indices(n, 1)
     rows, names = [], []
 
-    def add(name: tuple[str, str], one: np.ndarray, other: np.ndarray) -> None:
+    def add(name: tuple[str, str], first: np.ndarray, second: np.ndarray) -> None:
         block = np.zeros((n, n))
-        block[np.ix_(one, other)] = 1
+        block[np.ix_(first, second)] = 1
         np.fill_diagonal(block, 0)
         block = block + block.T
         rows.append(block[upper] / block[upper].sum())
@@ -219,8 +221,8 @@ def _block_weights() -> tuple[np.ndarray, list[tuple[str, str]]]:
     sets = {network: network_parcels(labels, network) for network in NETWORKS}
     for network in NETWORKS:
         add(("fc", network), sets[network], sets[network])
-    for one, other in NETWORK_PAIRS:
-        add(("fc", f"{one}-{other}"), sets[one], sets[other])
+    for first, second in NETWORK_PAIRS:
+        add(("fc", f"{first}-{second}"), sets[first], sets[second])
     add(("fc_dlpfc_strength", "DLPFC_bilateral"), dlpfc_parcels(labels), np.arange(len(labels)))
     for network in ("Cont", "SomMot"):
         add(("fc_thal_cortex", network), _subcortical(THALAMUS), sets[network])

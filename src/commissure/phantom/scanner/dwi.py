@@ -149,11 +149,7 @@ def simulate_dwi(
     eddies = None
     if protocol.dwi.eddy_mm:
         eddies = eddy_fields(bvals, directions, protocol.dwi.eddy_mm)
-    shift = None
-    if protocol.off_resonance_hz:
-        shift = DWI_READOUT_S * voxel_means(
-            off_resonance(head.template_mm, protocol.off_resonance_hz)
-        )
+    shift = _shift(head, protocol.off_resonance_hz)
     # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
     displaced = None if shift is None else displacement(-shift)
     data = clean_series(
@@ -181,6 +177,13 @@ def simulate_dwi(
         eddy_mm=eddies,
         reversed_b0s=opposed,
     )
+
+
+def _shift(head: FineHead, off_resonance_hz: float) -> np.ndarray | None:
+    """Size of the displacement by off-resonance (X, Y, Z) in voxels, or ``None`` without any."""
+    if not off_resonance_hz:
+        return None
+    return DWI_READOUT_S * voxel_means(off_resonance(head.template_mm, off_resonance_hz))
 
 
 def _clean_reversed_b0s(

@@ -142,15 +142,9 @@ def simulate_mrs(
     """
     affine = voxel_affine(anatomy, protocol.mrs.voxel_mm, rng)
     fractions = tissue_fractions(anatomy, affine, who=person.participant_id)
-    if lasting is not None and lasting is not rng:
-        voxel_affine(
-            anatomy, protocol.mrs.voxel_mm, lasting
-        )  # The first scan drew its place first.
-    concentrations = drawn_concentrations(person, lasting or rng)
+    concentrations = _lasting_concentrations(anatomy, person, protocol, rng, lasting)
     times = np.arange(protocol.mrs.points) / protocol.mrs.spectral_width_hz
-    lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
-    shim = voigt_decay(times, lorentz_hz, gauss_hz)
-
+    shim, line_width_hz = _drawn_shim(times, rng)
     clean, peak = _clean_signal(concentrations, fractions, protocol, times, shim, rng)
     eddy = np.exp(1j * rng.uniform(-0.6, 0.6) * np.exp(-times / rng.uniform(0.02, 0.06)))
     water = water_fid(fractions, protocol, times) * shim
@@ -173,7 +167,7 @@ def simulate_mrs(
         fractions=fractions,
         shots=shots,
         concentrations=concentrations,
-        line_width_hz=0.5346 * lorentz_hz + math.hypot(0.4654 * lorentz_hz, gauss_hz),
+        line_width_hz=line_width_hz,
     )
 
 
@@ -223,6 +217,27 @@ def tissue_fractions(anatomy: Anatomy, affine: np.ndarray, *, who: str) -> dict[
             mend="Make mrs.voxel_mm smaller",
         )
     return {name: part / total for name, part in parts.items()}
+
+
+def _lasting_concentrations(
+    anatomy: Anatomy,
+    person: Person,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    lasting: np.random.Generator | None,
+) -> dict[str, float]:
+    """Concentrations in mmol/kg, which stay from scan to scan."""
+    if lasting is not None and lasting is not rng:
+        # The first scan drew the place of its voxel before.
+        voxel_affine(anatomy, protocol.mrs.voxel_mm, lasting)
+    return drawn_concentrations(person, lasting or rng)
+
+
+def _drawn_shim(times: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Decay (points,) that the shim leaves, and its FWHM in Hz."""
+    lorentz_hz, gauss_hz = rng.uniform(0.5, 1.5), rng.uniform(3.5, 5.5)
+    width_hz = 0.5346 * lorentz_hz + math.hypot(0.4654 * lorentz_hz, gauss_hz)
+    return voigt_decay(times, lorentz_hz, gauss_hz), width_hz
 
 
 def _clean_signal(
