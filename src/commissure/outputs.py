@@ -318,7 +318,7 @@ _FOLDERS = (
      "`*_markers.tsv` with the columns of `markers.tsv`, `*_qc.json`, `figures/*.svg`"),
     ("logs/<rule>/", "Log of every job"),
     ("benchmarks/<rule>/", "Time and memory of every job"),
-    ("work/", "The run's own files: index of the dataset, batches, status tables, stamps"),
+    ("work/", "The run's own files: index of the dataset, batches, status tables, records"),
 )  # fmt: skip
 
 

@@ -89,9 +89,9 @@ PEOPLE = {
     "other id": ("who\tage\nsub-01\t3\n", {"id": "who"}, None),
     "no site": ("participant_id\tcentre\nsub-01\tA\n", {"site": "site"}, "no column 'site'"),
     "near": ("participant_id\tsites\nsub-01\tA\n", {"site": "site"}, "Did you mean 'sites'"),
-    "ragged": ("participant_id\tage\nsub-01\t3\nsub-02\t3\t4\n", {}, "cannot be read as a table"),
+    "ragged": ("participant_id\tage\nsub-01\t3\nsub-02\t3\t4\n", {}, "it has 3 cells"),
     "empty": ("", {}, "cannot be read as a table"),
-    "short": ("participant_id\tage\tsex\nsub-01\t3\nsub-02\n", {}, None),
+    "short": ("participant_id\tage\tsex\nsub-01\t3\nsub-02\n", {}, "it has 2 cells"),
     "quoted": ('participant_id\tnote\nsub-01\t"a\tb"\n', {}, None),
 }
 
@@ -111,7 +111,7 @@ def test_planning_refuses_the_tables_that_the_job_would_refuse(tmp_path, text, s
 def test_the_two_refusals_are_the_same_sentence(tmp_path):
     file = tmp_path / "participants.tsv"
     for text, settings, refusal in PEOPLE.values():
-        if refusal is None or "cannot be read" in refusal:
+        if refusal is None:
             continue
         file.write_text(text)
         said = []
