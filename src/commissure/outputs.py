@@ -187,13 +187,20 @@ PARTICIPANTS = Output(
     (
         _PERSON,
         TableColumn("age", "Age at the first visit.", unit="years"),
-        TableColumn("sex", "As in the dataset.", TEXT),
+        TableColumn("sex", "As in the dataset; F, M or O where it is spelt in several ways.", TEXT),
         TableColumn("site", "Where the person was measured.", TEXT),
         TableColumn("group", "As in the dataset; `control` for every value that means so.", TEXT),
         TableColumn("listed", "Whether the dataset's table names the person.", "true or false"),
     ),
     more_columns=True,
+    notes="Columns that look personal are left out; `cautions.tsv` names them.",
 )  # fmt: skip
+CAUTIONS = Output(
+    "cautions.tsv",
+    "What was seen in the tables of the dataset and the lab, and is to be known by their reader",
+    (TableColumn("caution", "One sentence; it names no person.", TEXT),),
+    notes="They stand in `metrics.json` and in the report, too.",
+)
 RECOVERY = Output(
     "recovery.tsv",
     "True against recovered markers, where the truth is known",
@@ -304,7 +311,7 @@ PERMUTATIONS = Output(
 OUTPUTS: Mapping[str, Output] = {
     output.path: output
     for output in (
-        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, PARTICIPANTS,
+        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, PARTICIPANTS, CAUTIONS,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
         REPORT, RUN, CONFIG, CRATE, DESCRIPTION,

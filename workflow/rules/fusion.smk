@@ -1,4 +1,4 @@
-# REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv participants.tsv, the treatment history
+# REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv participants.tsv cautions.tsv, the treatment history
 # OUTPUTS:          fusion/
 
 NULL_PARTS = settings.fusion.permutation_jobs
@@ -12,6 +12,7 @@ rule fusion_null:
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
+        cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
     output:
         work("fusion_null/part-{part}.tsv"),
@@ -36,6 +37,7 @@ rule fusion:
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
+        cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
         nulls=expand(work("fusion_null/part-{part}.tsv"), part=NULL_PARTS),
     output:

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
-# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv, recovery*.tsv/.json where truth is known
+# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -18,6 +18,7 @@ rule markers:
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
         people=out("participants.tsv"),
+        cautions=out("cautions.tsv"),
     log:
         log_of("markers", batch=False),
     benchmark:

@@ -82,6 +82,7 @@ def study_tables(job: Job) -> dict[str, Any]:
         "definitions": Path(job.input.definitions),
         "exclusions": Path(job.input.exclusions),
         "participants": Path(job.input.people),
+        "cautions_file": Path(job.input.cautions),
         "treatments": optional(job.input.treatments),
         "treatment_columns": job.params.treatment_columns,
     }

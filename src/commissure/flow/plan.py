@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 from commissure.engines.registry import rule_files
 from commissure.errors import CommissureError
 from commissure.files import write_text
+from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
 from commissure.flow.index import Entry, read_entries, refresh_index
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.modalities import MODALITIES, STEPS
-from commissure.study.people_check import check_people
 
 
 @contextmanager
@@ -68,13 +68,14 @@ class Plan:
                 batches[entry.modality].add(f"{entry.batch:04d}")
         self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
         if main:
-            self._check_people()
+            self._check_tables({entry.participant_id for entry in entries})
             self._reopen()
         self._marks = read_marks(work)
 
-    def _check_people(self) -> None:
-        """Refuse a table of people that would stop the run hours later."""
-        check_people(self.settings.participants_file(), settings=self.settings.participants)
+    def _check_tables(self, imaged: Collection[str]) -> None:
+        """Refuse tables that would stop the run hours later, and tell what is odd in them."""
+        for caution in check_tables(self.settings, imaged):
+            print(f"commissure: {caution}", file=sys.stderr)
 
     def _reopen(self) -> None:
         """Let the batches run again whose people have lost files since, and say so."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from commissure.definitions import Definition
-from commissure.errors import ConfigError
+from commissure.errors import ConfigError, DatasetError
 from commissure.markers.lab_tables import lab_table
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
+from commissure.markers.units import check_units
 from commissure.names import participant_label
 from commissure.outputs import EXCLUSIONS, MARKERS
 from commissure.rows import COLUMNS, read_markers
@@ -20,42 +21,92 @@ from commissure.rows import COLUMNS, read_markers
 KEYS = MARKERS.names[:5]
 
 
-def marker_table(files: Iterable[Path], tables: Iterable[TableSettings]) -> pd.DataFrame:
-    """Join the rooms' marker rows and a lab's tables into one.
+def marker_table(
+    files: Iterable[Path], tables: Iterable[TableSettings]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Join the modalities' marker rows and a lab's tables into one.
 
     Several runs of one visit become one row: the mean of their values, ``flag`` if any is flagged.
 
     Parameters
     ----------
     files
-        ``*_markers.tsv`` of the rooms.
+        ``*_markers.tsv`` of the modalities.
     tables
         A lab's own tables.
 
     Returns
     -------
-    pandas.DataFrame
+    rows
         The columns :data:`commissure.rows.COLUMNS`, sorted; rows without a value are left out:
         what is missing is an absent row.
+    cautions
+        Sentences for the reader on the lab's tables; no person is named.
 
     Raises
     ------
-    ConfigError, DatasetError
+    ConfigError
         A table cannot be read as its settings say.
+    DatasetError
+        A table cannot be read, repeats what a modality or another table measures, or a marker has
+        several units.
     """
     parts = [read_markers(path) for path in files]
-    parts += [lab_table(settings) for settings in tables]
-    parts = [part for part in parts if len(part)]
+    measured = {key for part in parts for key in _marker_keys(part)}
+    cautions: list[str] = []
+    labs: list[tuple[str, pd.DataFrame]] = []
+    for settings in tables:
+        given, messages = lab_table(settings)
+        cautions += messages
+        _refuse_collisions(given, measured, labs, settings)
+        labs.append((Path(settings.file).name, given))
+    parts = [part for part in (*parts, *(part for _, part in labs)) if len(part)]
     if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(COLUMNS)), cautions
     rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
+    check_units(rows)
     grouped = rows.groupby(KEYS, sort=True, dropna=False)
     joined = grouped.agg(
         value=("value", "mean"),
         unit=("unit", "first"),
         quality=("quality", lambda q: "flag" if (q == "flag").any() else "ok"),
     ).reset_index()
-    return joined[list(COLUMNS)]
+    return joined[list(COLUMNS)], cautions
+
+
+def _marker_keys(rows: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Modality, region and marker of the rows."""
+    return set(rows[KEYS[2:]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _refuse_collisions(
+    rows: pd.DataFrame,
+    measured: Container[tuple[str, ...]],
+    others: Iterable[tuple[str, pd.DataFrame]],
+    settings: TableSettings,
+) -> None:
+    """Refuse a lab's table that has what a modality or another table of the same person has."""
+    name = Path(settings.file).name
+    mend = f"Give the marker of {name} a name of its own, as fs_volume, or remove the rows"
+    for modality, region, marker in sorted(_marker_keys(rows)):
+        if (modality, region, marker) in measured:
+            raise DatasetError(
+                name,
+                found=f"it holds {modality} {marker} {region}, which is measured from the images, "
+                "too",
+                wanted="one source of each value",
+                mend=mend,
+            )
+    for file, other in others:
+        both = rows[KEYS].merge(other[KEYS], on=KEYS)
+        if len(both):
+            person, session, modality, region, marker = both.iloc[0]
+            raise DatasetError(
+                f"{name}, {' '.join(filter(None, (person, session)))}",
+                found=f"it holds {modality} {marker} {region}, and so does {file}",
+                wanted="one source of each value",
+                mend=mend,
+            )
 
 
 def exclusions(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from commissure.files import read_table
-from commissure.names import participant_label
+from commissure.identifiers import compare_people
 from commissure.outputs import PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
-from commissure.study.people_check import STANDARD, missing_column, refuse_duplicates
+from commissure.study.people_check import (
+    LISTED,
+    LISTED_IN_FILE,
+    STANDARD,
+    CheckedPeople,
+    check_people,
+)
 from commissure.study.settings import ParticipantsSettings
 
 
 def read_people(
     path: Path | None, *, settings: ParticipantsSettings, present: Iterable[str] = ()
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[str]]:
     """Read the people of a study.
 
     Parameters
@@ -31,63 +37,68 @@ def read_people(
 
     Returns
     -------
-    pandas.DataFrame
+    people
         ``participant_id`` (with prefix), ``age`` (years), ``sex``, ``site``, ``group`` (``control``
         for the values that mean so), ``listed`` (whether the file names the person), then the
-        file's other columns as they are. Sorted by participant.
+        file's other columns as they are, those aside that look personal. Sorted by participant.
+    cautions
+        Sentences for the reader; no person is named.
 
     Raises
     ------
     ConfigError
         A column that the configuration names is not in the file.
     DatasetError
-        The file cannot be read, or names a person twice.
+        The table is refused by :func:`commissure.study.people_check.check_people`, or names nobody
+        of those who have images.
     """
     present = sorted(set(present))
+    checked = check_people(path, settings=settings)
+    cautions = list(checked.cautions)
     if path is None:
         table = pd.DataFrame({"participant_id": pd.Series(present, dtype=str)})
     else:
-        table = _listed_people(path, settings)
-    table = _with_standard_columns(table, settings, path)
-    table["age"] = pd.to_numeric(table["age"], errors="coerce")
-    for name in ("sex", "site", "group"):
-        text = table[name].astype("object")
-        table[name] = text.where(text.isna(), text.astype(str))
-    control = [means_control(value, settings.control) for value in table["group"]]
-    table.loc[control, "group"] = CONTROL
-    table["listed"] = path is not None
-    unlisted = sorted(set(present) - set(table["participant_id"]))
-    if unlisted:
-        added = pd.DataFrame({"participant_id": unlisted, "listed": False})
-        table = pd.concat([table, added], ignore_index=True)
-    first = PARTICIPANTS.names
-    rest = [name for name in table if name not in first]
-    return table[first + rest].sort_values("participant_id", ignore_index=True)
-
-
-def _listed_people(path: Path, settings: ParticipantsSettings) -> pd.DataFrame:
-    """The rows of the file that name a person, by our identifiers."""
-    table = read_table(path, text=(settings.id,))
-    table = table.rename(columns={settings.id: "participant_id"})
-    if "participant_id" not in table:
-        raise missing_column("id", settings.id, [str(name) for name in table], path)
-    table = table.dropna(subset=["participant_id"])
-    table["participant_id"] = table["participant_id"].map(participant_label)
-    refuse_duplicates(list(table["participant_id"]), path)
-    return table
-
-
-def _with_standard_columns(
-    table: pd.DataFrame, settings: ParticipantsSettings, path: Path | None
-) -> pd.DataFrame:
-    """The table with the columns :data:`STANDARD`, empty where it has none."""
-    given = [str(name) for name in table]
+        compare_people(checked.people, present, file=path.name)
+        table = _listed_people(path, checked)
     for name in STANDARD:
-        wanted = getattr(settings, name)
-        if wanted and wanted not in table and path is not None:
-            raise missing_column(name, wanted, given, path)
-        if wanted and wanted != name and wanted in table:
-            table = table.drop(columns=[name], errors="ignore").rename(columns={wanted: name})
         if name not in table:
             table[name] = None
+    table["age"] = pd.to_numeric(table["age"], errors="coerce")
+    control = [means_control(value, settings.control) for value in table["group"]]
+    table.loc[control, "group"] = CONTROL
+    table[LISTED] = path is not None
+    unlisted = sorted(set(present) - set(table["participant_id"]))
+    if unlisted:
+        added = pd.DataFrame({"participant_id": unlisted, LISTED: False})
+        table = pd.concat([table, added], ignore_index=True)
+    if unlisted and path is not None:
+        cautions.append(
+            f"{path.name} does not name {len(unlisted)} of {len(present)} people with "
+            "measurements: nothing else is known of them."
+        )
+    first = PARTICIPANTS.names
+    rest = [name for name in table if name not in first]
+    return table[first + rest].sort_values("participant_id", ignore_index=True), cautions
+
+
+def _listed_people(path: Path, checked: CheckedPeople) -> pd.DataFrame:
+    """The rows of the file with our identifiers and the standard names of the columns."""
+    words = [checked.standard[name] for name in STANDARD[1:] if name in checked.standard]
+    table = read_table(path, text=[checked.id_column, *words]).drop(columns=list(checked.personal))
+    for name, column in {"participant_id": checked.id_column, **checked.standard}.items():
+        if column != name:
+            table = table.drop(columns=[name], errors="ignore").rename(columns={column: name})
+    if LISTED in table:
+        table = table.rename(columns={LISTED: LISTED_IN_FILE})
+    table["participant_id"] = list(checked.people)
+    for name in STANDARD[1:]:
+        if name in table:
+            spelling = checked.written.get(name, {})
+            table[name] = [_written(cell, spelling) for cell in table[name]]
     return table
+
+
+def _written(cell: object, spelling: Mapping[str, str]) -> str | None:
+    """A cell as the run's table has it; None where it means nothing."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    return spelling.get(text, text) or None

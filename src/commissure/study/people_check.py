@@ -1,25 +1,65 @@
-"""Refusing a table of people that could not be used, before anything is computed.
+"""Reading a table of people strictly, before anything is computed.
 
-Planning calls this for every run: it reads with the standard library alone.
+Planning calls this for every run: it reads with the standard library alone. The table of the run
+is made of the same rows (:mod:`commissure.study.people`).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from commissure.delimited import read_cells
+from commissure.cell_values import code_cautions
+from commissure.delimited import Cells, read_cells
 from commissure.errors import ConfigError, DatasetError
-from commissure.names import participant_label
+from commissure.identifiers import read_identifiers
+from commissure.personal import personal_caution, personal_columns
+from commissure.study.people_values import (
+    group_cautions,
+    refuse_ages,
+    written_sex,
+    written_sites,
+)
 from commissure.study.settings import ParticipantsSettings
 
 #: Columns that every people table has after reading; n/a where the file has none.
 STANDARD = ("age", "sex", "site", "group")
+#: A column of the run's own, and how one of that name in the file is called there.
+LISTED, LISTED_IN_FILE = "listed", "listed_in_file"
 
 
-def check_people(path: Path | None, *, settings: ParticipantsSettings) -> None:
-    """Read the header and the identifiers of the table of people.
+@dataclass(frozen=True)
+class CheckedPeople:
+    """What the table of people says, as far as it can be said without numbers.
+
+    Attributes
+    ----------
+    people
+        Identifiers with prefix, in the order of the rows.
+    id_column
+        Column of the file with the identifiers.
+    standard
+        Column of the file by standard name, those that it has.
+    written
+        How the cells of ``sex`` and ``site`` are written, by standard name and cell.
+    personal
+        Columns that look personal: they are left out.
+    cautions
+        Sentences for the reader; no person is named.
+    """
+
+    people: Sequence[str] = ()
+    id_column: str = "participant_id"
+    standard: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    personal: Sequence[str] = ()
+    cautions: Sequence[str] = ()
+
+
+def check_people(path: Path | None, *, settings: ParticipantsSettings) -> CheckedPeople:
+    """Read and check the table of people.
 
     Parameters
     ----------
@@ -33,21 +73,64 @@ def check_people(path: Path | None, *, settings: ParticipantsSettings) -> None:
     ConfigError
         A column that the configuration names is not in the file.
     DatasetError
-        The file cannot be read, or names a person twice.
+        The file cannot be read, has no row, names a person twice, or has an identifier, an age or
+        a sex that means nothing.
     """
     if path is None:
-        return
+        return CheckedPeople()
     table = read_cells(path)
-    columns = list(table.header)
-    if settings.id not in columns and "participant_id" not in columns:
-        raise missing_column("id", settings.id, columns, path)
-    identifier = settings.id if settings.id in columns else "participant_id"
-    people = [participant_label(who) for who in table.column(identifier) if who]
+    header = table.header
+    if settings.id not in header and "participant_id" not in header:
+        raise missing_column("id", settings.id, header, path)
+    id_column = settings.id if settings.id in header else "participant_id"
+    people = read_identifiers(table, id_column)
     refuse_duplicates(people, path)
+    standard = _standard_columns(table, settings)
+    cautions = _lost_columns(table, standard, id_column)
+    written: dict[str, Mapping[str, str]] = {}
+    if "age" in standard:
+        refuse_ages(table, standard["age"], people)
+    if "sex" in standard:
+        written["sex"], sentences = written_sex(table, standard["sex"], people)
+        cautions += sentences
+    if "site" in standard:
+        written["site"], sentences = written_sites(table, standard["site"])
+        cautions += sentences
+    if "group" in standard:
+        cautions += group_cautions(table, standard["group"], settings.control)
+    used = {id_column, *standard.values()}
+    personal = personal_columns(table, but=used)
+    cautions += personal_caution(path.name, personal)
+    cautions += code_cautions(table, [name for name in header if name not in {*used, *personal}])
+    return CheckedPeople(people, id_column, standard, written, personal, cautions)
+
+
+def _standard_columns(table: Cells, settings: ParticipantsSettings) -> dict[str, str]:
+    """Column of the file by standard name."""
+    standard = {}
     for name in STANDARD:
         column = getattr(settings, name)
-        if column and column not in columns:
-            raise missing_column(name, column, columns, path)
+        if column and column not in table.header:
+            raise missing_column(name, column, table.header, table.path)
+        if column or name in table.header:
+            standard[name] = column or name
+    return standard
+
+
+def _lost_columns(table: Cells, standard: Mapping[str, str], id_column: str) -> list[str]:
+    """Sentences on columns whose name means something else in the run's table."""
+    cautions = []
+    for name, column in {"participant_id": id_column, **standard}.items():
+        if column != name and name in table.header and name not in standard.values():
+            cautions.append(
+                f"{table.path.name}: the column {name} is not used, because participants names "
+                f"{column} in its place."
+            )
+    if LISTED in table.header and LISTED not in standard.values():
+        cautions.append(
+            f"{table.path.name}: its column {LISTED} is called {LISTED_IN_FILE} in the run's table."
+        )
+    return cautions
 
 
 def refuse_duplicates(people: Sequence[str], path: Path) -> None:
@@ -70,13 +153,13 @@ def refuse_duplicates(people: Sequence[str], path: Path) -> None:
         seen.add(who)
 
 
-def missing_column(key: str, wanted: str, columns: list[str], path: Path) -> ConfigError:
+def missing_column(key: str, wanted: str, columns: Sequence[str], path: Path) -> ConfigError:
     """The error that a column named under ``participants`` is not in the file."""
     near = difflib.get_close_matches(wanted, columns, n=1)
     return ConfigError(
         f"participants.{key}",
         found=f"{path.name} has no column '{wanted}'",
-        wanted=f"one of {columns}",
+        wanted=f"one of {list(columns)}",
         mend=f"Did you mean '{near[0]}'? Change participants.{key} in config.yaml"
         if near
         else f"Change participants.{key} in config.yaml",

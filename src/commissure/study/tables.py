@@ -13,7 +13,9 @@ import pandas as pd
 from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.markers.selection import ALL, kept_rows, read_exclusions
+from commissure.markers.units import check_units
 from commissure.modalities import MODALITIES
+from commissure.outputs import CAUTIONS, PARTICIPANTS
 from commissure.rows import read_markers
 from commissure.study.design import build_design
 from commissure.study.labels.registry import RULES
@@ -40,6 +42,7 @@ def read_study(
     treatments: Path | None,
     settings: SettingsT,
     treatment_columns: Mapping[str, str] | None = None,
+    cautions_file: Path | None = None,
 ) -> Study[SettingsT] | Unfittable[SettingsT]:
     """Label the people and lay their markers side by side.
 
@@ -53,6 +56,8 @@ def read_study(
         The settings.
     treatment_columns
         The lab's column names of the treatment history by ours, where they differ.
+    cautions_file
+        ``cautions.tsv`` of the run, if it is to be told.
 
     Raises
     ------
@@ -65,6 +70,8 @@ def read_study(
     everyone, cautions = _people(participants)
     labels, messages = _labels(everyone, treatments, treatment_columns or {}, settings)
     cautions += messages
+    if cautions_file is not None:
+        cautions += list(read_table(cautions_file, text=CAUTIONS.text)["caution"])
     question = question_counts(everyone, labels, settings)
     cautions += uneven_sites(question)
     reason = why_unfittable(question, labels, settings)
@@ -131,25 +138,6 @@ def refuse_duplicate_people(people: pd.DataFrame) -> None:
         )
 
 
-def check_units(markers: pd.DataFrame) -> None:
-    """Refuse a marker that has several units.
-
-    Raises
-    ------
-    DatasetError
-        The marker is named.
-    """
-    by_marker = markers.groupby(["modality", "marker", "region"], sort=True)["unit"].unique()
-    for names, units in zip(by_marker.index.to_frame().to_numpy(str), by_marker, strict=True):
-        if len(units) > 1:
-            raise DatasetError(
-                f"marker {' '.join(names)}",
-                found=f"its units are {' and '.join(sorted(map(str, units)))}",
-                wanted="one unit in everybody",
-                mend="Compute the markers of all people with the same settings",
-            )
-
-
 def unknown_participants(table: pd.DataFrame, people: pd.DataFrame, name: str) -> list[str]:
     """A sentence on people who are not in the people's table; refuse a table of no others.
 
@@ -179,7 +167,7 @@ def unknown_participants(table: pd.DataFrame, people: pd.DataFrame, name: str) -
 
 
 def _people(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    people = read_table(path)
+    people = read_table(path, text=PARTICIPANTS.text)
     if "participant_id" not in people:
         raise DatasetError(
             path.name,

@@ -7,10 +7,10 @@ import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.markers.selection import earliest_visits, measured_rows
+from commissure.markers.units import check_units
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
 from commissure.study.design import SITE
-from commissure.study.tables import check_units
 from commissure.transport.applicability_domain import distance
 from commissure.transport.stored_model import StoredModel
 from commissure.transport.training_membership import in_training

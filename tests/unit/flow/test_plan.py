@@ -84,7 +84,7 @@ def test_a_step_is_given_its_own_settings(modality):
 PEOPLE = {
     "good": ("participant_id\tage\nsub-01\t3\n02\t4\n", {}, None),
     "twice": ("participant_id\tage\nsub-01\t3\n01\t4\n", {}, "sub-01 has more than one row"),
-    "nobody": ("participant_id\tage\nn/a\t3\nn/a\t4\n", {}, None),
+    "nobody": ("participant_id\tage\nn/a\t3\nn/a\t4\n", {}, "line 2: participant_id is empty"),
     "no id": ("who\tage\nsub-01\t3\n", {}, "no column 'participant_id'"),
     "other id": ("who\tage\nsub-01\t3\n", {"id": "who"}, None),
     "no site": ("participant_id\tcentre\nsub-01\tA\n", {"site": "site"}, "no column 'site'"),

@@ -25,7 +25,7 @@ def fd(person, value, quality="ok"):
 def test_runs_become_one_row_and_keep_the_doubt(tmp_path):
     write_markers([fd("sub-01", 0.2)], tmp_path / "a.tsv")
     write_markers([fd("sub-01", 0.4, "flag"), fd("sub-02", float("nan"))], tmp_path / "b.tsv")
-    table = marker_table([tmp_path / "a.tsv", tmp_path / "b.tsv"], [])
+    table, _ = marker_table([tmp_path / "a.tsv", tmp_path / "b.tsv"], [])
     assert len(table) == 1
     assert table.loc[0, "value"] == pytest.approx(0.3)
     assert table.loc[0, "quality"] == "flag"

@@ -82,7 +82,7 @@ def test_identifiers_beyond_64_bits_stay_apart():
 def test_a_control_is_one_in_the_classifier_and_in_the_report(tmp_path, settings, controls):
     path = tmp_path / "participants.tsv"
     path.write_text("participant_id\tgroup\nhc\t HC\nhv\thv\nx\tx\nsz\tSZ\n")
-    table = read_people(path, settings=ParticipantsSettings(**settings))
+    table, _ = read_people(path, settings=ParticipantsSettings(**settings))
     labels = treatment_labels(None, table)
     assert labels.loc[labels["label"] == "control", "participant_id"].tolist() == controls
     for known in (labels, labels.iloc[:0]):

@@ -9,12 +9,13 @@ from commissure.markers.registry import definitions, products
 from commissure.markers.settings import MarkersSettings, read_tables
 from commissure.markers.table import definition_record, exclusions, marker_table
 from commissure.files import write_json, write_table
+from commissure.outputs import CAUTIONS
 
 with running(snakemake) as job:
     tables = read_tables(job.params.tables)
     done = outcomes(job.input.statuses, job.params.output_dir)
-    markers = marker_table(marker_files(done), tables)
-    people = read_people(
+    markers, cautions = marker_table(marker_files(done), tables)
+    people, messages = read_people(
         optional(job.input.people),
         settings=ParticipantsSettings(**job.params.participants),
         present=[*done["participant_id"], *markers["participant_id"]],
@@ -25,5 +26,6 @@ with running(snakemake) as job:
     write_table(people, job.output.people)
     write_table(state, job.output.completeness)
     write_table(left_out, job.output.exclusions)
+    write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions]), job.output.cautions)
     write_json(definition_record(definitions(tables), markers), job.output.definitions)
     write_table(markers.replace({"session": {"": None}}), job.output.markers)

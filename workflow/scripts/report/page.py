@@ -6,12 +6,13 @@ from commissure.flow.job import running
 from commissure.report.page import write_report
 from commissure.report.settings import ReportSettings
 from commissure.files import read_table
+from commissure.outputs import PARTICIPANTS
 
 with running(snakemake) as job:
     write_report(
         Path(job.params.output_dir),
         Path(job.output.page),
-        participants=read_table(job.input.people),
+        participants=read_table(job.input.people, text=PARTICIPANTS.text),
         settings=ReportSettings(**job.params.settings),
         config_text=Path(job.input.config).read_text(encoding="utf-8"),
     )

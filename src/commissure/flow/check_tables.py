@@ -1,0 +1,105 @@
+"""The tables of a study, read strictly before anything is computed.
+
+What the jobs would refuse hours later is refused here, by the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from commissure.delimited import read_cells
+from commissure.errors import ConfigError
+from commissure.flow.settings import Settings
+from commissure.identifiers import compare_people, read_identifiers
+from commissure.markers.lab_check import check_table
+from commissure.markers.registry import definitions
+from commissure.modalities import MODALITIES
+from commissure.names import participant_label
+from commissure.study.people_check import check_people
+
+
+def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
+    """Read every table that the configuration names, and compare who stands in them.
+
+    Parameters
+    ----------
+    settings
+        The settings of the study.
+    imaged
+        People who have images, with prefix.
+
+    Returns
+    -------
+    list of str
+        Sentences for the terminal; they may name a person.
+
+    Raises
+    ------
+    ConfigError, DatasetError
+        A table is refused, nobody of it is in the study, or the settings name nobody.
+    """
+    file = settings.participants_file()
+    people = check_people(file, settings=settings.participants)
+    cautions = list(people.cautions)
+    definitions(settings.tables)
+    tables = [check_table(table) for table in settings.tables]
+    measured = {*imaged, *(who for table in tables for who in table.people)}
+    for named, table in zip(settings.tables, tables, strict=True):
+        cautions += table.cautions
+        cautions += compare_people(
+            table.people, {*imaged, *people.people}, file=Path(named.file).name
+        )
+    if file is not None:
+        cautions += compare_people(people.people, measured, file=file.name)
+        cautions += _without_row(measured, people.people, file.name)
+    everybody = measured.union(people.people)
+    cautions += _check_treatments(settings, everybody)
+    _check_exclusions(settings, everybody)
+    return cautions
+
+
+def _without_row(measured: Collection[str], listed: Collection[str], file: str) -> list[str]:
+    missing = sorted(set(measured) - set(listed))
+    if not missing:
+        return []
+    return [f"{file} has no row for {len(missing)} of {len(measured)} people, as '{missing[0]}'."]
+
+
+def _check_treatments(settings: Settings, everybody: Collection[str]) -> list[str]:
+    """Read the header and the identifiers of the treatment history, if a label follows from it."""
+    file = settings.treatments_file()
+    if file is None or settings.fusion.label.source == "column":
+        return []
+    table = read_cells(file)
+    column = settings.treatments.columns.get("participant_id", "participant_id")
+    if column not in table.header:
+        raise ConfigError(
+            "treatments.columns",
+            found=f"{file.name} has no column '{column}'",
+            wanted=f"one of {list(table.header)}",
+            mend="Name the column under treatments.columns.participant_id in config.yaml",
+        )
+    return compare_people(read_identifiers(table, column), everybody, file=file.name)
+
+
+def _check_exclusions(settings: Settings, everybody: Collection[str]) -> None:
+    """Refuse an exclusion of nobody, or of a modality that there is not."""
+    known = {*MODALITIES, *(table.modality for table in settings.tables)}
+    tidy = any(table.layout == "tidy" for table in settings.tables)
+    for item in settings.markers.exclude:
+        who, _, modality = item.partition("/")
+        if participant_label(who) not in everybody:
+            raise ConfigError(
+                "markers.exclude",
+                found=f"'{item}' is nobody of this study",
+                wanted="participants as sub-01 or sub-01/func",
+                mend="Correct markers.exclude in config.yaml",
+            )
+        if modality and modality not in known and not tidy:
+            raise ConfigError(
+                "markers.exclude",
+                found=f"'{item}' names no modality of this study",
+                wanted=f"one of {sorted(known)} after the participant",
+                mend="Correct markers.exclude in config.yaml",
+            )
