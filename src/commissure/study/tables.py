@@ -18,6 +18,7 @@ from commissure.modalities import MODALITIES
 from commissure.outputs import CAUTIONS, PARTICIPANTS
 from commissure.rows import read_markers
 from commissure.study.design import build_design
+from commissure.study.labels.history import read_trials, trial_cautions
 from commissure.study.labels.registry import RULES
 from commissure.study.labels.vocabulary import CONTROL
 from commissure.study.predictors import refuse_post_outcome
@@ -200,11 +201,11 @@ def _labels(
     cautions: list[str] = []
     trials = None
     if treatments is not None and rule.uses_treatments:
-        trials = read_table(treatments).rename(
-            columns={theirs: ours for ours, theirs in treatment_columns.items()}
-        )
+        trials = read_trials(treatments, treatment_columns)
         cautions += unknown_participants(trials, people, treatments.name)
     labels = rule.label(trials, people, settings)
+    if trials is not None and treatments is not None:
+        cautions += trial_cautions(trials, treatments.name)
     return labels, [*cautions, *rule.cautions(labels, people, settings)]
 
 

@@ -170,7 +170,7 @@ def test_people_of_other_names_are_refused_or_told(make_study, name: str) -> Non
     metrics = study.run(**FEW)
     assert f"{name} also tells of 1 people who are not in" in told(metrics)
     assert "zzz" not in told(metrics)  # the report shows no names
-    edited(study, name, lambda t: t.assign(participant_id=t["participant_id"].str[4:]))
+    edited(study, name, lambda t: t.assign(participant_id="sub-x" + t["participant_id"].str[4:]))
     with pytest.raises(DatasetError, match="nobody in it is in the participants table"):
         study.run(**FEW)
 

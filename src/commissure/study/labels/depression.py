@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from commissure.study.cells import as_number
+from commissure.study.labels.drugs import substance
 from commissure.study.labels.history import checked_trials, labels_by_course
 from commissure.study.labels.rule import LabelRule
 from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
@@ -147,7 +148,7 @@ def _course(
     doubts: list[str] = []
     for trial in trials:
         named = trial["drug"] == trial["drug"] and trial["drug"] is not None
-        drug = str(trial["drug"]).strip().casefold() if named else "a trial"
+        drug = substance(str(trial["drug"])) if named else "a trial"
         kind = str(trial["drug_class"]).strip().casefold()
         answer = responded(trial["score_before"], trial["score_after"],
                            least=criteria.min_reduction)  # fmt: skip

@@ -3,16 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from commissure.delimited import read_cells
 from commissure.errors import DatasetError
+from commissure.files import read_table
+from commissure.identifiers import read_identifiers
 from commissure.outputs import LABELS
+from commissure.study.labels.drugs import drug_cautions
 from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE, is_control
 
 #: Takes the trials of a patient, at least one, and the person; gives label and reason.
 Course = Callable[[Sequence[Mapping[Any, Any]], Mapping[Any, Any]], tuple[str, str]]
+
+
+# Columns that a history may have; their limits hold where they are there.
+_FURTHER_RANGES = {"trial": (0, 1000), "dose_mg": (0, 100_000)}
+#: Weeks from which a history of whole numbers of sevens seems to count days.
+_MANY_WEEKS = 42
+
+
+def read_trials(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The treatment history as it stands in the file, with our names of columns and people.
+
+    Parameters
+    ----------
+    path
+        The table.
+    columns
+        The lab's column names by ours, where they differ.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read, has no row, or names nobody in a row.
+    """
+    theirs = columns.get("participant_id", "participant_id")
+    trials = read_table(path, text=(theirs,))
+    for ours, name in columns.items():
+        if name in trials and name != ours:
+            trials = trials.drop(columns=[ours], errors="ignore").rename(columns={name: ours})
+    if "participant_id" in trials:
+        trials["participant_id"] = read_identifiers(read_cells(path), theirs)
+    return trials
+
+
+def trial_cautions(trials: pd.DataFrame, name: str) -> list[str]:
+    """Sentences on what is odd in a treatment history; no person is named.
+
+    Parameters
+    ----------
+    trials
+        One row per trial.
+    name
+        Name of the file.
+    """
+    cautions = []
+    others = [column for column in trials if column != "trial"]
+    repeated = int(trials.duplicated(others).sum())
+    if repeated:
+        cautions.append(f"{repeated} rows repeat another trial of the same person.")
+    if "trial" in trials:
+        numbered = trials.dropna(subset=["trial"])
+        same = int(numbered.duplicated(["participant_id", "trial"]).sum())
+        if same > repeated:
+            cautions.append(f"{same} rows have the trial number of another row of the same person.")
+    if "weeks_at_dose" in trials:
+        weeks = pd.to_numeric(trials["weeks_at_dose"], errors="coerce").dropna()
+        if len(weeks) > 1 and (weeks % 7 == 0).all() and weeks.max() >= _MANY_WEEKS:
+            cautions.append("Every weeks_at_dose is a multiple of 7: are these days?")
+    if "drug" in trials:
+        cautions += drug_cautions(str(drug) for drug in trials["drug"].dropna())
+    return [f"{name}: {caution}" for caution in cautions]
 
 
 def checked_trials(
@@ -20,7 +85,7 @@ def checked_trials(
     columns: Sequence[str],
     ranges: Mapping[str, tuple[float, float]],
 ) -> pd.DataFrame:
-    """The treatment history with its numbers as numbers.
+    """The treatment history with its numbers as numbers, in the order of the trials.
 
     Parameters
     ----------
@@ -47,17 +112,21 @@ def checked_trials(
             mend="Add them, or map your names under treatments.columns in config.yaml",
         )
     trials = treatments.assign(participant_id=treatments["participant_id"].astype(str))
-    for name, (low, high) in ranges.items():
+    further = {name: limits for name, limits in _FURTHER_RANGES.items() if name in trials}
+    for name, (low, high) in {**ranges, **further}.items():
         given = trials[name]
         trials[name] = pd.to_numeric(given, errors="coerce").astype(float)
         wrong = (trials[name].isna() & given.notna()) | (trials[name] < low) | (trials[name] > high)
         if wrong.any():
             raise DatasetError(
                 str(trials.loc[wrong, "participant_id"].iloc[0]),
-                found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv",
+                found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv, trial "
+                f"{int(wrong.to_numpy().argmax()) + 1} of the table",
                 wanted=f"a number from {low:g} to {high:g}, or n/a",
                 mend="Mend treatments.tsv",
             )
+    if "trial" in trials:
+        trials = trials.sort_values(["participant_id", "trial"], kind="stable")
     return trials
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from commissure.cell_values import cell_number
+from commissure.errors import DatasetError
 from commissure.study.cells import as_number, as_text
+from commissure.study.labels.drugs import substance
 from commissure.study.labels.history import checked_trials, labels_by_course
 from commissure.study.labels.rule import LabelRule
 from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
@@ -33,6 +36,12 @@ _RANGES = {
     "panss_before": (PANSS_FLOOR, 210),
     "panss_after": (PANSS_FLOOR, 210),
 }
+
+
+#: Adherence is told by no more sources than that.
+_MOST_SOURCES = 20
+#: Ends of the functioning scales of DSM-IV, both of which give 0 where nothing is known.
+_SCALES = {"sofas": (0, 100), "gaf": (0, 100)}
 
 
 def panss_reduction(before: float, after: float, *, floor: float = PANSS_FLOOR) -> float:
@@ -81,8 +90,8 @@ def treatment_labels(
     """
     criteria = criteria or TrripSettings()
     trials = checked_trials(treatments, TRIAL_COLUMNS, _RANGES)
-    if "trial" in trials:
-        trials = trials.sort_values(["participant_id", "trial"], kind="stable")
+    _refuse_sources(trials)
+    _refuse_functioning(participants, criteria.functioning_column)
     return labels_by_course(
         trials, participants, lambda history, person: _course(history, person, criteria)
     )
@@ -117,7 +126,7 @@ def _course(
         if doubt:
             doubts.append(f"{drug or 'a trial'}: {doubt}")
         elif gone < criteria.min_reduction:
-            failed.append(str(drug).strip().casefold())
+            failed.append(substance(str(drug)))
         else:
             responded.append(f"{drug}, {100 * gone:.0f} % less symptoms")
     drugs = sorted(set(failed))
@@ -158,6 +167,41 @@ def _why_unsure_failure(trial: Mapping[Any, Any], criteria: TrripSettings) -> st
     if number < criteria.min_adherence_sources:
         return f"adherence from {number} source, {criteria.min_adherence_sources} are asked for"
     return ""
+
+
+def _refuse_sources(trials: pd.DataFrame) -> None:
+    """Refuse a number of sources that is no small whole number."""
+    if "adherence_sources" not in trials:
+        return
+    for who, given in zip(trials["participant_id"], trials["adherence_sources"], strict=True):
+        number = cell_number((as_text(given) or "").strip())
+        if number is not None and not (0 <= number <= _MOST_SOURCES and number == int(number)):
+            raise DatasetError(
+                str(who),
+                found=f"adherence_sources is {given} in treatments.tsv",
+                wanted=f"a whole number from 0 to {_MOST_SOURCES}, names joined by ';', or n/a",
+                mend="Mend treatments.tsv",
+            )
+
+
+def _refuse_functioning(participants: pd.DataFrame, column: str | None) -> None:
+    """Refuse a functioning that is no number, or outside its scale."""
+    if column is None or column not in participants:
+        return
+    low, high = _SCALES.get(column.casefold(), (0, math.inf))
+    for who, level in zip(participants["participant_id"], participants[column], strict=True):
+        if level is None or level != level:
+            continue
+        number = as_number(level, str(who), column)
+        if not low <= number <= high:
+            raise DatasetError(
+                str(who),
+                found=f"{column} is '{level}' in the participants table",
+                wanted=f"a number of {low:g} or more"
+                if math.isinf(high)
+                else f"a number from {low:g} to {high:g}",
+                mend="Mend the participants table",
+            )
 
 
 def _why_not_ill_enough(

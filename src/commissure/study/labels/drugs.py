@@ -1,0 +1,115 @@
+"""One drug under its several names: brands, depots, other languages, typing errors.
+
+Two failed trials of one substance are one failed drug. A spelling that no list knows and that is
+nearly a known substance counts as that one, and the reader is told: a typing error must not make a
+person resistant. Substances that are listed are never taken for one another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# International nonproprietary names: ATC groups N05A and N06A (WHO Collaborating Centre for Drug
+# Statistics Methodology, ATC/DDD Index 2024), and what is added to antidepressants.
+_ANTIPSYCHOTICS = (
+    "chlorpromazine", "levomepromazine", "promazine", "cyamemazine", "fluphenazine",
+    "perphenazine", "prochlorperazine", "trifluoperazine", "thioproperazine", "periciazine",
+    "thioridazine", "mesoridazine", "pipotiazine", "haloperidol", "trifluperidol", "melperone",
+    "moperone", "pipamperone", "bromperidol", "benperidol", "droperidol", "fluanisone",
+    "sertindole", "ziprasidone", "lurasidone", "flupentixol", "clopenthixol", "chlorprothixene",
+    "thiothixene", "zuclopenthixol", "fluspirilene", "pimozide", "penfluridol", "loxapine",
+    "clozapine", "olanzapine", "quetiapine", "asenapine", "clotiapine", "sulpiride", "sultopride",
+    "tiapride", "remoxipride", "amisulpride", "levosulpiride", "lithium", "prothipendyl",
+    "risperidone", "zotepine", "aripiprazole", "paliperidone", "iloperidone", "cariprazine",
+    "brexpiprazole", "pimavanserin", "lumateperone", "blonanserin", "perospirone", "nemonapride",
+    "xanomeline",
+)  # fmt: skip
+_ANTIDEPRESSANTS = (
+    "desipramine", "imipramine", "clomipramine", "opipramol", "trimipramine", "lofepramine",
+    "dibenzepin", "amitriptyline", "nortriptyline", "protriptyline", "doxepin", "dosulepin",
+    "amoxapine", "amineptine", "maprotiline", "fluoxetine", "citalopram", "paroxetine",
+    "sertraline", "fluvoxamine", "escitalopram", "isocarboxazid", "phenelzine",
+    "tranylcypromine", "moclobemide", "selegiline", "mianserin", "trazodone", "nefazodone",
+    "mirtazapine", "bupropion", "tianeptine", "venlafaxine", "milnacipran", "reboxetine",
+    "duloxetine", "agomelatine", "desvenlafaxine", "vilazodone", "vortioxetine",
+    "levomilnacipran", "esketamine", "ketamine", "lamotrigine", "buspirone",
+)  # fmt: skip
+# Trade names of single substances, from the product information of the European Medicines Agency
+# and the labels of the US Food and Drug Administration.
+_BRANDS = {
+    "haldol": "haloperidol", "serenase": "haloperidol", "risperdal": "risperidone",
+    "consta": "risperidone", "perseris": "risperidone", "okedi": "risperidone",
+    "zyprexa": "olanzapine", "zypadhera": "olanzapine", "invega": "paliperidone",
+    "sustenna": "paliperidone", "xeplion": "paliperidone", "trevicta": "paliperidone",
+    "trinza": "paliperidone", "abilify": "aripiprazole", "maintena": "aripiprazole",
+    "aristada": "aripiprazole", "clozaril": "clozapine", "leponex": "clozapine",
+    "seroquel": "quetiapine", "solian": "amisulpride", "dogmatil": "sulpiride",
+    "geodon": "ziprasidone", "zeldox": "ziprasidone", "fluanxol": "flupentixol",
+    "depixol": "flupentixol", "clopixol": "zuclopenthixol", "cisordinol": "zuclopenthixol",
+    "modecate": "fluphenazine", "prolixin": "fluphenazine", "largactil": "chlorpromazine",
+    "thorazine": "chlorpromazine", "latuda": "lurasidone", "reagila": "cariprazine",
+    "vraylar": "cariprazine", "rexulti": "brexpiprazole", "rxulti": "brexpiprazole",
+    "saphris": "asenapine", "sycrest": "asenapine", "orap": "pimozide", "fanapt": "iloperidone",
+    "serdolect": "sertindole", "prozac": "fluoxetine", "zoloft": "sertraline",
+    "cipramil": "citalopram", "celexa": "citalopram", "cipralex": "escitalopram",
+    "lexapro": "escitalopram", "paxil": "paroxetine", "seroxat": "paroxetine",
+    "efexor": "venlafaxine", "effexor": "venlafaxine", "cymbalta": "duloxetine",
+    "remeron": "mirtazapine", "wellbutrin": "bupropion", "valdoxan": "agomelatine",
+    "spravato": "esketamine", "brintellix": "vortioxetine",
+}  # fmt: skip
+# Salts, depots and forms: words beside the name of the substance.
+_FORMS = {
+    "decanoate", "decanoat", "decanoato", "enanthate", "enanthat", "palmitate", "palmitat",
+    "palmitato", "laurate", "lauroxil", "pamoate", "pamoat", "embonate", "embonat",
+    "undecylenate", "hydrochloride", "hcl", "fumarate", "tartrate", "mesilate", "maleate",
+    "depot", "depo", "lai", "long", "acting", "injection", "injectable", "microspheres",
+    "monthly", "retard", "prolong", "xr", "er", "sr", "xl", "oral", "im", "iv", "po", "mg", "ug",
+    "tablets", "tabs", "drops", "solution", "day", "d", "velotab", "odt", "quicklet",
+}  # fmt: skip
+
+
+def substance(drug: str) -> str:
+    """The substance of a drug, whatever its brand, form, language or a small typing error."""
+    plain = unicodedata.normalize("NFKD", drug.casefold())
+    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    words = [word for word in re.findall(r"[a-z]+", plain) if word not in _FORMS]
+    known = {name for word in words if (name := _known(word))}
+    if len(known) == 1 and len(words) <= 2:
+        return known.pop()
+    near = difflib.get_close_matches(_stem(" ".join(words)), _STEMS, n=1, cutoff=0.88)
+    return _STEMS[near[0]] if near else " ".join(drug.casefold().split())
+
+
+def drug_cautions(drugs: Iterable[str]) -> list[str]:
+    """Sentences on drugs of several names, and on names that are nearly one."""
+    names: dict[str, set[str]] = {}
+    for drug in drugs:
+        names.setdefault(substance(drug), set()).add(" ".join(drug.split()).casefold())
+    cautions = [
+        f"The drugs {', '.join(sorted(spellings))} count as one: {name}."
+        for name, spellings in sorted(names.items())
+        if spellings != {name}
+    ]
+    unknown = sorted(name for name in names if name not in _INN and len(name) > 5)
+    for number, name in enumerate(unknown):
+        near = difflib.get_close_matches(name, unknown[number + 1 :], n=1, cutoff=0.85)
+        if near:
+            cautions.append(f"The drugs {name} and {near[0]} are spelt alike and count as two.")
+    return cautions
+
+
+def _known(word: str) -> str:
+    """The substance that a word names, or an empty text."""
+    return _BRANDS.get(word) or _STEMS.get(_stem(word), "")
+
+
+def _stem(name: str) -> str:
+    """A name without the vowels at its end, in which languages differ: risperidon, -e, -a."""
+    return re.sub(r"[aeo]+$", "", name)
+
+
+_INN = frozenset(_ANTIPSYCHOTICS + _ANTIDEPRESSANTS)
+_STEMS = {_stem(name): name for name in sorted(_INN)}
