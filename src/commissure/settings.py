@@ -6,7 +6,14 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from commissure.errors import ConfigError
@@ -26,6 +33,23 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse yes, no, true and false where a number belongs: they would be 1 and 0."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        cells = value if isinstance(value, list) else [value]
+        numeric = not kinds.isdisjoint((int, float)) and bool not in kinds
+        if numeric and any(isinstance(cell, bool) for cell in cells):
+            raise ValueError("true or false stands where a number belongs")
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of."""
+    parts = get_args(annotation)
+    return set().union(*map(_kinds, parts)) if parts else {annotation}
 
 
 class EngineSettings(Section):

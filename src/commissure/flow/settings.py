@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +16,7 @@ from commissure.func.settings import FuncSettings
 from commissure.fusion.settings import FusionSettings
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.modalities import MODALITIES
+from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.report.settings import ReportSettings
 from commissure.settings import Section, validated
@@ -136,6 +137,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
                 wanted=" or ".join(known),
                 mend=f"Correct {modality}.engine in config.yaml",
             )
+    _refuse_unfitted_primary(settings.fusion)
     if settings.bids_dir is None and not settings.tables:
         raise ConfigError(
             "bids_dir",
@@ -144,6 +146,18 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             mend="Set bids_dir in config.yaml",
         )
     return settings
+
+
+def _refuse_unfitted_primary(fusion: FusionSettings) -> None:
+    """Refuse a declared main result that no model gives."""
+    fused = [name for name in fusion.models if name in get_args(FusedName)]
+    if fusion.primary not in fusion.models and (fused or "primary" in fusion.model_fields_set):
+        raise ConfigError(
+            "fusion.primary",
+            found=f"it is '{fusion.primary}', which fusion.models does not name",
+            wanted=f"one of {fused or list(get_args(FusedName))}",
+            mend="Change fusion.primary, or add it to fusion.models in config.yaml",
+        )
 
 
 def step_class(section: type[BaseModel], step: str) -> type[BaseModel]:

@@ -67,3 +67,42 @@ def test_every_option_is_read_by_the_library(repository):
 @pytest.mark.parametrize("name", sorted(documents()))
 def test_generated_documents_are_current(repository, name):
     assert (repository / name).read_text() == documents()[name], "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"func": {"fd_threshold_mm": True}}, "func.fd_threshold_mm: true or false stands where a number"),
+        ({"batch_size": False}, "batch_size: true or false stands where a number belongs, found False"),
+        ({"fusion": {"penalties": [1.0, True]}}, "fusion.penalties: true or false"),
+        ({"fusion": {"seed": True}}, "fusion.seed: true or false"),
+        ({"fusion": {"trrip": {"min_reduction": True}}}, "fusion.trrip.min_reduction: true or false"),
+    ],
+)  # fmt: skip
+def test_truth_is_no_number(config, words):
+    with pytest.raises(ConfigError, match=words):
+        read_settings(config)
+
+
+def test_truth_and_numbers_are_taken_where_they_belong():
+    settings = read_settings(
+        {"fusion": {"secondary_analyses": False, "seed": 3, "penalties": [1, 2.5]}}
+    )
+    assert settings.fusion.secondary_analyses is False
+    assert settings.fusion.penalties == [1.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    "fusion", [{"models": ["late"], "primary": "stacked"}, {"models": ["early", "site"]},
+               {"models": ["modalities"], "primary": "early"}],
+)  # fmt: skip
+def test_a_declared_result_that_no_model_gives_is_refused(fusion):
+    with pytest.raises(
+        ConfigError, match="fusion.primary: it is '.*', which fusion.models does not"
+    ):
+        read_settings({"fusion": fusion})
+
+
+@pytest.mark.parametrize("models", [["modalities", "site"], ["clinical"], ["late"]])
+def test_a_study_without_a_fused_model_needs_no_primary(models):
+    assert read_settings({"fusion": {"models": models}}).fusion.primary == "late"

@@ -1,0 +1,89 @@
+"""Tables and settings that name nobody are refused or told before anything is computed."""
+
+import pytest
+
+from commissure.errors import ConfigError, DatasetError
+from commissure.flow.check_tables import check_tables
+from commissure.flow.settings import Settings
+
+IMAGED = {"sub-01", "sub-02"}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Settings of a study of two people, with tables as they are given."""
+
+    def settings(people="01\n02\n", trials=None, lab=None, **options):
+        (tmp_path / "sourcedata").mkdir(exist_ok=True)
+        (tmp_path / "participants.tsv").write_text(f"participant_id\n{people}")
+        if trials is not None:
+            (tmp_path / "sourcedata/treatments.tsv").write_text(trials)
+        if lab is not None:
+            (tmp_path / "lab.tsv").write_text(lab)
+            options["tables"] = [{"file": str(tmp_path / "lab.tsv"), **options.pop("table", {})}]
+        return Settings(bids_dir=str(tmp_path), **options)
+
+    return settings
+
+
+def test_a_study_in_order_is_told_nothing(study):
+    settings = study(trials="participant_id\tdrug\n01\ta\n", lab="participant_id\tx\n01\t1\n")
+    assert check_tables(settings, IMAGED) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"people": "1\n2\n"}, "participants.tsv: nobody in it is in the study: not 'sub-1', but 'sub-01' is"),
+        ({"trials": "participant_id\tdrug\nzz\ta\n"}, "treatments.tsv: nobody in it is in the study"),
+        ({"trials": "participant_id\tdrug\n"}, "treatments.tsv: it has a header and no row"),
+        ({"trials": "participant_id\tdrug\n01\ta\t\n"}, "treatments.tsv, line 2: it has 3 cells"),
+        ({"lab": "participant_id\tx\nSUB-02\t1\n"}, "lab.tsv: nobody in it is in the study.*'sub-02' is"),
+        ({"lab": "participant_id\tx\n01\t<1\n02\t2\n"}, r"lab.tsv, line 2 \(sub-01\): x is '<1'"),
+    ],
+)  # fmt: skip
+def test_a_table_of_nobody_is_refused(study, tables, words):
+    with pytest.raises(DatasetError, match=words):
+        check_tables(study(**tables), IMAGED)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"people": "01\n2\n"}, ["1 of 2 people are not in the study: 'sub-2' is not, but 'sub-02' is",
+                                 "participants.tsv has no row for 1 of 2 people, as 'sub-02'"]),
+        ({"people": "01\n"}, ["participants.tsv has no row for 1 of 2 people, as 'sub-02'"]),
+        ({"people": "01\n02\n77\n"}, ["1 of 3 people are not in the study: 'sub-77' is not."]),
+        ({"trials": "participant_id\tdrug\n01\ta\nSUB-02\tb\n"}, ["treatments.tsv: 1 of 2 people"]),
+        ({"lab": "participant_id\tx\n01\t1\n2\t2\n", "people": "01\n02\n"}, ["lab.tsv: 1 of 2 people"]),
+    ],
+)  # fmt: skip
+def test_people_of_one_table_only_are_told(study, tables, words):
+    told = check_tables(study(**tables), IMAGED)
+    assert [w for w in words if not any(w in caution for caution in told)] == []
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [("sub-99", "'sub-99' is nobody of this study"), ("01/fnc", "'01/fnc' names no modality")],
+)
+def test_an_exclusion_of_nothing_is_refused(study, item, words):
+    with pytest.raises(ConfigError, match=f"markers.exclude: {words}"):
+        check_tables(study(markers={"exclude": [item]}), IMAGED)
+
+
+def test_exclusions_of_people_and_modalities_are_taken(study):
+    assert check_tables(study(markers={"exclude": ["sub-01", "02/func"]}), IMAGED) == []
+
+
+def test_a_lab_marker_of_the_name_of_another_is_refused(study):
+    settings = study(
+        lab="participant_id\tx\n01\t1\n", table={"modality": "anat", "marker": "volume"}
+    )
+    with pytest.raises(ConfigError, match="the marker 'volume' is defined elsewhere"):
+        check_tables(settings, IMAGED)
+
+
+def test_a_history_that_no_label_needs_is_not_read(study):
+    settings = study(trials="", fusion={"label": {"source": "column", "column": "x"}})
+    assert check_tables(settings, IMAGED) == []
