@@ -44,7 +44,8 @@ from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tracts import finer_grid, label_shares, parts_for, tract_average
 from commissure.dwi.white_matter import WhiteMatter
-from commissure.flow.index import build_index, tree_of
+from commissure.flow.index import build_index
+from commissure.flow.tree import tree_of
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu189
 from commissure.images.grid import block_means, resample_to

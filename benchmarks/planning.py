@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from commissure.flow.index import refresh_index
+from commissure.flow.refresh import refresh_index
 from commissure.modalities import MODALITIES
 
 #: Files of one image and step, about as many as the built-in engine writes.

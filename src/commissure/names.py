@@ -169,7 +169,7 @@ def read_sidecars(paths: Sequence[Path], *, who: str) -> dict:
     for path in paths:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DatasetError(
                 who,
                 found=f"{path.name} cannot be read as JSON ({error})",

@@ -165,7 +165,12 @@ COMPLETENESS = Output(
     (
         _PERSON, _SESSION, _MODALITY, _SCAN,
         TableColumn("product", "What was expected; `image` is the image itself.", TEXT),
-        TableColumn("state", "`present`, `missing` or `failed`.", TEXT),
+        TableColumn(
+            "state",
+            "`present`, `missing` or `failed`; `unused` for an image that is refused where another "
+            "one of the visit is used.",
+            TEXT,
+        ),
         _CAUSE,
         TableColumn("command", "The command that repeats a failed step.", TEXT),
     ),

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from commissure.cli.errors import readable
 from commissure.errors import DatasetError
-from commissure.flow.index import build_index, tree_of
+from commissure.flow.index import survey
+from commissure.flow.tree import tree_of
 from commissure.modalities import MODALITIES
 
 
@@ -22,7 +23,7 @@ def index(
     with readable():
         if not bids.is_dir():
             raise DatasetError(str(bids), found="there is no such folder", wanted="a BIDS dataset")
-        entries = build_index(bids, tree_of(bids))
+        entries, passed_over = survey(bids, tree_of(bids))
     table = Table("participant", "session", *MODALITIES)
     for visit in sorted({(e.participant_id, e.session) for e in entries}):
         scans = [e for e in entries if (e.participant_id, e.session) == visit]
@@ -32,4 +33,6 @@ def index(
     console.print(table)
     for entry in entries:
         if not entry.used:
-            console.print(f"not used: {entry.scan}: {entry.note}", highlight=False)
+            console.print(f"not used: {entry.scan}: {entry.note}", highlight=False, markup=False)
+    for message in passed_over:
+        console.print(message, highlight=False, markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,22 @@ IMAGE = (".nii.gz", ".nii")
 
 
 class Associations:
-    """Which sidecars and other files belong to an image (BIDS inheritance principle)."""
+    """Which sidecars and other files belong to an image (BIDS inheritance principle).
 
-    def __init__(self, parsed: Mapping[str, tuple[dict[str, str], str, str]]) -> None:
-        self.parsed = parsed
+    Parameters
+    ----------
+    parsed
+        Entities, suffix and extension of every file with a BIDS name, by its path.
+    unreadable
+        Those of them that cannot be read, and are not opened.
+    """
+
+    def __init__(
+        self,
+        parsed: Mapping[str, tuple[dict[str, str], str, str]],
+        unreadable: Collection[str] = (),
+    ) -> None:
+        self.parsed, self.unreadable = parsed, unreadable
         self.by_folder: dict[str, list[str]] = {}
         for path in parsed:
             self.by_folder.setdefault(path.rpartition("/")[0], []).append(path)
@@ -87,12 +99,12 @@ class Associations:
         ]
         if not candidates:
             return None
-        series_fields = _fields(root, self.applying(path, "dwi", ".json"))
+        series_fields = self._fields(root, self.applying(path, "dwi", ".json"))
         sources = set(_listed(series_fields.get("B0FieldSource")))
         subject = path.split("/")[0]
         fitting = []
         for candidate, sidecar in candidates:
-            fields = _fields(root, [sidecar])
+            fields = self._fields(root, [sidecar])
             meant = {text.rpartition(":")[2] for text in _listed(fields.get("IntendedFor"))}
             meant |= {f"{subject}/{text}" for text in meant}
             if path in meant or sources & set(_listed(fields.get("B0FieldIdentifier"))):
@@ -120,17 +132,23 @@ class Associations:
                 best = (shared, candidate)
         return best[1] if best else None
 
+    def _fields(self, root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
+        """Merged sidecars; one that cannot be read is refused by its step."""
+        merged: dict[str, Any] = {}
+        for sidecar in sidecars:
+            if sidecar in self.unreadable:
+                continue
+            try:
+                content = json.loads((root / sidecar).read_text(encoding="utf-8"))
+            except (OSError, ValueError, RecursionError):
+                continue
+            merged.update(content if isinstance(content, dict) else {})
+        return merged
 
-def _fields(root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
-    """Merged sidecars; one that cannot be read is refused by its step."""
-    merged: dict[str, Any] = {}
-    for sidecar in sidecars:
-        try:
-            content = json.loads((root / sidecar).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        merged.update(content if isinstance(content, dict) else {})
-    return merged
+    def twin(self, path: str) -> str:
+        """The image of the same name that is compressed where this one is not, or empty."""
+        other = path.removesuffix(".gz") if path.endswith(".gz") else f"{path}.gz"
+        return other if other in self.parsed else ""
 
 
 def _listed(value: Any) -> list[str]:

@@ -35,7 +35,7 @@ def image_folder(output_dir: Path, entry: Entry) -> Path:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image in one step: present, failed, missing or unused, with the cause."""
+    """What became of one image in one step: its state, and the cause."""
 
     state: str
     cause: str = ""
@@ -67,7 +67,7 @@ class Batch:
     def outcome(self, entry: Entry) -> Outcome:
         """Compute the step for an image, unless it stands already."""
         if not entry.used:
-            return Outcome("unused", entry.note)
+            return Outcome("refused" if entry.refused else "unused", entry.note)
         before = None
         for step in STEPS[: STEPS.index(self.step)]:
             before = self.records.read(entry, step)

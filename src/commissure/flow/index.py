@@ -1,4 +1,4 @@
-"""The index of a dataset: one row per image, kept as a file, refreshed on change only."""
+"""The index of a dataset: one row per image, and what is kept of it as a file."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.associations import IMAGE, Associations
-from commissure.modalities import MODALITIES
+from commissure.flow.naming import (
+    MODALITY_OF,
+    Odd,
+    closed,
+    doubles,
+    in_place,
+    messages,
+    misnamed,
+    misplaced,
+    unknown_entity,
+    unreadable,
+)
+from commissure.flow.tree import Tree
 from commissure.names import Scan, parse_name
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
 COLUMNS = (
-    "participant_id", "session", "modality", "scan", "batch", "used", "note", "sidecars",
-    "associated", "fingerprint",
+    "participant_id", "session", "modality", "scan", "batch", "used", "refused", "note",
+    "sidecars", "associated", "fingerprint",
 )  # fmt: skip
 
 _SMALL_BYTES = 65536
@@ -38,7 +48,7 @@ class Entry:
     modality
         Name of one of :data:`commissure.modalities.MODALITIES`.
     scan
-        Path of the image below the dataset.
+        Path of the image below the dataset; where it is refused, fit for print.
     sidecars
         JSON files that apply to it, most general first.
     associated
@@ -50,6 +60,9 @@ class Entry:
         Number of the batch in which its person is processed.
     used
         Whether the workflow processes it; ``note`` says why not.
+    refused
+        What is wrong with an image that would be processed otherwise: one of
+        :data:`commissure.flow.naming.KINDS`; empty where nothing is.
     """
 
     participant_id: str
@@ -62,6 +75,7 @@ class Entry:
     batch: int = 0
     used: bool = True
     note: str = ""
+    refused: str = ""
 
     def scan_in(self, root: Path) -> Scan:
         """The image with its paths below ``root``, the folder of the dataset."""
@@ -79,6 +93,7 @@ class Entry:
             self.scan,
             str(self.batch),
             "yes" if self.used else "no",
+            self.refused,
             self.note,
             ";".join(self.sidecars),
             json.dumps(dict(self.associated), sort_keys=True),
@@ -99,32 +114,11 @@ class Entry:
             batch=int(row["batch"]),
             used=row["used"] == "yes",
             note=row["note"],
+            refused=row["refused"],
         )
 
 
-def tree_of(root: Path) -> dict[str, tuple[int, int]]:
-    """Size in bytes and modification time in ns of every raw file of a dataset, by relative path.
-
-    ``derivatives``, ``sourcedata``, ``code`` and hidden folders are not raw data.
-    """
-    files: dict[str, tuple[int, int]] = {}
-    pending = [(root, "")]
-    while pending:
-        folder, below = pending.pop()
-        with os.scandir(folder) as items:
-            for item in items:
-                name = below + item.name
-                if item.is_dir():
-                    top = not below and item.name in ("derivatives", "sourcedata", "code")
-                    if not top and not item.name.startswith("."):
-                        pending.append((Path(item.path), name + "/"))
-                elif not item.name.startswith("."):
-                    status = item.stat()
-                    files[name] = (status.st_size, status.st_mtime_ns)
-    return dict(sorted(files.items()))
-
-
-def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
+def build_index(root: Path, tree: Tree) -> list[Entry]:
     """List the images of a dataset with everything that belongs to each.
 
     Parameters
@@ -132,63 +126,143 @@ def build_index(root: Path, tree: Mapping[str, tuple[int, int]]) -> list[Entry]:
     root
         The dataset.
     tree
-        Its files, from :func:`tree_of`.
+        Its files, from :func:`commissure.flow.tree.tree_of`.
 
     Returns
     -------
     list of Entry
-        Sorted by path; names that do not follow the BIDS grammar are passed over.
+        Sorted by path, as in :func:`survey`.
 
     Raises
     ------
     DatasetError
         There is no image that the workflow could use.
     """
-    parsed: dict[str, tuple[dict[str, str], str, str]] = {}
-    for path in tree:
-        try:
-            parsed[path] = parse_name(path.rsplit("/", 1)[-1])
-        except ValueError:
-            # Root-level sidecars such as T1w.json have no entities: they inherit to all.
-            stem, _, extension = path.rsplit("/", 1)[-1].partition(".")
-            if stem.isalnum():
-                parsed[path] = ({}, stem, f".{extension}")
-    associations = Associations(parsed)
+    return survey(root, tree)[0]
+
+
+def survey(root: Path, tree: Tree) -> tuple[list[Entry], list[str]]:
+    """List the images of a dataset, and say which are passed over.
+
+    Parameters
+    ----------
+    root, tree
+        As in :func:`build_index`.
+
+    Returns
+    -------
+    entries : list of Entry
+        Sorted by path; also of images in the folder of a person that are refused.
+    messages : list of str
+        How many are refused, and why, with examples; also those outside the folders of people.
+
+    Raises
+    ------
+    DatasetError
+        There is no image that the workflow could use.
+    """
+    parsed, images, odds = _parsed(tree)
+    twice = doubles(images.items())
+    odds += twice.values()
+    associations = Associations(parsed, tree.troubles)
     entries: list[Entry] = []
-    for path, (entities, suffix, extension) in parsed.items():
-        modality = path.split("/")[-2] if "/" in path else ""
-        known = modality in MODALITIES and MODALITIES[modality].suffix == suffix
-        if extension not in IMAGE or not known or "sub" not in entities:
+    for path, modality in images.items():
+        if path in twice:
             continue
-        associated = associations.of(root, path)
-        sidecars = tuple(associations.applying(path, suffix, ".json"))
-        files = [path, *sidecars, *associated.values()]
-        session = f"ses-{entities['ses']}" if "ses" in entities else ""
-        entries.append(
-            Entry(
-                participant_id=f"sub-{entities['sub']}",
-                session=session,
-                modality=modality,
-                scan=path,
-                sidecars=sidecars,
-                associated=associated,
-                fingerprint=_fingerprint(root, tree, files),
-            )
-        )
+        entry = _entry(root, tree, associations, path, modality)
+        if isinstance(entry, Entry):
+            entries.append(entry)
+        else:
+            odds.append(entry)
+    modalities = sorted({entry.modality for entry in entries})
+    for path, trouble in tree.closed.items():
+        odds += closed(path, trouble, modalities)
+    odds.sort(key=lambda image: image.path)
+    said = messages(odds)
     if not entries:
         raise DatasetError(
             f"dataset {root.name}",
-            found=f"none of its {len(tree)} files is a T1w, BOLD, diffusion or spectroscopy image",
+            found=f"none of its {len(tree.files)} files is a T1w, BOLD, diffusion or spectroscopy "
+            f"image{'; ' if said else ''}{' '.join(said).rstrip('.')}",
             wanted="images as sub-01/anat/sub-01_T1w.nii.gz, func/*_bold, dwi/*_dwi or mrs/*_svs",
             mend="Name another folder under bids_dir, or convert the dataset to BIDS",
         )
-    return _chosen(sorted(entries, key=lambda entry: entry.scan))
+    refused = [
+        Entry(o.participant_id, o.session, o.modality, o.path, used=False, note=o.note,
+              refused=o.kind)
+        for o in odds
+        if o.participant_id and o.modality
+    ]  # fmt: skip
+    entries = _chosen(sorted(entries, key=lambda entry: entry.scan))
+    return sorted([*entries, *refused], key=lambda entry: entry.scan), said
 
 
-def _fingerprint(root: Path, tree: Mapping[str, tuple[int, int]], files: Iterable[str]) -> str:
+_Name = tuple[dict[str, str], str, str]
+
+
+def _parsed(tree: Tree) -> tuple[dict[str, _Name], dict[str, str], list[Odd]]:
+    """Take names apart: of all files with BIDS names; of images with the modality; what is odd."""
+    parsed: dict[str, _Name] = {}
+    images: dict[str, str] = {}
+    odds: list[Odd | None] = []
+    for path in (*tree.files, *tree.troubles):
+        name = path.rsplit("/", 1)[-1]
+        try:
+            entities, suffix, extension = parse_name(name)
+        except ValueError as error:
+            # Root-level sidecars such as T1w.json have no entities: they inherit to all.
+            suffix, dot, extension = name.partition(".")
+            if not suffix.isalnum():
+                odds.append(misnamed(path, str(error).partition(": ")[2]))
+                continue
+            entities, extension = {}, dot + extension
+        parsed[path] = entities, suffix, extension
+        modality = MODALITY_OF.get(suffix, "")
+        if not modality or extension not in IMAGE:
+            odds.append(misnamed(path))
+        elif not in_place(path, entities, modality):
+            odds.append(misplaced(path, entities, modality))
+        elif unknown := unknown_entity(path, entities, modality):
+            odds.append(unknown)
+        else:
+            images[path] = modality
+    return parsed, images, [image for image in odds if image is not None]
+
+
+def _entry(
+    root: Path, tree: Tree, associations: Associations, path: str, modality: str
+) -> Entry | Odd:
+    """An image with everything that belongs to it, or what is wrong with one of these files."""
+    entities, suffix, _ = associations.parsed[path]
+    associated = associations.of(root, path)
+    sidecars = tuple(associations.applying(path, suffix, ".json"))
+    files = [path, *sidecars, *associated.values()]
+    for file in files:
+        if file in tree.troubles:
+            return unreadable(path, file, tree.troubles[file], modality)
+    for kind in ("mrsref", "epi"):
+        if kind in associated and (twin := associations.twin(associated[kind])):
+            return unreadable(path, associated[kind], f"{twin} is the same image", modality)
+    try:
+        fingerprint = _fingerprint(root, tree, files)
+    except OSError as error:
+        file = str(Path(error.filename).relative_to(root))
+        return unreadable(path, file, f"it cannot be read ({error.strerror})", modality)
+    return Entry(
+        participant_id=f"sub-{entities['sub']}",
+        session=f"ses-{entities['ses']}" if "ses" in entities else "",
+        modality=modality,
+        scan=path,
+        sidecars=sidecars,
+        associated=associated,
+        fingerprint=fingerprint,
+    )
+
+
+def _fingerprint(root: Path, tree: Tree, files: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name in files:
-        size, time_ns = tree[name]
+        size, time_ns = tree.files[name]
         digest.update(f"{name}:{size}:".encode())
         small = size <= _SMALL_BYTES and not name.endswith(IMAGE)
         digest.update((root / name).read_bytes() if small else str(time_ns).encode())
@@ -211,7 +285,7 @@ def _chosen(entries: Sequence[Entry]) -> list[Entry]:
             note = "only the first echo is used"
         elif entry.modality == "anat":
             t1w[visit] = entry.scan.rsplit("/", 1)[-1]
-        chosen.append(Entry(**{**vars(entry), "used": not note, "note": note}))
+        chosen.append(replace(entry, used=not note, note=note))
     return chosen
 
 
@@ -227,111 +301,13 @@ def write_entries(entries: Iterable[Entry], path: Path) -> None:
 
 def read_entries(path: Path) -> list[Entry]:
     """Read entries from the index or from a batch's manifest."""
-    return [Entry.of_cells(row) for row in _rows(path)]
+    return [Entry.of_cells(row) for row in rows_of(path)]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Cells of an index by column, also where another version wrote it."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
-
-
-def assign_batches(entries: Sequence[Entry], size: int, known: Mapping[str, int]) -> list[Entry]:
-    """Put every person into a batch; people who have one keep it.
-
-    Parameters
-    ----------
-    entries
-        Images of the dataset.
-    size
-        People per batch.
-    known
-        Batch number by participant, from an earlier index made with the same ``size``.
-    """
-    people = sorted({entry.participant_id for entry in entries})
-    batch_of = {person: known[person] for person in people if person in known}
-    filled: dict[int, int] = {}
-    for number in batch_of.values():
-        filled[number] = filled.get(number, 0) + 1
-    number = 1
-    for person in people:
-        if person not in batch_of:
-            while filled.get(number, 0) >= size:
-                number += 1
-            batch_of[person] = number
-            filled[number] = filled.get(number, 0) + 1
-    return [Entry(**{**vars(entry), "batch": batch_of[entry.participant_id]}) for entry in entries]
-
-
-def people_per_batch(tree: Mapping[str, tuple[int, int]], entries: Sequence[Entry]) -> int:
-    """Choose a batch size: a job should compute for minutes, yet leave work for several cores.
-
-    About 1.2 GB of images per batch (ten people at clinical resolution, a dozen in the
-    demo), at most 16 people and at most a quarter of the cohort.
-    """
-    people = {entry.participant_id for entry in entries}
-    per_person = sum(tree[entry.scan][0] for entry in entries) / len(people)
-    return max(1, min(16, round(1.2e9 / max(per_person, 1)), -(-len(people) // 4)))
-
-
-def refresh_index(root: Path, work: Path, *, batch_size: int | None) -> list[Entry]:
-    """Bring ``work/index.tsv`` and the batches' manifests up to date, if the dataset changed.
-
-    Parameters
-    ----------
-    root
-        The dataset.
-    work
-        The run's folder for internal files.
-    batch_size
-        People per batch; None keeps the earlier choice, or chooses by :func:`people_per_batch`.
-
-    Returns
-    -------
-    list of Entry
-        The index.
-
-    Raises
-    ------
-    DatasetError
-        The dataset is not there, or holds nothing that can be used.
-    """
-    if not root.is_dir():
-        raise DatasetError(
-            f"bids_dir {root}",
-            found="there is no such folder",
-            wanted="a BIDS dataset",
-            mend="Name your dataset under bids_dir in config.yaml, "
-            "or run `make demo` to simulate one",
-        )
-    tree = tree_of(root)
-    listing = "\n".join(f"{name}\t{size}\t{time}" for name, (size, time) in tree.items())
-    digest = hashlib.sha256(f"format 2\n{listing}".encode()).hexdigest()
-    index, record = work / "index.tsv", work / "index.json"
-    before: dict[str, Any] = {"digest": "", "batch_size": 0}
-    if index.exists() and record.exists():
-        before = json.loads(record.read_text(encoding="utf-8"))
-    same_size = batch_size in (None, before["batch_size"])
-    if before["digest"] == digest and same_size:
-        return read_entries(index)
-    entries = build_index(root, tree)
-    size = batch_size or before["batch_size"] or people_per_batch(tree, entries)
-    known: dict[str, int] = {}
-    if size == before["batch_size"]:
-        # By column: an index of another version keeps everybody in their batch.
-        known = {row["participant_id"]: int(row["batch"]) for row in _rows(index)}
-    entries = assign_batches(entries, size, known)
-    by_batch: dict[int, list[Entry]] = {}
-    for entry in entries:
-        by_batch.setdefault(entry.batch, []).append(entry)
-    manifests = {manifest(work, number): by_batch[number] for number in by_batch}
-    for old in (work / "batches").glob("batch-*.tsv"):
-        if old not in manifests:
-            old.unlink()
-    for path, members in manifests.items():
-        write_entries(members, path)
-    write_entries(entries, index)
-    write_text(json.dumps({"digest": digest, "batch_size": size}) + "\n", record)
-    return entries
 
 
 def manifest(work: Path, batch: int | str) -> Path:

@@ -15,8 +15,9 @@ from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
-from commissure.flow.index import Entry, read_entries, refresh_index
+from commissure.flow.index import Entry, read_entries
 from commissure.flow.lost import read_marks, reopen
+from commissure.flow.refresh import refresh_index
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.modalities import MODALITIES, STEPS
 
@@ -58,7 +59,7 @@ class Plan:
         if self.settings.bids is not None:
             if main:
                 entries = refresh_index(
-                    self.settings.bids, work, batch_size=self.settings.batch_size
+                    self.settings.bids, work, batch_size=self.settings.batch_size, say=_say
                 )
             else:
                 entries = read_entries(work / "index.tsv")
@@ -87,11 +88,7 @@ class Plan:
         ]
         for table, files in reopen(tables, self.output_dir).items():
             more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-            print(
-                f"commissure: {files[0]}{more} of {table} are gone or have another size; they are "
-                "made again",
-                file=sys.stderr,
-            )
+            _say(f"{files[0]}{more} of {table} are gone or have another size; they are made again")
 
     def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""
@@ -164,6 +161,10 @@ class Plan:
 def status_table(rule: str, batch: str) -> str:
     """Path of the status table of a batch below ``work/status``."""
     return f"{rule}/batch-{batch}.tsv"
+
+
+def _say(message: str) -> None:
+    print(f"commissure: {message}", file=sys.stderr, flush=True)
 
 
 def _listed(path: Path | None) -> list[str]:

@@ -37,15 +37,16 @@ def completeness(
     -------
     pandas.DataFrame
         The columns of :data:`commissure.outputs.COMPLETENESS`; state is ``present``, ``missing`` or
-        ``failed``.
+        ``failed``, and ``unused`` for an image that is refused where another one is used.
     """
-    used = outcomes[outcomes["state"] != "unused"]
+    used = _used(outcomes)
     images = used.groupby(["participant_id", "session", "modality", "scan"], sort=True)
     rows = [
         row
         for image, steps in images
         for row in _of_image([str(key) for key in image], steps, products, command)
     ]
+    rows += _refused(rows, outcomes)
     rows += _without_image(rows, outcomes, people)
     table = COMPLETENESS.frame(rows).replace("", None)
     order = ["participant_id", "session", "modality", "scan"]
@@ -76,13 +77,31 @@ def _of_image(
         yield [*image, product, state, cause, rerun]
 
 
+def _used(outcomes: pd.DataFrame) -> pd.DataFrame:
+    return outcomes[~outcomes["state"].isin(("unused", "refused"))]
+
+
+def _refused(rows: Iterable[Sequence[str]], outcomes: pd.DataFrame) -> list[list[str]]:
+    """A row for each image with something wrong about its name, its place or its files."""
+    imaged = {tuple(row[:3]) for row in rows}
+    columns = ["participant_id", "session", "modality", "scan", "cause"]
+    refused = outcomes.loc[outcomes["state"] == "refused", columns].drop_duplicates()
+    return [
+        [*image, "image", "unused" if tuple(image[:3]) in imaged else "missing", cause, ""]
+        for *image, cause in refused.astype(str).to_numpy().tolist()
+    ]
+
+
 def _without_image(
     rows: Iterable[Sequence[str]], outcomes: pd.DataFrame, people: Iterable[str]
 ) -> Iterator[list[str]]:
     """A row for each person, visit and modality of the study that no image stands for."""
     imaged = {tuple(row[:3]) for row in rows}
-    visits = {row[:2] for row in imaged}
-    used = outcomes[outcomes["state"] != "unused"]
+    used = _used(outcomes)
+    # The folder of a misplaced image is no visit of a person who has others.
+    visits: set[tuple[str, ...]] = set(used[["participant_id", "session"]].itertuples(False, None))
+    known = {person for person, _ in visits}
+    visits |= {row[:2] for row in imaged if row[0] not in known}
     for person in people:
         for session in sorted({s for p, s in visits if p == person}) or [""]:
             for modality in sorted(set(used["modality"])):

@@ -29,7 +29,8 @@ def outcomes(statuses: Iterable[Path | str], output_dir: Path | str) -> pd.DataF
     -------
     pandas.DataFrame
         One row per image and step: ``participant_id session modality scan step state cause cpu_s
-        wall_s status markers qc``; the last three are paths, empty strings stand for nothing.
+        wall_s status markers qc``; the last three are paths, empty strings stand for nothing. The
+        name of an image that is refused may be of any kind, and gives no paths.
     """
     parts = [
         pd.read_csv(
@@ -43,7 +44,10 @@ def outcomes(statuses: Iterable[Path | str], output_dir: Path | str) -> pd.DataF
     table[list(_TEXT)] = table[list(_TEXT)].fillna("")
     for name, extension in (("markers", ".tsv"), ("qc", ".json")):
         table[name] = [
-            str(_result(Path(output_dir), row, name, extension)) for row in table.to_dict("records")
+            ""
+            if row["state"] == "refused"
+            else str(_result(Path(output_dir), row, name, extension))
+            for row in table.to_dict("records")
         ]
     return table
 

@@ -26,7 +26,8 @@ class Status:
     step
         ``preprocess`` or ``measure``.
     state
-        ``present``, ``failed``, ``missing`` (what it needs is not there) or ``unused``.
+        ``present``, ``failed``, ``missing`` (what it needs is not there), ``unused`` or
+        ``refused`` (something is wrong with its name, its place or its files).
     cause
         Why it is not present.
     cpu_s, wall_s

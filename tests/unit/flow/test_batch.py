@@ -15,8 +15,9 @@ from commissure.derivatives import Derivatives
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.batch import run_batch
-from commissure.flow.index import manifest, refresh_index
+from commissure.flow.index import manifest
 from commissure.flow.job import Job, running
+from commissure.flow.refresh import refresh_index
 from commissure.markers.outcomes import outcomes
 from commissure.markers.status import read_statuses
 from commissure.settings import Section

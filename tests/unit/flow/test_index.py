@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from commissure.errors import DatasetError
 from commissure.flow.index import (
     Entry,
-    assign_batches,
     build_index,
     read_entries,
-    refresh_index,
-    tree_of,
 )
+from commissure.flow.refresh import assign_batches, refresh_index
+from commissure.flow.tree import tree_of
 
 
 @pytest.fixture

@@ -51,3 +51,29 @@ def test_every_product_is_present_missing_or_failed_with_its_cause(outcome_table
         ("sub-02", "connectivity", "missing", "preprocessing did not succeed", ""),
         ("sub-03", "image", "missing", "the dataset has no image of this modality", ""),
     }
+
+
+def test_a_refused_image_has_a_row_whether_or_not_another_is_used(outcome_table):
+    extra = [
+        {"participant_id": who, "session": session, "modality": "func", "scan": scan,
+         "step": step, "state": "refused", "cause": "its name", "qc": "", "status": "s.tsv"}
+        for who, session, scan in (("sub-01", "ses-x", "c"), ("sub-01", "", "d"), ("sub-04", "", "e"))
+        for step in ("preprocess", "measure")
+    ]  # fmt: skip
+    table = completeness(
+        pd.concat([outcome_table, pd.DataFrame(extra)], ignore_index=True),
+        people=["sub-01", "sub-02", "sub-04"],
+        products={"func": ("preproc",)},
+        command="snakemake",
+    ).fillna("")
+    found = {
+        tuple(row)
+        for row in table[["participant_id", "session", "scan", "product", "state"]].to_numpy()
+    }
+    assert found == {
+        ("sub-01", "", "a", "preproc", "present"),
+        ("sub-01", "", "d", "image", "unused"),
+        ("sub-01", "ses-x", "c", "image", "missing"),
+        ("sub-02", "", "b", "preproc", "failed"),
+        ("sub-04", "", "e", "image", "missing"),
+    }
