@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -138,6 +139,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
                 mend=f"Correct {modality}.engine in config.yaml",
             )
     _refuse_unfitted_primary(settings.fusion)
+    _refuse_absent_combat(settings.fusion)
     if settings.bids_dir is None and not settings.tables:
         raise ConfigError(
             "bids_dir",
@@ -157,6 +159,17 @@ def _refuse_unfitted_primary(fusion: FusionSettings) -> None:
             found=f"it is '{fusion.primary}', which fusion.models does not name",
             wanted=f"one of {fused or list(get_args(FusedName))}",
             mend="Change fusion.primary, or add it to fusion.models in config.yaml",
+        )
+
+
+def _refuse_absent_combat(fusion: FusionSettings) -> None:
+    """Refuse the harmonisation where the package that does it was not installed."""
+    if fusion.combat != "none" and find_spec("combatlearn") is None:
+        raise ConfigError(
+            "fusion.combat",
+            found=f"it is '{fusion.combat}', and the package combatlearn is not installed",
+            wanted="the extra 'combat' of this installation",
+            mend='Run `make env EXTRAS="combat"`, or set fusion.combat: none in config.yaml',
         )
 
 

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from combatlearn import ComBat
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from commissure.study.design import Block
@@ -146,6 +145,9 @@ def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> SiteAl
     known = numbers[counts >= MIN_PER_SITE]
     if len(known) < 2:
         return None
+    # An extra of the installation: planning refuses the option where it is not there.
+    from combatlearn import ComBat
+
     at_known = np.isin(site, known)
     with warnings.catch_warnings():
         # A block of one column is only standardised by site; that is what is wanted of it.

@@ -152,7 +152,7 @@ class StudySettings(Section):
     combat: Literal["none", "in_fold"] = Field(
         default="none",
         description="in_fold: ComBat over sites, learnt in each training fold without the label; "
-        "people of an unseen site stay as they are.",
+        "people of an unseen site stay as they are. Needs the extra: make env EXTRAS=combat.",
     )
     outer_folds: int = Field(default=5, ge=2, description="Folds of the outer cross-validation.")
     repeats: int = Field(

@@ -32,6 +32,14 @@ def test_every_problem_is_named_at_once():
     assert "markers.max_mean_fd_mm: Input should be greater than 0" in str(caught.value)
 
 
+def test_harmonisation_without_its_package_is_refused_at_planning(monkeypatch):
+    read_settings({"fusion": {"combat": "in_fold"}})
+    monkeypatch.setattr("commissure.flow.settings.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match='make env EXTRAS="combat"'):
+        read_settings({"fusion": {"combat": "in_fold"}})
+    read_settings({})
+
+
 def test_files_that_are_named_must_exist():
     with pytest.raises(ConfigError, match=r"participants.file: there is no file nowhere.tsv"):
         read_settings({"participants": {"file": "nowhere.tsv"}})

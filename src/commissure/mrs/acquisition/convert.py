@@ -175,6 +175,6 @@ def _executable(program: str, raw: RawSpectrum, who: str) -> str:
             found=f"{raw.files[0].name} is to be converted and the program {program} is not "
             "installed",
             wanted="spec2nii 0.8 or later on the PATH",
-            mend="Set the environment up again by `make env`, or convert the file elsewhere",
+            mend='Run `make env EXTRAS="convert"`, or convert the file elsewhere',
         )
     return executable

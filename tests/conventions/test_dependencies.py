@@ -1,0 +1,64 @@
+"""What the package imports is what its core installs; extras are imported where they are used."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[=<>\[ ;]", name)[0]).lower()
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path) -> dict:
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Top-level names of the modules that the statements of a file import, functions left out."""
+    names: set[str] = set()
+    pending = list(ast.iter_child_nodes(tree))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending += ast.iter_child_nodes(node)
+    return names - sys.stdlib_module_names - {"commissure", "__future__"}
+
+
+def test_the_core_installs_what_modules_import(repository: Path, project: dict) -> None:
+    core = {plain(name) for name in project["dependencies"]}
+    owners = packages_distributions()
+    for path in sorted((repository / "src").rglob("*.py")):
+        for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            assert {plain(owner) for owner in owners[name]} & core, (path.name, name)
+
+
+def test_an_import_of_an_extra_at_the_top_would_be_seen(project: dict) -> None:
+    core = {plain(name) for name in project["dependencies"]}
+    assert imports(ast.parse("from combatlearn import ComBat")) == {"combatlearn"}
+    assert imports(ast.parse("def f():\n    import combatlearn")) == set()
+    assert "combatlearn" not in core
+
+
+def test_every_extra_has_a_lock_of_the_versions_of_the_core(
+    repository: Path, project: dict
+) -> None:
+    def pinned(name: str) -> dict[str, str]:
+        text = (repository / "envs" / f"{name}.lock").read_text()
+        return dict(re.findall(r"^([a-z0-9_.-]+)==([^ ]+)", text, re.M))
+
+    core = pinned("requirements")
+    assert {plain(name) for name in project["dependencies"]} <= {plain(name) for name in core}
+    for extra in set(project["optional-dependencies"]) - {"build"}:
+        assert core.items() <= pinned(extra).items(), extra
