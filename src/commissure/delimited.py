@@ -111,6 +111,8 @@ def table_text(path: Path) -> str:
     DatasetError
         The file cannot be read, or is no UTF-8 text.
     """
+    if path.exists() and not path.is_file():
+        raise _unreadable(path, "it is no file")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -184,6 +186,8 @@ class TableReader:
                 header = [cell.strip() for cell in given]
                 nameless = [number for number, name in enumerate(header) if not name]
                 self.altered |= bool(nameless) or header != cells
+                if len(nameless) == len(header):
+                    raise _unreadable(self.path, "its first line names no column")
                 _check_header(header, self.path)
                 yield self._reader.line_num, _without(header, nameless)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -56,8 +57,9 @@ def test_what_is_no_table_is_refused_with_its_place(tmp_path, content, words):
         read_cells(path)
 
 
-def test_a_folder_and_a_missing_file_are_refused(tmp_path):
-    for path in (tmp_path, tmp_path / "none.tsv"):
+def test_a_folder_a_missing_file_and_a_pipe_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tsv")
+    for path in (tmp_path, tmp_path / "none.tsv", tmp_path / "pipe.tsv"):
         with pytest.raises(DatasetError, match="cannot be read as a table"):
             read_table(path)
 

@@ -82,6 +82,7 @@ def _check_tidy(table: Cells) -> CheckedTable:
             table.path.name,
             found=f"the columns {missing} are missing",
             wanted=f"the columns {list(COLUMNS)}",
+            mend=f"Add them to {table.path}, or set tables[].layout to wide",
         )
     people = read_identifiers(table, "participant_id")
     sessions = _sessions(table, "session")
