@@ -20,11 +20,12 @@ class Check:
     name
         What was measured, with its unit in the name: ``mean_fd_mm``, ``snr``, ``tiv_ml``.
     value
-        The number, or None where it could not be measured.
+        The number; None where there was nothing to measure; NaN where measuring gave no number.
     limit
         The limit in words, as ``<= 0.55``; empty where none is set.
     passed
-        Whether the value keeps the limit; None where no limit is set or nothing was measured.
+        Whether the value keeps the limit: not where it is NaN or infinite. None where no limit is
+        set or there was nothing to measure.
     note
         One sentence for the reader, if there is something to say.
     """
@@ -37,26 +38,27 @@ class Check:
 
 
 def at_most(name: str, value: float | None, limit: float, note: str = "") -> Check:
-    """A check that ``value`` is ``limit`` or less; not measured where it is no finite number."""
-    value = _finite(value)
-    return Check(name, value, f"<= {limit:g}", None if value is None else value <= limit, note)
+    """A check that ``value`` is ``limit`` or less."""
+    return _judged(name, value, -math.inf, limit, f"<= {limit:g}", note)
 
 
 def at_least(name: str, value: float | None, limit: float, note: str = "") -> Check:
-    """A check that ``value`` is ``limit`` or more; not measured where it is no finite number."""
-    value = _finite(value)
-    return Check(name, value, f">= {limit:g}", None if value is None else value >= limit, note)
+    """A check that ``value`` is ``limit`` or more."""
+    return _judged(name, value, limit, math.inf, f">= {limit:g}", note)
 
 
 def between(name: str, value: float | None, low: float, high: float, note: str = "") -> Check:
     """A check that ``value`` lies in ``low`` to ``high``, both ends included."""
-    value = _finite(value)
-    passed = None if value is None else low <= value <= high
-    return Check(name, value, f"{low:g} to {high:g}", passed, note)
+    return _judged(name, value, low, high, f"{low:g} to {high:g}", note)
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+def _judged(
+    name: str, value: float | None, low: float, high: float, limit: str, note: str
+) -> Check:
+    if value is None:
+        return Check(name, None, limit, None, note)
+    value = float(value)
+    return Check(name, value, limit, math.isfinite(value) and low <= value <= high, note)
 
 
 def write_quality(

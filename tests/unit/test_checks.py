@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
-from commissure.checks import at_least, at_most, between
+from commissure.checks import Check, at_least, at_most, between, write_quality
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,18 @@ def test_a_value_on_the_limit_passes(check, limit, passed):
     assert (check.limit, check.passed) == (limit, passed)
 
 
-@pytest.mark.parametrize("value", [None, math.nan, math.inf])
-def test_what_was_not_measured_neither_passes_nor_fails(value):
-    for check in (at_most("x", value, 1), at_least("x", value, 1), between("x", value, 0, 1)):
-        assert (check.value, check.passed) == (None, None)
+def _all_of(value: float | None) -> list[Check]:
+    return [at_most("x", value, 1), at_least("x", value, 1), between("x", value, 0, 1)]
+
+
+def test_what_was_not_measured_neither_passes_nor_fails():
+    assert {(check.value, check.passed) for check in _all_of(None)} == {(None, None)}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_measuring_gave_no_number_for_fails(value, tmp_path):
+    assert [check.passed for check in _all_of(value)] == [False] * 3
+    write_quality(_all_of(value), tmp_path / "qc.json")
+    record = json.loads((tmp_path / "qc.json").read_text())
+    assert record["flags"] == ["x"] * 3
+    assert record["checks"][0]["value"] is None

@@ -55,7 +55,7 @@ class SpectralQuality:
     lipid
         Height in 1.2 to 1.45 ppm over that of NAA.
     echo
-        See :func:`echo_ratio`; None without curves of the fit.
+        See :func:`echo_ratio`; None also without curves of the fit.
     """
 
     frequency_mhz: float
@@ -99,7 +99,7 @@ class SpectralQuality:
         )
 
 
-def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -> float:
+def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -> float | None:
     """How far the residual rises again late in time, where only a spurious echo can.
 
     Parameters
@@ -111,7 +111,8 @@ def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -
 
     Returns
     -------
-    float
+    float or None
+        None where the time signal is too short.
         Largest power of 20 ms after 40 ms, over the least power before it and over the noise:
         what a fit misses of lines is largest at the beginning and dies away, an echo from
         outside the voxel comes when it is refocused (Kreis R, NMR Biomed 17:361-381, 2004).
@@ -124,7 +125,7 @@ def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -
     block = max(4, round(0.02 / step_s))
     blocks = power[: len(power) // block * block].reshape(-1, block).mean(axis=1)
     if len(blocks) < 8:
-        return float("nan")
+        return None
     floor = max(float(np.median(blocks[len(blocks) // 2 :])), np.finfo(float).tiny)
     level = np.maximum(blocks / floor, 1.0)
     before = np.minimum.accumulate(level)
