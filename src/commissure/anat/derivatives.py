@@ -17,7 +17,7 @@ from commissure.errors import QualityError
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import bounding_box
 from commissure.images.load import load_image, same_grid
-from commissure.names import Scan
+from commissure.names import Scan, read_sidecars, sidecar_path
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,15 @@ class PreprocessedT1w:
     posterior
         (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`, 0 outside the
         mask.
+    notes
+        What the engine noted for the reader, in the sidecar of the T1w image.
     """
 
     files: AnatFiles
     t1w: nib.Nifti1Image
     mask: np.ndarray
     posterior: np.ndarray
+    notes: tuple[str, ...]
 
 
 def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
@@ -107,4 +110,7 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
         cropped.append(image.slicer[box])
     t1w, *tissues = cropped
     posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues])
-    return PreprocessedT1w(files, t1w, mask[box], posterior * mask[box])
+    sidecar = sidecar_path(files.preproc)
+    content = read_sidecars([sidecar], who=files.who) if sidecar.exists() else {}
+    notes = tuple(content.get("Notes", ()))
+    return PreprocessedT1w(files, t1w, mask[box], posterior * mask[box], notes)

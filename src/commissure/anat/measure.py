@@ -73,7 +73,7 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     write_quality(
         checks,
         files.quality,
-        notes=_notes(head.files.template),
+        notes=[*_notes(head.files.template), *head.notes],
         space=head.files.template,
         atlas=atlas.name,
         voxel_mm=[round(size, 4) for size in zooms_mm(affine)],

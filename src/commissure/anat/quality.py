@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import label
@@ -132,30 +132,21 @@ def quality_checks(
         between("hippocampus_right_relative", right, *HIPPOCAMPUS_RELATIVE),
         Check("hippocampus_asymmetry", asymmetry, f"< {ASYMMETRY}", asymmetry < ASYMMETRY),
         at_least("mask_dice_template", agreement.mask_dice, MASK_DICE),
-        _needed(
-            at_least(
-                "template_correlation",
-                agreement.correlation,
-                TEMPLATE_CORRELATION,
-                "T1w intensities against the template's at the same place",
-            )
+        at_least(
+            "template_correlation",
+            agreement.correlation,
+            TEMPLATE_CORRELATION,
+            "T1w intensities against the template's at the same place",
         ),
-        _needed(
-            at_most(
-                "folded_percent",
-                agreement.folded_percent,
-                FOLDED_PERCENT,
-                "brain voxels at which the way to the template turns inside out",
-            )
+        at_most(
+            "folded_percent",
+            agreement.folded_percent,
+            FOLDED_PERCENT,
+            "brain voxels at which the way to the template turns inside out",
         ),
         Check("mask_components", mask_components, "= 1", mask_components == 1),
-        _needed(at_least("cnr_gm_wm", cnr, CNR, "white minus grey matter over the spread of both")),
+        at_least("cnr_gm_wm", cnr, CNR, "white minus grey matter over the spread of both"),
     ]
-
-
-def _needed(check: Check) -> Check:
-    """The check, failed where nothing could be measured: then the segmentation is at fault."""
-    return replace(check, passed=False) if check.passed is None else check
 
 
 def flagged(checks: Sequence[Check], region: str) -> bool:

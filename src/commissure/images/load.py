@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +11,16 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import atomic
+from commissure.images.header import check_header
+
+#: Filters and resampling leave a few negative intensities beside edges (measured: 0.02 %).
+_NEGATIVE_SHARE_MAX = 0.05
+
+#: Largest intensity of an image that was scaled sensibly.
+_LARGEST_INTENSITY = (1e-3, 1e12)
+
+#: Bytes after the last voxel that some writers add.
+_PADDING_BYTES = 512
 
 
 def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Nifti1Image:
@@ -33,7 +44,9 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
     ------
     DatasetError
         The file is missing, cannot be read or is truncated, has another number of dimensions,
-        holds NaN or infinite values, is constant, or its affine is singular.
+        holds NaN or infinite values, is constant (or one of its volumes is), has negative
+        intensities, or its header cannot be true
+        (:func:`commissure.images.header.check_header`).
     """
     path = Path(path)
     image, data = _read(path, who)
@@ -41,13 +54,6 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
         data = data[..., 0]
     _check_values(data, path, who=who, ndim=ndim)
     affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise DatasetError(
-            who,
-            found=f"the affine of {path.name} is singular",
-            wanted="voxel axes with a length and a direction",
-            mend=f"Set the sform of {path.name}",
-        )
     header = image.header.copy()
     header.set_data_dtype(np.float32)
     loaded = nib.Nifti1Image(data, affine, header)
@@ -58,21 +64,76 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
 
 def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     try:
+        length = _unpacked_bytes(path)
         image: nib.Nifti1Image = nib.load(path)  # type: ignore[assignment]
-        return image, np.asanyarray(image.dataobj, dtype=np.float32)
+        if not isinstance(image, nib.Nifti1Image):
+            raise TypeError(f"it is a file of the kind {type(image).__name__}")
     except FileNotFoundError as error:
         raise DatasetError(who, found=f"{path.name} is not there") from error
     except Exception as error:  # nibabel, gzip and zlib each raise kinds of their own
-        raise DatasetError(
-            who,
-            found=f"{path.name} cannot be read ({type(error).__name__}: {error})",
-            wanted="a complete NIfTI file",
-            mend=f"Copy or convert {path.name} again",
-        ) from error
+        raise _unreadable(path, who, error) from error
+    check_header(image, who=who, name=path.name)
+    _check_length(image, length, path, who)
+    try:
+        return image, np.asanyarray(image.dataobj, dtype=np.float32)
+    except MemoryError:  # The file is whole: it may be read when there is more memory.
+        raise
+    except Exception as error:
+        raise _unreadable(path, who, error) from error
+
+
+def _unreadable(path: Path, who: str, error: Exception) -> DatasetError:
+    cause = str(error).replace(f"{path.parent}/", "")
+    return DatasetError(
+        who,
+        found=f"{path.name} cannot be read ({type(error).__name__}: {cause})",
+        wanted="a complete NIfTI file",
+        mend=f"Copy or convert {path.name} again",
+    )
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Length of a file, unpacked; a gzip file is read to its end, where its checksum stands."""
+    if path.suffix != ".gz":
+        return path.stat().st_size
+    # nibabel stops at the last voxel, before the checksum: a flipped bit would pass.
+    length = 0
+    with path.open("rb") as file:
+        packed = file.read(1 << 20)
+        if not packed:
+            raise EOFError("the file is empty")
+        unpacker = zlib.decompressobj(wbits=31)
+        while packed:
+            length += len(unpacker.decompress(packed))
+            packed = file.read(1 << 20)
+            if unpacker.eof:
+                rest = unpacker.unused_data + packed
+                if not rest.startswith(b"\x1f\x8b"):
+                    return length
+                unpacker, packed = zlib.decompressobj(wbits=31), rest
+    if not unpacker.eof:
+        raise EOFError("compressed file ended before its end-of-stream marker")
+    return length
+
+
+def _check_length(image: nib.Nifti1Image, length: int, path: Path, who: str) -> None:
+    """Refuse a header that declares more voxels than the file holds, or fewer."""
+    voxels = math.prod(int(n) for n in image.shape)
+    offset = int(getattr(image.dataobj, "offset", 0))
+    wanted = offset + voxels * image.get_data_dtype().itemsize
+    if min(image.shape, default=0) > 0 and wanted <= length <= wanted + _PADDING_BYTES:
+        return
+    raise DatasetError(
+        who,
+        found=f"the header of {path.name} declares {tuple(int(n) for n in image.shape)} voxels, "
+        f"{wanted} bytes in all, and it holds {length}",
+        wanted="as many as the header declares",
+        mend=f"Copy or convert {path.name} again",
+    )
 
 
 def _check_values(data: np.ndarray, path: Path, *, who: str, ndim: int | None) -> None:
-    """Refuse what has another number of dimensions, holds NaN or infinity, or is constant."""
+    """Refuse another number of dimensions, and intensities that no magnitude image has."""
     if ndim is not None and data.ndim != ndim:
         raise DatasetError(
             who,
@@ -90,13 +151,66 @@ def _check_values(data: np.ndarray, path: Path, *, who: str, ndim: int | None) -
             wanted="finite intensities",
             mend=f"Convert {path.name} again, or set these voxels to 0 if they are background",
         )
-    if data.size == 0 or float(data.min()) == float(data.max()):
+    low, high = float(data.min()), float(data.max())
+    if low == high:
         raise DatasetError(
             who,
-            found=f"every voxel of {path.name} is {data.flat[0] if data.size else 'absent'}",
+            found=f"every voxel of {path.name} is {low}",
             wanted="an image with contrast",
             mend=f"Convert {path.name} again",
         )
+    if data.ndim == 4:
+        _check_volumes(data, path, who)
+    if not _LARGEST_INTENSITY[0] <= max(high, -low) <= _LARGEST_INTENSITY[1]:
+        raise DatasetError(
+            who,
+            found=f"the intensities of {path.name} run from {low:g} to {high:g}",
+            wanted="a largest one from {:g} to {:g}".format(*_LARGEST_INTENSITY),
+            mend=f"Mend scl_slope and scl_inter of {path.name}, or convert it again",
+        )
+    if low < 0:
+        _check_sign(data, path, who)
+
+
+def _check_volumes(data: np.ndarray, path: Path, who: str) -> None:
+    """Refuse a series of which a volume has one value throughout."""
+    empty = [t for t in range(data.shape[3]) if np.ptp(data[..., t]) == 0]
+    if empty:
+        named = ", ".join(map(str, empty[:5])) + (" ..." if len(empty) > 5 else "")
+        raise DatasetError(
+            who,
+            found=f"{len(empty)} of {data.shape[3]} volumes of {path.name} are empty (every voxel "
+            f"is {float(data[0, 0, 0, empty[0]]):g}): {named}, counted from 0",
+            wanted="an image in every volume",
+            mend=f"Convert {path.name} again, or cut the series where it breaks off",
+        )
+
+
+def _check_sign(data: np.ndarray, path: Path, who: str) -> None:
+    """Refuse an image whose negative part is more than filters leave."""
+    total = float(np.abs(data).sum(dtype=np.float64))
+    share = -float(data.sum(dtype=np.float64, where=data < 0)) / total
+    if share > _NEGATIVE_SHARE_MAX:
+        raise DatasetError(
+            who,
+            found=f"{100 * share:.0f} % of the intensity of {path.name} is negative",
+            wanted="a magnitude image, which has none",
+            mend=f"Convert {path.name} again, without a shift or normalisation of its intensities",
+        )
+
+
+def identical_volumes(series: np.ndarray) -> int:
+    """How many volumes of ``(x, y, z, volumes)`` repeat the one before, voxel by voxel.
+
+    Noise makes this impossible in a scan: a reconstruction that froze, or a copy, writes it.
+    """
+    middle = series.shape[2] // 2
+    return sum(
+        # One slice tells nearly always, and costs little.
+        np.array_equal(series[:, :, middle, t], series[:, :, middle, t - 1])
+        and np.array_equal(series[..., t], series[..., t - 1])
+        for t in range(1, series.shape[3])
+    )
 
 
 def _volume_spacing(image: nib.Nifti1Image) -> float:

@@ -72,7 +72,7 @@ def is_stripped(
     image: nib.Nifti1Image,
     *,
     wanted: Literal["auto", "yes", "no"] = "auto",
-    declared: bool | None = None,
+    declared: object = None,
 ) -> bool:
     """Whether a T1w image comes without its skull.
 
@@ -83,8 +83,8 @@ def is_stripped(
     wanted
         The setting: ``yes`` and ``no`` decide, ``auto`` asks further.
     declared
-        ``SkullStripped`` of the sidecar, None where it does not say. A ``false`` is not relied
-        on: the field is often filled by template.
+        ``SkullStripped`` of the sidecar. Only a ``true`` is relied on: a ``false`` is often filled
+        by template, and anything else says nothing.
 
     Notes
     -----
@@ -93,7 +93,7 @@ def is_stripped(
     """
     if wanted != "auto":
         return wanted == "yes"
-    return bool(declared) or foreground_litres(image) < STRIPPED_BELOW_L
+    return declared is True or foreground_litres(image) < STRIPPED_BELOW_L
 
 
 def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:

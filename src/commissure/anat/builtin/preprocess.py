@@ -29,6 +29,7 @@ from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.grid import bounding_box, coarser, resample_to
+from commissure.images.header import header_notes
 from commissure.images.load import load_image, save_image, zooms_mm
 from commissure.images.registration import apply_transform, linear_map, register
 from commissure.images.template import TEMPLATE, TemplateMap, template
@@ -102,6 +103,7 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         "SkullStripped": stripped,
         "ForegroundLitres": round(foreground_litres(image), 3),
         "Parameters": settings.model_dump(),
+        "Notes": header_notes(image),
     }
     for path in (files.to_template, files.from_template):
         _write_sidecar(

@@ -37,7 +37,14 @@ def test_a_brain_is_told_from_a_head(ball, radius_mm: float, noise: float, expec
 
 @pytest.mark.parametrize(
     ("wanted", "said", "expected"),
-    [("yes", None, True), ("no", True, False), ("auto", True, True), ("auto", False, False)],
+    [
+        ("yes", None, True),
+        ("no", True, False),
+        ("auto", True, True),
+        ("auto", False, False),
+        ("auto", "abc", False),
+        ("auto", 1e6, False),
+    ],
 )
 def test_the_setting_decides_before_the_sidecar_and_the_sidecar_before_the_image(
     ball, wanted, said, expected: bool
