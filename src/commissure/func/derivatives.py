@@ -109,6 +109,8 @@ class PreprocessedRun:
         Series, brain mask and mean volume on one grid.
     confounds, metadata
         The confounds table and the JSON beside it, empty where there is none.
+    sidecar
+        The JSON beside the series, empty where there is none.
     """
 
     space: str
@@ -117,6 +119,7 @@ class PreprocessedRun:
     boldref: nib.Nifti1Image
     confounds: pd.DataFrame
     metadata: dict[str, Any]
+    sidecar: dict[str, Any]
 
 
 def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedRun:
@@ -155,7 +158,8 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedRun:
         )
     confounds = _read_confounds(scan, files.confounds, series.shape[3])
     metadata = _read_json(scan, files.confounds_sidecar)
-    return PreprocessedRun(files.space, series, mask, boldref, confounds, metadata)
+    sidecar = _read_json(scan, files.sidecar)
+    return PreprocessedRun(files.space, series, mask, boldref, confounds, metadata, sidecar)
 
 
 def _read_confounds(scan: Scan, path: Path, volumes: int) -> pd.DataFrame:

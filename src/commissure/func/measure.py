@@ -15,7 +15,7 @@ from commissure.func.denoising import DegreesOfFreedom, denoised
 from commissure.func.derivatives import FuncMeasured, PreprocessedRun, read_preprocessed
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
 from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
-from commissure.func.quality import run_checks, temporal_snr
+from commissure.func.quality import run_checks, series_checks, temporal_snr
 from commissure.func.regressors import good_volumes, movement_penalties, regressors
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.timing import repetition_time_s
@@ -57,6 +57,7 @@ def measure(
     checks = run_checks(
         run.confounds, good, means.coverage, run.mask, tsnr=tsnr, tr_s=tr_s, settings=settings
     )
+    checks += series_checks(run.boldref, run.sidecar)
     result = _denoised_run(scan, run, means.series, good, tr_s, settings)
     if result.freedom is not None:
         degrees, limit = result.freedom.degrees, settings.min_degrees_of_freedom
@@ -201,7 +202,8 @@ def _notes(
     ]
     notes = [
         f"The Schaefer parcels (MNI152NLin6Asym) and the JHU-MNI structures lie on {run.space} by "
-        "their headers: approximate, to about 2 mm."
+        "their headers: approximate, to about 2 mm.",
+        *run.sidecar.get("Notes", []),
     ]
     if lost:
         notes.append(f"Parcels with too little coverage: {', '.join(lost)}.")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from commissure.checks import Check, at_least, at_most
 from commissure.func.settings import FuncMeasureSettings
+from commissure.func.upright import turned_over
 from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
+
+#: See :func:`commissure.func.upright.turned_over`.
+TURNED_OVER_GAIN_MAX = 0.05
 
 #: Framewise displacement of which the quality record tells how often it was exceeded (Power 2014).
 VISIBLE_FD_MM = 0.2
@@ -52,6 +59,26 @@ def template_mask_on(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
     if mask.shape == tuple(shape) and np.allclose(mask.affine, affine, atol=1e-3):
         return np.asanyarray(mask.dataobj) > 0.5
     return resample_to(mask, (shape[0], shape[1], shape[2]), affine) > 0.5
+
+
+def series_checks(boldref: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> list[Check]:
+    """Whether the head lies as it should, and whether volumes repeat.
+
+    Parameters
+    ----------
+    boldref
+        3-D mean volume in template space.
+    sidecar
+        JSON of the series; the built-in engine counts identical volumes there.
+    """
+    gain, turn = turned_over(boldref)
+    note = f"explained variance that the mean volume gains by being turned over ({turn})"
+    checks = [at_most("turned_over_gain", gain, TURNED_OVER_GAIN_MAX, note)]
+    repeated = sidecar.get("IdenticalVolumes")
+    if repeated is not None:
+        note = "volumes that repeat the one before, voxel by voxel: noise makes this impossible"
+        checks.append(at_most("identical_volumes", repeated, 0, note))
+    return checks
 
 
 def run_checks(

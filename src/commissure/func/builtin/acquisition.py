@@ -12,6 +12,11 @@ from commissure.errors import DatasetError
 from commissure.func.timing import repetition_time_s
 from commissure.names import Scan
 
+#: Values of SliceEncodingDirection: array axis, and whether slices are counted from its end.
+_SLICE_AXES = {
+    f"{name}{sign}": ("ijk".index(name), bool(sign)) for name in "ijk" for sign in ("", "-")
+}
+
 #: Fewer volumes than this are no time series.
 LEAST_VOLUMES = 10
 
@@ -55,7 +60,8 @@ def acquisition(scan: Scan, image: nib.Nifti1Image) -> Acquisition:
     ------
     DatasetError
         RepetitionTime is missing, impossible, or contradicts the image header; the task is named
-        nowhere; SliceTiming does not fit the slices or the repetition time.
+        nowhere; SliceTiming does not fit the slices or the repetition time;
+        SliceEncodingDirection is no axis.
     """
     metadata = scan.metadata()
     tr_s, notes = repetition_time_s(scan), []
@@ -83,13 +89,27 @@ def acquisition(scan: Scan, image: nib.Nifti1Image) -> Acquisition:
         notes.append("The sidecar has no TaskName; the task is taken from the file name.")
     elif task and _letters(named) != _letters(task):
         notes.append(f"TaskName is '{named}' and the file name says '{task}'; the latter holds.")
-    axis = {"i": 0, "j": 1, "k": 2}[str(metadata.get("SliceEncodingDirection", "k"))[0]]
+    axis, backwards = _slice_axis(scan, metadata.get("SliceEncodingDirection"))
     times = metadata.get("SliceTiming")
     if times is not None:
         times = _slice_times(scan, times, image.shape[axis], tr_s)
-        if str(metadata.get("SliceEncodingDirection", "k")).endswith("-"):
+        if backwards:
             times = times[::-1]
     return Acquisition(tr_s, task or named, times, axis, tuple(notes))
+
+
+def _slice_axis(scan: Scan, direction: object) -> tuple[int, bool]:
+    """Array axis of the slices, and whether they are counted from its end."""
+    if direction is None:
+        return 2, False
+    if not isinstance(direction, str) or direction not in _SLICE_AXES:
+        raise DatasetError(
+            scan.who,
+            found=f"SliceEncodingDirection of {scan.path.name} is {direction!r:.40}",
+            wanted=f"one of {', '.join(_SLICE_AXES)}",
+            mend="Mend SliceEncodingDirection, or remove it where slices lie along k",
+        )
+    return _SLICE_AXES[direction]
 
 
 def _letters(name: str) -> str:
@@ -99,13 +119,14 @@ def _letters(name: str) -> str:
 def _slice_times(scan: Scan, times: object, slices: int, tr_s: float) -> np.ndarray:
     try:
         times_s = np.asarray(times, dtype=float)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         times_s = np.full(1, np.nan)
-    if times_s.shape != (slices,) or not (times_s >= 0).all() or times_s.max() >= tr_s * 1.001:
+    fits = times_s.shape == (slices,) and (times_s >= 0).all() and times_s.max() < tr_s * 1.001
+    if not fits:
+        up_to = f" up to {np.max(times_s):g}" if times_s.size else ""
         raise DatasetError(
             scan.who,
-            found=f"SliceTiming of {scan.path.name} has {times_s.size} values up to "
-            f"{np.max(times_s):g}",
+            found=f"SliceTiming of {scan.path.name} has {times_s.size} values{up_to}",
             wanted=f"{slices} times in seconds below the repetition time of {tr_s:g} s",
             mend="Mend SliceTiming, or remove it",
         )

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from commissure.errors import DatasetError
 from commissure.files import write_json, write_table
 from commissure.func.builtin.acquisition import (
     Acquisition,
@@ -34,7 +35,14 @@ from commissure.func.derivatives import FuncFiles
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import coarser
-from commissure.images.load import load_image, save_image, zooms_mm
+from commissure.images.header import header_notes
+from commissure.images.load import (
+    identical_volumes,
+    load_image,
+    save_image,
+    voxel_volume_mm3,
+    zooms_mm,
+)
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
@@ -45,6 +53,9 @@ GRAND_MEDIAN = 5_000
 
 #: A voxel of the brain was in the field of view in more than this share of the volumes.
 SEEN_SHARE = 0.95
+
+#: Less brain than this is no series of a brain, be it ever so few slices.
+BRAIN_LITRES_MIN = 0.05
 
 #: A tissue's core: at least this probability, and at least so many voxels, else the most probable.
 CORE_PROBABILITY = 0.9
@@ -70,7 +81,8 @@ def preprocess(
     Raises
     ------
     DatasetError
-        The series is no 4-D series, too short, holds NaN, or its timing is missing or impossible.
+        The series is no 4-D series, too short, holds NaN, shows no brain or the same volume
+        throughout, or its timing is missing or impossible.
     """
     image = load_image(scan.path, who=scan.who, ndim=4)
     timing = acquisition(scan, image)
@@ -78,7 +90,9 @@ def preprocess(
     anat = anat if anat is not None and anat.complete() else None
     affine = image.affine
     series = np.asanyarray(image.dataobj)[..., settings.dummy_volumes :]
+    repeated = _repeated_volumes(scan, series)
     series, corrected, notes = _slice_timing(series, timing, wanted=settings.slice_timing)
+    notes = [*header_notes(image), *notes]
 
     first_mask = dilated(brain_mask(_middle(series), affine), affine, radius_mm=6)
     motion = realign(series, affine, mask=first_mask)
@@ -100,6 +114,7 @@ def preprocess(
         tissue["brain"],
         grid,
         resolution_mm=resolution_mm,
+        scan=scan,
     )
 
     drifts = cosine_drifts(run.values.shape[1], tr_s=timing.tr_s, period_s=settings.drift_period_s)
@@ -117,6 +132,7 @@ def preprocess(
         "Transforms": list(chain.steps),
         "approximate": chain.approximate,
         "Interpolations": "one: movement and template transform together, cubic spline",
+        "IdenticalVolumes": repeated,
         "IntensityScale": run.scale,
         "RealignmentReference": "mean of the realigned volumes",
         "TissueCoreVoxels": {name: int(core.sum()) for name, core in cores.items()},
@@ -174,6 +190,34 @@ def _slice_timing(
     return series, False, notes
 
 
+def _repeated_volumes(scan: Scan, series: np.ndarray) -> int:
+    """How many volumes repeat the one before; a series of nothing else is refused."""
+    repeated = identical_volumes(series)
+    if repeated == series.shape[3] - 1:
+        raise DatasetError(
+            scan.who,
+            found=f"the {series.shape[3]} volumes of {scan.path.name} are identical",
+            wanted="a series that changes with time",
+            mend=f"Convert {scan.path.name} again",
+        )
+    return repeated
+
+
+def _refuse_no_brain(
+    scan: Scan, brain: np.ndarray, reference: np.ndarray, affine: np.ndarray
+) -> None:
+    """Refuse a series in which hardly anything bright lies where the template has its brain."""
+    litres = float(brain.sum() * voxel_volume_mm3(affine) / 1e6)
+    if litres < BRAIN_LITRES_MIN or np.median(reference[brain]) <= 0:
+        raise DatasetError(
+            scan.who,
+            found=f"{litres:.2f} l of {scan.path.name} look like brain and lie in the template's",
+            wanted=f"at least {BRAIN_LITRES_MIN:g} l",
+            mend="Look at the series: noise, another organ, a wrong voxel size, or a registration "
+            "that failed",
+        )
+
+
 def _in_template(
     series: np.ndarray,
     affine: np.ndarray,
@@ -185,6 +229,7 @@ def _in_template(
     grid: nib.Nifti1Image,
     *,
     resolution_mm: float,
+    scan: Scan,
 ) -> _TemplateRun:
     """Resample series, mean volume and mask to the template, and scale the series."""
     box = dilated(template_brain > 0.5, grid.affine, radius_mm=2 * resolution_mm)
@@ -195,6 +240,7 @@ def _in_template(
     in_view = np.zeros(grid.shape, bool)
     in_view[box] = (seen > SEEN_SHARE) & (np.ptp(values, axis=1) > 0)
     brain = bold_brain & near & in_view
+    _refuse_no_brain(scan, brain, reference, grid.affine)
     scale = GRAND_MEDIAN / float(np.median(reference[brain]))
     values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
     return _TemplateRun(values, box, brain, reference, scale)

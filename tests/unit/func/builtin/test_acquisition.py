@@ -64,6 +64,29 @@ def test_slice_times_in_milliseconds_are_refused(raw_run, tmp_path):
     assert "6 times in seconds below the repetition time of 2 s" in message
 
 
+@pytest.mark.parametrize("times", [[], [0.0, 1.0], [[0, 1], [2]], [10**400] * 6, "0", {"a": 1}])
+def test_slice_times_of_another_number_are_refused(raw_run, tmp_path, times):
+    message = refusal(raw_run(NOISE, np.eye(4), SliceTiming=times), tmp_path)
+    assert "SliceTiming of sub-01_ses-1_task-rest_bold.nii.gz has" in message
+    assert "6 times in seconds below the repetition time of 2 s" in message
+
+
+@pytest.mark.parametrize("direction", ["z", "", "k+", 2, ["k"], True])
+def test_a_slice_direction_that_is_no_axis_is_refused(raw_run, tmp_path, direction):
+    message = refusal(raw_run(NOISE, np.eye(4), SliceEncodingDirection=direction), tmp_path)
+    assert (
+        f"SliceEncodingDirection of sub-01_ses-1_task-rest_bold.nii.gz is {direction!r}" in message
+    )
+
+
+def test_slices_counted_from_the_end_are_turned_round(raw_run):
+    times = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    scan = raw_run(NOISE, np.eye(4), SliceTiming=times, SliceEncodingDirection="k-")
+    found = acquisition(scan, load_image(scan.path, who="sub-01", ndim=4))
+    assert found.slice_axis == 2
+    np.testing.assert_array_equal(found.slice_times_s, times[::-1])
+
+
 def test_a_header_in_milliseconds_or_without_time_is_read(raw_run):
     for header, notes in ((2000.0, 0), (0.0, 1), (1.0, 1)):
         scan = raw_run(NOISE, np.eye(4), tr_s=header, RepetitionTime=2.0)
