@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from commissure.checks import Check, at_least, write_quality
+from commissure.dwi.bvec_order import order_check
 from commissure.dwi.derivatives import DwiMeasured, PreprocessedSeries, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.gradients import Gradients, distinct_directions, quadratic
@@ -145,6 +146,14 @@ def _measure_tensor(
         findings.missing = {"tensor": cause, "tracts": cause}
         return
     maps = fit_tensor(series.data[..., chosen], gradients, series.mask)
+    findings.checks.append(
+        order_check(
+            series.data[..., chosen],
+            gradients,
+            series.mask,
+            b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+        )
+    )
     white = _white_matter(series, maps, files, anat, settings)
     core = (white.tissue["WM"] >= settings.tract_wm_min) & series.mask
     tensor = _white_matter_tensor(findings, series, maps, white, core, settings)

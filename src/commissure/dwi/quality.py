@@ -46,6 +46,9 @@ def series_checks(series: PreprocessedSeries, settings: DwiMeasureSettings) -> l
         checks.append(
             at_most("outlier_slices_percent", percent, settings.max_outlier_slices_percent)
         )
+    repeated = series.sidecar.get("IdenticalVolumes")
+    if repeated is not None:
+        checks.append(at_most("identical_volumes", repeated, 0))
     litres = float(series.mask.sum() * voxel_volume_mm3(series.affine) / 1e6)
     checks.append(between("brain_litres", litres, *BRAIN_LITRES))
     return checks

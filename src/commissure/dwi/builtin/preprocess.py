@@ -34,7 +34,8 @@ from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.files import write_json, write_table
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import resample_to
-from commissure.images.load import load_image, save_image, zooms_mm
+from commissure.images.header import header_notes
+from commissure.images.load import identical_volumes, load_image, save_image, zooms_mm
 from commissure.images.rigid import resample_pose
 from commissure.names import Scan
 
@@ -58,6 +59,10 @@ class _Raw:
         3-D rough mask, from the b0 as acquired.
     correlation
         Neighbouring correlation.
+    repeated
+        Volumes that repeat the one before, voxel by voxel.
+    notes
+        What the header tells the reader.
     """
 
     affine: np.ndarray
@@ -65,6 +70,8 @@ class _Raw:
     unweighted: np.ndarray
     brain: np.ndarray
     correlation: float
+    repeated: int
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def preprocess(
         The directions span no tensor, or the image shows no brain.
     """
     series, raw = _read(scan, settings)
-    notes = list(raw.gradients.notes)
+    notes = [*raw.notes, *raw.gradients.notes]
     anat = anat if anat is not None and anat.complete() else None
     series, noise = _denoised(series, raw.brain, settings, notes)
     if settings.gibbs:
@@ -143,6 +150,7 @@ def preprocess(
         brain=b0.brain,
         noise=None if noise is None else noise[raw.brain & (noise > 0)],
         raw_correlation=raw.correlation,
+        repeated=raw.repeated,
         to_series=grid.to_series,
         notes=notes,
     )
@@ -165,7 +173,15 @@ def _read(scan: Scan, settings: DwiPreprocessSettings) -> tuple[np.ndarray, _Raw
     unweighted = gradients.b0(b0_max)
     brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
     correlation = neighbouring_correlation(series, gradients, brain, b0_max_b_s_mm2=b0_max)
-    return series, _Raw(image.affine, gradients, unweighted, brain, correlation)
+    return series, _Raw(
+        image.affine,
+        gradients,
+        unweighted,
+        brain,
+        correlation,
+        identical_volumes(series),
+        header_notes(image),
+    )
 
 
 def _write_images(
@@ -215,7 +231,11 @@ def _eddy_phase(
         return None
     encoded = phase_axis(metadata.get("PhaseEncodingDirection", metadata.get("PhaseEncodingAxis")))
     if encoded is None:
-        notes.append("Eddy currents are not corrected: the sidecar names no phase encoding.")
+        named = metadata.get("PhaseEncodingDirection")
+        cause = "names no phase encoding"
+        if named is not None:
+            cause = f"has PhaseEncodingDirection {named!r:.40}, not i, j or k, with or without -"
+        notes.append(f"Eddy currents are not corrected: the sidecar {cause}.")
         return None
     return affine[:3, encoded[0]] / zooms_mm(affine)[encoded[0]]
 

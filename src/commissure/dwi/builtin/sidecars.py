@@ -68,6 +68,7 @@ def series_sidecar(
     brain: np.ndarray,
     noise: np.ndarray | None,
     raw_correlation: float,
+    repeated: int,
     to_series: np.ndarray,
     notes: list[str],
 ) -> dict[str, Any]:
@@ -89,6 +90,8 @@ def series_sidecar(
         Standard deviations of the noise inside the brain, None where it was not measured.
     raw_correlation
         Neighbouring correlation before anything was done.
+    repeated
+        Volumes that repeat the one before, voxel by voxel.
     to_series
         4x4, from the world of the T1w image to that of the series.
     notes
@@ -109,6 +112,7 @@ def series_sidecar(
         "SusceptibilityShiftMm": None if shift is None else _largest_mm(shift, brain),
         "NoiseStandardDeviation": _median(noise),
         "NeighbouringCorrelationRaw": raw_correlation,
+        "IdenticalVolumes": repeated,
         "Slices": int(motion.dropouts.shape[1]),
         "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
         "OutlierSlicesReplaced": settings.replace_outliers,
