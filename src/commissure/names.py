@@ -19,6 +19,9 @@ ENTITY_ORDER = (
     "label", "desc",
 )  # fmt: skip
 
+#: Sidecars of scanners hold kilobytes, those with every DICOM field some megabytes.
+_LARGEST_SIDECAR_BYTES = 64 * 2**20
+
 _PAIR = re.compile(r"^([a-zA-Z]+)-([a-zA-Z0-9+]+)$")
 _SAFE = re.compile(r"^[a-zA-Z0-9+]+$")
 
@@ -163,16 +166,27 @@ def read_sidecars(paths: Sequence[Path], *, who: str) -> dict:
     Raises
     ------
     DatasetError
-        A file is not a JSON object.
+        A file is not a JSON object, is nested too deep to be read, or is far too large to
+        describe an image.
     """
     merged: dict = {}
     for path in paths:
         try:
+            size = path.stat().st_size
+            if size > _LARGEST_SIDECAR_BYTES:
+                raise DatasetError(
+                    who,
+                    found=f"{path.name} has {size / 2**20:.0f} MiB",
+                    wanted=f"a description of one image, {_LARGEST_SIDECAR_BYTES // 2**20} MiB "
+                    "at most",
+                    mend=f"Mend or replace {path.name}",
+                )
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
+            cause = "its values are nested too deep" if isinstance(error, RecursionError) else error
             raise DatasetError(
                 who,
-                found=f"{path.name} cannot be read as JSON ({error})",
+                found=f"{path.name} cannot be read as JSON ({cause})",
                 mend=f"Mend or replace {path.name}",
             ) from error
         if not isinstance(content, dict):

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commissure.errors import DatasetError
-from commissure.names import ENTITY_ORDER, Scan, bids_name, parse_name, participant_label
+from commissure.names import (
+    ENTITY_ORDER,
+    Scan,
+    bids_name,
+    parse_name,
+    participant_label,
+    read_sidecars,
+)
 
 values = st.text("abcXYZ019", min_size=1, max_size=5)
 entity_maps = st.dictionaries(st.sampled_from(ENTITY_ORDER), values, min_size=1)
@@ -68,6 +75,31 @@ def test_a_missing_or_broken_sidecar_is_one_sentence(tmp_path):
     broken.write_text("[1]")
     with pytest.raises(DatasetError, match="holds a JSON list"):
         Scan(image, {"sub": "01"}, "T1w", [broken]).metadata()
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "its values are nested too deep"),
+        ('{"EchoTime": ' + '{"a":' * 100_000 + "1" + "}" * 100_001, "its values are nested"),
+        ('{"EchoTime": ' + "3" * 100_000 + "}", "4300 digits"),
+    ],
+)
+def test_a_sidecar_that_overwhelms_the_reader_is_refused(tmp_path, text, cause):
+    path = tmp_path / "sub-01_T1w.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=f"cannot be read as JSON .*{cause}.* Mend or replace"):
+        read_sidecars([path], who="sub-01")
+
+
+def test_a_sidecar_of_an_absurd_size_is_not_read(tmp_path):
+    path = tmp_path / "sub-01_T1w.json"
+    with path.open("wb") as file:
+        file.truncate(65 * 2**20)  # a sparse file
+    with pytest.raises(
+        DatasetError, match="has 65 MiB; a description of one image, 64 MiB at most"
+    ):
+        read_sidecars([path], who="sub-01")
 
 
 @pytest.mark.parametrize("given", ["01", "sub-01", " 01 "])

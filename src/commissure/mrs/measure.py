@@ -238,7 +238,10 @@ def _write_quality(
     write_quality(
         findings.checks,
         measured.quality,
-        notes=[f"{name} was fitted at zero and is left out." for name in at_zero(fit)],
+        notes=[
+            *(str(step["note"]) for step in preprocessed.steps if step.get("note")),
+            *(f"{name} was fitted at zero and is left out." for name in at_zero(fit)),
+        ],
         missing=findings.missing,
         region=measured.region,
         relaxation={

@@ -188,15 +188,24 @@ def spectral_checks(
             "power of the residual late in time over what it had come down to",
         ),
         *_step_checks(
-            {str(step.get("step")): step for step in steps},
+            _applied(steps),
             max_drift_hz=settings.max_fwhm_ppm * spectral.frequency_mhz,
         ),
     ]
 
 
-def _step_checks(by_name: Mapping[str, Mapping[str, Any]], *, max_drift_hz: float) -> list[Check]:
-    """Shots, orientation and water, from the record of the steps that were applied."""
+def _applied(steps: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The last step of each name, where it was applied; of two rejections that which left less."""
+    by_name = {str(step.get("step")): step for step in steps}
     applied = {name: step for name, step in by_name.items() if step.get("applied")}
+    rejections = [s for s in steps if s.get("step") == "shot rejection" and s.get("applied")]
+    if rejections:
+        applied["shot rejection"] = min(rejections, key=lambda step: step["kept"] / step["of"])
+    return applied
+
+
+def _step_checks(applied: Mapping[str, Mapping[str, Any]], *, max_drift_hz: float) -> list[Check]:
+    """Shots, orientation and water, from the record of the steps that were applied."""
     checks = []
     if rejection := applied.get("shot rejection"):
         share = rejection["kept"] / rejection["of"]

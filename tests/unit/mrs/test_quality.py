@@ -9,7 +9,13 @@ from commissure.mrs.builtin.basis.simulated import Basis
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
 from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.measure import measure
-from commissure.mrs.quality import MAX_ECHO, echo_ratio, session_check
+from commissure.mrs.quality import (
+    MAX_ECHO,
+    _applied,
+    _step_checks,
+    echo_ratio,
+    session_check,
+)
 from commissure.mrs.settings import MrsSettings
 
 from .conftest import DWELL_S, FREQUENCY_MHZ, POINTS, T, noise, noise_sd
@@ -68,3 +74,12 @@ def test_a_t1w_of_another_session_is_flagged() -> None:
     other = session_check("2", "sub-01_ses-1_desc-preproc_T1w.nii.gz")
     assert other.passed is False
     assert "of ses-1" in other.note
+
+
+def test_the_edited_half_does_not_hide_the_shots_that_the_other_lost() -> None:
+    def rejection(kept: int) -> dict:
+        return {"step": "shot rejection", "applied": True, "kept": kept, "of": 8}
+
+    for steps in ([rejection(4), rejection(8)], [rejection(8), rejection(4)]):
+        (check,) = _step_checks(_applied(steps), max_drift_hz=10.0)
+        assert (check.value, check.passed) == (0.5, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +10,11 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nifti_mrs.create_nmrs import gen_nifti_mrs
-from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
-from nifti_mrs.validator import Error as InvalidHeader
 
 from commissure.errors import DatasetError
 from commissure.files import atomic
+from commissure.mrs.acquisition.fids import check_voxel, load_fids, measured_points
 from commissure.mrs.chemical_shift import GYROMAGNETIC_MHZ_PER_T
 from commissure.names import read_sidecars
 
@@ -132,7 +130,10 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
         of more than one voxel, too short, or holds NaN; a field contradicts physics, or the
         sidecar contradicts the header.
     """
-    data, header, dwell_s, affine, tags = _load(path, who)
+    raw = load_fids(path, who=who)
+    check_voxel(raw, path, who=who)
+    data = measured_points(raw.data, path, who=who)
+    header, dwell_s, tags = raw.header, raw.dwell_s, raw.tags
     sidecar = read_sidecars(sidecars, who=who)
     header_name = f"the header of {path.name}"
     for fields, where in ((sidecar, sidecars[-1].name if sidecars else ""), (header, header_name)):
@@ -151,7 +152,7 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
             frequency_mhz=frequency,
             te_s=float(metadata["EchoTime"]),
             tr_s=float(metadata["RepetitionTime"]),
-            affine=affine,
+            affine=raw.affine,
             sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
             metadata=metadata,
         )
@@ -182,6 +183,13 @@ def _check_metadata(metadata: dict[str, Any], dwell_s: float, path: Path, who: s
             mend=f"Mend the sidecar or the header of {path.name}",
         )
     field_t = metadata.get("MagneticFieldStrength")
+    if field_t is not None and not _is_number(field_t):
+        raise DatasetError(
+            who,
+            found=f"MagneticFieldStrength is {str(field_t)[:40]!r} in the metadata of {path.name}",
+            wanted="a number in tesla",
+            mend="Mend the sidecar",
+        )
     frequency = float(metadata["SpectrometerFrequency"])
     if field_t is not None and abs(frequency / GYROMAGNETIC_MHZ_PER_T / float(field_t) - 1) > 0.05:
         raise DatasetError(
@@ -222,60 +230,9 @@ def read_svs_fields(path: Path, *, who: str) -> tuple[np.ndarray, float, dict[st
 
     For spectra that no scanner measured: a basis has no repetition time and no voxel.
     """
-    data, header, dwell_s, _, _ = _load(path, who)
-    fields = {key: _scalar(value) for key, value in header.items()}
-    return data.reshape(data.shape[3], -1)[:, 0], dwell_s, fields
-
-
-def _load(path: Path, who: str) -> tuple[np.ndarray, dict, float, np.ndarray, list[str | None]]:
-    if not path.exists():
-        raise DatasetError(who, found=f"{path.name} is not there")
-    try:
-        image = NIFTI_MRS(path)
-        data = np.asarray(image[:])
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
-        raise DatasetError(
-            who,
-            found=f"{path.name} cannot be read ({type(error).__name__}: {error})",
-            wanted="a complete NIfTI-MRS file",
-            mend=f"Copy or convert {path.name} again",
-        ) from error
-    except (NotNIFTI_MRS, InvalidHeader) as error:
-        raise DatasetError(
-            who,
-            found=f"{path.name} is no NIfTI-MRS file ({error})",
-            wanted="NIfTI with the MRS header extension",
-            mend="Convert the scanner's file with spec2nii",
-        ) from error
-    if not np.iscomplexobj(data) or data.ndim < 4 or data.shape[:3] != (1, 1, 1):
-        raise DatasetError(
-            who,
-            found=f"{path.name} holds {data.dtype} of shape {data.shape}",
-            wanted="complex FIDs of one voxel, (1, 1, 1, points, ...)",
-            mend="Spectroscopic imaging is not read; leave it out of the dataset's mrs/",
-        )
-    if data.shape[3] < 256:
-        raise DatasetError(
-            who,
-            found=f"{path.name} has FIDs of {data.shape[3]} points",
-            wanted="at least 256 points along the fourth axis",
-            mend=f"Convert {path.name} again",
-        )
-    bad = int(data.size - np.isfinite(data).sum())
-    if bad or not data.any():
-        raise DatasetError(
-            who,
-            found=f"{path.name} has {bad} of {data.size} samples that are NaN or infinite"
-            if bad
-            else f"every sample of {path.name} is zero",
-            wanted="finite FIDs with signal",
-            mend=f"Convert {path.name} again",
-        )
-    affine = np.asarray(image.getAffine("voxel", "world"), dtype=float)
-    return (
-        data.astype(complex), image.hdr_ext.to_dict(), float(image.dwelltime), affine,
-        image.dim_tags,
-    )  # fmt: skip
+    raw = load_fids(path, who=who)
+    fields = {key: _scalar(value) for key, value in raw.header.items()}
+    return raw.data.reshape(raw.data.shape[3], -1)[:, 0], raw.dwell_s, fields
 
 
 def _agreed(
@@ -305,7 +262,9 @@ def _agreed(
 def _scalar(value: Any) -> Any:
     if isinstance(value, Mapping) and "Value" in value:
         value = value["Value"]
-    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+    value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+    # JSON knows whole numbers of any size; beyond the largest float they are no quantity.
+    return math.inf if isinstance(value, int) and value > 1e300 else value
 
 
 def _equal(first: Any, second: Any) -> bool:
@@ -321,11 +280,15 @@ def _range_of(key: str) -> str:
     return "1H"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check_limit(limit: _Physics, value: Any, where: str, who: str) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not _is_number(value):
         raise DatasetError(
             who,
-            found=f"{limit.key} is {value if value is not None else 'absent'} in {where}",
+            found=f"{limit.key} is {'absent' if value is None else str(value)[:40]} in {where}",
             wanted=f"a number from {limit.low:g} to {limit.high:g} {limit.unit}",
             mend=f"Give {limit.key} in the JSON sidecar",
         )

@@ -1,4 +1,7 @@
+import gzip
+import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +73,102 @@ def test_truncated_file(write_press: Callable) -> None:
 def test_short_fid(write_press: Callable) -> None:
     with pytest.raises(DatasetError, match="FIDs of 100 points"):
         read(write_press(shots=1, coils=1, spoil=lambda data: data[..., :100]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda data: data.real + 0j, "holds the real part of its FIDs only; complex FIDs"),
+        (np.abs, "holds the real part of its FIDs only"),
+        (lambda data: 1j * data.imag, "holds the imaginary part of its FIDs only"),
+    ],
+)
+def test_half_of_a_complex_number_is_refused(write_press: Callable, spoil, words: str) -> None:
+    with pytest.raises(DatasetError, match=words):
+        read(write_press(shots=2, coils=1, spoil=spoil))
+
+
+@pytest.mark.parametrize(("filled", "points"), [(1024, 1024), (3, 2048)])
+def test_zeros_that_fill_the_fids_up_are_no_samples(
+    write_press: Callable, filled: int, points: int
+) -> None:
+    def spoil(data: np.ndarray) -> np.ndarray:
+        out = data.copy()
+        out[..., -filled:] = 0
+        return out
+
+    assert read(write_press(shots=4, coils=2, spoil=spoil)).points == points
+
+
+def rewritten(path: Path, patch: Callable[[bytearray], None]) -> None:
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    patch(content)
+    path.write_bytes(gzip.compress(bytes(content)))
+
+
+def dimensions(content: bytearray) -> None:
+    struct.pack_into("<8h", content, 40, 7, 1, 1, 1, 32767, 32767, 32767, 1)
+
+
+def offset(content: bytearray) -> None:
+    struct.pack_into("<f", content, 108, 1e-20)
+
+
+def endless_place(content: bytearray) -> None:
+    struct.pack_into("<h", content, 254, 1)
+    struct.pack_into("<4f", content, 280, float("inf"), 0, 0, 0)
+
+
+def flat_voxel(content: bytearray) -> None:
+    struct.pack_into("<h", content, 254, 1)
+    struct.pack_into("<4f", content, 280, 1e-6, 0, 0, 0)
+    struct.pack_into("<4f", content, 296, 1, 1e-6, 0, 0)
+
+
+def nested_extension(content: bytearray) -> None:
+    size = int(struct.unpack_from("<f", content, 108)[0])
+    text = b"[" * 50_000 + b"]" * 50_000
+    extension = struct.pack("<2i", (len(text) + 8 + 15) // 16 * 16, 44) + text
+    extension += b" " * (-len(extension) % 16)
+    content[352:size] = extension
+    struct.pack_into("<f", content, 108, 352 + len(extension))
+
+
+def no_nucleus(content: bytearray) -> None:
+    place = content.index(b"ResonantNucleus")
+    content[place : place + 1] = b"S"
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        (dimensions, "promises .* bytes of data in a file of"),
+        (offset, "cannot be read"),
+        (endless_place, "cannot be read|the place of the voxel"),
+        (flat_voxel, "the place of the voxel in the header"),
+        (nested_extension, "cannot be read .*RecursionError"),
+        (no_nucleus, "cannot be read|no NIfTI-MRS"),
+    ],
+)
+def test_a_damaged_header_is_refused_in_words(write_press: Callable, patch, words: str) -> None:
+    acquisition = write_press(shots=2, coils=1)
+    rewritten(acquisition.scan.path, patch)
+    with pytest.raises(DatasetError, match=words):
+        read(acquisition)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"EchoTime": 10**400}, "EchoTime is inf"),
+        ({"MagneticFieldStrength": "3T"}, "MagneticFieldStrength is '3T'"),
+        ({"MagneticFieldStrength": [3, 3]}, "MagneticFieldStrength is .* a number in tesla"),
+        ({"RepetitionTime": True}, "RepetitionTime is True"),
+    ],
+)
+def test_fields_of_another_kind_are_refused(write_press: Callable, fields, words: str) -> None:
+    with pytest.raises(DatasetError, match=words):
+        read(write_press(shots=1, coils=1, sidecar=fields))
 
 
 def test_writing_and_reading_agree_and_bytes_repeat(write_press: Callable, tmp_path) -> None:

@@ -10,7 +10,13 @@ import numpy as np
 
 from commissure.mrs.acquisition.description import acquisition_description
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.builtin.signal.align import ShotAlignment, align_shots, rotated, unlike_shots
+from commissure.mrs.builtin.signal.align import (
+    FEWEST_FOR_SD,
+    ShotAlignment,
+    align_shots,
+    rotated,
+    unlike_shots,
+)
 from commissure.mrs.builtin.signal.combine import coil_weights, combined_coils
 from commissure.mrs.builtin.signal.correction import (
     creatine_referenced,
@@ -19,6 +25,7 @@ from commissure.mrs.builtin.signal.correction import (
     orientation,
     water_removed,
 )
+from commissure.mrs.builtin.signal.screen import screened
 from commissure.mrs.quantification.water import water_signal
 
 
@@ -33,9 +40,10 @@ class AveragedSpectrum:
     steps
         What each step did, in order; ``applied`` false with a ``reason`` where it could not.
     before, after
-        Shots (shots, points) before and after alignment, for the figure.
+        Shots (shots, points) before and after alignment, for the figure; zero where a shot could
+        not be used.
     kept
-        Which shots were averaged.
+        Which shots of the file were averaged.
     acquisition
         What the raw file says of itself, see
         :func:`commissure.mrs.acquisition.description.acquisition_description`.
@@ -53,9 +61,18 @@ class AveragedSpectrum:
 def averaged_spectrum(
     svs: Svs, water: Svs | None, *, shot_rejection_sd: float = 2.58
 ) -> AveragedSpectrum:
-    """Preprocess in the order of the consensus (Near J et al., NMR Biomed 34:e4257, 2021)."""
+    """Preprocess in the order of the consensus (Near J et al., NMR Biomed 34:e4257, 2021).
+
+    Raises
+    ------
+    DatasetError
+        No shot or no coil can be used.
+    """
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
-    steps: list[Mapping[str, Any]] = []
+    acquisition = acquisition_description(svs)
+    usable = screened(svs, water)
+    svs, water = usable.svs, usable.water
+    steps: list[Mapping[str, Any]] = usable.steps
 
     shots, water_shots, step = _combined(svs.fids, water.fids if water else None)
     steps.append(step)
@@ -70,7 +87,7 @@ def averaged_spectrum(
     )
 
     before = shots
-    shots, kept, more = _aligned(shots, sampling, shot_rejection_sd)
+    shots, kept, more = _aligned(shots, usable.shots, sampling, shot_rejection_sd)
     steps += more
     fid = shots[kept].mean(axis=0)
 
@@ -96,10 +113,10 @@ def averaged_spectrum(
         if water is None or reference is None
         else replace(water, fids=reference[None, None]),
         steps=steps,
-        before=before,
-        after=shots,
-        kept=kept,
-        acquisition=acquisition_description(svs),
+        before=_among_all(before, usable.shots),
+        after=_among_all(shots, usable.shots),
+        kept=_among_all(kept, usable.shots),
+        acquisition=acquisition,
     )
 
 
@@ -154,53 +171,79 @@ def _combined(
 
 
 def _aligned(
-    shots: np.ndarray, sampling: Mapping[str, float], limit_sd: float
+    shots: np.ndarray, usable: np.ndarray, sampling: Mapping[str, float], limit_sd: float
 ) -> tuple[np.ndarray, np.ndarray, list[Mapping[str, Any]]]:
-    """Align, leave out unlike shots, align the rest again."""
-    count = len(shots)
+    """Align, leave out unlike shots, align the rest again.
+
+    Parameters
+    ----------
+    shots
+        Those that can be used, (shots, points).
+    usable
+        Which of the file's shots they are.
+    """
+    count, number = len(shots), np.flatnonzero(usable)
     kept = np.ones(count, bool)
     if count == 1:
-        reason = "the file holds one averaged spectrum"
-        return shots, kept, [_skipped("alignment", reason), _skipped("shot rejection", reason)]
-    steps: list[Mapping[str, Any]] = []
+        whole = len(usable) == 1
+        reason = "the file holds one averaged spectrum" if whole else "one shot can be used"
+        rejection = _skipped("shot rejection", reason) if whole else _rejection(kept, usable)
+        return shots, kept, [_skipped("alignment", reason), rejection]
     alignment = align_shots(shots, **sampling)
     aligned = rotated(shots, alignment.shift_hz, alignment.phase_rad, dwell_s=sampling["dwell_s"])
-    distance = np.zeros(count)
-    if count >= 8:
-        distance, unlike = unlike_shots(aligned, limit_sd=limit_sd, **sampling)
+    distance, unlike = unlike_shots(aligned, limit_sd=limit_sd, **sampling)
+    if count >= FEWEST_FOR_SD or unlike.any():
         kept = ~unlike
         again = align_shots(shots[kept], **sampling)
         alignment = _merged(alignment, again, kept)
         aligned = rotated(
             shots, alignment.shift_hz, alignment.phase_rad, dwell_s=sampling["dwell_s"]
         )
-        rejection: Mapping[str, Any] = {
-            "step": "shot rejection",
-            "applied": True,
-            "limit_sd": limit_sd,
-            "kept": int(kept.sum()),
-            "of": count,
-            "rejected": np.flatnonzero(~kept),
-            "distance": distance / np.median(distance),
-        }
+        distances = distance / np.median(distance)
+        rejection = _rejection(kept, usable, limit_sd=limit_sd, distance=distances)
+    elif count < len(usable):
+        rejection = _rejection(kept, usable)
     else:
         rejection = _skipped("shot rejection", f"{count} shots are too few to tell unlike ones")
     shift = -alignment.shift_hz[kept]
-    per_shot = float(np.polyfit(np.flatnonzero(kept), shift, 1)[0])
-    steps.append(
-        {
-            "step": "alignment",
-            "applied": True,
-            "shots": count,
-            "drift_hz": per_shot * (count - 1),
-            "shift_sd_hz": float(shift.std()),
-            "phase_sd_deg": float(np.degrees(alignment.phase_rad[kept]).std()),
-            "shift_hz": alignment.shift_hz,
-            "phase_deg": np.degrees(alignment.phase_rad),
-        }
-    )  # fmt: skip
-    steps.append(rejection)
-    return aligned, kept, steps
+    per_shot = float(np.polyfit(number[kept], shift, 1)[0])
+    step = {
+        "step": "alignment",
+        "applied": True,
+        "shots": count,
+        "drift_hz": per_shot * (len(usable) - 1),
+        "shift_sd_hz": float(shift.std()),
+        "phase_sd_deg": float(np.degrees(alignment.phase_rad[kept]).std()),
+        "shift_hz": alignment.shift_hz,
+        "phase_deg": np.degrees(alignment.phase_rad),
+    }
+    return aligned, kept, [step, rejection]
+
+
+def _rejection(
+    kept: np.ndarray,
+    usable: np.ndarray,
+    *,
+    limit_sd: float | None = None,
+    distance: np.ndarray | None = None,
+) -> Mapping[str, Any]:
+    """The step of leaving out shots; numbers and counts are those of the file."""
+    return {
+        "step": "shot rejection",
+        "applied": True,
+        **({} if limit_sd is None else {"limit_sd": limit_sd}),
+        "kept": int(kept.sum()),
+        "of": len(usable),
+        "rejected": np.flatnonzero(usable)[~kept],
+        **({} if distance is None else {"distance": distance}),
+    }
+
+
+def _among_all(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Values of the usable shots at their places among all, zero elsewhere."""
+    every = np.zeros((len(usable), *values.shape[1:]), values.dtype)
+    every[usable] = values
+    return every
 
 
 def _merged(first: ShotAlignment, again: ShotAlignment, kept: np.ndarray) -> ShotAlignment:

@@ -1,0 +1,174 @@
+"""The FIDs of a NIfTI-MRS file as they stand there, with what reading alone can tell of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
+from nifti_mrs.validator import Error as InvalidHeader
+
+from commissure.errors import DatasetError
+
+#: Fewest points of an FID.
+MIN_POINTS = 256
+
+#: Edges of a voxel in a human brain.
+EDGES_MM = (2.0, 200.0)
+
+
+@dataclass(frozen=True)
+class RawFids:
+    """Content of a NIfTI-MRS file.
+
+    Attributes
+    ----------
+    data
+        complex128, (1, 1, 1, points, ...).
+    header
+        Fields of the header extension.
+    dwell_s
+        Time between two points.
+    affine
+        4x4, voxel to scanner mm.
+    tags
+        Names of the fifth to seventh dimension, as ``DIM_COIL``; None where there is none.
+    """
+
+    data: np.ndarray
+    header: dict[str, Any]
+    dwell_s: float
+    affine: np.ndarray
+    tags: list[str | None]
+
+
+def load_fids(path: Path, *, who: str) -> RawFids:
+    """Read a file; what reading alone can tell is checked.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, truncated, damaged, no NIfTI-MRS, of more than one voxel, all zero, or
+        holds numbers that are not finite.
+    """
+    if not path.exists():
+        raise DatasetError(who, found=f"{path.name} is not there")
+    _check_size(path, who)
+    try:
+        image = NIFTI_MRS(path)
+        data = np.asarray(image[:])
+        header, tags = image.hdr_ext.to_dict(), image.dim_tags
+        affine = np.asarray(image.getAffine("voxel", "world"), dtype=float)
+        dwell_s = float(image.dwelltime)
+    except (NotNIFTI_MRS, InvalidHeader) as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} is no NIfTI-MRS file ({error})",
+            wanted="NIfTI with the MRS header extension",
+            mend="Convert the scanner's file with spec2nii",
+        ) from error
+    except MemoryError:
+        raise  # The machine's fault: the size was held against the file before.
+    # Readers of others answer a damaged header with errors of every kind; all are about the file.
+    except Exception as error:
+        raise DatasetError(
+            who,
+            found=f"{path.name} cannot be read ({type(error).__name__}: {str(error).strip()})",
+            wanted="a complete NIfTI-MRS file",
+            mend=f"Copy or convert {path.name} again",
+        ) from error
+    if not np.iscomplexobj(data) or data.ndim < 4 or data.shape[:3] != (1, 1, 1):
+        raise DatasetError(
+            who,
+            found=f"{path.name} holds {data.dtype} of shape {data.shape}",
+            wanted="complex FIDs of one voxel, (1, 1, 1, points, ...)",
+            mend="Spectroscopic imaging is not read; leave it out of the dataset's mrs/",
+        )
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad or not data.any():
+        raise DatasetError(
+            who,
+            found=f"{path.name} has {bad} of {data.size} samples that are NaN or infinite"
+            if bad
+            else f"every sample of {path.name} is zero",
+            wanted="finite FIDs with signal",
+            mend=f"Convert {path.name} again",
+        )
+    return RawFids(data.astype(complex), header, dwell_s, affine, tags)
+
+
+def _check_size(path: Path, who: str) -> None:
+    """Refuse a header that promises more data than the file can hold, before room is made."""
+    try:
+        image = cast(nib.Nifti1Image, nib.load(path))
+        promised = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+    except Exception:
+        return  # Reading says what is wrong.
+    # No stream of deflate grows more than 1032 times.
+    held = path.stat().st_size * (1032 if path.suffix == ".gz" else 1)
+    if promised > held:
+        raise DatasetError(
+            who,
+            found=f"the header of {path.name} promises {promised:.3g} bytes of data in a file of "
+            f"{path.stat().st_size}",
+            wanted="a complete NIfTI-MRS file",
+            mend=f"Copy or convert {path.name} again",
+        )
+
+
+def check_voxel(raw: RawFids, path: Path, *, who: str) -> None:
+    """Refuse a voxel or a dwell time that cannot be."""
+    edges = np.linalg.norm(raw.affine[:3, :3], axis=0)
+    volume = abs(np.linalg.det(raw.affine[:3, :3]))
+    low, high = EDGES_MM
+    possible = np.isfinite(raw.affine).all() and volume > 0.5 * edges.prod()
+    if not (possible and low <= edges.min() and edges.max() <= high):
+        raise DatasetError(
+            who,
+            found=f"the place of the voxel in the header of {path.name} is "
+            f"{np.array2string(raw.affine[:3], precision=3, separator=' ')}",
+            wanted=f"three edges of {low:g} to {high:g} mm at right angles, and the centre in mm",
+            mend=f"Convert {path.name} again",
+        )
+    if not (np.isfinite(raw.dwell_s) and raw.dwell_s > 0):
+        raise DatasetError(
+            who,
+            found=f"the dwell time in the header of {path.name} is {raw.dwell_s:g} s",
+            wanted="a positive time",
+            mend=f"Convert {path.name} again",
+        )
+
+
+def measured_points(data: np.ndarray, path: Path, *, who: str) -> np.ndarray:
+    """FIDs (1, 1, 1, points, ...) without the zeros that all of them end in, where those are many.
+
+    A sample or two that happen to be zero are left.
+
+    Raises
+    ------
+    DatasetError
+        One part of the complex numbers is missing, or less than 256 points were measured.
+    """
+    for part, other in ((data.imag, "real"), (data.real, "imaginary")):
+        if not part.any():
+            raise DatasetError(
+                who,
+                found=f"{path.name} holds the {other} part of its FIDs only",
+                wanted="complex FIDs",
+                mend=f"Convert {path.name} again",
+            )
+    measured = 1 + np.flatnonzero(data.any(axis=(0, 1, 2, *range(4, data.ndim))))[-1]
+    if data.shape[3] - measured > data.shape[3] // 8:
+        data = data[:, :, :, :measured]
+    if data.shape[3] < MIN_POINTS:
+        raise DatasetError(
+            who,
+            found=f"{path.name} has FIDs of {data.shape[3]} points",
+            wanted=f"at least {MIN_POINTS} points along the fourth axis",
+            mend=f"Convert {path.name} again",
+        )
+    return data
