@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from commissure.delimited import safe_cell
 from commissure.errors import DatasetError
 from commissure.files import read_table, write_text
 from commissure.names import Scan
@@ -85,8 +86,9 @@ def write_markers(rows: Iterable[Marker], path: Path | str) -> None:
     lines = ["\t".join(COLUMNS)]
     for row in rows:
         value = f"{row.value:.10g}" if math.isfinite(row.value) else "n/a"
-        cells = [row.participant_id, row.session or "n/a", row.modality, row.region, row.marker]
-        lines.append("\t".join([*cells, value, row.unit, row.quality]))
+        names = (row.participant_id, row.session or "n/a", row.modality, row.region, row.marker)
+        cells = [*map(safe_cell, names), value, safe_cell(row.unit), row.quality]
+        lines.append("\t".join(cells))
     write_text("\n".join(lines) + "\n", path)
 
 

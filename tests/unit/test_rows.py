@@ -79,3 +79,9 @@ def test_a_quality_record_lists_what_failed(tmp_path):
 def test_an_error_says_who_found_wanted_and_the_remedy():
     error = ConfigError("mrs.voi", found="'AAC'", wanted="ACC", mend="Change mrs.voi.")
     assert str(error) == "mrs.voi: 'AAC'; ACC is expected. Change mrs.voi."
+
+
+def test_a_region_that_starts_a_formula_comes_back(tmp_path):
+    write_markers([Marker("sub-01", "", "lab", "=1+1", "x", -2.5, "1")], tmp_path / "m.tsv")
+    assert "\t'=1+1\tx\t-2.5\t" in (tmp_path / "m.tsv").read_text()
+    assert read_markers(tmp_path / "m.tsv")["region"].tolist() == ["=1+1"]

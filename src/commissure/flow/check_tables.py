@@ -5,18 +5,20 @@ What the jobs would refuse hours later is refused here, by the same functions.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from pathlib import Path
 
 from commissure.delimited import read_cells
 from commissure.errors import ConfigError
 from commissure.flow.settings import Settings
+from commissure.fusion.settings import FusionSettings
 from commissure.identifiers import compare_people, read_identifiers
 from commissure.markers.lab_check import check_table
 from commissure.markers.registry import definitions
 from commissure.modalities import MODALITIES
 from commissure.names import participant_label
-from commissure.study.people_check import check_people
+from commissure.study.people_check import STANDARD, CheckedPeople, check_people
 
 
 def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
@@ -42,6 +44,7 @@ def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
     file = settings.participants_file()
     people = check_people(file, settings=settings.participants)
     cautions = list(people.cautions)
+    _check_columns(settings.fusion, people)
     definitions(settings.tables)
     tables = [check_table(table) for table in settings.tables]
     measured = {*imaged, *(who for table in tables for who in table.people)}
@@ -64,6 +67,31 @@ def _without_row(measured: Collection[str], listed: Collection[str], file: str) 
     if not missing:
         return []
     return [f"{file} has no row for {len(missing)} of {len(measured)} people, as '{missing[0]}'."]
+
+
+def _check_columns(fusion: FusionSettings, people: CheckedPeople) -> None:
+    """Refuse a column of the people that the models are to read and that is not there."""
+    known = [*STANDARD, *people.columns]
+    asked = {
+        f"fusion.{key}": getattr(fusion, key)
+        for key in ("clinical", "confounds")
+        if getattr(fusion, key) != getattr(FusionSettings(), key)
+    }
+    if fusion.label.source == "column" and fusion.label.column is not None:
+        asked["fusion.label.column"] = [fusion.label.column]
+    for key, names in asked.items():
+        for name in names:
+            if name in known:
+                continue
+            near = difflib.get_close_matches(name, known, n=1)
+            looks = " that is used: it looks personal" if name in people.personal else ""
+            raise ConfigError(
+                key,
+                found=f"the people have no column '{name}'{looks}",
+                wanted=f"one of {known}",
+                mend=(f"Did you mean '{near[0]}'? " if near else "")
+                + f"Change {key} in config.yaml",
+            )
 
 
 def _check_treatments(settings: Settings, everybody: Collection[str]) -> list[str]:

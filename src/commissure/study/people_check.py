@@ -44,6 +44,8 @@ class CheckedPeople:
         Column of the file by standard name, those that it has.
     written
         How the cells of ``sex`` and ``site`` are written, by standard name and cell.
+    columns
+        Names of the columns of the run's table, but for those of :data:`STANDARD`.
     personal
         Columns that look personal: they are left out.
     cautions
@@ -54,6 +56,7 @@ class CheckedPeople:
     id_column: str = "participant_id"
     standard: Mapping[str, str] = field(default_factory=dict)
     written: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    columns: Sequence[str] = ()
     personal: Sequence[str] = ()
     cautions: Sequence[str] = ()
 
@@ -101,8 +104,9 @@ def check_people(path: Path | None, *, settings: ParticipantsSettings) -> Checke
     used = {id_column, *standard.values()}
     personal = personal_columns(table, but=used)
     cautions += personal_caution(path.name, personal)
-    cautions += code_cautions(table, [name for name in header if name not in {*used, *personal}])
-    return CheckedPeople(people, id_column, standard, written, personal, cautions)
+    others = [name for name in header if name not in {*used, *personal}]
+    cautions += code_cautions(table, others)
+    return CheckedPeople(people, id_column, standard, written, others, personal, cautions)
 
 
 def _standard_columns(table: Cells, settings: ParticipantsSettings) -> dict[str, str]:

@@ -13,9 +13,9 @@ IMAGED = {"sub-01", "sub-02"}
 def study(tmp_path):
     """Settings of a study of two people, with tables as they are given."""
 
-    def settings(people="01\n02\n", trials=None, lab=None, **options):
+    def settings(people="01\n02\n", trials=None, lab=None, header="participant_id", **options):
         (tmp_path / "sourcedata").mkdir(exist_ok=True)
-        (tmp_path / "participants.tsv").write_text(f"participant_id\n{people}")
+        (tmp_path / "participants.tsv").write_text(f"{header}\n{people}")
         if trials is not None:
             (tmp_path / "sourcedata/treatments.tsv").write_text(trials)
         if lab is not None:
@@ -85,5 +85,23 @@ def test_a_lab_marker_of_the_name_of_another_is_refused(study):
 
 
 def test_a_history_that_no_label_needs_is_not_read(study):
-    settings = study(trials="", fusion={"label": {"source": "column", "column": "x"}})
+    settings = study(trials="", fusion={"label": {"source": "column", "column": "group"}})
     assert check_tables(settings, IMAGED) == []
+
+
+@pytest.mark.parametrize(
+    ("fusion", "words"),
+    [
+        ({"clinical": ["onset"]}, "fusion.clinical: the people have no column 'onset'"),
+        ({"confounds": ["agee"]}, "fusion.confounds: .*Did you mean 'age'"),
+        (
+            {"label": {"source": "column", "column": "tr"}},
+            "fusion.label.column: the people have no",
+        ),
+        ({"clinical": ["Vorname"]}, "no column 'Vorname' that is used: it looks personal"),
+    ],
+)
+def test_a_column_that_is_not_there_is_refused(study, fusion, words):
+    settings = study(people="01\tx\n02\ty\n", header="participant_id\tVorname", fusion=fusion)
+    with pytest.raises(ConfigError, match=words):
+        check_tables(settings, IMAGED)
