@@ -1,3 +1,11 @@
+from commissure.flow.config_files import check_files
+from commissure.flow.plan import readable
+
+if workflow.is_main_process:
+    with readable():
+        check_files([*workflow.overwrite_configfiles, "config.yaml"])
+
+
 configfile: "config.yaml"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -17,6 +18,10 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from commissure.errors import ConfigError
+
+# How much of a wrong value is shown.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 
 #: Stands for the default of a section, which has none.
 SECTION = object()
@@ -147,7 +152,9 @@ def _problem(item: Mapping[str, Any], model: type[BaseModel]) -> str:
     if item["type"] != "extra_forbidden":
         message = item["msg"].removeprefix("Value error, ")
         # A check of a whole section says itself what it found there.
-        shown = "" if isinstance(item["input"], Mapping) else f", found {item['input']!r}"
+        shown = (
+            "" if isinstance(item["input"], Mapping) else f", found {_SHORT.repr(item['input'])}"
+        )
         return f"{where}: {message}{shown}" if where else message
     known = [name for name, _, _ in options(model)]
     siblings = {name for name in known if name.rpartition(".")[0] == where.rpartition(".")[0]}

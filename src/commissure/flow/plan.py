@@ -17,6 +17,7 @@ from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
 from commissure.flow.index import Entry, read_entries
 from commissure.flow.lost import read_marks, reopen
+from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.modalities import MODALITIES, STEPS
@@ -24,10 +25,13 @@ from commissure.modalities import MODALITIES, STEPS
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """End the program with the one sentence of a :class:`CommissureError`, without a traceback."""
+    """End the program with the one sentence of an error, without a traceback.
+
+    An :class:`OSError` is one of the disk: a file that went, a right that is missing, no space.
+    """
     try:
         yield
-    except CommissureError as error:
+    except (CommissureError, OSError) as error:
         print(f"\ncommissure: {error}\n", file=sys.stderr, flush=True)
         # Snakemake wraps SystemExit of a Snakefile into a traceback of its own.
         os._exit(1)
@@ -56,6 +60,8 @@ class Plan:
         self.output_dir = Path(self.settings.output_dir)
         work = self.output_dir / "work"
         entries: list[Entry] = []
+        if main:
+            check_output(self.output_dir, self.settings.bids, self.settings.inputs())
         if self.settings.bids is not None:
             if main:
                 entries = refresh_index(
@@ -76,7 +82,7 @@ class Plan:
     def _check_tables(self, imaged: Collection[str]) -> None:
         """Refuse tables that would stop the run hours later, and tell what is odd in them."""
         for caution in check_tables(self.settings, imaged):
-            print(f"commissure: {caution}", file=sys.stderr)
+            _say(caution)
 
     def _reopen(self) -> None:
         """Let the batches run again whose people have lost files since, and say so."""

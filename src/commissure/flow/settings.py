@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from commissure.anat.settings import AnatSettings
 from commissure.dwi.settings import DwiSettings
 from commissure.engines.registry import engines_of
-from commissure.errors import ConfigError
+from commissure.errors import ConfigError, DatasetError
+from commissure.flow.config_files import check_size
+from commissure.flow.places import check_path
 from commissure.func.settings import FuncSettings
 from commissure.fusion.settings import FusionSettings
 from commissure.markers.settings import MarkersSettings, TableSettings
@@ -52,6 +55,7 @@ class Settings(Section):
     )
     modalities: list[ModalityName] = Field(
         default=list(MODALITIES),
+        min_length=1,
         description="Modalities to process, where the dataset has them.",
     )
     batch_size: int | None = Field(
@@ -72,6 +76,13 @@ class Settings(Section):
     markers: MarkersSettings = MarkersSettings()
     fusion: FusionSettings = FusionSettings()
     report: ReportSettings = ReportSettings()
+
+    @field_validator("modalities")
+    @classmethod
+    def _each_once(cls, modalities: list[str]) -> list[str]:
+        if len(set(modalities)) < len(modalities):
+            raise ValueError("each modality is named once")
+        return modalities
 
     @property
     def bids(self) -> Path | None:
@@ -96,9 +107,33 @@ class Settings(Section):
 
     def _of_dataset(self, name: str) -> Path | None:
         """A file of the dataset, or None where it is not there."""
-        if self.bids is None or not (self.bids / name).exists():
+        if self.bids is None or not os.path.lexists(self.bids / name):
             return None
+        if not (self.bids / name).is_file():
+            raise DatasetError(
+                name,
+                found="it is no file, or a link to what is not there",
+                wanted="a table",
+                mend=f"Fetch or remove {self.bids / name}",
+            )
         return self.bids / name
+
+    def named_files(self) -> dict[str, str]:
+        """Tables that the configuration names, by the key."""
+        named = {
+            "participants.file": self.participants.file,
+            "treatments.file": self.treatments.file,
+            **{f"tables[{i}].file": table.file for i, table in enumerate(self.tables)},
+        }
+        return {key: file for key, file in named.items() if file is not None}
+
+    def inputs(self) -> dict[str, Path]:
+        """Tables that the run reads, by the key or by what they are."""
+        others = {"people": self.participants_file(), "treatments": self.treatments_file()}
+        return {
+            **{key: path for key, path in others.items() if path is not None},
+            **{key: Path(file) for key, file in self.named_files().items()},
+        }
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
@@ -113,22 +148,12 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     ------
     ConfigError
         A key is unknown (with the nearest known one), or a value is out of range; every problem
-        of the configuration is named at once. A file that is named does not exist.
+        of the configuration is named at once. A file that is named does not exist, or a path means
+        another one than it seems.
     """
+    check_size(config)
     settings = validated(Settings, config, who="config.yaml is not valid")
-    named = {
-        "participants.file": settings.participants.file,
-        "treatments.file": settings.treatments.file,
-        **{f"tables[{i}].file": table.file for i, table in enumerate(settings.tables)},
-    }
-    for key, file in named.items():
-        if file is not None and not Path(file).is_file():
-            raise ConfigError(
-                key,
-                found=f"there is no file {file}",
-                wanted="a path relative to the folder in which snakemake is started",
-                mend=f"Correct {key} in config.yaml",
-            )
+    _check_paths(settings)
     for modality in MODALITIES:
         engine, known = getattr(settings, modality).engine, engines_of(modality)
         if engine not in known:
@@ -170,6 +195,26 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
             found=f"it is '{fusion.combat}', and the package combatlearn is not installed",
             wanted="the extra 'combat' of this installation",
             mend='Run `make env EXTRAS="combat"`, or set fusion.combat: none in config.yaml',
+        )
+
+
+def _check_paths(settings: Settings) -> None:
+    """Refuse paths that mean another one than they seem, and files that are not there."""
+    named = settings.named_files()
+    folders = {"bids_dir": settings.bids_dir, "output_dir": settings.output_dir}
+    for key, path in {**folders, **named}.items():
+        if path is not None:
+            check_path(key, path)
+    missing = {key: file for key, file in named.items() if not Path(file).is_file()}
+    basis = settings.mrs.basis
+    if basis and "mrs" in settings.modalities and not Path(basis).exists():
+        missing["mrs.basis"] = basis
+    for key, file in missing.items():
+        raise ConfigError(
+            key,
+            found=f"there is no {'file' if key in named else 'file or folder'} {file}",
+            wanted="a path relative to the folder in which snakemake is started",
+            mend=f"Correct {key} in config.yaml",
         )
 
 
