@@ -66,6 +66,8 @@ class Case:
         Verdicts that are good.
     detectable
         False where nothing in the data could tell; such a case is counted apart.
+    limit_s
+        Seconds until it hangs, where it may take longer than the others.
     """
 
     area: str
@@ -74,6 +76,7 @@ class Case:
     attempt: Callable[[Path], Outcome]
     expected: Sequence[Verdict] = TOLD
     detectable: bool = True
+    limit_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ def _attempt(case: Case, folder: Path, sender: multiprocessing.connection.Connec
 def results(cases: Sequence[Case], folder: Path, *, limit_s: float = 120.0) -> Iterator[Result]:
     """Attempt every case in turn."""
     for case in cases:
-        yield Result(case, outcome_of(case, folder / case.id, limit_s=limit_s))
+        limit = max(limit_s, case.limit_s)
+        yield Result(case, outcome_of(case, folder / case.id, limit_s=limit))
 
 
 def compared(

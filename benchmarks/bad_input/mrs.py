@@ -14,12 +14,13 @@ import numpy as np
 
 from commissure.images.anat_files import AnatFiles
 from commissure.mrs.builtin.preprocess import preprocess
+from commissure.mrs.derivatives import MrsFiles
 from commissure.mrs.measure import measure
-from commissure.mrs.settings import MrsSettings
+from commissure.mrs.settings import MrsPreprocessSettings, MrsSettings
 from commissure.rows import read_markers
 
 from .harness import TOLD, Case, Outcome, Verdict, compared
-from .mutations import mutation_cases
+from .mutations import batch_case, mutation_cases
 from .person import scan_of, tiny_person
 
 AREA = "MRS"
@@ -369,7 +370,14 @@ def cases(work: Path, *, mutations: int, seed: int) -> list[Case]:
             AREA, planting.id, planting.planted, run, planting.expected, planting.detectable
         )
 
-    return [
-        *map(case, (*FILES, *SHOTS)),
-        *mutation_cases(AREA, raw, lambda folder: attempt(folder, 1.0), count=mutations, seed=seed),
-    ]
+    listed = [*map(case, (*FILES, *SHOTS))]
+    if mutations:
+        drawn = {"count": mutations, "seed": seed}
+        listed += mutation_cases(AREA, raw, lambda folder: attempt(folder, 1.0), **drawn)
+        listed.append(
+            batch_case(
+                AREA, raw, "mrs", compute=preprocess, settings_type=MrsPreprocessSettings,
+                files=MrsFiles, **drawn,
+            )
+        )  # fmt: skip
+    return listed

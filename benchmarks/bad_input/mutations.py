@@ -2,21 +2,33 @@
 
 ``mutations(folder, count=100, seed=1)`` gives damages to the files below a folder; ``planted``
 copies the folder and does one of them. The same folder, seed and number give the same damage.
+:func:`mutation_cases` looks at each damage alone, :func:`batch_case` at a batch of people who have
+one each.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from nibabel.nifti1 import header_dtype as nifti1
 from nibabel.nifti2 import header_dtype as nifti2
+
+from commissure.derivatives import Derivatives
+from commissure.flow.batch import run_batch
+from commissure.flow.index import manifest
+from commissure.flow.job import Job
+from commissure.flow.refresh import refresh_index
+from commissure.markers.status import read_statuses
+from commissure.settings import Section
 
 from .harness import HARMLESS, Case, Outcome
 
@@ -121,6 +133,75 @@ def mutation_cases(
 
     drawn = mutations(source, count=count, seed=seed)
     return [case(number, mutation) for number, mutation in enumerate(drawn)]
+
+
+def batch_case(
+    area: str,
+    source: Path,
+    modality: str,
+    *,
+    compute: Callable[..., None],
+    settings_type: type[Section],
+    files: type[Derivatives],
+    count: int,
+    seed: int,
+) -> Case:
+    """A batch in which everybody has one damage, but for the last, whose files are whole.
+
+    Right where the last one is finished and nobody's cause is a fault of the program.
+
+    Parameters
+    ----------
+    source
+        A dataset of ``sub-01`` with the image of the modality and what belongs to it.
+    compute, settings_type, files
+        As :func:`commissure.flow.batch.run_batch` takes them.
+    """
+
+    def attempt(folder: Path) -> Outcome:
+        bids, out = folder / "bids", folder / "out"
+        everybody = [*mutations(source, count=count, seed=seed), None]
+        for number, mutation in enumerate(everybody, start=1):
+            shutil.copytree(source, folder / "one")
+            if mutation is not None:
+                mutation.plant(folder / "one")
+            _renamed(folder / "one", bids, f"sub-{number:04d}")
+        refresh_index(bids, out / "work", batch_size=len(everybody))
+        status = folder / "status.tsv"
+        job = Job(
+            rule=f"{modality}_preprocess",
+            input=SimpleNamespace(manifest=manifest(out / "work", 1)),
+            output=SimpleNamespace(status=status),
+            params=SimpleNamespace(bids_dir=bids, output_dir=out, settings={}, code="1"),
+            log=io.StringIO(),
+        )
+        run_batch(
+            job, modality=modality, step="preprocess", compute=compute,
+            settings_type=settings_type, files=files,
+        )  # fmt: skip
+        rows = {row.participant_id: row for row in read_statuses(status)}
+        last = rows[f"sub-{len(everybody):04d}"]
+        faults = [row.cause for row in rows.values() if "fault of the program" in row.cause]
+        present = sum(row.state == "present" for row in rows.values())
+        words = f"{present} of {len(rows)} present, the others told why; the last {last.state}"
+        if faults or last.state != "present":
+            return Outcome("traceback", f"{words}; {faults[:1]}")
+        return Outcome("right", words)
+
+    return Case(
+        f"{area} mutations", f"{area}-{seed}-batch", f"{count} people with a damage each, one whole",
+        attempt, ("right",), limit_s=60 + 10.0 * count,
+    )  # fmt: skip
+
+
+def _renamed(folder: Path, bids: Path, person: str) -> None:
+    """Move the files of sub-01 to another person of a dataset."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            place = bids / str(path.relative_to(folder)).replace("sub-01", person)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(place)
+    shutil.rmtree(folder)
 
 
 def _stored_bit(file: Path, content: bytes, rng: np.random.Generator) -> Mutation:
