@@ -108,6 +108,8 @@ def _check_treatments(settings: Settings, everybody: Collection[str]) -> list[st
             wanted=f"one of {list(table.header)}",
             mend="Name the column under treatments.columns.participant_id in config.yaml",
         )
+    if not table.rows:
+        return [f"{file.name} has no trial: no label follows from it."]
     return compare_people(read_identifiers(table, column), everybody, file=file.name)
 
 

@@ -36,7 +36,6 @@ def test_a_study_in_order_is_told_nothing(study):
     [
         ({"people": "1\n2\n"}, "participants.tsv: nobody in it is in the study: not 'sub-1', but 'sub-01' is"),
         ({"trials": "participant_id\tdrug\nzz\ta\n"}, "treatments.tsv: nobody in it is in the study"),
-        ({"trials": "participant_id\tdrug\n"}, "treatments.tsv: it has a header and no row"),
         ({"trials": "participant_id\tdrug\n01\ta\t\n"}, "treatments.tsv, line 2: it has 3 cells"),
         ({"lab": "participant_id\tx\nSUB-02\t1\n"}, "lab.tsv: nobody in it is in the study.*'sub-02' is"),
         ({"lab": "participant_id\tx\n01\t<1\n02\t2\n"}, r"lab.tsv, line 2 \(sub-01\): x is '<1'"),
@@ -55,6 +54,7 @@ def test_a_table_of_nobody_is_refused(study, tables, words):
         ({"people": "01\n"}, ["participants.tsv has no row for 1 of 2 people, as 'sub-02'"]),
         ({"people": "01\n02\n77\n"}, ["1 of 3 people are not in the study: 'sub-77' is not."]),
         ({"trials": "participant_id\tdrug\n01\ta\nSUB-02\tb\n"}, ["treatments.tsv: 1 of 2 people"]),
+        ({"trials": "participant_id\tdrug\n"}, ["treatments.tsv has no trial: no label follows"]),
         ({"lab": "participant_id\tx\n01\t1\n2\t2\n", "people": "01\n02\n"}, ["lab.tsv: 1 of 2 people"]),
     ],
 )  # fmt: skip

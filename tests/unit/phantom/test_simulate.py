@@ -90,7 +90,7 @@ def test_an_interrupted_simulation_goes_on_to_the_same_bytes(anat_only, tmp_path
     with pytest.raises(ConfigError, match=r"seed 3 there and 4 here"):
         simulate(whole, pair({"cohort.seed": 4}))
     with pytest.raises(ConfigError, match=r"effects 1\.0 there and 0\.0 here"):
-        simulate(whole, pair({"cohort.effects": False}))
+        simulate(whole, pair({"cohort.effects": 0.0}))
     with pytest.raises(ConfigError, match=r"anat\.voxel_mm 3\.5 there and 3\.0 here"):
         simulate(whole, pair(preset="demo"))
 

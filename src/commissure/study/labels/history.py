@@ -39,14 +39,14 @@ def read_trials(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     Raises
     ------
     DatasetError
-        The file cannot be read, has no row, or names nobody in a row.
+        The file cannot be read, or names nobody in a row.
     """
     theirs = columns.get("participant_id", "participant_id")
     trials = read_table(path, text=(theirs,))
     for ours, name in columns.items():
         if name in trials and name != ours:
             trials = trials.drop(columns=[ours], errors="ignore").rename(columns={name: ours})
-    if "participant_id" in trials:
+    if "participant_id" in trials and len(trials):
         trials["participant_id"] = read_identifiers(read_cells(path), theirs)
     return trials
 
@@ -61,6 +61,8 @@ def trial_cautions(trials: pd.DataFrame, name: str) -> list[str]:
     name
         Name of the file.
     """
+    if not len(trials):
+        return [f"{name} has no trial: no label follows from it."]
     cautions = []
     others = [column for column in trials if column != "trial"]
     repeated = int(trials.duplicated(others).sum())
