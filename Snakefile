@@ -34,5 +34,8 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        out("report.html"),
-        out("ro-crate-metadata.json"),
+        [out(product) for product in plan.products],
+
+
+onstart:
+    end_at_once(local=workflow.local_exec)

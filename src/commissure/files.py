@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -23,15 +24,37 @@ if TYPE_CHECKING:
 def atomic(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its name only when the block succeeds.
 
-    The extension is kept, because many writers choose the format by it.
+    After a power cut the file is the old one or the new one: its content is on the disk before it
+    takes the name. The extension is kept, because many writers choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{os.getpid()}-partial.{path.name}")
     try:
         yield draft
+        on_disk(draft)
         os.replace(draft, path)
+        on_disk(path.parent)
     finally:
+        draft.unlink(missing_ok=True)
+
+
+def on_disk(path: Path | str) -> None:
+    """Wait until a file's content, or a folder's list of names, would survive a power cut."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        # Some network and container file systems cannot say so of a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(number)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what writers left in a folder that were killed in the middle of a file."""
+    for draft in folder.glob(".*-partial.*"):
         draft.unlink(missing_ok=True)
 
 

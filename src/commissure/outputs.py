@@ -61,6 +61,9 @@ class Output:
         Whether a dataset's own columns follow those.
     notes
         Further sentences for the page of outputs.
+    when
+        When a run writes it: ``always``; where the ``truth`` of a simulated cohort is there; only
+        ``sometimes``, where there was something to write.
     """
 
     path: str
@@ -68,6 +71,7 @@ class Output:
     columns: Sequence[TableColumn] = ()
     more_columns: bool = False
     notes: str = ""
+    when: Literal["always", "truth", "sometimes"] = "always"
 
     @property
     def names(self) -> list[str]:
@@ -229,6 +233,7 @@ RECOVERY = Output(
         TableColumn("recovered_p", "p-value of the recovered group difference."),
         TableColumn("contrast", "The two groups whose difference is given.", TEXT),
     ),
+    when="truth",
 )  # fmt: skip
 RECOVERY_PAIRS = Output(
     "recovery_pairs.tsv",
@@ -238,6 +243,7 @@ RECOVERY_PAIRS = Output(
         TableColumn("true", "The value that was simulated."),
         TableColumn("recovered", "The value that was measured."),
     ),
+    when="truth",
 )  # fmt: skip
 RECOVERY_ORACLE = Output(
     "recovery_oracle.tsv",
@@ -247,10 +253,12 @@ RECOVERY_ORACLE = Output(
         TableColumn("oracle", "Log odds of who knows all true markers and their distribution."),
         TableColumn("learned", "Held-out logit of a classifier that learns from the true markers."),
     ),
+    when="truth",
 )  # fmt: skip
 RECOVERY_FALSE_POSITIVES = Output(
     "recovery_false_positives.json",
     "How often the group test finds a difference between patients relabelled at random",
+    when="truth",
 )
 LABELS = Output(
     "fusion/labels.tsv",
@@ -290,8 +298,14 @@ METRICS = Output(
 FALSIFICATION = Output(
     "fusion/falsification.json", "Attempts to prove the models wrong, with their verdicts"
 )
-MODEL = Output("fusion/model/model.skops", "The declared model, fitted on everybody")
-CARD = Output("fusion/model/card.md", "What the stored model is for, and what it reached")
+MODEL = Output(
+    "fusion/model/model.skops", "The declared model, fitted on everybody", when="sometimes"
+)
+CARD = Output(
+    "fusion/model/card.md",
+    "What the stored model is for, and what it reached",
+    when="sometimes",
+)
 REPORT = Output("report.html", "The report: one page that needs nothing else")
 RUN = Output("provenance/run.json", "Versions and command; absolute paths are shortened")
 CONFIG = Output(
@@ -311,6 +325,7 @@ PERMUTATIONS = Output(
         TableColumn("auc", "Area under the curve within site, all digits kept.", TEXT),
         TableColumn("delong_variance", "DeLong's variance of that area, all digits kept.", TEXT),
     ),
+    when="sometimes",
 )  # fmt: skip
 #: Every file by its path, in the order in which a run writes them.
 OUTPUTS: Mapping[str, Output] = {

@@ -11,13 +11,19 @@ for name in (
 ):
     os.environ[name] = "1"
 
+from commissure.flow.end_at_once import end_at_once
 from commissure.flow.plan import Plan, readable, status_table
+from commissure.flow.run_lock import only_looks
 
 ROOT = Path(workflow.basedir)
 
 with readable():
     # Only the main process looks at the dataset; a job on a node reads the index it left.
-    plan = Plan(config, main=workflow.is_main_process)
+    plan = Plan(
+        config,
+        main=workflow.is_main_process,
+        runs=workflow.is_main_process and not only_looks(sys.argv[1:]),
+    )
 
     COMMAND = plan.command(sys.argv)
 
@@ -70,6 +76,15 @@ def statuses(modality, *steps):
     ]
 
 
+def all_statuses():
+    """The status tables of the whole run."""
+    return [
+        table
+        for modality in settings.modalities
+        for table in statuses(modality, "preprocess", "measure")
+    ]
+
+
 def anatomy(wildcards):
     """The anatomical preprocessing of the same batch, where it has any T1w image."""
     done = wildcards.batch in plan.batches("anat")
@@ -89,6 +104,11 @@ def step_settings(modality, step):
 def reopened(rule):
     """A mark that changes when people of the batch have lost files, so that it runs again."""
     return lambda wildcards: plan.reopened(rule, wildcards.batch)
+
+
+def record(rule):
+    """Where a rule records what it wrote, so that a change is noticed."""
+    return work(f"outputs/{rule}.json")
 
 
 def memory(megabytes):

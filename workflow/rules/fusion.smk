@@ -26,6 +26,8 @@ rule fusion_null:
         settings=settings.fusion.model_dump(mode="json"),
         treatment_columns=settings.treatments.columns,
         code=code("fusion/permute.py"),
+        record=record("fusion_null-{part}"),
+        reopened=lambda wildcards: plan.remade(f"fusion_null-{wildcards.part}"),
     script:
         "../scripts/fusion/permute.py"
 
@@ -58,5 +60,7 @@ rule fusion:
         settings=settings.fusion.model_dump(mode="json"),
         treatment_columns=settings.treatments.columns,
         code=code("fusion/fuse.py"),
+        record=record("fusion"),
+        reopened=plan.remade("fusion"),
     script:
         "../scripts/fusion/fuse.py"

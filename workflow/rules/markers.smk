@@ -5,11 +5,7 @@
 rule markers:
     """Join the markers of all modalities and say what is missing or left out, and why."""
     input:
-        statuses=[
-            s
-            for modality in settings.modalities
-            for s in statuses(modality, "preprocess", "measure")
-        ],
+        statuses=all_statuses(),
         people=plan.people_file,
         tables=[table.file for table in settings.tables],
     output:
@@ -32,6 +28,8 @@ rule markers:
         tables=[table.model_dump(mode="json") for table in settings.tables],
         command=COMMAND,
         code=code("markers/table.py"),
+        record=record("markers"),
+        reopened=plan.remade("markers"),
     script:
         "../scripts/markers/table.py"
 
@@ -56,5 +54,7 @@ rule recovery:
         mem_mb=memory(1000),
     params:
         code=code("markers/recovery.py"),
+        record=record("recovery"),
+        reopened=plan.remade("recovery"),
     script:
         "../scripts/markers/recovery.py"

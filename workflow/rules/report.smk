@@ -24,6 +24,8 @@ rule provenance:
         command=COMMAND,
         root=str(ROOT),
         code=code("report/provenance.py"),
+        record=record("provenance"),
+        reopened=plan.remade("provenance"),
     script:
         "../scripts/report/provenance.py"
 
@@ -31,6 +33,7 @@ rule provenance:
 rule report:
     """Write the report: one self-contained page."""
     input:
+        statuses=all_statuses(),
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
@@ -53,5 +56,7 @@ rule report:
         output_dir=output_folder,
         settings=settings.report.model_dump(mode="json"),
         code=code("report/page.py"),
+        record=record("report"),
+        reopened=plan.remade("report"),
     script:
         "../scripts/report/page.py"

@@ -18,14 +18,20 @@ from typing import Any
 
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
+from commissure.files import remove_drafts
 from commissure.flow.index import Entry, read_entries
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
+from commissure.flow.transient import is_full, is_transient
 from commissure.images.anat_files import AnatFiles
 from commissure.markers.status import Status, write_statuses
 from commissure.modalities import MODALITIES, STEPS
 from commissure.names import Scan
+from commissure.paths import without_paths
 from commissure.settings import Section
+
+#: What ends the cause of a failure that may pass.
+AGAIN = " (of the machine, not of the data: the same command tries it again)"
 
 
 def image_folder(output_dir: Path, entry: Entry) -> Path:
@@ -35,7 +41,7 @@ def image_folder(output_dir: Path, entry: Entry) -> Path:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image in one step: its state, and the cause."""
+    """What became of one image in one step, as :class:`commissure.markers.status.Status` has it."""
 
     state: str
     cause: str = ""
@@ -67,12 +73,12 @@ class Batch:
     def outcome(self, entry: Entry) -> Outcome:
         """Compute the step for an image, unless it stands already."""
         if not entry.used:
-            return Outcome("refused" if entry.refused else "unused", entry.note)
+            return self._left_out(entry, "refused" if entry.refused else "unused", entry.note)
         before = None
         for step in STEPS[: STEPS.index(self.step)]:
             before = self.records.read(entry, step)
             if before is None:
-                return Outcome("missing", f"{step}ing did not succeed")
+                return self._left_out(entry, "missing", f"{step}ing did not succeed")
         anat = self._anatomy(entry) if MODALITIES[self.modality].needs_anatomy else None
         parts = {
             **self.inputs,
@@ -87,6 +93,21 @@ class Batch:
             self.records.discard(entry, self.step, folder)
             return self._computed(entry, folder, anat[0] if anat else None, key)
         return Outcome("present", "", record.cpu_s, record.wall_s, record.files)
+
+    def _left_out(self, entry: Entry, state: str, cause: str) -> Outcome:
+        """An image that the step does not reach: what an earlier run left of it goes."""
+        record = self.records.path(entry, self.step)
+        used = {self.records.path(e, self.step) for e in self.entries if e.used and e is not entry}
+        # What has another person's name is refused, and the results by that name are theirs.
+        theirs = entry.scan.rsplit("/", 1)[-1].startswith(f"{entry.participant_id}_")
+        if theirs and record not in used:
+            folder = image_folder(self.output_dir, entry)
+            self.records.discard(entry, self.step, folder)
+            if not entry.refused:
+                # Where the record is damaged, what the step would write by that name is the old.
+                scan = entry.scan_in(self.root)
+                _remove(self.files.of_step(scan, folder, anat=None, settings=self.settings))
+        return Outcome(state, cause)
 
     def _anatomy(self, entry: Entry) -> tuple[AnatFiles, str] | None:
         """Anatomical derivatives of the same visit, or else of the person's first with any."""
@@ -111,20 +132,27 @@ class Batch:
         declared = self.files.of_step(scan, folder, anat=anat, settings=self.settings)
         # What an attempt left that was cut short is not this one's.
         _remove(declared)
+        remove_drafts(folder)
+        remove_drafts(folder / "figures")
         cpu, wall = time.process_time(), time.monotonic()
-        cause = self._attempted(scan, folder, anat)
+        state, cause = self._attempted(scan, folder, anat)
         cpu_s, wall_s = (
             round(now - then, 3)
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
         )
-        if not cause and (absent := declared.absent()):
-            cause = (
-                f"{scan.who}: the {self.step} step of {self.modality} ended without "
-                f"{', '.join(path.name for path in absent)} (a fault of the program)"
+        if state == "present" and (absent := declared.absent()):
+            state, cause = (
+                "failed",
+                (
+                    f"{scan.who}: the {self.step} step of {self.modality} ended without "
+                    f"{', '.join(path.name for path in absent)} (a fault of the program)"
+                ),
             )
-        if cause:
+            if is_full(folder):
+                state, cause = "interrupted", f"{cause}; the disk is full{AGAIN}"
+        if state != "present":
             _remove(declared)
-            return Outcome("failed", cause, cpu_s, wall_s)
+            return Outcome(state, cause, cpu_s, wall_s)
         files = {
             str(path.relative_to(folder)): path.stat().st_size
             for path in sorted(declared.present())
@@ -132,20 +160,27 @@ class Batch:
         self.records.write(Record(key, files, cpu_s, wall_s), entry, self.step)
         return Outcome("present", "", cpu_s, wall_s, files)
 
-    def _attempted(self, scan: Scan, folder: Path, anat: AnatFiles | None) -> str:
-        """Compute; why it failed, or nothing."""
+    def _attempted(self, scan: Scan, folder: Path, anat: AnatFiles | None) -> tuple[str, str]:
+        """Compute; the state, and why it is not present."""
         inputs = {"anat": anat} if MODALITIES[self.modality].needs_anatomy else {}
         try:
             self.compute(scan, folder, settings=self.settings, **inputs)
         except CommissureError as error:
-            return str(error)
+            if is_transient(error):
+                return "interrupted", f"{error}{AGAIN}"
+            return "failed", str(error)
         except Exception as error:
             traceback.print_exc(file=self.log.log)
-            return (
-                f"{type(error).__name__}: {error} (a fault of the program; the traceback is in "
+            cause = f"{type(error).__name__}: {error}"
+            if is_transient(error):
+                return "interrupted", f"{cause}{AGAIN}"
+            if is_full(folder):
+                return "interrupted", f"{cause}; the disk is full{AGAIN}"
+            return "failed", (
+                f"{cause} (a fault of the program; the traceback is in "
                 f"logs/{self.modality}_{self.step})"
             )
-        return ""
+        return "present", ""
 
 
 def _remove(declared: Derivatives) -> None:
@@ -207,7 +242,7 @@ def run_batch(
         rows.append(
             Status(
                 entry.participant_id, entry.session, modality, entry.scan, step, outcome.state,
-                outcome.cause, outcome.cpu_s, outcome.wall_s, outcome.files or {},
+                without_paths(outcome.cause), outcome.cpu_s, outcome.wall_s, outcome.files or {},
             )
         )  # fmt: skip
     write_statuses(rows, job.output.status if status is None else status)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from commissure.errors import CommissureError
+from commissure.flow.lost import write_outputs
+from commissure.flow.run_lock import computing
+from commissure.flow.transient import is_transient
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class Job:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run a script's body with its log open and its errors readable.
 
-    A :class:`CommissureError` ends the job with its one sentence on the terminal; anything else
-    is a bug and keeps its traceback. Both stand in the log.
+    A :class:`CommissureError` ends the job with its one sentence on the terminal, and so does a
+    fault of the machine, as a full disk; anything else is a bug and keeps its traceback. All stand
+    in the log. What a rule wrote is recorded where it has a parameter ``record``.
 
     Parameters
     ----------
@@ -52,15 +56,25 @@ def running(snakemake: Any) -> Iterator[Job]:
         The object that Snakemake puts into a script.
     """
     path = Path(str(snakemake.log[0])) if len(snakemake.log) else Path("/dev/null")
+    record = getattr(snakemake.params, "record", None)
+    output_dir = getattr(snakemake.params, "output_dir", None)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
         try:
-            yield Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+            with computing(Path(output_dir) / "work") if output_dir else nullcontext():
+                yield Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+                if record is not None:
+                    write_outputs(snakemake.output, Path(record))
         except CommissureError as error:
             print(error, file=log)
             raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None
-        except Exception:
+        except Exception as error:
             traceback.print_exc(file=log)
+            if is_transient(error):
+                raise SystemExit(
+                    f"\n{snakemake.rule}: {type(error).__name__}: {error}. This is of the machine, "
+                    "not of the data: mend it and give the same command again.\n"
+                ) from None
             raise
 
 

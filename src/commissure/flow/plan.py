@@ -19,8 +19,11 @@ from commissure.flow.index import Entry, read_entries
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
+from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.modalities import MODALITIES, STEPS
+from commissure.outputs import OUTPUTS
+from commissure.paths import without_paths
 
 
 @contextmanager
@@ -47,6 +50,8 @@ class Plan:
     main
         Whether this is the process that plans the run. Only that one looks at the dataset; a job
         on a cluster node reads the index that it left.
+    runs
+        Whether it will run jobs, and does not only look, as with ``-n``.
 
     Raises
     ------
@@ -54,7 +59,7 @@ class Plan:
         The configuration is not valid, or there is no dataset that could be used.
     """
 
-    def __init__(self, config: Mapping[str, Any], *, main: bool) -> None:
+    def __init__(self, config: Mapping[str, Any], *, main: bool, runs: bool = False) -> None:
         self.main = main
         self.settings: Settings = read_settings(config)
         self.output_dir = Path(self.settings.output_dir)
@@ -62,6 +67,8 @@ class Plan:
         entries: list[Entry] = []
         if main:
             check_output(self.output_dir, self.settings.bids, self.settings.inputs())
+        if runs:
+            hold(self.output_dir)
         if self.settings.bids is not None:
             if main:
                 entries = refresh_index(
@@ -75,8 +82,10 @@ class Plan:
                 batches[entry.modality].add(f"{entry.batch:04d}")
         self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
         if main:
-            self._check_tables({entry.participant_id for entry in entries})
+            people = {entry.participant_id for entry in entries}
+            self._check_tables(people)
             self._reopen()
+            self._name_leavers(people)
         self._marks = read_marks(work)
 
     def _check_tables(self, imaged: Collection[str]) -> None:
@@ -85,16 +94,44 @@ class Plan:
             _say(caution)
 
     def _reopen(self) -> None:
-        """Let the batches run again whose people have lost files since, and say so."""
+        """Let the batches and rules run again that have lost something since, and say so."""
         tables = [
             status_table(f"{modality}_{step}", batch)
             for modality, batches in self._batches.items()
             for step in STEPS
             for batch in batches
         ]
-        for table, files in reopen(tables, self.output_dir).items():
-            more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-            _say(f"{files[0]}{more} of {table} are gone or have another size; they are made again")
+        rules = ["markers", "fusion", "provenance", "report"]
+        rules += ["recovery"] if self.truth_file else []
+        jobs = self.settings.fusion.permutation_jobs
+        rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
+        for name, loss in reopen(tables, self.output_dir, rules=rules).items():
+            for items, what in (
+                (loss.lost, "gone or not as written; made again"),
+                (loss.interrupted, "ended for a reason of the machine; tried again"),
+            ):
+                more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+                if items:
+                    _say(f"{items[0]}{more} of {name}: {what}")
+
+    def _name_leavers(self, people: Collection[str]) -> None:
+        """Say whose folders stand in the output without an image in the dataset."""
+        found = sorted(path.name for path in self.output_dir.glob("sub-*"))
+        left = [name for name in found if name not in people]
+        if left:
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            _say(
+                f"{left[0]}{more} stand in {self.output_dir.name} without an image in the dataset; "
+                "they are in no table and on no page, and their folders are kept"
+            )
+
+    @property
+    def products(self) -> list[str]:
+        """Every file that a user reads, below the output folder: what the run must leave."""
+        truth = bool(self.truth_file)
+        return [
+            o.path for o in OUTPUTS.values() if o.when == "always" or (o.when == "truth" and truth)
+        ]
 
     def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""
@@ -102,7 +139,11 @@ class Plan:
 
     def reopened(self, rule: str, batch: str) -> str:
         """Mark of a batch that has lost files once; another one for each time."""
-        return str(self._marks.get(status_table(rule, batch), ""))
+        return self.remade(status_table(rule, batch))
+
+    def remade(self, rule: str) -> str:
+        """Mark of a rule whose outputs were lost or changed once; another one for each time."""
+        return str(self._marks.get(rule, ""))
 
     def engine_files(self) -> list[str]:
         """Rule files of the engines that the study names, below ``workflow/rules/engines``."""
@@ -158,7 +199,10 @@ class Plan:
                 keeping = word.split("=")[0] in ("--configfile", "--configfiles", "--config", "-C")
             if keeping:
                 kept.append(shlex.quote(word))
-        command = " ".join(["snakemake --cores all", *kept])
+        here = f"{Path.cwd()}{os.sep}"
+        command = " ".join(["snakemake --cores all", *(w.replace(here, "") for w in kept)])
+        # What lies elsewhere keeps its last part: the tables that say this travel.
+        command = without_paths(command)
         if not note.exists() or note.read_text(encoding="utf-8") != command:
             write_text(command, note)
         return command

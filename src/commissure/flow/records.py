@@ -75,11 +75,12 @@ class Records:
         return self.folder / f"{entry.modality}_{step}" / f"{name}.json"
 
     def read(self, entry: Entry, step: str) -> Record | None:
-        """The record, or None where the step did not succeed yet."""
-        path = self.path(entry, step)
-        if not path.exists():
+        """The record, or None where the step did not succeed yet or the record is damaged."""
+        try:
+            record = Record(**json.loads(self.path(entry, step).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             return None
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
+        return record if isinstance(record.files, dict) else None
 
     def write(self, record: Record, entry: Entry, step: str) -> None:
         """Keep a record."""
@@ -88,7 +89,6 @@ class Records:
     def discard(self, entry: Entry, step: str, folder: Path) -> None:
         """Remove what an earlier attempt left: the record, then the files that it names."""
         record = self.read(entry, step)
-        if record is not None:
-            self.path(entry, step).unlink()
-            for name in record.files:
-                (folder / name).unlink(missing_ok=True)
+        self.path(entry, step).unlink(missing_ok=True)
+        for name in record.files if record else ():
+            (folder / name).unlink(missing_ok=True)

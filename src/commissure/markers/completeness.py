@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from commissure.errors import DatasetError
 from commissure.outputs import COMPLETENESS
 
 
@@ -70,11 +72,41 @@ def _of_image(
             continue
         state, cause = row["state"], row["cause"]
         if not preprocessing and state == "present":
-            record = json.loads(Path(row["qc"]).read_text(encoding="utf-8"))
-            cause = record["missing"].get(product, "")
+            cause = _missing(Path(row["qc"])).get(product, "")
             state = "missing" if cause else "present"
-        rerun = f"{command} --forcerun {row['status']}" if state == "failed" else ""
-        yield [*image, product, state, cause, rerun]
+        yield [
+            *image,
+            product,
+            "failed" if state == "interrupted" else state,
+            cause,
+            _again(row, command),
+        ]
+
+
+def _missing(qc: Path) -> Mapping[str, str]:
+    """Products that a quality record names as missing, with their causes."""
+    try:
+        return json.loads(qc.read_text(encoding="utf-8"))["missing"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            qc.name,
+            found=f"the quality record cannot be read ({type(error).__name__})",
+            wanted="the record that measuring wrote",
+            mend="Give the same command again: what was lost since it was planned is made again",
+        ) from error
+
+
+def _again(row: Mapping[Hashable, Any], command: str) -> str:
+    """The command that repeats a step that failed; empty for every other."""
+    if row["state"] == "interrupted":
+        return command
+    if row["state"] != "failed":
+        return ""
+    # A path of this machine is nothing for a table that travels: all batches of the step then.
+    target = row["status"]
+    if Path(target).is_absolute():
+        target = f"{row['modality']}_{row['step']}"
+    return f"{command} --forcerun {target}"
 
 
 def _used(outcomes: pd.DataFrame) -> pd.DataFrame:

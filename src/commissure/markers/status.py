@@ -26,7 +26,8 @@ class Status:
     step
         ``preprocess`` or ``measure``.
     state
-        ``present``, ``failed``, ``missing`` (what it needs is not there), ``unused`` or
+        ``present``, ``failed``, ``interrupted`` (failed for a reason that may pass, as a full
+        disk: the next run tries again), ``missing`` (what it needs is not there), ``unused`` or
         ``refused`` (something is wrong with its name, its place or its files).
     cause
         Why it is not present.
@@ -88,6 +89,15 @@ def write_statuses(rows: Iterable[Status], path: Path | str) -> None:
 
 
 def read_statuses(path: Path | str) -> list[Status]:
-    """Read the status table of a batch."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    """Read the status table of a batch.
+
+    Raises
+    ------
+    ValueError
+        The table is damaged: it has another heading, or a line that is cut short.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    lines = text.split("\n")
+    if tuple(lines[0].split("\t")) != STATUS or lines.pop():
+        raise ValueError(f"{path} is no whole status table")
     return [Status.of_line(line) for line in lines[1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def write_report(
     output: Path,
     page: Path,
     *,
+    statuses: Iterable[Path | str],
     participants: pd.DataFrame,
     settings: ReportSettings,
     config_text: str,
@@ -37,6 +39,8 @@ def write_report(
         The run's output folder; files that are absent leave their section with a sentence.
     page
         Where the report goes.
+    statuses
+        Status tables of all batches.
     participants
         ``participants.tsv`` of the run, one row per person; without ``group`` or ``site``, these
         are unknown.
@@ -50,7 +54,7 @@ def write_report(
     DatasetError
         A file of the output folder is there but cannot be read.
     """
-    results = read_results(output)
+    results = read_results(output, statuses)
     people = cohort(
         participants,
         results.tables["fusion/labels.tsv"],

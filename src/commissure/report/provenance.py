@@ -18,7 +18,7 @@ from rocrate.rocrate import ROCrate
 from commissure import __version__
 from commissure.files import atomic, write_json, write_text
 from commissure.outputs import CRATE, OUTPUTS, REPORT
-from commissure.report.text import without_paths
+from commissure.paths import without_paths
 
 
 def write_provenance(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from commissure.errors import DatasetError
+from commissure.markers.status import read_statuses
 from commissure.modalities import MODALITIES
 from commissure.outputs import (
     COMPLETENESS,
@@ -84,13 +85,16 @@ class Results:
     tables
         The tables of :data:`TABLES` by file name; an absent file is an empty table.
     quality
-        All quality records, in the order of their paths.
+        Quality records of the images that were measured, in the order of their paths.
     figures
-        All figures of people, in the order of their paths.
+        Figures of people, in the order of their paths.
     metrics, falsification, false_positives, provenance
         The JSON files of the models, of the group test and of the run; empty where absent.
     absent
         Names of the files that are not there.
+    left
+        People whose folder stands in the output, of whom this run has no image: they left the
+        dataset, or never were in it. Nothing else here is theirs.
     """
 
     folder: Path
@@ -104,10 +108,18 @@ class Results:
     false_positives: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
+    left: Sequence[str] = ()
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
     """Read an output folder.
+
+    Parameters
+    ----------
+    folder
+        The run's output folder.
+    statuses
+        Status tables of all batches: what they name is shown, whatever else lies in the folder.
 
     Raises
     ------
@@ -128,7 +140,11 @@ def read_results(folder: Path) -> Results:
     markers = MARKERS.frame().astype({"value": float})
     if present(MARKERS):
         markers = read_markers(folder / MARKERS.path)
-    people = sorted(folder.glob("sub-*"))
+    rows = [row for table in statuses for row in read_statuses(table)]
+    files = sorted(
+        folder / row.folder / name for row in rows if row.state == "present" for name in row.files
+    )
+    people = {row.participant_id for row in rows}
     return Results(
         folder=folder,
         markers=markers,
@@ -137,17 +153,14 @@ def read_results(folder: Path) -> Results:
             output.path: output.read(folder) if present(output) else output.frame()
             for output in TABLES
         },
-        quality=[
-            _read_quality(path, folder)
-            for person in people
-            for path in sorted(person.rglob("*_qc.json"))
-        ],
-        figures=[path for person in people for path in sorted(person.rglob("figures/*.svg"))],
+        quality=[_read_quality(path, folder) for path in files if path.match("*_qc.json")],
+        figures=[path for path in files if path.match("figures/*.svg") and path.is_file()],
         metrics=content(METRICS),
         falsification=content(FALSIFICATION),
         false_positives=content(RECOVERY_FALSE_POSITIVES),
         provenance=content(RUN),
         absent=absent,
+        left=sorted(path.name for path in folder.glob("sub-*") if path.name not in people),
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from commissure.modalities import MODALITIES
+from commissure.paths import without_paths
 
 #: What stands where there is no number.
 ABSENT = "–"
@@ -26,9 +26,6 @@ _MINUS, _THIN, _NARROW_NBSP = "−", "\u2009", "\u202f"
 
 # What stands beside the modalities in tables of markers and of models.
 _TITLES = {"table": "the lab's own tables", "clinical": "clinical variables"}
-
-# An absolute path: a slash after a space, quote, bracket, '=' or ':' and at least two parts.
-_PATH = re.compile(r"(?<![\w.…/~-])(?:file://)?(?:/[\w.+@~-]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s'\"]+")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -197,8 +194,3 @@ def sentence(text: Any) -> str:
     if not text:
         return ""
     return capital(text) + ("" if text[-1] in ".!?…:" else ".")
-
-
-def without_paths(text: Any) -> str:
-    """Shorten absolute paths to their last part: a report travels, machine names do not."""
-    return _PATH.sub(lambda path: "…/" + re.split(r"[/\\]", path[0].rstrip("/\\"))[-1], str(text))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,6 +153,68 @@ def test_an_output_that_was_lost_is_computed_anew(study):
     assert again.seen == ["sub-03"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/data/study/out/x.nii.gz"),
+        OSError(errno.EIO, "Input/output error"),
+        MemoryError("cannot allocate"),
+        BrokenProcessPool("a worker was killed"),
+    ],
+)
+def test_a_fault_of_the_machine_is_no_lasting_failure(study, error):
+    states, _ = run(study, Engine(**{"02": error}))
+    assert states["sub-02"][0] == "interrupted"
+    assert "the same command tries it again" in states["sub-02"][1]
+    assert "/data/study" not in states["sub-02"][1]
+    assert states["sub-03"][0] == "present"
+
+
+def test_a_room_that_words_a_fault_of_the_machine_does_not_make_it_last(study):
+    def engine(scan, folder, *, anat, settings):
+        try:
+            raise OSError(errno.EIO, "Input/output error")
+        except OSError as error:
+            raise DatasetError(scan.who, found="the image cannot be read") from error
+
+    assert run(study, engine)[0]["sub-01"][0] == "interrupted"
+
+
+def test_a_failed_step_leaves_nothing_of_the_steps_after_it(study):
+    run(study, Engine())
+    run(study, measure, step="measure", files=ConnectivityFiles)
+    markers = study / "out/sub-02/func/sub-02_task-rest_markers.tsv"
+    assert markers.exists()
+    run(study, Engine(**{"02": DatasetError("sub-02", found="x")}), code="2")
+    run(study, measure, step="measure", files=ConnectivityFiles)
+    assert list((study / "out/sub-02").rglob("*.t*")) == []
+    assert (study / "out/sub-03/func/sub-03_task-rest_markers.tsv").exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "null", '{"key": 1}', '{"key": "x", "files": 3}'])
+def test_a_damaged_record_concerns_one_image(study, damage):
+    run(study, Engine())
+    records = study / "out/work/records/func_preprocess"
+    (records / "sub-02_task-rest_bold.json").write_text(damage)
+    again = Engine()
+    states, _ = run(study, again)
+    assert again.seen == ["sub-02"]
+    assert {state for state, _ in states.values()} == {"present"}
+
+
+def test_what_a_killed_job_left_half_written_goes(study):
+    folder = study / "out/sub-01/func"
+    folder.mkdir(parents=True)
+    (folder / ".4711-partial.sub-01_bold.txt").write_text("ha")
+    run(study, Engine())
+    assert not list(folder.glob(".*"))
+
+
+def test_a_cause_names_no_folder_of_the_machine(study):
+    states, _ = run(study, Engine(**{"01": ValueError("Empty file: '/home/me/x/sub-01.nii.gz'")}))
+    assert "Empty file: '…/sub-01.nii.gz'" in states["sub-01"][1]
+
+
 def test_an_image_that_is_not_used_says_why(study):
     (study / "bids/sub-01/func/sub-01_task-rest_part-phase_bold.nii.gz").write_text("x")
     refresh_index(study / "bids", study / "out/work", batch_size=3)
@@ -247,4 +311,13 @@ def test_an_expected_error_ends_a_job_with_one_sentence(tmp_path):
         raise DatasetError("sub-01", found="x")
     with pytest.raises(ZeroDivisionError), running(fake):
         _ = 1 / 0
+    assert "Traceback" in (tmp_path / "l").read_text()
+
+
+def test_a_full_disk_ends_a_job_with_one_sentence(tmp_path):
+    fake = SimpleNamespace(
+        rule="markers", input=None, output=None, params=None, log=[tmp_path / "l"]
+    )
+    with pytest.raises(SystemExit, match="give the same command again"), running(fake):
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert "Traceback" in (tmp_path / "l").read_text()

@@ -14,6 +14,7 @@ from commissure.checks import Check, write_quality
 from commissure.files import write_json, write_table
 from commissure.markers.intervals import wilson_interval
 from commissure.markers.recovery import recovery
+from commissure.markers.status import Status, write_statuses
 from commissure.names import Scan
 from commissure.outputs import (
     COMPLETENESS,
@@ -95,9 +96,14 @@ class Run:
     folder: Path
     participants: pd.DataFrame
 
+    @property
+    def statuses(self) -> list[Path]:
+        """The status table of the one batch."""
+        return [self.folder / "work/status/measure/batch-0001.tsv"]
+
     def input(self, settings: ReportSettings | None = None) -> ReportInput:
         """What the sections of the report are made from."""
-        results = read_results(self.folder)
+        results = read_results(self.folder, self.statuses)
         people = cohort(
             self.participants,
             results.tables["fusion/labels.tsv"],
@@ -110,6 +116,7 @@ class Run:
         write_report(
             self.folder,
             page,
+            statuses=self.statuses,
             participants=self.participants,
             settings=settings or ReportSettings(),
             config_text="bids_dir: /data/study/bids\noutput_dir: out\nmrs:\n  reference: water\n",
@@ -152,7 +159,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     kinds = [GROUPS[at % 3] for at in range(n)]
     who = people["participant_id"].tolist()
     unclear = {who[10]}
-    rows, completeness, pairs = [], [], []
+    rows, completeness, pairs, left = [], [], [], []
     for at, person in enumerate(who):
         site = 0.5 if people["site"][at] == "south" else 0.0
         for modality, markers in MARKERS.items():
@@ -202,6 +209,8 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
             drawn = place / "figures" / scan.derivative(suffix, ".svg", desc="fitAndTissue")
             drawn.parent.mkdir(parents=True, exist_ok=True)
             drawn.write_text(figure(f"{person} {modality}"), encoding="utf-8")
+            files = {str(p.relative_to(place)): 0 for p in place.rglob("*") if p.is_file()}
+            left.append(Status(person, "", modality, image, "measure", "present", files=files))
             if modality == "func" and at % 16 == 9:
                 continue
             for marker, region, unit, mean, sd, d in markers:
@@ -220,6 +229,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
             name, region, unit, mean, sd = CONFOUNDS[modality]
             rows.append(Marker(person, "", modality, region, name, abs(rng.normal(mean, sd)), unit))
     write_markers(rows, folder / "markers.tsv")
+    write_statuses(left, folder / "work/status/measure/batch-0001.tsv")
     write_json(
         {
             marker: {"modality": modality, "unit": unit, "role": role, "regions": [region],

@@ -190,6 +190,7 @@ def test_an_empty_dataset_gives_a_page(tmp_path):
     write_report(
         tmp_path / "out",
         tmp_path / "report.html",
+        statuses=[],
         participants=pd.DataFrame({"participant_id": []}),
         settings=ReportSettings(),
         config_text="",

@@ -12,6 +12,7 @@ with running(snakemake) as job:
     write_report(
         Path(job.params.output_dir),
         Path(job.output.page),
+        statuses=list(job.input.statuses),
         participants=read_table(job.input.people, text=PARTICIPANTS.text),
         settings=ReportSettings(**job.params.settings),
         config_text=Path(job.input.config).read_text(encoding="utf-8"),

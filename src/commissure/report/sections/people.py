@@ -41,6 +41,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         "by_group": _by_group(results, people, modalities),
         "causes": _causes(table),
         "exclusions": [_exclusion(row) for row in rules.to_dict("records")],
+        "left": list(results.left),
         "unlabelled": _unlabelled(results.tables["fusion/labels.tsv"], people),
     }
 

@@ -8,7 +8,7 @@ from commissure.report.settings import ReportSettings
 
 
 def test_flagged_people_come_first_and_every_modality_is_shown(run):
-    results = read_results(run.folder)
+    results = read_results(run.folder, run.statuses)
     picked = dict(chosen(results, 6))
     assert {"sub-04", "sub-21", "sub-38"} == set(list(picked)[:3])
     assert "nothing beyond a limit" in picked.values()

@@ -29,7 +29,7 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     rules = [("sub-2", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.7),
              ("sub-3", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.8)]  # fmt: skip
     write_table(EXCLUSIONS.frame(rules), tmp_path / "exclusions.tsv")
-    results = read_results(tmp_path)
+    results = read_results(tmp_path, [])
 
     shown = person_values(results)["func", "fc", "r"]
 

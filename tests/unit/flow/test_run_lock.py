@@ -1,0 +1,99 @@
+"""One run at a time writes to an output folder; what a killed one left is cleared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from commissure.errors import ConfigError
+from commissure.flow import run_lock
+from commissure.flow.run_lock import computing, hold, only_looks
+
+HOLDER = """
+import sys
+from pathlib import Path
+from commissure.flow.run_lock import computing, hold
+out = Path(sys.argv[1])
+if sys.argv[2] == "hold":
+    hold(out)
+    print("ready", flush=True)
+    sys.stdin.read()
+else:
+    with computing(out / "work"):
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def process(out, what):
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(out), what],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=out,
+    )  # fmt: skip
+    try:
+        assert other.stdout.readline().strip() == b"ready"
+        yield other
+    finally:
+        other.kill()
+        other.wait()
+        other.stdin.close()
+        other.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch, tmp_path):
+    monkeypatch.setattr(run_lock, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(run_lock, "_held", [])
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_second_run_into_the_same_output_is_refused_while_the_first_lives(tmp_path):
+    with process(tmp_path, "hold") as first:
+        with pytest.raises(ConfigError, match=rf"another run writes to it \(process {first.pid}, "):
+            hold(tmp_path)
+        first.kill()
+        first.wait()
+        hold(tmp_path)
+
+
+def test_a_job_that_outlives_its_run_is_waited_for(tmp_path):
+    with process(tmp_path, "compute") as job:
+        with pytest.raises(ConfigError, match="a job of a run that was ended still computes"):
+            hold(tmp_path)
+        job.kill()
+        job.wait()
+        hold(tmp_path)
+
+
+def test_jobs_of_one_run_compute_side_by_side(tmp_path):
+    hold(tmp_path)
+    with process(tmp_path, "compute"), computing(tmp_path / "work"):
+        pass
+
+
+def test_the_locks_of_a_killed_run_go_and_those_of_another_study_stay(tmp_path, monkeypatch):
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").write_text("out/work/batches/batch-0001.tsv\nlab.tsv\n")
+    (locks / "0.output.lock").write_text("out/report.html\nout/work/status/x.tsv\n")
+    (locks / "1.output.lock").write_text("out2/work/status/x.tsv\n")
+    from pathlib import Path
+
+    hold(Path("out"))
+    assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
+
+
+@pytest.mark.parametrize(
+    ("line", "looks"),
+    [
+        ("-n", True), ("--cores 2 -np", True), ("--dry-run", True), ("--unlock", True),
+        ("--report=x.zip", True), ("--cores 2", False), ("--config name=n", False),
+        ("-j 2 --forcerun fusion", False), ("--cores all --retries 2", False),
+    ],
+)  # fmt: skip
+def test_who_only_looks_takes_no_lock(line, looks):
+    assert only_looks(line.split()) is looks
