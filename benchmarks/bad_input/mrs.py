@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ AREA = "MRS"
 SETTINGS = MrsSettings()
 
 #: Numbers that are no concentrations: how far they may move, as a share of their value.
-CONFOUNDS = {"fwhm": 0.10, "snr": 0.45, "f_csf": 0.01}
+CONFOUNDS = {"fwhm": 0.10, "snr": 0.45, "f_csf": 0.05}
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,16 @@ class Spectrum:
         path = self.file(kind, ".json")
         merged = {**json.loads(path.read_text()), **values}
         path.write_text(json.dumps({k: v for k, v in merged.items() if v is not ...}))
+
+    def header(self, kind: str, **values: Any) -> None:
+        """Change fields of the NIfTI header, as they lie in the file."""
+        path = self.file(kind)
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        for name, value in values.items():
+            field, offset = nib.nifti1.header_dtype.fields[name][:2]
+            patch = np.array(value, field).tobytes()
+            content[offset : offset + len(patch)] = patch
+        path.write_bytes(gzip.compress(bytes(content)))
 
     def header_fields(self, kind: str, **values: Any) -> None:
         """Change the header extension; a field that becomes ``...`` goes."""
@@ -259,6 +270,10 @@ FILES = (
              lambda s: s.rewrite("mrsref", affine=lambda a: _moved(a, -94))),
     Planting("reference-5mm", "the reference of another person, 5 mm away",
              lambda s: s.rewrite("mrsref", affine=lambda a: _moved(a, 5.3))),
+    Planting("no-place", "sform_code and qform_code are 0",
+             lambda s: s.both(s.header, sform_code=0, qform_code=0)),
+    Planting("two-places", "qform 30 mm from sform",
+             lambda s: s.both(s.header, qoffset_y=30)),
     Planting("off-frequency", "everything 100 Hz off",
              lambda s: s.both(s.rewrite, lambda d: (d * np.exp(
                  2j * np.pi * 100 * np.arange(d.shape[3]) / 2000

@@ -125,6 +125,11 @@ def measure(
             f"{scan.who} has no T1w image, so the tissue of the voxel is not known; "
             "ratios to creatine are given"
         )
+    elif preprocessed.acquisition.get("PlaceKnown") is False:
+        findings.missing["concentrations"] = (
+            f"the header of {scan.path.name} does not say where the voxel lies (sform_code and "
+            "qform_code are 0), so its tissue is not known; ratios to creatine are given"
+        )
     else:
         fractions = _measure_voxel(scan, preprocessed.svs, anat, measured, findings, settings)
         _measure_concentrations(scan, files, preprocessed.svs, fit, fractions, findings, settings)

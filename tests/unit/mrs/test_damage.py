@@ -27,9 +27,7 @@ def measured(scan: Scan, folder: Path) -> tuple[dict[str, float], dict]:
     return dict(zip(table["marker"], table["value"].astype(float), strict=True)), record
 
 
-@pytest.mark.parametrize(
-    ("seed", "count"), [(11, 8), pytest.param(12, 48, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("seed", "count"), [(11, 8), pytest.param(12, 48, marks=pytest.mark.slow)])
 def test_damage_at_random(write_press: Callable, tmp_path: Path, seed: int, count: int) -> None:
     write_press(shots=8, coils=2)
     source = tmp_path / "whole"

@@ -1,3 +1,4 @@
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,40 @@ def test_without_water_there_are_ratios_and_a_cause(
     found, record = run(write_press(shots=12, coils=2, water=False).scan, tmp_path / "out", anat)
     assert "glu_tcr" in found and "glu" not in found and "f_csf" in found
     assert "no water reference" in record["missing"]["concentrations"]
+
+
+@pytest.mark.usefixtures("no_template")
+def test_without_the_place_of_the_voxel_there_are_ratios_and_a_cause(
+    write_press: Callable, anat: AnatFiles, tmp_path: Path
+) -> None:
+    scan = write_press(shots=1, coils=1).scan
+    content = bytearray(gzip.decompress(scan.path.read_bytes()))
+    content[252:256] = bytes(4)  # qform_code and sform_code
+    scan.path.write_bytes(gzip.compress(bytes(content)))
+    found, record = run(scan, tmp_path / "out", anat)
+    assert "glu_tcr" in found and "glu" not in found and "f_csf" not in found
+    assert "does not say where the voxel lies" in record["missing"]["concentrations"]
+
+
+@pytest.mark.usefixtures("no_template")
+def test_half_of_the_shots_zero_change_no_concentration_and_are_flagged(
+    write_press: Callable, anat: AnatFiles, tmp_path: Path
+) -> None:
+    def half(data):
+        if len(data) == 1:  # the water reference
+            return data
+        data = data.copy()
+        data[: len(data) // 2] = 0
+        return data
+
+    whole, _ = run(write_press(shots=16).scan, tmp_path / "whole", anat)
+    found, record = run(write_press(shots=16, spoil=half).scan, tmp_path / "half", anat)
+    assert found["glu"] == pytest.approx(whole["glu"], rel=0.1)
+    assert found["tcr"] == pytest.approx(whole["tcr"], rel=0.05)
+    assert record["flags"] == ["shots_kept_share"]
+    assert record["notes"][0] == (
+        "8 of 16 shots of sub-01_voi-ACC_svs.nii.gz are zero (0, 1, 2, 3, 4, 5, 6, 7): left out."
+    )
 
 
 def test_conjugated_data_are_turned_round_and_flagged(

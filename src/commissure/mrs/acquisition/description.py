@@ -40,4 +40,5 @@ def acquisition_description(svs: Svs) -> dict[str, Any]:
         "Points": points,
         "WaterSuppression": field("WaterSuppressionType", "WaterSuppressionTechnique"),
         "Shimming": field("ShimmingTechnique", "B0ShimmingTechnique"),
+        **({} if svs.placed else {"PlaceKnown": False}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from commissure.errors import DatasetError
 
 #: Fewest points of an FID.
 MIN_POINTS = 256
+
+#: Farthest that the two places of a voxel's corner may lie apart; writers agree to a hundredth.
+MOST_APART_MM = 0.5
 
 #: Edges of a voxel in a human brain.
 EDGES_MM = (2.0, 200.0)
@@ -37,6 +41,11 @@ class RawFids:
         4x4, voxel to scanner mm.
     tags
         Names of the fifth to seventh dimension, as ``DIM_COIL``; None where there is none.
+    placed
+        Whether the header says where the voxel lies (``sform_code`` or ``qform_code`` above 0).
+    forms_apart_mm
+        How far a corner of the voxel lies by ``sform`` from where it lies by ``qform``; 0 where
+        only one is given.
     """
 
     data: np.ndarray
@@ -44,6 +53,8 @@ class RawFids:
     dwell_s: float
     affine: np.ndarray
     tags: list[str | None]
+    placed: bool = True
+    forms_apart_mm: float = 0.0
 
 
 def load_fids(path: Path, *, who: str) -> RawFids:
@@ -64,6 +75,7 @@ def load_fids(path: Path, *, who: str) -> RawFids:
         header, tags = image.hdr_ext.to_dict(), image.dim_tags
         affine = np.asarray(image.getAffine("voxel", "world"), dtype=float)
         dwell_s = float(image.dwelltime)
+        placed, apart = _forms(image.header)
     except (NotNIFTI_MRS, InvalidHeader) as error:
         raise DatasetError(
             who,
@@ -98,7 +110,18 @@ def load_fids(path: Path, *, who: str) -> RawFids:
             wanted="finite FIDs with signal",
             mend=f"Convert {path.name} again",
         )
-    return RawFids(data.astype(complex), header, dwell_s, affine, tags)
+    return RawFids(data.astype(complex), header, dwell_s, affine, tags, placed, apart)
+
+
+def _forms(header: nib.Nifti1Header) -> tuple[bool, float]:
+    """Whether the header says where the voxel lies, and how far its two forms are apart in mm."""
+    forms = [header.get_sform(coded=True), header.get_qform(coded=True)]
+    given = [form for form, code in forms if code > 0 and form is not None]
+    if len(given) < 2:
+        return bool(given), 0.0
+    corners = np.array(list(itertools.product((-0.5, 0.5), repeat=3)))
+    first, second = (nib.affines.apply_affine(form, corners) for form in given)
+    return True, float(np.linalg.norm(first - second, axis=1).max())
 
 
 def _check_size(path: Path, who: str) -> None:
@@ -122,6 +145,23 @@ def _check_size(path: Path, who: str) -> None:
 
 def check_voxel(raw: RawFids, path: Path, *, who: str) -> None:
     """Refuse a voxel or a dwell time that cannot be."""
+    if not (np.isfinite(raw.dwell_s) and raw.dwell_s > 0):
+        raise DatasetError(
+            who,
+            found=f"the dwell time in the header of {path.name} is {raw.dwell_s:g} s",
+            wanted="a positive time",
+            mend=f"Convert {path.name} again",
+        )
+    if not raw.placed:
+        return  # Ratios need no place; concentrations are not given without one.
+    if not raw.forms_apart_mm <= MOST_APART_MM:
+        raise DatasetError(
+            who,
+            found=f"sform and qform in the header of {path.name} place the voxel "
+            f"{raw.forms_apart_mm:.1f} mm apart",
+            wanted="one place",
+            mend=f"Convert {path.name} again",
+        )
     edges = np.linalg.norm(raw.affine[:3, :3], axis=0)
     volume = abs(np.linalg.det(raw.affine[:3, :3]))
     low, high = EDGES_MM
@@ -132,13 +172,6 @@ def check_voxel(raw: RawFids, path: Path, *, who: str) -> None:
             found=f"the place of the voxel in the header of {path.name} is "
             f"{np.array2string(raw.affine[:3], precision=3, separator=' ')}",
             wanted=f"three edges of {low:g} to {high:g} mm at right angles, and the centre in mm",
-            mend=f"Convert {path.name} again",
-        )
-    if not (np.isfinite(raw.dwell_s) and raw.dwell_s > 0):
-        raise DatasetError(
-            who,
-            found=f"the dwell time in the header of {path.name} is {raw.dwell_s:g} s",
-            wanted="a positive time",
             mend=f"Convert {path.name} again",
         )
 

@@ -38,6 +38,8 @@ class Svs:
         What the metadata say of the pulse sequence, in lower case; may be empty.
     metadata
         Sidecar and header extension, merged.
+    placed
+        Whether the header says where the voxel lies; ``affine`` means nothing where it does not.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Svs:
     affine: np.ndarray
     sequence: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    placed: bool = True
 
     @property
     def points(self) -> int:
@@ -155,6 +158,7 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
             affine=raw.affine,
             sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
             metadata=metadata,
+            placed=raw.placed,
         )
         for label, part in labels.items()
     }

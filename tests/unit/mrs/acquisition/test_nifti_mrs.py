@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from commissure.errors import DatasetError
+from commissure.mrs.acquisition.description import acquisition_description
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs, write_svs
 
 
@@ -115,12 +116,20 @@ def offset(content: bytearray) -> None:
 
 
 def endless_place(content: bytearray) -> None:
-    struct.pack_into("<h", content, 254, 1)
+    struct.pack_into("<2h", content, 252, 0, 1)
     struct.pack_into("<4f", content, 280, float("inf"), 0, 0, 0)
 
 
+def two_places(content: bytearray) -> None:
+    struct.pack_into("<f", content, 272, 30.0)
+
+
+def no_place(content: bytearray) -> None:
+    struct.pack_into("<2h", content, 252, 0, 0)
+
+
 def flat_voxel(content: bytearray) -> None:
-    struct.pack_into("<h", content, 254, 1)
+    struct.pack_into("<2h", content, 252, 0, 1)
     struct.pack_into("<4f", content, 280, 1e-6, 0, 0, 0)
     struct.pack_into("<4f", content, 296, 1, 1e-6, 0, 0)
 
@@ -145,6 +154,7 @@ def no_nucleus(content: bytearray) -> None:
         (dimensions, "promises .* bytes of data in a file of"),
         (offset, "cannot be read"),
         (endless_place, "cannot be read|the place of the voxel"),
+        (two_places, "sform and qform in the header .* mm apart; one place"),
         (flat_voxel, "the place of the voxel in the header"),
         (nested_extension, "cannot be read .*RecursionError"),
         (no_nucleus, "cannot be read|no NIfTI-MRS"),
@@ -155,6 +165,15 @@ def test_a_damaged_header_is_refused_in_words(write_press: Callable, patch, word
     rewritten(acquisition.scan.path, patch)
     with pytest.raises(DatasetError, match=words):
         read(acquisition)
+
+
+def test_a_header_that_gives_no_place_is_known_to_give_none(write_press: Callable) -> None:
+    acquisition = write_press(shots=2, coils=1)
+    assert read(acquisition).placed
+    rewritten(acquisition.scan.path, no_place)
+    svs = read(acquisition)
+    assert not svs.placed
+    assert acquisition_description(svs)["PlaceKnown"] is False
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def read_water(scan: Scan, svs: Svs) -> Svs | None:
                 wanted="a water reference with the coils and the sampling of the spectrum",
                 mend=f"Convert both again, or remove {water.name}",
             )
-    if offset > 1.0:
+    if svs.placed and water.placed and offset > 1.0:
         raise DatasetError(
             scan.who,
             found=f"the voxel of {water.name} lies {offset:.1f} mm from that of {svs.name}",
