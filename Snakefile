@@ -35,7 +35,3 @@ rule all:
     default_target: True
     input:
         [out(product) for product in plan.products],
-
-
-onstart:
-    end_at_once(local=workflow.local_exec)

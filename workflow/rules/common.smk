@@ -114,3 +114,7 @@ def record(rule):
 def memory(megabytes):
     """Memory to ask for: more with every attempt."""
     return lambda wildcards, attempt: megabytes * attempt
+
+
+onstart:
+    end_at_once(local=workflow.local_exec)
