@@ -30,6 +30,7 @@ SMALLEST = {
         "--columns",
         "50",
     ],
+    "kills": ["{tmp}/kills", "--kills", "2", "--people", "1", "--steps", "mrs_preprocess", "fusion"],
     "mrs_recovery": ["--people", "1", "--draws", "2"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
     "realignment": ["--volumes", "3", "--only", "commissure"],
