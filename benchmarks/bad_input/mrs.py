@@ -274,6 +274,8 @@ FILES = (
              lambda s: s.both(s.header, sform_code=0, qform_code=0)),
     Planting("two-places", "qform 30 mm from sform",
              lambda s: s.both(s.header, qoffset_y=30)),
+    Planting("slope", "scl_slope of the spectrum is 2",
+             lambda s: s.header("svs", scl_slope=2)),
     Planting("off-frequency", "everything 100 Hz off",
              lambda s: s.both(s.rewrite, lambda d: (d * np.exp(
                  2j * np.pi * 100 * np.arange(d.shape[3]) / 2000

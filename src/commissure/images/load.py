@@ -64,7 +64,7 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
 
 def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     try:
-        length = _unpacked_bytes(path)
+        length = unpacked_bytes(path)
         image: nib.Nifti1Image = nib.load(path)  # type: ignore[assignment]
         if not isinstance(image, nib.Nifti1Image):
             raise TypeError(f"it is a file of the kind {type(image).__name__}")
@@ -73,7 +73,7 @@ def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     except Exception as error:  # nibabel, gzip and zlib each raise kinds of their own
         raise _unreadable(path, who, error) from error
     check_header(image, who=who, name=path.name)
-    _check_length(image, length, path, who)
+    check_length(image, length, path, who=who)
     try:
         return image, np.asanyarray(image.dataobj, dtype=np.float32)
     except MemoryError:  # The file is whole: it may be read when there is more memory.
@@ -92,7 +92,7 @@ def _unreadable(path: Path, who: str, error: Exception) -> DatasetError:
     )
 
 
-def _unpacked_bytes(path: Path) -> int:
+def unpacked_bytes(path: Path) -> int:
     """Length of a file, unpacked; a gzip file is read to its end, where its checksum stands."""
     if path.suffix != ".gz":
         return path.stat().st_size
@@ -116,7 +116,7 @@ def _unpacked_bytes(path: Path) -> int:
     return length
 
 
-def _check_length(image: nib.Nifti1Image, length: int, path: Path, who: str) -> None:
+def check_length(image: nib.Nifti1Image, length: int, path: Path, *, who: str) -> None:
     """Refuse a header that declares more voxels than the file holds, or fewer."""
     voxels = math.prod(int(n) for n in image.shape)
     offset = int(getattr(image.dataobj, "offset", 0))

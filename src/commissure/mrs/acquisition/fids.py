@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from nifti_mrs.nifti_mrs import NIFTI_MRS, NotNIFTI_MRS
 from nifti_mrs.validator import Error as InvalidHeader
 
 from commissure.errors import DatasetError
+from commissure.images.load import check_length, unpacked_bytes
 
 #: Fewest points of an FID.
 MIN_POINTS = 256
@@ -68,8 +68,13 @@ def load_fids(path: Path, *, who: str) -> RawFids:
     """
     if not path.exists():
         raise DatasetError(who, found=f"{path.name} is not there")
-    _check_size(path, who)
     try:
+        # The whole file before its content: the checksum stands at the end, and a header may
+        # promise more than there is.
+        length = unpacked_bytes(path)
+        stored = cast(nib.Nifti1Image, nib.load(path))
+        check_length(stored, length, path, who=who)
+        _check_scaling(stored, path, who)
         image = NIFTI_MRS(path)
         data = np.asarray(image[:])
         header, tags = image.hdr_ext.to_dict(), image.dim_tags
@@ -83,8 +88,8 @@ def load_fids(path: Path, *, who: str) -> RawFids:
             wanted="NIfTI with the MRS header extension",
             mend="Convert the scanner's file with spec2nii",
         ) from error
-    except MemoryError:
-        raise  # The machine's fault: the size was held against the file before.
+    except (DatasetError, MemoryError):
+        raise  # Of a file that holds what it promises, too little memory is the machine's fault.
     # Readers of others answer a damaged header with errors of every kind; all are about the file.
     except Exception as error:
         raise DatasetError(
@@ -124,22 +129,16 @@ def _forms(header: nib.Nifti1Header) -> tuple[bool, float]:
     return True, float(np.linalg.norm(first - second, axis=1).max())
 
 
-def _check_size(path: Path, who: str) -> None:
-    """Refuse a header that promises more data than the file can hold, before room is made."""
-    try:
-        image = cast(nib.Nifti1Image, nib.load(path))
-        promised = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
-    except Exception:
-        return  # Reading says what is wrong.
-    # No stream of deflate grows more than 1032 times.
-    held = path.stat().st_size * (1032 if path.suffix == ".gz" else 1)
-    if promised > held:
+def _check_scaling(image: nib.Nifti1Image, path: Path, who: str) -> None:
+    """Refuse a header that scales the data: FIDs stand on the scale of their water."""
+    slope, inter = (getattr(image.dataobj, name) for name in ("slope", "inter"))
+    if (slope, inter) != (1, 0):
         raise DatasetError(
             who,
-            found=f"the header of {path.name} promises {promised:.3g} bytes of data in a file of "
-            f"{path.stat().st_size}",
-            wanted="a complete NIfTI-MRS file",
-            mend=f"Copy or convert {path.name} again",
+            found=f"scl_slope and scl_inter in the header of {path.name} are {slope:g} and "
+            f"{inter:g}",
+            wanted="1 and 0: FIDs are stored as they were received, on the scale of their water",
+            mend=f"Convert {path.name} again",
         )
 
 

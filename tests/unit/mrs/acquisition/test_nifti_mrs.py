@@ -71,6 +71,16 @@ def test_truncated_file(write_press: Callable) -> None:
         read(acquisition)
 
 
+def test_a_flipped_bit_in_the_packed_file_is_found_by_its_checksum(write_press: Callable) -> None:
+    acquisition = write_press(shots=4, coils=2)
+    path = acquisition.scan.path
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read(acquisition)
+
+
 def test_short_fid(write_press: Callable) -> None:
     with pytest.raises(DatasetError, match="FIDs of 100 points"):
         read(write_press(shots=1, coils=1, spoil=lambda data: data[..., :100]))
@@ -120,6 +130,10 @@ def endless_place(content: bytearray) -> None:
     struct.pack_into("<4f", content, 280, float("inf"), 0, 0, 0)
 
 
+def scaled(content: bytearray) -> None:
+    struct.pack_into("<2f", content, 112, 2.0, 0.0)
+
+
 def two_places(content: bytearray) -> None:
     struct.pack_into("<f", content, 272, 30.0)
 
@@ -151,9 +165,10 @@ def no_nucleus(content: bytearray) -> None:
 @pytest.mark.parametrize(
     ("patch", "words"),
     [
-        (dimensions, "promises .* bytes of data in a file of"),
+        (dimensions, "declares .* voxels, .* bytes in all, and it holds"),
         (offset, "cannot be read"),
         (endless_place, "cannot be read|the place of the voxel"),
+        (scaled, "scl_slope and scl_inter .* are 2 and 0; 1 and 0"),
         (two_places, "sform and qform in the header .* mm apart; one place"),
         (flat_voxel, "the place of the voxel in the header"),
         (nested_extension, "cannot be read .*RecursionError"),

@@ -17,19 +17,35 @@ _FEWEST = 3
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """Where shots are compared, and how often the median one a shot may be, up or down."""
+class _Usual:
+    """What shots have in common.
+
+    Attributes
+    ----------
+    low_ppm, high_ppm
+        Band in which their sizes are compared.
+    scale
+        How often the median shot one may be, up or down.
+    neighbours, around, least
+        A sample is a spike where it is so many times both its neighbours, so many times the median
+        of the ten on either side, and at least that share of the FID's largest.
+    """
 
     low_ppm: float
     high_ppm: float
-    most: float
+    scale: float
+    neighbours: float
+    around: float
+    least: float
 
 
-#: Shots that would spoil the alignment; :func:`unlike_shots` sees the others when it is done.
-_SPECTRUM = _Scale(0.2, 4.2, most=10.0)
+#: Shots that would spoil the alignment; :func:`unlike_shots` sees the others when it is done. Noise
+#: alone has a spike in one of 1e18 samples.
+_SPECTRUM = _Usual(0.2, 4.2, scale=10.0, neighbours=4.0, around=8.0, least=0.5)
 
-#: Nothing else looks at the shots of a reference. They differ by some percent.
-_WATER = _Scale(0.0, 8.0, most=3.0)
+#: Nothing else looks at the shots of a reference. They differ by some percent, and their FIDs fall
+#: smoothly, far above the noise.
+_WATER = _Usual(0.0, 8.0, scale=3.0, neighbours=2.0, around=2.0, least=0.2)
 
 
 @dataclass(frozen=True)
@@ -98,15 +114,15 @@ def _live_coils(svs: Svs, water: Svs | None) -> np.ndarray:
     return live
 
 
-def _usable(svs: Svs, scale: _Scale, *, copies: bool) -> tuple[np.ndarray, dict[str, list[int]]]:
+def _usable(svs: Svs, usual: _Usual, *, copies: bool) -> tuple[np.ndarray, dict[str, list[int]]]:
     """Which shots can be used, (shots,), and the numbers of the others by cause."""
     causes = {"zero": ~svs.fids.any(axis=(1, 2))}
     usable = ~causes["zero"]
     causes["a copy of an earlier one"] = copied = usable & _copied(svs.fids) & copies
     usable &= ~copied
-    causes["with a sample that no FID has"] = spoilt = usable & spiked(svs.fids).any(axis=1)
+    causes["with a sample that no FID has"] = spoilt = usable & _spiked(svs.fids, usual).any(axis=1)
     usable &= ~spoilt
-    causes["of another scale"] = other = _of_another_scale(svs, usable, scale)
+    causes["of another scale"] = other = _of_another_scale(svs, usable, usual)
     usable &= ~other
     if not usable.any():
         raise DatasetError(
@@ -132,42 +148,32 @@ def _copied(fids: np.ndarray) -> np.ndarray:
     return copied
 
 
-def spiked(fids: np.ndarray) -> np.ndarray:
-    """Which FIDs have a single sample that stands out from all around it.
-
-    Parameters
-    ----------
-    fids
-        (shots, coils, points).
-
-    Returns
-    -------
-    numpy.ndarray
-        (shots, coils) bool: a sample of at least half of the FID's largest is four times as large
-        as both its neighbours and eight times the median of the ten on either side. A decaying sum
-        of lines has none, and noise has one in 1e18 samples.
-    """
+def _spiked(fids: np.ndarray, usual: _Usual) -> np.ndarray:
+    """Which FIDs (shots, coils, points) have a spike, (shots, coils)."""
     size = np.abs(fids)
     before = np.concatenate([size[..., 1:2], size[..., :-1]], axis=-1)
     after = np.concatenate([size[..., 1:], size[..., -2:-1]], axis=-1)
-    alone = (size > 4 * np.maximum(before, after)) & (size >= 0.5 * size.max(axis=-1)[..., None])
+    alone = size > usual.neighbours * np.maximum(before, after)
+    alone &= size >= usual.least * size.max(axis=-1)[..., None]
+    # Digital filters spoil the first point.
+    alone[..., 0] &= size[..., 0] > _SPECTRUM.neighbours * size[..., 1]
     found = np.zeros(size.shape[:2], bool)
     for shot, coil, point in np.argwhere(alone):
         around = size[shot, coil, max(0, point - 10) : point + 11]
-        found[shot, coil] |= size[shot, coil, point] > 8 * np.median(around)
+        found[shot, coil] |= size[shot, coil, point] > usual.around * np.median(around)
     return found
 
 
-def _of_another_scale(svs: Svs, usable: np.ndarray, scale: _Scale) -> np.ndarray:
+def _of_another_scale(svs: Svs, usable: np.ndarray, usual: _Usual) -> np.ndarray:
     """Usable shots whose size in a band is far from the median of theirs, (shots,)."""
     if usable.sum() < _FEWEST:
         return np.zeros(len(usable), bool)
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
     # The median of the shots' sizes holds for any share of odd ones below a half.
-    band = in_band(svs.fids, scale.low_ppm, scale.high_ppm, **sampling)
+    band = in_band(svs.fids, usual.low_ppm, usual.high_ppm, **sampling)
     size = np.linalg.norm(band, axis=(1, 2))
     ratio = size / np.median(size[usable])
-    return usable & ((ratio > scale.most) | (ratio < 1 / scale.most))
+    return usable & ((ratio > usual.scale) | (ratio < 1 / usual.scale))
 
 
 def _coils_step(svs: Svs, live: np.ndarray) -> Mapping[str, Any]:

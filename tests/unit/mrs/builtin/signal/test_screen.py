@@ -7,7 +7,7 @@ import pytest
 from commissure.errors import DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
-from commissure.mrs.builtin.signal.screen import screened, spiked
+from commissure.mrs.builtin.signal.screen import _SPECTRUM, _WATER, _spiked, screened
 from commissure.mrs.builtin.signal.water_reference import read_water
 
 SHOTS = 12
@@ -156,7 +156,16 @@ def test_a_decaying_fid_and_noise_have_no_spike() -> None:
     t = np.arange(2048) / 2000
     shape = (16, 4, 2048)
     noise = rng.normal(size=shape) + 1j * rng.normal(size=shape)
-    assert not spiked(noise).any()
+    assert not _spiked(noise, _SPECTRUM).any()
     beats = (np.exp(2j * np.pi * 240 * t) + np.exp(-2j * np.pi * 250 * t)) * np.exp(-30 * t)
     beats[0] *= 0.5  # digital filters spoil the first point
-    assert not spiked(100 * beats + noise).any()
+    assert not _spiked(100 * beats + noise, _SPECTRUM).any()
+    assert not _spiked(100 * np.exp(-30 * t) * (1 + 0.2 * beats) + noise, _WATER).any()
+
+
+@pytest.mark.parametrize("point", [1, 14, 200])
+def test_a_sample_of_the_water_that_is_thrice_its_neighbours_is_seen(acquisition, point) -> None:
+    svs, water = acquisition
+    spoilt = changed(water, lambda f: f.__setitem__((0, 0, point), 3 * f[0, 0, point]))
+    with pytest.raises(DatasetError, match="every shot is with a sample that no FID has"):
+        screened(svs, spoilt)
