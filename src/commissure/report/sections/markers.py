@@ -85,7 +85,8 @@ def compare(
         values.reindex(list(who)).to_numpy(float) for who in (comparison.first, comparison.second)
     )
     known = np.isfinite(np.concatenate([first, second]))
-    adjusted = None if covariates is None else covariates[known]
+    # Of people with nothing to adjust for there is a matrix without rows.
+    adjusted = covariates[known] if covariates is not None and covariates.size else None
     return hedges_g(first[np.isfinite(first)], second[np.isfinite(second)], adjusted)
 
 

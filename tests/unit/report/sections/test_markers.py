@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from commissure.files import write_table
+from commissure.markers.effect_sizes import covariate_matrix
 from commissure.markers.selection import kept_rows, read_exclusions
 from commissure.outputs import EXCLUSIONS
 from commissure.report.cohort import cohort
 from commissure.report.results import read_results
 from commissure.report.section import ReportInput
-from commissure.report.sections.markers import person_values
+from commissure.report.sections.markers import Comparison, compare, person_values
 from commissure.report.sections.people import content
 from commissure.report.settings import ReportSettings
 from commissure.rows import Marker, read_markers, write_markers
@@ -46,3 +47,10 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     shown = content(ReportInput(results, members, ReportSettings()), {})
     counts = {name: shown["modalities"][0][name] for name in ("measured", "excluded", "used")}
     assert counts == {"measured": 3, "excluded": 1, "used": 2}
+
+
+def test_people_of_whom_nothing_is_known_to_adjust_for_are_compared():
+    people = [f"sub-{n}" for n in range(8)]
+    values = pd.Series(np.arange(8.0), index=people)
+    pair = Comparison("a", people[:4], people[4:], 0)
+    assert compare(values, pair, covariate_matrix([])) == compare(values, pair, None)
