@@ -100,6 +100,11 @@ def test_a_benchmark_runs(repository: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+def test_states_of_an_output_folder(repository: Path) -> None:
+    run(repository, "bad_input", ["state"])
+
+
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
 def test_a_benchmark_of_real_data_runs(repository: Path, shared_data: Path, name: str) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.cli import parse_args
 
 from commissure.engines.interface import CONTRACT
 from commissure.engines.registry import ENGINES
@@ -134,6 +135,21 @@ def test_snakefile_and_configuration_stay_short(repository):
 
 def test_the_literal_slurm_profile_is_found(repository):
     assert (repository / "slurm/config.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argv", "executor", "jobs", "retries", "keep_going"),
+    [(["--profile", "slurm"], "slurm", 200, 2, True), (["--cores", "2"], None, None, 0, False)],
+)
+def test_a_job_that_was_cut_short_runs_again_and_a_profile_keeps_its_word(
+    repository, monkeypatch, argv, executor, jobs, retries, keep_going
+):
+    monkeypatch.chdir(repository)
+    _, asked = parse_args(argv)
+    assert asked.rerun_incomplete
+    assert (asked.executor, asked.jobs, asked.retries, asked.keep_going) == (
+        executor, jobs, retries, keep_going,
+    )  # fmt: skip
 
 
 @pytest.mark.slow

@@ -120,3 +120,38 @@ def test_the_two_refusals_are_the_same_sentence(tmp_path):
                 read(file, settings=ParticipantsSettings(**settings))
             said.append(str(caught.value))
         assert said[0] == said[1]
+
+
+def test_the_command_that_is_kept_names_no_folder_of_the_machine(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv = [
+        "snakemake",
+        "--configfile",
+        f"{tmp_path}/study.yaml",
+        "--config",
+        "bids_dir=/data/x/bids",
+    ]
+    said = Plan(config, main=True).command(argv)
+    assert said == "snakemake --cores all --configfile study.yaml --config bids_dir=…/bids"
+    assert (tmp_path / "out/work/command.txt").read_text() == said
+
+
+def test_people_who_left_the_dataset_are_named(config, tmp_path, capsys):
+    (tmp_path / "out/sub-04/anat").mkdir(parents=True)
+    Plan(config, main=True)
+    assert (
+        "commissure: sub-04 stand in out without an image in the dataset" in capsys.readouterr().err
+    )
+    assert (tmp_path / "out/sub-04").exists()
+
+
+def test_every_declared_output_is_asked_for(config, tmp_path):
+    plan = Plan(config, main=True)
+    assert {"markers.tsv", "completeness.tsv", "fusion/metrics.json", "report.html"} <= set(
+        plan.products
+    )
+    assert "recovery.tsv" not in plan.products
+    truth = tmp_path / "bids/sourcedata/truth"
+    truth.mkdir(parents=True)
+    (truth / "markers.tsv").write_text("x")
+    assert "recovery.tsv" in Plan(config, main=True).products

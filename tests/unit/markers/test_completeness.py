@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from commissure.checks import write_quality
+from commissure.errors import DatasetError
 from commissure.markers.completeness import completeness
 
 
@@ -77,3 +78,30 @@ def test_a_refused_image_has_a_row_whether_or_not_another_is_used(outcome_table)
         ("sub-02", "", "b", "preproc", "failed"),
         ("sub-04", "", "e", "image", "missing"),
     }
+
+
+def reruns(outcome_table):
+    table = completeness(
+        outcome_table, people=[], products={"func": ("preproc", "motion")}, command="snakemake"
+    ).fillna("")
+    return table.set_index(["participant_id", "product"])[["state", "command"]]
+
+
+def test_what_was_interrupted_is_repeated_by_the_command_itself(outcome_table):
+    outcome_table.loc[2, "state"] = "interrupted"
+    assert tuple(reruns(outcome_table).loc[("sub-02", "preproc")]) == ("failed", "snakemake")
+
+
+def test_the_command_names_no_folder_of_the_machine(outcome_table):
+    outcome_table["status"] = "/home/me/out/work/status/func_preprocess/batch-0001.tsv"
+    command = reruns(outcome_table).loc[("sub-02", "preproc"), "command"]
+    assert command == "snakemake --forcerun func_preprocess"
+
+
+@pytest.mark.parametrize("damage", [None, "", "[]", "{}"])
+def test_a_quality_record_that_went_is_refused_in_words(outcome_table, tmp_path, damage):
+    (tmp_path / "qc.json").unlink()
+    if damage is not None:
+        (tmp_path / "qc.json").write_text(damage)
+    with pytest.raises(DatasetError, match=r"qc\.json: the quality record cannot be read"):
+        reruns(outcome_table)
