@@ -127,3 +127,33 @@ def test_volumes_that_repeat_are_counted() -> None:
     assert identical_volumes(series) == 3
     series[0, 0, 0, 4] += 1
     assert identical_volumes(series) == 1
+
+
+def _flipped_header_bits(count: int) -> list[int]:
+    return sorted(np.random.default_rng(11).choice(8 * 348, count, replace=False).tolist())
+
+
+def test_any_bit_of_the_header_may_flip(tmp_path) -> None:
+    """Refused in words, or read with the same voxels, in the same order, of nearly their size."""
+    data = np.random.default_rng(0).integers(1, 900, (6, 7, 8)).astype(np.int16)
+    affine = np.diag([-3.0, 3, 3.5, 1])
+    image = nib.Nifti1Image(data, affine)
+    image.set_qform(affine, 1)
+    nib.save(image, tmp_path / "x.nii")
+    stored = (tmp_path / "x.nii").read_bytes()
+    refused = 0
+    for bit in _flipped_header_bits(300):
+        damaged = bytearray(stored)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "x.nii").write_bytes(damaged)
+        try:
+            found = load_image(tmp_path / "x.nii", who="sub-01", ndim=3)
+        except DatasetError:
+            refused += 1
+            continue
+        scale = float(np.asanyarray(found.dataobj)[0, 0, 0]) / data[0, 0, 0]
+        np.testing.assert_allclose(found.dataobj, scale * data, rtol=1e-4, atol=3)
+        np.testing.assert_allclose(
+            found.affine[:3, :3], affine[:3, :3], atol=0.08, err_msg=str(bit)
+        )
+    assert 20 < refused < 150
