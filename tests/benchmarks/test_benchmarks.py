@@ -11,7 +11,7 @@ import pytest
 
 #: Arguments of the smallest size; ``{tmp}`` is an empty folder.
 SMALLEST = {
-    "bad_input": ["mrs", "--only", "echo-ms", "scale"],
+    "bad_input": ["mrs", "dwi", "--only", "echo-ms", "scale", "dwi-no-codes", "dwi-shuffled-0"],
     "anatomy": ["--people", "1", "--voxel-mm", "4"],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
