@@ -85,7 +85,9 @@ def parse_name(name: str) -> tuple[dict[str, str], str, str]:
             raise ValueError(f"{name} is not a BIDS name: '{pair}' is not a new key-value pair")
         entities[match[1]] = match[2]
     if not pairs or not suffix.isalnum():
-        raise ValueError(f"{name} is not a BIDS name: key-value_suffix.extension is expected")
+        raise ValueError(
+            f"{name} is not a BIDS name: it does not end in a suffix of letters as _T1w"
+        )
     return entities, suffix, dot + extension
 
 

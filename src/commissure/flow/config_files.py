@@ -36,7 +36,8 @@ def check_files(paths: Iterable[Path | str]) -> None:
         :data:`LARGEST` values.
     """
     for path in dict.fromkeys(map(Path, paths)):
-        if path.exists():
+        # What stands in a pipe can be read once only.
+        if path.exists() and not path.is_fifo() and not path.is_char_device():
             _check_file(path)
 
 

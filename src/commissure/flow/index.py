@@ -162,7 +162,7 @@ def survey(root: Path, tree: Tree) -> tuple[list[Entry], list[str]]:
         There is no image that the workflow could use.
     """
     parsed, images, odds = _parsed(tree)
-    twice = doubles(images.items())
+    twice = doubles((path, modality, parsed[path][0]) for path, modality in images.items())
     odds += twice.values()
     associations = Associations(parsed, tree.troubles)
     entries: list[Entry] = []
@@ -285,7 +285,7 @@ def _chosen(entries: Sequence[Entry]) -> list[Entry]:
             note = "only the first echo is used"
         elif entry.modality == "anat":
             t1w[visit] = entry.scan.rsplit("/", 1)[-1]
-        chosen.append(replace(entry, used=not note, note=note))
+        chosen.append(replace(entry, used=False, note=note) if note else entry)
     return chosen
 
 

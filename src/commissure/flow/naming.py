@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from commissure.errors import DatasetError
 from commissure.flow.associations import IMAGE
 from commissure.modalities import MODALITIES
-from commissure.names import ENTITY_ORDER, bids_name, parse_name
+from commissure.names import ENTITY_ORDER, bids_name
 
 #: Modality of the images that carry a suffix.
 MODALITY_OF = {modality.suffix: modality.name for modality in MODALITIES.values()}
@@ -202,13 +202,13 @@ def unknown_entity(path: str, entities: Mapping[str, str], modality: str) -> Odd
     )  # fmt: skip
 
 
-def doubles(images: Iterable[tuple[str, str]]) -> dict[str, Odd]:
+def doubles(images: Iterable[tuple[str, str, Mapping[str, str]]]) -> dict[str, Odd]:
     """Images that would write the same files as another one.
 
     Parameters
     ----------
     images
-        Path and modality of images whose names and places are right.
+        Path, modality and entities of images whose names and places are right.
 
     Returns
     -------
@@ -216,8 +216,7 @@ def doubles(images: Iterable[tuple[str, str]]) -> dict[str, Odd]:
         What is said of each image that has a double, by path. None of them is taken.
     """
     by_label: dict[tuple[str, str], list[str]] = {}
-    for path, modality in images:
-        entities, _, _ = parse_name(path.rsplit("/", 1)[-1])
+    for path, modality, entities in images:
         label = bids_name(entities, "", "").lower()
         by_label.setdefault((modality, label), []).append(path)
     found = {}

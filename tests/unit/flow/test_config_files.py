@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
@@ -53,6 +55,11 @@ def test_other_files_are_left_to_snakemake(tmp_path, content):
 def test_a_folder_in_place_of_a_file(tmp_path):
     with pytest.raises(ConfigError, match="it cannot be read"):
         check_files([tmp_path])
+
+
+def test_a_pipe_is_left_to_snakemake(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    check_files([tmp_path / "pipe"])
 
 
 def test_the_own_configuration_passes(repository):
