@@ -54,7 +54,7 @@ GRAND_MEDIAN = 5_000
 #: A voxel of the brain was in the field of view in more than this share of the volumes.
 SEEN_SHARE = 0.95
 
-#: Less brain than this is no series of a brain, be it ever so few slices.
+#: Less brain than this is no series of a brain.
 BRAIN_LITRES_MIN = 0.05
 
 #: A tissue's core: at least this probability, and at least so many voxels, else the most probable.
@@ -94,7 +94,9 @@ def preprocess(
     series, corrected, notes = _slice_timing(series, timing, wanted=settings.slice_timing)
     notes = [*header_notes(image), *notes]
 
-    first_mask = dilated(brain_mask(_middle(series), affine), affine, radius_mm=6)
+    bright = brain_mask(_middle(series), affine)
+    _refuse_no_brain(scan, bright, _middle(series), affine, "bright in one piece")
+    first_mask = dilated(bright, affine, radius_mm=6)
     motion = realign(series, affine, mask=first_mask)
     boldref = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
 
@@ -204,14 +206,14 @@ def _repeated_volumes(scan: Scan, series: np.ndarray) -> int:
 
 
 def _refuse_no_brain(
-    scan: Scan, brain: np.ndarray, reference: np.ndarray, affine: np.ndarray
+    scan: Scan, brain: np.ndarray, image: np.ndarray, affine: np.ndarray, what: str
 ) -> None:
-    """Refuse a series in which hardly anything bright lies where the template has its brain."""
+    """Refuse a series in which hardly anything is ``what`` a brain is, in words."""
     litres = float(brain.sum() * voxel_volume_mm3(affine) / 1e6)
-    if litres < BRAIN_LITRES_MIN or np.median(reference[brain]) <= 0:
+    if litres < BRAIN_LITRES_MIN or np.median(image[brain]) <= 0:
         raise DatasetError(
             scan.who,
-            found=f"{litres:.2f} l of {scan.path.name} look like brain and lie in the template's",
+            found=f"{litres:.2f} l of {scan.path.name} are {what}",
             wanted=f"at least {BRAIN_LITRES_MIN:g} l",
             mend="Look at the series: noise, another organ, a wrong voxel size, or a registration "
             "that failed",
@@ -240,7 +242,7 @@ def _in_template(
     in_view = np.zeros(grid.shape, bool)
     in_view[box] = (seen > SEEN_SHARE) & (np.ptp(values, axis=1) > 0)
     brain = bold_brain & near & in_view
-    _refuse_no_brain(scan, brain, reference, grid.affine)
+    _refuse_no_brain(scan, brain, reference, grid.affine, "bright where the template has its brain")
     scale = GRAND_MEDIAN / float(np.median(reference[brain]))
     values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
     return _TemplateRun(values, box, brain, reference, scale)

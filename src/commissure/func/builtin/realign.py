@@ -190,6 +190,8 @@ class _Level:
             for end in (slice(0, 1), slice(-1, None)):
                 edge[axis] = end
                 inside[tuple(edge)] = False
+        if not inside.any():  # A mask of less than a block: everything is compared.
+            inside[1:-1, 1:-1, 1:-1] = True
         index = np.argwhere(inside)
         gradient = slopes[inside] @ np.linalg.inv(self.affine[:3, :3])
         if len(index) > max_points:
