@@ -120,23 +120,23 @@ def begin(folder: Path, cores: int) -> Attempt:
     return attempt
 
 
-def killed(attempt: Attempt, remaining: list[tuple[str, float]], took: dict[str, float], how: str):
+def killed(attempt: Attempt, left: dict[str, list[float]], took: dict[str, float], how: str):
     """Wait for the next moment and end the run there; the step, when and how long it took to end.
 
-    Moments of steps that are done already are put off to the next one that is not.
+    Moments of a step that is done already are put off to one that is planned.
     """
     start = time.monotonic()
-    step, share = remaining[0]
     while attempt.process.poll() is None:
-        planned = attempt.planned
-        if step != "start" and "total" in planned and step not in planned:
-            later = [s for s in STEPS[STEPS.index(step) + 1 :] if s in planned]
-            if not later:
-                return None
-            step = later[0]
-        since = start if step == "start" else attempt.begun.get(step)
-        if since is not None and time.monotonic() >= since + share * took.get(step, 5.0):
-            remaining.pop(0)
+        if "total" in attempt.planned:
+            planned = [step for step in STEPS if step in attempt.planned]
+            for step in [s for s in left if left[s] and s not in ("start", *planned)]:
+                left[planned[0]] += left[step]
+                left[step] = []
+        begun = {"start": start, **attempt.begun}
+        for step, since in begun.items():
+            if not left.get(step) or time.monotonic() < since + left[step][0] * took.get(step, 5.0):
+                continue
+            left[step].pop(0)
             now = time.monotonic()
             if how == "KILL":
                 os.killpg(attempt.process.pid, signal.SIGKILL)
@@ -191,7 +191,7 @@ def differing(whole: Path, other: Path) -> tuple[int, list[str]]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-    names = {name for name in names if not name.startswith(ASIDE)}
+    names = {name for name in names if not name.startswith(ASIDE) and ".snakemake" not in name}
     apart = [
         name
         for name in sorted(names)
@@ -230,15 +230,18 @@ def main() -> int:
     shutil.copytree(whole, other, ignore=shutil.ignore_patterns("out", ".snakemake"))
     draws = random.Random(asked.seed)
     steps = [asked.steps[at * len(asked.steps) // asked.kills] for at in range(asked.kills)]
-    remaining = [(step, draws.random()) for step in steps]
+    left: dict[str, list[float]] = {step: [] for step in STEPS}
+    for step in steps:
+        left[step].append(0.9 * draws.random())
     done: list[tuple[str, float, float]] = []
     refused = 0
-    while remaining:
+    while any(left.values()):
         attempt = begin(other, asked.cores)
-        end = killed(attempt, remaining, took, asked.signal)
+        end = killed(attempt, left, took, asked.signal)
         refused += attempt.refused
         if end is None:
             attempt.process.wait()
+            print("".join(attempt.lines)[-1500:])
             break
         done.append(end)
         print(f"{len(done)}: {asked.signal} {end[1]:.2f} s into {end[0]}, ended after "

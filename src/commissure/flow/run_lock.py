@@ -71,7 +71,7 @@ def hold(output_dir: Path) -> None:
     note = f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M')}\n"
     os.pwrite(lock, note.encode(), 0)
     _held.append(lock)
-    _clear_stale(Path(".snakemake/locks"), work)
+    _clear_stale(Path(".snakemake/locks"), output_dir)
 
 
 @contextmanager
@@ -108,17 +108,26 @@ def _note(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip() or "it has just begun"
 
 
-def _clear_stale(folder: Path, work: Path) -> None:
+def _clear_stale(folder: Path, output_dir: Path) -> None:
     """Remove Snakemake's locks of this output: only a killed run can have left them.
 
     Parameters
     ----------
     folder
-        Where Snakemake keeps locks: files that list what is read and written.
-    work
-        The run's folder for internal files; only its own locks name files there.
+        Where Snakemake keeps locks: ``N.output.lock`` and ``N.input.lock`` list what a run writes
+        and reads.
+    output_dir
+        The run's output folder.
     """
-    for lock in sorted(folder.glob("*.lock")):
-        listed = lock.read_text(encoding="utf-8").splitlines()
-        if any(line.startswith(f"{work}{os.sep}") for line in listed):
-            lock.unlink()
+    inputs, outputs = (
+        {path.name.partition(".")[0]: path for path in folder.glob(f"*.{kind}.lock")}
+        for kind in ("input", "output")
+    )
+    below = f"{output_dir}{os.sep}"
+    for number in {*inputs, *outputs}:
+        # Another study may read what this one writes: who writes is the owner.
+        lock = outputs.get(number) or inputs[number]
+        if any(line.startswith(below) for line in lock.read_text(encoding="utf-8").splitlines()):
+            for path in (inputs.get(number), outputs.get(number)):
+                if path is not None:
+                    path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -75,16 +76,17 @@ def test_jobs_of_one_run_compute_side_by_side(tmp_path):
         pass
 
 
-def test_the_locks_of_a_killed_run_go_and_those_of_another_study_stay(tmp_path, monkeypatch):
+@pytest.mark.parametrize("written", ["out/report.html", "out/work/status/x.tsv"])
+def test_the_locks_of_a_killed_run_go_and_those_of_another_study_stay(tmp_path, written):
     locks = tmp_path / ".snakemake/locks"
     locks.mkdir(parents=True)
-    (locks / "0.input.lock").write_text("out/work/batches/batch-0001.tsv\nlab.tsv\n")
-    (locks / "0.output.lock").write_text("out/report.html\nout/work/status/x.tsv\n")
+    (locks / "0.input.lock").write_text("lab.tsv\n")
+    (locks / "0.output.lock").write_text(f"{written}\n")
+    (locks / "1.input.lock").write_text("out/markers.tsv\n")
     (locks / "1.output.lock").write_text("out2/work/status/x.tsv\n")
-    from pathlib import Path
-
+    (locks / "2.input.lock").write_text("out/markers.tsv\n")
     hold(Path("out"))
-    assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
+    assert sorted(path.name for path in locks.iterdir()) == ["1.input.lock", "1.output.lock"]
 
 
 @pytest.mark.parametrize(
