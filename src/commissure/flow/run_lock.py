@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from commissure.errors import ConfigError
+from commissure.files import remove_drafts
 
 #: Options of Snakemake with which it only looks.
 _LOOKING = frozenset(
@@ -72,6 +73,11 @@ def hold(output_dir: Path) -> None:
     os.pwrite(lock, note.encode(), 0)
     _held.append(lock)
     _clear_stale(Path(".snakemake/locks"), output_dir)
+    # Folders of people are cleared by the step that computes them.
+    remove_drafts(output_dir)
+    for pattern in ("fusion", "provenance", "work", "work/*/", "work/*/*/"):
+        for folder in output_dir.glob(pattern):
+            remove_drafts(folder)
 
 
 @contextmanager

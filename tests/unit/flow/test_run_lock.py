@@ -89,6 +89,18 @@ def test_the_locks_of_a_killed_run_go_and_those_of_another_study_stay(tmp_path, 
     assert sorted(path.name for path in locks.iterdir()) == ["1.input.lock", "1.output.lock"]
 
 
+def test_what_a_killed_run_left_half_written_goes(tmp_path):
+    places = ("", "fusion", "work/records/anat_measure", "work/status/anat_measure")
+    for place in places:
+        folder = tmp_path / "out" / place
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".17-partial.x.tsv").write_text("")
+        (folder / "x.tsv").write_text("")
+    hold(Path("out"))
+    left = {path.name for path in (tmp_path / "out").rglob("*x.tsv")}
+    assert left == {"x.tsv"}
+
+
 @pytest.mark.parametrize(
     ("line", "looks"),
     [
