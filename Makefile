@@ -50,7 +50,7 @@ check: env .venv/.ready-dev
 	snakemake --lint --config bids_dir=tests/data/skeleton output_dir=.snakemake/lint
 	mypy
 	lint-imports
-	codespell src workflow tests docs benchmarks README.md CHANGELOG.md config.yaml Snakefile
+	codespell src workflow tests docs benchmarks README.md CHANGELOG.md CONTRIBUTING.md config.yaml Snakefile
 
 docs: env
 	$(BIN)/python -m commissure.flow.generate_docs
