@@ -41,6 +41,7 @@ SMALLEST = {
         "fusion",
     ],
     "mrs_recovery": ["--people", "1", "--draws", "2"],
+    "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
     "realignment": ["--volumes", "3", "--only", "commissure"],
     "recovery_clinical": [
