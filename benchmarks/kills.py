@@ -155,7 +155,7 @@ def content(path: Path) -> object:
         with h5py.File(path) as file:
             file.visititems(
                 lambda name, item: (
-                    found.update({name: np.asarray(item[()]).tobytes()})
+                    found.update({name: np.asarray(item[()]).tolist()})
                     if isinstance(item, h5py.Dataset)
                     else None
                 )
