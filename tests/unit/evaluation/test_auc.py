@@ -125,6 +125,7 @@ def test_paired_difference_is_that_of_delong() -> None:
     assert gap.standard_error == pytest.approx(np.std(samples), rel=0.2)
 
 
+@pytest.mark.slow
 def test_auc_of_chance_agrees_with_shuffling():
     rng = np.random.default_rng(6)
     labels = np.r_[np.ones(14), np.zeros(16)]

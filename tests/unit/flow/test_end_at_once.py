@@ -25,6 +25,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_ends_with_its_jobs(name):
     run = subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.PIPE)

@@ -12,6 +12,7 @@ from commissure.images.template import template
 from commissure.images.transforms import read_affine, write_affine
 
 
+@pytest.mark.slow
 def test_registration_finds_a_known_affine_map_and_its_inverse(tmp_path) -> None:
     rng = np.random.default_rng(0)
     wanted = np.eye(4)

@@ -20,6 +20,7 @@ def table(values: np.ndarray) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
+@pytest.mark.slow
 def test_what_is_learned_from_the_truth_separates_as_the_truth_does(tmp_path):
     rng = np.random.default_rng(4)
     case = np.repeat([True, False], 60)
