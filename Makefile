@@ -44,13 +44,13 @@ test-fast: env .venv/.ready-dev
 	$(BIN)/python -m pytest -p no:cacheprovider -n auto -m "not slow and not cluster and not real"
 
 check: env .venv/.ready-dev
-	ruff format --check src tests benchmarks
-	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks resources
+	ruff check src tests benchmarks resources
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --config bids_dir=tests/data/skeleton output_dir=.snakemake/lint
 	mypy
 	lint-imports
-	codespell src workflow tests docs benchmarks README.md CHANGELOG.md CONTRIBUTING.md config.yaml Snakefile
+	codespell src workflow tests docs benchmarks resources/atlases/build README.md CHANGELOG.md CONTRIBUTING.md config.yaml Snakefile
 
 docs: env
 	$(BIN)/python -m commissure.flow.generate_docs

@@ -12,6 +12,7 @@ import pandas as pd
 from commissure.files import read_table
 from commissure.images.grid import resample_to
 from commissure.images.resources import resource
+from commissure.images.template import TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Atlas:
     labels
         One row per label; always ``index`` and ``name``. ``jhu189`` adds ``description``,
         ``tissue`` (GM, WM, CSF), ``structure`` and ``tract``; ``schaefer`` adds ``hemisphere``,
-        ``network`` and the centroid ``x_mm``, ``y_mm``, ``z_mm`` in MNI.
+        ``network`` and the centroid ``x_mm``, ``y_mm``, ``z_mm`` in MNI; ``structures`` and
+        ``desikan_killiany`` add ``hemisphere``, ``tissue``, ``structure`` and FreeSurfer's name,
+        the latter ``lobe`` too. ``structure`` is what a volume is reported under, several labels
+        together where they share it.
     """
 
     name: str
@@ -97,3 +101,40 @@ def schaefer(parcels: int = 100) -> Atlas:
     return Atlas(
         f"Schaefer2018P{parcels}", "MNI152NLin6Asym", nib.Nifti1Image(data, image.affine), labels
     )
+
+
+@lru_cache(maxsize=1)
+def structures() -> Atlas:
+    """Ventricles, deep grey matter, cortex, white matter and cerebellum of the template, 1 mm.
+
+    The labels' numbers are those of FreeSurfer's ``aseg``. The template's segmentation has no
+    sides: a label lies left of the midline or right of it, and the voxels of paired structures on
+    the midline itself (x = 0) have none, so that both sides are equal to the voxel.
+    """
+    image = nib.Nifti1Image.from_filename(
+        resource("atlases", "icbm2009a-structures", "icbm2009a_sym_structures18_dseg.nii.gz")
+    )
+    classes = np.asanyarray(image.dataobj)
+    labels = read_table(resource("atlases", "icbm2009a-structures", "labels.tsv"))
+    x_mm = image.affine[0, 3] + image.affine[0, 0] * np.arange(image.shape[0])
+    data = np.zeros(image.shape, np.int16)
+    for side, slab in (("L", x_mm < 0), ("R", x_mm > 0), (None, x_mm == x_mm)):
+        rows = labels[labels["hemisphere"] == side if side else labels["hemisphere"].isna()]
+        number = np.zeros(int(labels["class"].max()) + 1, np.int16)
+        number[rows["class"]] = rows["index"]
+        data[slab] += number[classes[slab]]
+    return Atlas("ICBM2009aStructures", TEMPLATE, nib.Nifti1Image(data, image.affine), labels)
+
+
+@lru_cache(maxsize=1)
+def desikan_killiany() -> Atlas:
+    """The 68 Desikan-Killiany regions on the template's cortex, 1 mm (BSD-3).
+
+    The labels' numbers are those of FreeSurfer's ``aparc+aseg``: no number is also one of
+    :func:`structures`.
+    """
+    stem = "tpl-MNI152NLin2009aSym_atlas-DesikanKilliany_res-1_dseg"
+    image = nib.Nifti1Image.from_filename(resource("atlases", "desikan-killiany", f"{stem}.nii.gz"))
+    data = np.asanyarray(image.dataobj).astype(np.int16)
+    labels = read_table(resource("atlases", "desikan-killiany", "labels.tsv"))
+    return Atlas("DesikanKilliany", TEMPLATE, nib.Nifti1Image(data, image.affine), labels)

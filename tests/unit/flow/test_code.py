@@ -31,6 +31,7 @@ NOT_COMPUTED_WITH = {
     "config.schema.json": "tells editors what config.yaml may say",
     "*/README.md": "words for people",
     "*/LICENSE": "words for people",
+    "atlases/build/*": "makes the atlases, by hand",
 }
 
 
