@@ -102,11 +102,15 @@ class Output:
         DatasetError
             The file cannot be read, or lacks one of the columns.
         """
-        table = read_table(Path(folder) / self.path, text=self.text)
+        return self.read_file(Path(folder) / self.path)
+
+    def read_file(self, path: Path) -> pd.DataFrame:
+        """Read the table wherever it lies, as :meth:`read`."""
+        table = read_table(path, text=self.text)
         missing = [name for name in self.names if name not in table]
         if missing:
             raise DatasetError(
-                self.path.rsplit("/", 1)[-1],
+                path.name,
                 found=f"the columns {missing} are missing",
                 wanted=f"the columns {self.names}",
                 mend="Run the step that writes the file again",
@@ -189,6 +193,18 @@ EXCLUSIONS = Output(
         TableColumn("limit", "The limit of that setting.", TEXT),
         TableColumn("value", "The measured value, in the unit of the setting."),
     ),
+)  # fmt: skip
+VISITS = Output(
+    "visits.tsv",
+    "Which visit each session of a person is",
+    (
+        _PERSON, _SESSION,
+        TableColumn("visit", "`baseline`, `followup` or `other`.", TEXT),
+        TableColumn("days", "Days since the person's baseline, where the dataset has acquisition "
+                    "times and they were needed.", unit="days"),
+    ),
+    notes="The markers of the baseline count; several sessions may be it, and then the first that "
+    "has values of a modality.",
 )  # fmt: skip
 PARTICIPANTS = Output(
     "participants.tsv",
@@ -331,7 +347,7 @@ PERMUTATIONS = Output(
 OUTPUTS: Mapping[str, Output] = {
     output.path: output
     for output in (
-        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, PARTICIPANTS, CAUTIONS,
+        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
         REPORT, RUN, CONFIG, CRATE, DESCRIPTION,

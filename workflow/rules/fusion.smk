@@ -1,4 +1,4 @@
-# REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv participants.tsv cautions.tsv, the treatment history
+# REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv visits.tsv participants.tsv cautions.tsv, the treatment history
 # OUTPUTS:          fusion/
 
 NULL_PARTS = settings.fusion.permutation_jobs
@@ -11,6 +11,7 @@ rule fusion_null:
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
@@ -38,6 +39,7 @@ rule fusion:
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
-# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
+# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -8,11 +8,13 @@ rule markers:
         statuses=all_statuses(),
         people=plan.people_file,
         tables=[table.file for table in settings.tables],
+        sessions=plan.session_files,
     output:
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
     log:
@@ -24,6 +26,7 @@ rule markers:
     params:
         output_dir=output_folder,
         participants=settings.participants.model_dump(mode="json"),
+        sessions=settings.sessions.model_dump(mode="json"),
         settings=settings.markers.model_dump(mode="json"),
         tables=[table.model_dump(mode="json") for table in settings.tables],
         command=COMMAND,

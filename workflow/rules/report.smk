@@ -38,6 +38,7 @@ rule report:
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
         people=out("participants.tsv"),
         metrics=out("fusion/metrics.json"),
         labels=out("fusion/labels.tsv"),

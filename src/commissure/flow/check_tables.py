@@ -6,7 +6,7 @@ What the jobs would refuse hours later is refused here, by the same functions.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from commissure.delimited import read_cells
@@ -16,12 +16,18 @@ from commissure.fusion.settings import FusionSettings
 from commissure.identifiers import compare_people, read_identifiers
 from commissure.markers.lab_check import check_table
 from commissure.markers.registry import definitions
+from commissure.markers.visit_choice import Visit, choose_visits, refuse_unknown_sessions
 from commissure.modalities import MODALITIES
 from commissure.names import participant_label
 from commissure.study.people_check import STANDARD, CheckedPeople, check_people
 
 
-def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
+def check_tables(
+    settings: Settings,
+    imaged: Collection[str],
+    visits: Iterable[Visit] = (),
+    session_tables: Iterable[Path] = (),
+) -> list[str]:
     """Read every table that the configuration names, and compare who stands in them.
 
     Parameters
@@ -30,6 +36,10 @@ def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
         The settings of the study.
     imaged
         People who have images, with prefix.
+    visits
+        Person and session of the images.
+    session_tables
+        ``sessions.tsv`` and ``scans.tsv`` of the dataset, where they are needed.
 
     Returns
     -------
@@ -39,7 +49,8 @@ def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
     Raises
     ------
     ConfigError, DatasetError
-        A table is refused, nobody of it is in the study, or the settings name nobody.
+        A table is refused, nobody of it is in the study, the settings name nobody, or nothing says
+        which session is the first.
     """
     file = settings.participants_file()
     people = check_people(file, settings=settings.participants)
@@ -56,6 +67,9 @@ def check_tables(settings: Settings, imaged: Collection[str]) -> list[str]:
     if file is not None:
         cautions += compare_people(people.people, measured, file=file.name)
         cautions += _without_row(measured, people.people, file.name)
+    of_tables = [pair for t in tables for pair in zip(t.people, t.sessions, strict=True)]
+    refuse_unknown_sessions(every := [*visits, *of_tables], settings.sessions)
+    choose_visits(every, settings.sessions, session_tables)
     everybody = measured.union(people.people)
     cautions += _check_treatments(settings, everybody)
     _check_exclusions(settings, everybody)

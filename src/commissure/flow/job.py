@@ -95,6 +95,7 @@ def study_tables(job: Job) -> dict[str, Any]:
         "markers": Path(job.input.markers),
         "definitions": Path(job.input.definitions),
         "exclusions": Path(job.input.exclusions),
+        "visits": Path(job.input.visits),
         "participants": Path(job.input.people),
         "cautions_file": Path(job.input.cautions),
         "treatments": optional(job.input.treatments),

@@ -21,6 +21,7 @@ from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
 from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
+from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS
 from commissure.paths import without_paths
@@ -80,18 +81,28 @@ class Plan:
         for entry in entries:
             if entry.modality in batches:
                 batches[entry.modality].add(f"{entry.batch:04d}")
+        visits = {(entry.participant_id, entry.session) for entry in entries}
+        self.session_files = self._session_files(visits)
         self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
         if main:
             people = {entry.participant_id for entry in entries}
-            self._check_tables(people)
+            self._check_tables(people, visits)
             self._reopen()
             self._name_leavers(people)
         self._marks = read_marks(work)
 
-    def _check_tables(self, imaged: Collection[str]) -> None:
+    def _check_tables(self, imaged: Collection[str], visits: Collection[Visit]) -> None:
         """Refuse tables that would stop the run hours later, and tell what is odd in them."""
-        for caution in check_tables(self.settings, imaged):
+        files = [Path(file) for file in self.session_files]
+        for caution in check_tables(self.settings, imaged, visits, files):
             _say(caution)
+
+    def _session_files(self, visits: Collection[Visit]) -> list[str]:
+        """Tables of acquisition times, where neither settings nor names order the sessions."""
+        bids, declared = self.settings.bids, self.settings.sessions
+        if bids is None or names_order(visits, declared):
+            return []
+        return [str(file) for file in session_files(bids, visits)]
 
     def _reopen(self) -> None:
         """Let the batches and rules run again that have lost something since, and say so."""

@@ -18,7 +18,7 @@ from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
 from commissure.func.settings import FuncSettings
 from commissure.fusion.settings import FusionSettings
-from commissure.markers.settings import MarkersSettings, TableSettings
+from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import MODALITIES
 from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
@@ -66,6 +66,7 @@ class Settings(Section):
     )
     participants: ParticipantsSettings = ParticipantsSettings()
     treatments: TreatmentsSettings = TreatmentsSettings()
+    sessions: SessionsSettings = SessionsSettings()
     tables: list[TableSettings] = Field(
         default_factory=list, description="A lab's own tables that join the markers."
     )

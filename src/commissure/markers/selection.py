@@ -1,11 +1,11 @@
-"""Which marker rows count: what exclusions take out, what can be a value, which visit is taken.
+"""Which marker rows count: what exclusions take out, and what can be a value.
 
-The classifier, the report and a model elsewhere all ask here.
+Which visit is taken says :mod:`commissure.markers.visits`. The classifier, the report and a model
+elsewhere all ask here.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ ALL = "all"
 LARGEST = 1e30
 
 _KEYS = ["participant_id", "session", "modality"]
-_NUMBER_IN_TEXT = re.compile(r"(\d+)")
 
 
 def read_exclusions(path: Path) -> pd.DataFrame:
@@ -72,23 +71,5 @@ def measured_rows(markers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return markers[size <= LARGEST], [caution] if beyond else []
 
 
-def earliest_visits(markers: pd.DataFrame) -> pd.DataFrame:
-    """For every person and modality the rows of the earliest session that has data.
-
-    Sessions are ordered as people read them: ``ses-2`` before ``ses-10``.
-    """
-    names = sorted(markers["session"].unique(), key=_as_read)
-    if len(names) < 2:
-        return markers
-    number_of = {name: number for number, name in enumerate(names)}
-    session = markers["session"].map(number_of)
-    first = session.groupby([markers["participant_id"], markers["modality"]]).transform("min")
-    return markers[session == first]
-
-
 def _given(cell: object) -> bool:
     return isinstance(cell, str) and cell != ""
-
-
-def _as_read(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in _NUMBER_IN_TEXT.split(name)]

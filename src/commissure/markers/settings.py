@@ -1,12 +1,39 @@
-"""Settings of the marker table: exclusion rules and a lab's own tables."""
+"""Settings of the marker table: visits, exclusion rules and a lab's own tables."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from commissure.settings import Section
+
+
+class SessionsSettings(Section):
+    """Which sessions are the visits of the study."""
+
+    baseline: str | list[str] = Field(
+        default_factory=list,
+        description="The session whose markers count, or several where people or modalities differ "
+        "in its name. By default what the names say (01 before 02, baseline before 12m, pre before "
+        "post), or acq_time in sessions.tsv or scans.tsv of the dataset; names of no order are "
+        "refused.",
+    )
+    followup: str | list[str] = Field(
+        default_factory=list, description="The later session against which change is taken."
+    )
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        both = set(self.names("baseline")) & set(self.names("followup"))
+        if both:
+            raise ValueError(f"'{min(both)}' is named as baseline and as followup")
+        return self
+
+    def names(self, key: Literal["baseline", "followup"]) -> list[str]:
+        """The sessions that are declared as one of the two, in order."""
+        given = getattr(self, key)
+        return [given] if isinstance(given, str) else list(given)
 
 
 class TableSettings(Section):

@@ -28,14 +28,15 @@ from commissure.outputs import (
     RECOVERY_ORACLE,
     RECOVERY_PAIRS,
     RUN,
+    VISITS,
     Output,
 )
 from commissure.rows import read_markers
 
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
-    COMPLETENESS, EXCLUSIONS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS, PREDICTIONS,
-    IMPORTANCE,
+    COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
+    PREDICTIONS, IMPORTANCE,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from commissure.markers.selection import earliest_visits, measured_rows
+from commissure.markers.selection import measured_rows
 from commissure.study.predictors import coded_columns, refuse_post_outcome
 from commissure.study.settings import StudySettings
 
@@ -97,7 +97,7 @@ def build_design(
     Parameters
     ----------
     markers
-        Tidy rows, exclusions already taken out.
+        Tidy rows of the baseline, exclusions already taken out.
     definitions
         Content of markers.json; a marker whose ``role`` is ``confound`` enters the confounds only.
     people
@@ -186,7 +186,6 @@ def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame
     without_value -= set(rows[key].itertuples(index=False, name=None))
     if without_value:
         cautions.append(f"{_named_and_counted(without_value)} no value in anybody: not used.")
-    rows = earliest_visits(rows)
     repeated = int(rows.duplicated(["participant_id", *key]).sum())
     if repeated:
         cautions.append(

@@ -41,7 +41,7 @@ class Study(Generic[SettingsT_co]):
     people
         ``participant_id site`` and the columns of ``participants.tsv``, those of the matrix only.
     rows
-        All rows of ``markers.tsv``, before exclusions.
+        The rows of ``markers.tsv`` at the baseline, before exclusions.
     rules
         The exclusions.
     definitions

@@ -14,8 +14,9 @@ from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.markers.selection import ALL, kept_rows, read_exclusions
 from commissure.markers.units import check_units
+from commissure.markers.visits import baseline_rows, visit_table
 from commissure.modalities import MODALITIES
-from commissure.outputs import CAUTIONS, PARTICIPANTS
+from commissure.outputs import CAUTIONS, PARTICIPANTS, VISITS
 from commissure.rows import read_markers
 from commissure.study.design import build_design
 from commissure.study.labels.history import read_trials, trial_cautions
@@ -44,6 +45,7 @@ def read_study(
     settings: SettingsT,
     treatment_columns: Mapping[str, str] | None = None,
     cautions_file: Path | None = None,
+    visits: Path | None = None,
 ) -> Study[SettingsT] | Unfittable[SettingsT]:
     """Label the people and lay their markers side by side.
 
@@ -59,6 +61,8 @@ def read_study(
         The lab's column names of the treatment history by ours, where they differ.
     cautions_file
         ``cautions.tsv`` of the run, if it is to be told.
+    visits
+        ``visits.tsv`` of the run; without it the names of the sessions must say which is first.
 
     Raises
     ------
@@ -84,6 +88,8 @@ def read_study(
     rules, rows = read_exclusions(exclusions), read_markers(markers)
     check_units(rows)
     cautions += unknown_participants(rows, everyone, markers.name)
+    rows, messages = _counted_rows(rows, visits)
+    cautions += messages
     cautions += _idle_rules(rules, rows, everyone)
     kept = kept_rows(rows, rules)
     if len(rows) and not len(kept):
@@ -207,6 +213,14 @@ def _labels(
     if trials is not None and treatments is not None:
         cautions += trial_cautions(trials, treatments.name)
     return labels, [*cautions, *rule.cautions(labels, people, settings)]
+
+
+def _counted_rows(rows: pd.DataFrame, visits: Path | None) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of the baseline; sentences on it where no step before has said them."""
+    if visits is not None:
+        return baseline_rows(rows, VISITS.read_file(visits)), []
+    table, cautions = visit_table(rows)
+    return baseline_rows(rows, table), cautions
 
 
 def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:

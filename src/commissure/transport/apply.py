@@ -12,6 +12,8 @@ import pandas as pd
 from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table, write_json, write_table
 from commissure.markers.selection import kept_rows, measured_rows, read_exclusions
+from commissure.markers.visits import baseline_rows, visit_table
+from commissure.outputs import VISITS
 from commissure.rows import read_markers
 from commissure.study.cells import as_text
 from commissure.study.labels.column import refuse_typing_errors
@@ -71,13 +73,13 @@ def apply_model(
     say = say or (lambda line: None)
     stored = load(model)
     table = _marker_table(dataset)
-    markers = read_markers(table)
+    markers, visit_cautions = _baseline(read_markers(table), table.parent / "visits.tsv")
     exclusions = table.parent / "exclusions.tsv"
     if exclusions.is_file():
         markers = kept_rows(markers, read_exclusions(exclusions))
     people, cautions = _people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
-    cautions += measured_rows(markers)[1]
+    cautions += [*visit_cautions, *measured_rows(markers)[1]]
     labels = _labels(people, table.parent, stored, label_column)
     values = model_matrix(stored, markers, people)
     scored = predicted_probabilities(stored, values, people)
@@ -149,6 +151,14 @@ def _marker_table(dataset: Path) -> Path:
         str(dataset), found="there is no marker table",
         wanted="the output folder of a run, or a marker table",
     )  # fmt: skip
+
+
+def _baseline(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the baseline, by the run's table or by the names of the sessions."""
+    if visits.is_file():
+        return baseline_rows(markers, VISITS.read_file(visits)), []
+    table, cautions = visit_table(markers)
+    return baseline_rows(markers, table), cautions
 
 
 def _people(

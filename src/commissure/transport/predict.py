@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.errors import DatasetError
-from commissure.markers.selection import earliest_visits, measured_rows
+from commissure.markers.selection import measured_rows
 from commissure.markers.units import check_units
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
@@ -28,7 +28,7 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
     stored
         The model.
     markers
-        Tidy rows, exclusions taken out.
+        Tidy rows of the baseline, exclusions taken out.
     people
         ``participant_id site``, sorted.
 
@@ -40,7 +40,7 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
     """
     rows = markers[markers["participant_id"].isin(people["participant_id"])]
     check_units(rows)
-    rows = earliest_visits(measured_rows(rows)[0])
+    rows = measured_rows(rows)[0]
     for name, unit in rows.groupby("marker")["unit"].first().items():
         wanted = stored.units.get(str(name))
         if wanted is not None and str(unit) != wanted:

@@ -105,3 +105,16 @@ def test_a_column_that_is_not_there_is_refused(study, fusion, words):
     settings = study(people="01\tx\n02\ty\n", header="participant_id\tVorname", fusion=fusion)
     with pytest.raises(ConfigError, match=words):
         check_tables(settings, IMAGED)
+
+
+def test_sessions_without_an_order_are_refused_before_anything_is_computed(study):
+    lab = "participant_id\tsession\tx\n01\tA\t1\n01\tB\t2\n"
+    table = {"session": "session"}
+    with pytest.raises(ConfigError, match=r"sessions: the names \['A', 'B'\] do not say which"):
+        check_tables(study(lab=lab, table=table), IMAGED)
+    assert check_tables(study(lab=lab, table=table, sessions={"baseline": "B"}), IMAGED) == []
+    with pytest.raises(ConfigError, match="nobody has the session 'C'"):
+        check_tables(study(lab=lab, table=table, sessions={"baseline": "C"}), IMAGED)
+    visits = {("sub-01", "ses-on"), ("sub-01", "ses-off")}
+    with pytest.raises(ConfigError, match=r"\['off', 'on'\]"):
+        check_tables(study(), IMAGED, visits)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from commissure.markers.selection import earliest_visits, kept_rows, people_excluded
+from commissure.markers.selection import kept_rows, people_excluded
 from commissure.rows import COLUMNS
 
 
@@ -13,13 +13,6 @@ def markers(*rows: tuple) -> pd.DataFrame:
          for who, session, modality, region, marker, value in rows],
         columns=list(COLUMNS),
     )  # fmt: skip
-
-
-def test_the_earliest_session_with_data_is_the_baseline() -> None:
-    table = markers(("a", "ses-10", "anat", "r", "volume", 1.0),
-                    ("a", "ses-2", "anat", "r", "volume", 2.0),
-                    ("a", "ses-10", "mrs", "ACC", "glu", 3.0))  # fmt: skip
-    assert earliest_visits(table)["value"].tolist() == [2.0, 3.0]
 
 
 def test_exclusions_take_out_person_session_and_modality() -> None:

@@ -15,6 +15,7 @@ from commissure.files import write_json, write_table
 from commissure.markers.intervals import wilson_interval
 from commissure.markers.recovery import recovery
 from commissure.markers.status import Status, write_statuses
+from commissure.markers.visits import visit_table
 from commissure.names import Scan
 from commissure.outputs import (
     COMPLETENESS,
@@ -30,7 +31,7 @@ from commissure.report.page import write_report
 from commissure.report.results import read_results
 from commissure.report.section import ReportInput
 from commissure.report.settings import ReportSettings
-from commissure.rows import Marker, write_markers
+from commissure.rows import Marker, read_markers, write_markers
 
 GROUPS = ("control", "responsive", "resistant")
 CAUTION = "Site alone reaches an AUC of 0.62 <within> the noise of 30 people & must be watched"
@@ -241,6 +242,8 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
         folder / "markers.json",
     )  # fmt: skip
     write_table(_frame(completeness, COMPLETENESS), folder / "completeness.tsv")
+    measured = read_markers(folder / "markers.tsv")
+    write_table(visit_table(measured)[0].replace({"session": {"": None}}), folder / "visits.tsv")
     write_table(
         _frame(
             [(who[3], "", "func", "max_mean_fd_mm", 0.55, 0.77), (who[8], "", "all", "markers.exclude", "named", "n/a")],

@@ -6,8 +6,9 @@ from commissure.study.people import read_people
 from commissure.study.settings import ParticipantsSettings
 from commissure.markers.completeness import completeness
 from commissure.markers.registry import definitions, products
-from commissure.markers.settings import MarkersSettings, read_tables
+from commissure.markers.settings import MarkersSettings, SessionsSettings, read_tables
 from commissure.markers.table import definition_record, exclusions, marker_table
+from commissure.markers.visits import visit_table
 from commissure.files import write_json, write_table
 from commissure.outputs import CAUTIONS
 
@@ -15,16 +16,15 @@ with running(snakemake) as job:
     tables = read_tables(job.params.tables)
     done = outcomes(job.input.statuses, job.params.output_dir)
     markers, cautions = marker_table(marker_files(done), tables)
-    people, messages = read_people(
-        optional(job.input.people),
-        settings=ParticipantsSettings(**job.params.participants),
-        present=[*done["participant_id"], *markers["participant_id"]],
-    )
+    visits, told = visit_table(markers, SessionsSettings(**job.params.sessions), job.input.sessions, imaged=done)
+    settings = ParticipantsSettings(**job.params.participants)
+    people, messages = read_people(optional(job.input.people), settings=settings, present=visits["participant_id"])
     everybody = list(people["participant_id"])
     state = completeness(done, people=everybody, products=products(), command=job.params.command)
     write_table(people, job.output.people)
+    write_table(visits.replace({"session": {"": None}}), job.output.visits)
     write_table(state, job.output.completeness)
     write_table(exclusions(markers, everybody, MarkersSettings(**job.params.settings)), job.output.exclusions)
-    write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions]), job.output.cautions)
+    write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions, *told]), job.output.cautions)
     write_json(definition_record(definitions(tables), markers), job.output.definitions)
     write_table(markers.replace({"session": {"": None}}), job.output.markers)

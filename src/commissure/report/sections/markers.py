@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from commissure.markers.effect_sizes import Effect, covariate_matrix, false_discovery, hedges_g
-from commissure.markers.selection import earliest_visits, kept_rows, measured_rows
+from commissure.markers.selection import kept_rows, measured_rows
+from commissure.markers.visits import baseline_rows
 from commissure.report import text
 from commissure.report.cohort import Cohort
 from commissure.report.plots import marker_figures
@@ -43,7 +44,8 @@ def person_values(results: Results) -> dict[Key, pd.Series]:
         modalities, then of the table.
     """
     rows, _ = measured_rows(kept_rows(results.markers, results.tables["exclusions.tsv"]))
-    rows = earliest_visits(rows)
+    visits = results.tables["visits.tsv"]
+    rows = baseline_rows(rows, visits) if len(visits) else rows
     values: dict[Key, pd.Series] = {}
     for name in modality_order(set(rows["modality"])):
         grouped = rows[rows["modality"] == name].groupby(

@@ -8,6 +8,7 @@ import pandas as pd
 from commissure.files import write_table
 from commissure.markers.effect_sizes import covariate_matrix
 from commissure.markers.selection import kept_rows, read_exclusions
+from commissure.markers.visits import baseline_rows, visit_table
 from commissure.outputs import EXCLUSIONS
 from commissure.report.cohort import cohort
 from commissure.report.results import read_results
@@ -30,6 +31,8 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     rules = [("sub-2", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.7),
              ("sub-3", "ses-1", "func", "max_mean_fd_mm", 0.55, 0.8)]  # fmt: skip
     write_table(EXCLUSIONS.frame(rules), tmp_path / "exclusions.tsv")
+    visits, _ = visit_table(read_markers(tmp_path / "markers.tsv"))
+    write_table(visits, tmp_path / "visits.tsv")
     results = read_results(tmp_path, [])
 
     shown = person_values(results)["func", "fc", "r"]
@@ -38,10 +41,11 @@ def test_report_and_classifier_take_the_same_visit(tmp_path):
     kept = kept_rows(
         read_markers(tmp_path / "markers.tsv"), read_exclusions(tmp_path / "exclusions.tsv")
     )
+    kept = baseline_rows(kept, visits)
     design = build_design(kept, {}, people, settings=StudySettings())
     fitted = design.values[:, [column.marker for column in design.columns].index("fc")]
     np.testing.assert_array_equal(shown.reindex(people["participant_id"]).to_numpy(), fitted)
-    assert shown.to_dict() == {"sub-1": 1.0, "sub-2": 7.0}
+    assert shown.to_dict() == {"sub-1": 1.0}
     # One of two excluded people has another visit, and is used.
     members = cohort(people, results.tables["fusion/labels.tsv"], question={})
     shown = content(ReportInput(results, members, ReportSettings()), {})
