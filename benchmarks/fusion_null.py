@@ -1,7 +1,12 @@
 """Null and planted cohorts: what the whole procedure says where the truth is known.
 
-Cohorts of 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls. Each is cross-validated
-with the folds, intervals and permutation test of any study. Without ``--d`` the labels mean
+``--cohort plain``: 100 people, 3 sites that differ, 4 modalities, gaps, 20 controls. Others differ
+from it: ``held_70_50`` lets one modality be held by 70 % of the positive and 50 % of the negative
+people and another by everybody, ``held_60_40`` three modalities by 60 and 40 %, so that who has
+what tells the labels apart and the markers do not; ``many_sites`` has 20 sites of 12 people and
+one modality.
+
+Each is cross-validated with the folds, intervals and permutation test of any study. Without ``--d`` the labels mean
 nothing; wanted are a mean AUC of 0.50, one p in twenty below 0.05, and intervals that hold 0.5
 nineteen times of twenty. With ``--d`` the labels differ by so many standard deviations in each
 modality, all cohorts come from one population, and intervals are to hold the mean of its AUC.
@@ -9,8 +14,9 @@ modality, all cohorts come from one population, and intervals are to hold the me
 Standard error and coverage are printed for DeLong's interval as it is and as the permutations widen
 it, within site and with the site left out, and for the differences between models.
 
-    python benchmarks/fusion_null.py [--cohorts 1000] [--models late early stacked] [--first 0]
-        [--repeats 1] [--permutation-repeats 1] [--d 0] [--combat]
+    python benchmarks/fusion_null.py [--cohort plain] [--cohorts 1000] [--first 0]
+        [--models late early stacked modalities] [--repeats 1] [--permutation-repeats 1] [--d 0]
+        [--combat]
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -34,43 +40,84 @@ from commissure.evaluation.comparisons import difference_to
 from commissure.evaluation.out_of_fold import model_aucs, out_of_fold
 from commissure.evaluation.permutation import permutation_test
 from commissure.fusion.settings import FusionSettings
-from commissure.models.registry import ModelSpec
+from commissure.models.registry import FUSED_MODELS, ModelSpec
 from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.splits import folds, split_table
 from commissure.study.study import Study
 
-PEOPLE, CONTROLS, SIZES = 100, 20, {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
+SIZES = {"anat": 20, "func": 15, "dwi": 10, "mrs": 4}
+
+
+@dataclass(frozen=True)
+class CohortKind:
+    """How cohorts are drawn.
+
+    Attributes
+    ----------
+    people, controls, sites
+        How many there are of each; people of ``equal_sites`` are spread evenly over them.
+    sizes
+        Markers of each modality.
+    held
+        Share of the positive and of the negative people who have a modality; 0.9 of all others.
+    """
+
+    people: int = 100
+    controls: int = 20
+    sites: int = 3
+    equal_sites: bool = False
+    sizes: Mapping[str, int] = field(default_factory=lambda: SIZES)
+    held: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+KINDS_OF_COHORTS = {
+    "plain": CohortKind(),
+    "held_70_50": CohortKind(
+        sizes={"anat": 20, "func": 15}, held={"anat": (1.0, 1.0), "func": (0.7, 0.5)}
+    ),
+    "held_60_40": CohortKind(
+        sizes={"anat": 20, "func": 15, "dwi": 10},
+        held=dict.fromkeys(("anat", "func", "dwi"), (0.6, 0.4)),
+    ),
+    "many_sites": CohortKind(
+        people=240, controls=0, sites=20, equal_sites=True, sizes={"anat": 10},
+        held={"anat": (1.0, 1.0)},
+    ),
+}  # fmt: skip
 #: Seed of the one population of the planted cohorts.
 POPULATION = 177
 KINDS = ("within, DeLong", "within, widened", "left out, DeLong", "left out, widened")
 
 
-def cohort(seed: int, combat: bool = False, d: float = 0.0) -> tuple[Design, np.ndarray]:
+def cohort(
+    seed: int, kind: CohortKind, combat: bool = False, d: float = 0.0
+) -> tuple[Design, np.ndarray]:
     """A design, and labels that differ in it by ``d`` in each modality, along its own direction."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     world = np.random.default_rng(POPULATION) if d else rng
-    n = PEOPLE + CONTROLS
-    site = rng.integers(0, 3, n)
-    y = np.where(np.arange(n) < PEOPLE, (rng.random(n) < np.array([0.35, 0.5, 0.6])[site]), -1)
-    y = y.astype(int)
+    n = kind.people + kind.controls
+    site = np.arange(n) % kind.sites if kind.equal_sites else rng.integers(0, kind.sites, n)
+    share = np.tile([0.35, 0.5, 0.6], kind.sites)[site]
+    y = np.where(np.arange(n) < kind.people, (rng.random(n) < share), -1).astype(int)
     parts, columns, blocks, at = [], [], {}, 0
-    first = sum(SIZES.values())
-    sites = (first, first + 1, first + 2) if combat else ()
-    for name, size in SIZES.items():
+    first = sum(kind.sizes.values())
+    sites = tuple(range(first, first + kind.sites)) if combat else ()
+    for name, size in kind.sizes.items():
         mixing = world.normal(size=(size, size)) / np.sqrt(size)
         own = rng.normal(size=(n, size)) + d / np.sqrt(size) * (y == 1)[:, None]
         x = own @ (np.eye(size) + mixing)
-        x += 0.6 * world.normal(size=(3, size))[site]
-        x[rng.random(n) < 0.1] = np.nan
+        x += 0.6 * world.normal(size=(kind.sites, size))[site]
+        x[rng.random(n) < 1 - np.take(kind.held.get(name, (0.9, 0.9)), 1 * (y != 1))] = np.nan
         x[rng.random(x.shape) < 0.01] = np.nan
         parts.append(x)
         blocks[name] = Block(name, tuple(range(at, at + size)), sites=sites)
         columns += [DesignColumn(name, f"r{i}", "marker") for i in range(size)]
         at += size
-    columns += [DesignColumn("site", "", one) for one in "abc"]
+    names = np.array([f"site {number:02d}" for number in range(kind.sites)])
+    columns += [DesignColumn("site", "", name) for name in names]
     who = np.array([f"sub-{i:03d}" for i in range(n)])
-    values = np.hstack([*parts, np.eye(3)[site]])
-    return Design(who, np.array(list("abc"))[site], values, tuple(columns), blocks, tuple(SIZES)), y
+    values = np.hstack([*parts, np.eye(kind.sites)[site]])
+    return Design(who, names[site], values, tuple(columns), blocks, tuple(kind.sizes)), y
 
 
 def coverage(areas: list[AucEstimate], truth: float | None) -> str:
@@ -89,12 +136,13 @@ def table_of(
     gaps: Mapping[str, list[AucEstimate]],
 ) -> str:
     """What the cohorts so far say, as text."""
-    count = len(found[asked.models[0]])
+    count = len(next(iter(found.values())))
+    kind = KINDS_OF_COHORTS[asked.cohort]
     low, high = binom.ppf([0.005, 0.995], count, 0.05) / count
     lines = [
-        f"{count} cohorts, d = {asked.d:g}, n = {PEOPLE} + {CONTROLS} controls, 3 sites, "
-        f"4 modalities, gaps; {asked.repeats} x 5 folds, {asked.permutations} permutations of "
-        f"{asked.permutation_repeats} x 5{', ComBat in the folds' if asked.combat else ''}",
+        f"{count} cohorts {asked.cohort}, d = {asked.d:g}, n = {kind.people} + {kind.controls} "
+        f"controls, {kind.sites} sites, {len(kind.sizes)} modalities; {asked.repeats} x 5 folds, "
+        f"{asked.permutations} permutations of {asked.permutation_repeats} x 5{', ComBat in the folds' if asked.combat else ''}",
         f"99 % bands: p < 0.05 in {low:.3f} to {high:.3f}, coverage {1 - high:.3f} to "
         f"{1 - low:.3f}, of {'the mean' if asked.d else '0.5'}",
         f"{'model':10s}{'AUC':26s}{'mean':>9s}{'SD':>8s}{'rms SE':>10s}{'coverage':>10s}"
@@ -109,12 +157,13 @@ def table_of(
             lines.append(f"{name:10s}{kind:26s}{text}")
     for name, areas in gaps.items():
         text = coverage(areas, None if asked.d else 0.0)
-        lines.append(f"{name:10s}{asked.models[0] + ' minus ' + name:26s}{text}")
+        lines.append(f"{name:10s}{next(iter(found)) + ' minus ' + name:26s}{text}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohort", choices=KINDS_OF_COHORTS, default="plain")
     parser.add_argument("--cohorts", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--permutations", type=int, default=199)
@@ -123,20 +172,27 @@ def main() -> None:
     parser.add_argument("--d", type=float, default=0.0, help="planted difference in each modality")
     parser.add_argument("--combat", action="store_true", help="ComBat in the folds (slow)")
     parser.add_argument("--models", nargs="+", default=["late", "early", "stacked"],
-                        choices=["late", "early", "stacked", "multiple_kernel"])  # fmt: skip
+                        choices=[*FUSED_MODELS, "modalities"])  # fmt: skip
     asked = parser.parse_args()
     settings = FusionSettings(
         repeats=asked.repeats, permutations=asked.permutations, inner_folds=3,
         permutation_repeats=asked.permutation_repeats, penalties=[0.1, 1.0, 10.0, 100.0],
     )  # fmt: skip
-    found: dict[str, list[tuple[AucEstimate, ...]]] = {name: [] for name in asked.models}
-    gaps: dict[str, list[AucEstimate]] = {name: [] for name in asked.models[1:]}
+    kind = KINDS_OF_COHORTS[asked.cohort]
+    fused = [name for name in asked.models if name in FUSED_MODELS]
+    models = [*fused, *(kind.sizes if "modalities" in asked.models else ())]
+    found: dict[str, list[tuple[AucEstimate, ...]]] = {name: [] for name in models}
+    gaps: dict[str, list[AucEstimate]] = {name: [] for name in fused[1:]}
     chances: defaultdict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
     start = time.process_time()
     for seed in range(asked.first, asked.first + asked.cohorts):
-        design, y = cohort(seed, asked.combat, asked.d)
-        specs = [ModelSpec(name, "fusion", "", tuple(SIZES), tuple(design.blocks.values()))
-                 for name in asked.models]  # fmt: skip
+        design, y = cohort(seed, kind, asked.combat, asked.d)
+        specs = [
+            ModelSpec(name, "modality", "", (name,), (design.blocks[name],))
+            if name in design.blocks
+            else ModelSpec(name, "fusion", "", tuple(kind.sizes), tuple(design.blocks.values()))
+            for name in models
+        ]
         people = pd.DataFrame({"participant_id": design.participants, "site": design.sites,
                                "label": y.astype(str)})  # fmt: skip
         table = split_table(people, outer_folds=5, repeats=asked.repeats, seed=seed)
@@ -145,7 +201,7 @@ def main() -> None:
         study = Study(settings, design, y)
         scores, _ = out_of_fold(study, specs, divisions, lambda line: None)
         nulls = permutation_test(replace(study, settings=seeded), specs)
-        for name in asked.models:
+        for name in models:
             plain = model_aucs(study, scores[name])
             wide = model_aucs(study, scores[name], nulls[name])
             null = nulls[name]
@@ -157,7 +213,7 @@ def main() -> None:
                 (null.left_out.widening(1), null.left_out.p < 0.05)
             )
         for name, rows in gaps.items():
-            gap = difference_to(name, study, asked.models[0], scores)
+            gap = difference_to(name, study, models[0], scores)
             assert gap is not None
             rows.append(gap)
         if (seed - asked.first + 1) % 100 == 0 or seed + 1 == asked.first + asked.cohorts:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from commissure.models.logistic import ridge_logistic, sigmoid
+from commissure.models.logistic import intercept_at, ridge_logistic
 
 #: Share of the people in a neighbourhood of the calibration curve.
 SPAN = 0.75
@@ -25,13 +25,7 @@ def slope_and_intercept(labels: np.ndarray, probabilities: np.ndarray) -> tuple[
     predictions do not vary or the labels are told apart without error.
     """
     logit = np.log(probabilities) - np.log1p(-probabilities)
-    intercept = 0.0
-    for _ in range(50):
-        p = sigmoid(logit + intercept)
-        step = (labels.sum() - p.sum()) / max((p * (1 - p)).sum(), 1e-12)
-        intercept += float(np.clip(step, -2, 2))
-        if abs(step) < 1e-10:
-            break
+    intercept = float(intercept_at(labels[:, None], logit[:, None])[0])
     spread = float(logit.std())
     if spread < 1e-9:
         return math.nan, intercept

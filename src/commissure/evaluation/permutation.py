@@ -20,7 +20,13 @@ import numpy as np
 from commissure.evaluation.held_out import held_out_each
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
-from commissure.study.splits import CV, LEAVE_SITE_OUT, Fold, enough_to_train, stratified_folds
+from commissure.study.splits import (
+    CV,
+    LEAVE_SITE_OUT,
+    Fold,
+    enough_to_train,
+    folds_without_labels,
+)
 from commissure.study.study import Study
 
 #: What stands beside every p value of this test.
@@ -55,20 +61,29 @@ class NullDistribution:
     @property
     def observed(self) -> float:
         """With the true labels, mean over the repeats."""
-        return float(self.aucs[:, 0].mean())
+        return float(_over_repeats(self.aucs[:, :1])[0])
 
     @property
     def permuted(self) -> np.ndarray:
-        """With permuted labels, mean over the repeats; shape (permutations,)."""
-        return self.aucs[:, 1:].mean(axis=0)
+        """With permuted labels, mean over the repeats that compare anybody.
+
+        Shape (permutations,), NaN where no repeat does.
+        """
+        return _over_repeats(self.aucs[:, 1:])
+
+    @property
+    def known(self) -> np.ndarray:
+        """The permuted AUCs that are numbers."""
+        return self.permuted[np.isfinite(self.permuted)]
 
     @property
     def p(self) -> float:
         """Share of labellings, the observed one counted, that do at least as well."""
-        if not len(self.permuted) or not np.isfinite(self.observed):
+        known = self.known
+        if not len(known) or not np.isfinite(self.observed):
             return float("nan")
-        better = (self.permuted >= self.observed - 1e-12).sum()
-        return float((better + 1) / (len(self.permuted) + 1))
+        better = (known >= self.observed - 1e-12).sum()
+        return float((better + 1) / (len(known) + 1))
 
     def variance(self, repeats: int) -> float:
         """Variance of the null AUC of a cross-validation with so many repeats.
@@ -97,6 +112,13 @@ class NullDistribution:
         if not formula > 0:
             return 1.0
         return max(1.0, math.sqrt(self.variance(repeats) / formula))
+
+
+def _over_repeats(aucs: np.ndarray) -> np.ndarray:
+    """Mean of the numbers in each column, NaN where there is none."""
+    known = np.isfinite(aucs)
+    total = np.where(known, aucs, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def permuted_labels(
@@ -146,11 +168,10 @@ def permutation_test(
     settings, y, sites = study.settings, study.y, study.design.sites
     count = settings.permutations if count is None else count
     table = permuted_labels(y, sites, count, settings.seed, first)
-    strata = np.char.add(np.where(study.labelled, "labelled ", "reference "), sites)
     rounds = []
     for repeat in range(settings.permutation_repeats):
         seed = (settings.seed, 4, repeat)
-        fold = stratified_folds(strata, settings.outer_folds, seed).astype(str)
+        fold = folds_without_labels(study.labelled, sites, settings.outer_folds, seed).astype(str)
         rounds.append(_one_round(study, table, specs, _divisions(CV, fold, np.unique(fold))))
     can_be_left_out = [
         site for site in np.unique(sites)

@@ -24,6 +24,7 @@ from commissure.models.logistic import (
     Solver,
     axes_of,
     base_logit,
+    intercept_at,
     logistic_path,
     nonnegative_logistic,
     sigmoid,
@@ -99,9 +100,10 @@ class BlockModel(TwoLabels):
     Attributes
     ----------
     evidence_ : numpy.ndarray
-        Inner out-of-fold logits of the training people at the chosen penalty minus the base rate
-        of their inner training people, shape (labelled training people, labellings); NaN for
-        people who have none of the blocks. What late fusion and stacking learn from.
+        Inner out-of-fold logits of the training people at the chosen penalty without the
+        intercept, shape (labelled training people, labellings): 0 at the mean of the inner
+        training people who have the blocks; NaN for people who have none of the blocks. What late
+        fusion and stacking learn from.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
@@ -125,9 +127,8 @@ class BlockModel(TwoLabels):
             axes = axes_of(self._stacked(prepared, X[labelled][train]))
             intercept, weights = logistic_path(axes, labels[train], penalties, self.solver)
             scores = axes.project(self._stacked(prepared, X[labelled][test]))
-            logit = np.einsum("ir,lbr->lib", scores, weights) + intercept[:, None, :]
-            logits[:, test] = logit
-            evidence[:, test] = logit - base_logit(labels[train])
+            evidence[:, test] = np.einsum("ir,lbr->lib", scores, weights)
+            logits[:, test] = evidence[:, test] + intercept[:, None, :]
         seen = np.isfinite(logits[0, :, 0])
         loss = (np.logaddexp(0.0, logits[:, seen]) - labels[seen] * logits[:, seen]).sum(axis=1)
         chosen = loss.argmin(axis=0)
@@ -181,7 +182,12 @@ class FusedEstimator(TwoLabels):
 
 
 class EvidenceFusion(FusedEstimator):
-    """What late fusion and stacking share: one model per block, joined by their evidence."""
+    """What late fusion and stacking share: one model per block, joined by their evidence.
+
+    The evidence of a block is the logit of its model without the intercept. It is 0 at the mean of
+    the training people who have the block, so that who has a block tells nothing: a base rate among
+    those who have it would, where gaps differ between the labels.
+    """
 
     def fit(self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None) -> Any:
         """Fit the model of each block and the join.
@@ -207,7 +213,7 @@ class EvidenceFusion(FusedEstimator):
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
-        evidence = np.stack([model.logits(X) - model.base_ for model in self.models_], axis=2)
+        evidence = np.stack([model.logits(X) - model.intercept_ for model in self.models_], axis=2)
         joined = self._joined(evidence)
         return np.where(np.isfinite(evidence).any(axis=2), joined, np.nan)
 
@@ -221,42 +227,39 @@ class EvidenceFusion(FusedEstimator):
 
 
 class LateFusion(EvidenceFusion):
-    """The mean of the calibrated logits of the modalities that a person has.
+    """The mean of the calibrated evidence of the modalities that a person has.
 
     Each modality's evidence is calibrated by a logistic regression on its inner out-of-fold
-    evidence whose slope is not below 0.
+    evidence whose slope is not below 0. The intercept is that of all training people alike,
+    whichever modalities they have.
     """
 
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
-        self.calibration_ = []
+        self.slopes_ = np.zeros((evidence.shape[2], len(evidence)))
         for block in range(evidence.shape[2]):
             of_block = evidence[:, :, block : block + 1]
             rows = np.isfinite(of_block[0, :, 0])
             if not rows.any():
-                nothing = np.zeros(len(of_block))
-                self.calibration_.append((nothing, nothing))
                 continue
             scale = _scale(of_block[:, rows])
-            intercept, slope = nonnegative_logistic(
+            _, slope = nonnegative_logistic(
                 of_block[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
             )
-            self.calibration_.append((intercept, slope[:, 0] / scale[:, 0, 0]))
+            self.slopes_[block] = slope[:, 0] / scale[:, 0, 0]
+        self.intercept_ = intercept_at(labels, self._mean(np.swapaxes(evidence, 0, 1)))
 
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
-        calibrated = np.stack(
-            [
-                intercept + slope * evidence[:, :, block]
-                for block, (intercept, slope) in enumerate(self.calibration_)
-            ],
-            axis=2,
-        )
-        known = np.isfinite(calibrated)
-        total = np.where(known, calibrated, 0.0).sum(axis=2)
-        return np.where(known.any(axis=2), total / np.maximum(known.sum(axis=2), 1), self.base_)
+        return self.intercept_ + self._mean(evidence)
+
+    def _mean(self, evidence: np.ndarray) -> np.ndarray:
+        """Mean calibrated evidence over the blocks that each person has, 0 where there is none."""
+        known = np.isfinite(evidence)
+        calibrated = np.where(known, evidence, 0.0) * self.slopes_.T
+        return calibrated.sum(axis=2) / np.maximum(known.sum(axis=2), 1)
 
     def block_weights(self) -> np.ndarray:
         """Slope of each block's evidence, shape (blocks, labellings)."""
-        return np.array([slope for _, slope in self.calibration_])
+        return self.slopes_
 
 
 class StackedFusion(EvidenceFusion):
@@ -267,18 +270,14 @@ class StackedFusion(EvidenceFusion):
     """
 
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
-        known = np.isfinite(evidence)
-        total = np.where(known, evidence, 0.0).sum(axis=1, keepdims=True)
-        self.center_ = total / np.maximum(known.sum(axis=1, keepdims=True), 1)
-        self.scale_ = _scale(evidence - self.center_)
-        standardised = np.nan_to_num((evidence - self.center_) / self.scale_)
+        self.scale_ = _scale(evidence)
+        standardised = np.nan_to_num(evidence / self.scale_)
         self.intercept_, self.weights_ = nonnegative_logistic(
             standardised, labels, LEVEL_ONE_PENALTY
         )
 
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
-        center, scale = self.center_[:, 0], self.scale_[:, 0]
-        standardised = np.nan_to_num((evidence - center) / scale)
+        standardised = np.nan_to_num(evidence / self.scale_[:, 0])
         return np.einsum("ibm,bm->ib", standardised, self.weights_) + self.intercept_
 
     def block_weights(self) -> np.ndarray:

@@ -37,6 +37,29 @@ def base_logit(labels: np.ndarray) -> np.ndarray:
     return np.log((ones + 0.5) / (len(labels) - ones + 0.5))
 
 
+def intercept_at(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Intercept that brings the mean probability of each column to its share of ones.
+
+    Parameters
+    ----------
+    labels, logits
+        Shape (people, labellings); the logits enter with the slope 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (labellings,).
+    """
+    intercept = np.zeros(labels.shape[1])
+    for _ in range(MAX_STEPS):
+        p = sigmoid(logits + intercept)
+        step = (labels - p).sum(axis=0) / np.maximum((p * (1 - p)).sum(axis=0), 1e-12)
+        intercept += np.clip(step, -2, 2)
+        if (np.abs(step) < 1e-10).all():
+            break
+    return intercept
+
+
 def ridge_logistic(
     X: np.ndarray, labels: np.ndarray, penalty: np.ndarray, allowed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

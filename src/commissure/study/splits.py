@@ -1,7 +1,8 @@
 """Folds by person, as a table that anyone can read and check.
 
 People are dealt out like cards: each stratum (label x site) is shuffled and dealt round the folds,
-the next one going on where the last stopped, so that classes, sites and sizes are even.
+the next one going on where the last stopped, so that classes, sites and sizes are even. People who
+must not be separated are one card.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.outputs import SPLITS
+from commissure.study.labels.vocabulary import CONTROL
 
 #: People of each label without whom a training fold is not used.
 MIN_TRAINING = 5
@@ -39,7 +41,9 @@ class Fold:
     test: np.ndarray
 
 
-def stratified_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) -> np.ndarray:
+def stratified_folds(
+    strata: np.ndarray, n_folds: int, seed: tuple[int, ...], cards: np.ndarray | None = None
+) -> np.ndarray:
     """Fold of each person, shape (people,), evenly within every stratum.
 
     Parameters
@@ -50,14 +54,85 @@ def stratified_folds(strata: np.ndarray, n_folds: int, seed: tuple[int, ...]) ->
         Number of folds.
     seed
         Seed of the shuffle.
+    cards
+        Number of each person's card, shape (people,): people of one card stay together and are
+        dealt in the stratum of the first of them. By default everybody is a card.
     """
     rng = np.random.default_rng(np.random.SeedSequence(list(seed)))
+    leaders = np.arange(len(strata))
+    if cards is not None:
+        _, first, number = np.unique(cards, return_index=True, return_inverse=True)
+        leaders = first[number]
+    dealt = leaders == np.arange(len(strata))
     order = np.concatenate(
-        [rng.permutation(np.flatnonzero(strata == value)) for value in np.unique(strata)]
+        [rng.permutation(np.flatnonzero((strata == value) & dealt)) for value in np.unique(strata)]
     )
     fold = np.empty(len(strata), dtype=int)
     fold[order] = np.arange(len(order)) % n_folds
-    return rng.permutation(n_folds)[fold]
+    return rng.permutation(n_folds)[fold[leaders]]
+
+
+def folds_that_compare(
+    labels: np.ndarray, sites: np.ndarray, n_folds: int, seed: tuple[int, ...]
+) -> np.ndarray:
+    """Folds stratified by label and site in which small sites can be compared within.
+
+    Only people of one site and one fold are compared. Where a site has fewer people of two labels
+    than there are folds, they could be dealt to different folds, and nobody would be compared (23
+    sites of one patient and one control). In such a site one person of each label make a card.
+
+    Parameters
+    ----------
+    labels, sites
+        Label and site of each person in words; controls are compared with nobody.
+    n_folds, seed
+        As :func:`stratified_folds` takes them.
+    """
+    strata = np.char.add(np.char.add(labels, "\t"), sites)
+    cards = np.arange(len(labels))
+    rng = np.random.default_rng(np.random.SeedSequence([*seed, 1]))
+    for site in np.unique(sites):
+        here = [
+            np.flatnonzero((sites == site) & (labels == label))
+            for label in np.unique(labels[sites == site])
+            if label != CONTROL
+        ]
+        if len(here) < 2 or sorted(map(len, here))[1] >= n_folds:
+            continue
+        shuffled = [rng.permutation(people) for people in here]
+        for met in range(sorted(map(len, here))[-2]):
+            together = [people[met] for people in shuffled if met < len(people)]
+            cards[together] = min(together)
+            strata[together] = site
+    return stratified_folds(strata, n_folds, seed, cards)
+
+
+def folds_without_labels(
+    labelled: np.ndarray, sites: np.ndarray, n_folds: int, seed: tuple[int, ...]
+) -> np.ndarray:
+    """Folds stratified by site that look at no label, for labels that are permuted within site.
+
+    The people of a site with fewer than two a fold are dealt in cards of two or three, so that
+    people of different labels can meet.
+
+    Parameters
+    ----------
+    labelled
+        Who has a label, shape (people,).
+    sites, n_folds, seed
+        As :func:`folds_that_compare` takes them.
+    """
+    strata = np.char.add(np.where(labelled, "labelled ", "reference "), sites)
+    cards = np.arange(len(sites))
+    rng = np.random.default_rng(np.random.SeedSequence([*seed, 1]))
+    for site in np.unique(sites[labelled]):
+        people = np.flatnonzero((sites == site) & labelled)
+        if 2 <= len(people) < 2 * n_folds:
+            shuffled = rng.permutation(people)
+            number = np.minimum(np.arange(len(people)) // 2, len(people) // 2 - 1)
+            for card in np.unique(number):
+                cards[shuffled[number == card]] = shuffled[number == card].min()
+    return stratified_folds(strata, n_folds, seed, cards)
 
 
 def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: int) -> pd.DataFrame:
@@ -77,10 +152,10 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
         order give the same table.
     """
     people = people.sort_values("participant_id", ignore_index=True)
-    strata = (people["label"] + "\t" + people["site"]).to_numpy(str)
+    labels, sites = people["label"].to_numpy(str), people["site"].to_numpy(str)
     parts = []
     for repeat in range(repeats):
-        fold = stratified_folds(strata, outer_folds, (seed, 1, repeat))
+        fold = folds_that_compare(labels, sites, outer_folds, (seed, 1, repeat))
         parts.append(
             pd.DataFrame(
                 {"participant_id": people["participant_id"], "scheme": CV, "repeat": repeat,

@@ -92,6 +92,21 @@ def test_an_interval_is_never_made_narrower_nor_widened_by_a_handful_of_permutat
     assert given(areas, variance=0.0025).widening(1) == pytest.approx(2.0, rel=0.02)
 
 
+def test_permutations_that_compare_nobody_do_not_count() -> None:
+    null = given([[0.7, 0.6, np.nan, 0.8], [0.7, np.nan, np.nan, 0.8]])
+    assert null.permuted == pytest.approx([0.6, np.nan, 0.8], nan_ok=True)
+    assert null.known.tolist() == pytest.approx([0.6, 0.8])
+    assert null.p == pytest.approx(2 / 3)
+    assert np.isnan(given([0.7, np.nan, np.nan]).p)
+
+
+def test_pairs_at_many_sites_are_compared_under_every_labelling(plain_design) -> None:
+    X, y, _ = drawn(46, 0.0, 3)
+    design = plain_design(X, np.repeat([f"s{i:02d}" for i in range(23)], 2))
+    null = permutation_test(Study(FEW, design, y), [spec(design)])["x"]
+    assert np.isfinite(null.aucs).all() and np.isfinite(null.p)
+
+
 def test_the_site_alone_is_exactly_at_chance_within_site(plain_design) -> None:
     X, y, sites = drawn(40, 0.0, 1)
     design = plain_design(X, sites)

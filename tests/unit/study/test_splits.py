@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 
 from commissure.errors import DatasetError
-from commissure.study.splits import check_splits, folds, split_table, stratified_folds
+from commissure.study.splits import (
+    check_splits,
+    folds,
+    folds_that_compare,
+    folds_without_labels,
+    split_table,
+    stratified_folds,
+)
 
 
 def people(n: int = 60) -> pd.DataFrame:
@@ -21,6 +28,48 @@ def test_every_stratum_is_dealt_evenly() -> None:
     assert np.bincount(fold, minlength=5).tolist().count(4) == 4  # 21 people: 4 4 4 4 5
     assert (fold == stratified_folds(strata, 5, (0,))).all()
     assert not (fold == stratified_folds(strata, 5, (1,))).all()
+
+
+@pytest.mark.parametrize("pairs", [19, 20, 21, 22, 23])
+@pytest.mark.parametrize("repeat", range(3))
+def test_a_patient_and_a_control_of_one_site_meet_in_one_fold(pairs: int, repeat: int) -> None:
+    labels = np.array(["patient", "well"] * pairs)
+    sites = np.repeat([f"site {i:02d}" for i in range(pairs)], 2)
+    fold = folds_that_compare(labels, sites, 5, (0, 1, repeat))
+    assert (fold[::2] == fold[1::2]).all()
+    assert np.ptp(np.bincount(fold, minlength=5)) <= 2
+    blind = folds_without_labels(np.ones(2 * pairs, dtype=bool), sites, 5, (0, 4, repeat))
+    assert (blind[::2] == blind[1::2]).all()
+
+
+def test_small_sites_compare_as_many_people_as_their_rarer_label_has() -> None:
+    rng = np.random.default_rng(3)
+    sites = rng.choice([f"site {i:02d}" for i in range(30)], 120)
+    labels = rng.choice(["patient", "well", "control"], 120)
+    fold = folds_that_compare(labels, sites, 5, (1,))
+    for site in np.unique(sites):
+        patients, well = (
+            fold[(sites == site) & (labels == label)] for label in ("patient", "well")
+        )
+        met = sum(min((patients == f).sum(), (well == f).sum()) for f in range(5))
+        assert met >= min(len(patients), len(well), 5)
+    for label in ("patient", "well"):
+        assert np.ptp(np.bincount(fold[labels == label], minlength=5)) <= 3
+
+
+def test_folds_of_large_sites_are_dealt_by_stratum_alone() -> None:
+    table = people(120)
+    labels, sites = table["label"].to_numpy(str), table["site"].to_numpy(str)
+    strata = np.char.add(np.char.add(labels, "\t"), sites)
+    seed = (0, 1, 2)
+    assert (folds_that_compare(labels, sites, 5, seed) == stratified_folds(strata, 5, seed)).all()
+
+
+def test_people_of_one_card_stay_together() -> None:
+    cards = np.arange(60) // 3
+    fold = stratified_folds(np.array(["a", "b"])[np.arange(60) // 30], 5, (4,), cards)
+    assert (fold.reshape(-1, 3) == fold[::3, None]).all()
+    assert np.bincount(fold).tolist() == [12] * 5
 
 
 def test_everyone_is_tested_once_a_repeat_and_trained_on_otherwise() -> None:
