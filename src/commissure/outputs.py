@@ -340,6 +340,11 @@ PERMUTATIONS = Output(
         TableColumn("permutation", "Number of the labelling; 0 is the observed one."),
         TableColumn("auc", "Area under the curve within site, all digits kept.", TEXT),
         TableColumn("delong_variance", "DeLong's variance of that area, all digits kept.", TEXT),
+        TableColumn(
+            "delong_variance_of_mean",
+            "DeLong's variance of all repeats together, where it was computed.",
+            TEXT,
+        ),
     ),
     when="sometimes",
 )  # fmt: skip

@@ -12,8 +12,8 @@ from commissure.evaluation.auc import (
     AucEstimate,
     PairwiseComparisons,
     auc,
-    auc_by_labelling,
     pairwise_comparisons,
+    wins_by_labelling,
 )
 from commissure.models.logistic import Solver
 from commissure.models.registry import ModelSpec, fit_models
@@ -59,12 +59,14 @@ class HeldOut:
         """AUC within site."""
         return auc([self.comparisons()], widening)
 
-    def auc_by_labelling(self) -> tuple[np.ndarray, np.ndarray]:
-        """AUC within site of every labelling and DeLong's variance, shape (labellings,)."""
+    def wins_by_labelling(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Labels of the labelled people, what each won, and how often they were compared.
+
+        Each of the shape (labelled people, labellings).
+        """
         labelled = self.labels[:, 0] >= 0
-        return auc_by_labelling(
-            self.labels[labelled].astype(float), self.logits[labelled], self.cells[labelled]
-        )
+        labels = self.labels[labelled].astype(float)
+        return labels, *wins_by_labelling(labels, self.logits[labelled], self.cells[labelled])
 
 
 def held_out(

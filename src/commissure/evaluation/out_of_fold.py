@@ -13,7 +13,7 @@ from commissure.evaluation.auc import AucEstimate, auc, pairwise_comparisons
 from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.importance import Importance
-from commissure.evaluation.permutation import NullDistribution
+from commissure.evaluation.permutation import NullDistribution, auc_within_site
 from commissure.models.logistic import sigmoid
 from commissure.models.registry import ModelSpec, fit_models
 from commissure.models.settings import ModelSettings
@@ -145,13 +145,11 @@ def model_aucs(
         for part in site_folds:
             logits[part.rows] = part.logits
         left_out = [pairwise_comparisons(y, logits, study.design.sites)]
-    widened_within, widened_left_out = 1.0, 1.0
-    if null is not None:
-        widened_within = null.widening(len(held))
-        widened_left_out = 1.0 if null.left_out is None else null.left_out.widening(1)
+    away = None if null is None else null.left_out
+    widened_left_out = 1.0 if away is None else away.widening(1)
     everyone = np.zeros(len(y))
     return {
-        "within": auc([repeat.comparisons() for repeat in held], widened_within),
+        "within": auc_within_site([repeat.comparisons() for repeat in held], null),
         "pooled": auc([pairwise_comparisons(y, repeat.logits, everyone) for repeat in held]),
         "left_out": auc(left_out, widened_left_out),
     }

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from commissure.evaluation.auc import AucEstimate, PairwiseComparisons, auc, auc_of_wins
 from commissure.evaluation.held_out import held_out_each
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
@@ -38,6 +39,8 @@ REDUCTION = (
 
 #: Permutations with fewer than which nothing is said of variances: their root is known to 10 %.
 FEWEST_PERMUTATIONS = 50
+#: Permutations of which DeLong's variance of all repeats together is computed, for its mean.
+MEASURED = 100
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,15 @@ class NullDistribution:
         DeLong's variance of each; the same shape.
     left_out
         The same with one site after the other left out, a single repeat; None where no site can be.
+    of_mean
+        DeLong's variance of all repeats together, of the true labels and of the first
+        :data:`MEASURED` permutations; NaN beyond, None where there is one repeat.
     """
 
     aucs: np.ndarray
     variances: np.ndarray
     left_out: NullDistribution | None = None
+    of_mean: np.ndarray | None = None
 
     @property
     def observed(self) -> float:
@@ -93,10 +100,13 @@ class NullDistribution:
         it stays whole.
         """
         made = len(self.aucs)
+        total = float(self.known.var(ddof=1))
         if made == 1:
-            return float(np.nanvar(self.permuted, ddof=1))
-        folds = float(np.nanmean(self.aucs[:, 1:].var(axis=0, ddof=1)))
-        return max(0.0, float(np.nanvar(self.permuted, ddof=1)) + folds * (1 / repeats - 1 / made))
+            return total
+        by_repeat = self.aucs[:, 1:]
+        by_repeat = by_repeat[:, np.isfinite(by_repeat).all(axis=0)]
+        folds = float(by_repeat.var(axis=0, ddof=1).mean()) if by_repeat.size else 0.0
+        return max(0.0, total + folds * (1 / repeats - 1 / made))
 
     def widening(self, repeats: int) -> float:
         """By how much DeLong's standard error is too small for this procedure, never below 1.
@@ -106,12 +116,51 @@ class NullDistribution:
         their AUC is the true one of the null, and its ratio to the mean of DeLong's in the same
         tables is what is missing. 1 with fewer than :data:`FEWEST_PERMUTATIONS` permutations.
         """
-        if len(self.permuted) < FEWEST_PERMUTATIONS:
+        if len(self.known) < FEWEST_PERMUTATIONS:
             return 1.0
-        formula = float(np.nanmean(self.variances[:, 1:]))
+        return self._ratio(repeats, float(np.nanmean(self.variances[:, 1:])))
+
+    def widening_of_mean(self, repeats: int) -> float | None:
+        """The same for DeLong's standard error of all repeats together; None where it is unknown.
+
+        DeLong's variance of R repeats together is ``a + b / R``; both come from that of one and
+        of all repeats of the permutations.
+        """
+        made = len(self.aucs)
+        if self.of_mean is None or made < 2 or len(self.known) < FEWEST_PERMUTATIONS:
+            return None
+        measured = np.flatnonzero(np.isfinite(self.of_mean[1:])) + 1
+        if len(measured) < FEWEST_PERMUTATIONS:
+            return None
+        single = float(np.nanmean(self.variances[:, measured]))
+        together = float(self.of_mean[measured].mean())
+        folds = (single - together) / (1 - 1 / made)
+        return self._ratio(repeats, single - folds + folds / repeats)
+
+    def _ratio(self, repeats: int, formula: float) -> float:
         if not formula > 0:
             return 1.0
         return max(1.0, math.sqrt(self.variance(repeats) / formula))
+
+
+def auc_within_site(
+    repeats: Sequence[PairwiseComparisons], null: NullDistribution | None
+) -> AucEstimate:
+    """AUC over the repeats with an interval as wide as the permutations, where any, say.
+
+    Parameters
+    ----------
+    repeats
+        The comparisons of each repeat of the cross-validation.
+    null
+        The permutation test of the model.
+    """
+    if null is None:
+        return auc(repeats)
+    of_mean = null.widening_of_mean(len(repeats))
+    if of_mean is None:
+        return auc(repeats, null.widening(len(repeats)))
+    return auc(repeats, of_mean, of_mean=True)
 
 
 def _over_repeats(aucs: np.ndarray) -> np.ndarray:
@@ -172,19 +221,42 @@ def permutation_test(
     for repeat in range(settings.permutation_repeats):
         seed = (settings.seed, 4, repeat)
         fold = folds_without_labels(study.labelled, sites, settings.outer_folds, seed).astype(str)
-        rounds.append(_one_round(study, table, specs, _divisions(CV, fold, np.unique(fold))))
+        divisions = _divisions(CV, fold, np.unique(fold))
+        rounds.append(_one_round(study, table, specs, divisions, measured=1 + MEASURED - first))
     can_be_left_out = [
         site for site in np.unique(sites)
         if enough_to_train(y[sites != site]) and study.labelled[sites == site].any()
     ]  # fmt: skip
     away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out)
-    left_out = _one_round(study, table, specs, away) if away else {}
-    nulls = {}
-    for spec in specs:
-        aucs, variances = np.stack([made[spec.name] for made in rounds], axis=1)
-        without_site = NullDistribution(*left_out[spec.name][:, None]) if away else None
-        nulls[spec.name] = NullDistribution(aucs, variances, without_site)
-    return nulls
+    left_out = _one_round(study, table, specs, away, measured=0) if away else {}
+    return {
+        spec.name: _joined(
+            [made[spec.name] for made in rounds], left_out[spec.name] if away else None, count + 1
+        )
+        for spec in specs
+    }
+
+
+def _joined(rounds: Sequence[_Round], left_out: _Round | None, labellings: int) -> NullDistribution:
+    """The null distribution of a model from its repeats."""
+    of_mean = None
+    if len(rounds) > 1:
+        of_mean = np.full(labellings, np.nan)
+        measured = rounds[0].labels.shape[1]
+        _, of_mean[:measured] = auc_of_wins(
+            rounds[0].labels,
+            np.sum([made.won for made in rounds], axis=0),
+            np.sum([made.compared for made in rounds], axis=0),
+        )
+    without_site = None
+    if left_out is not None:
+        without_site = NullDistribution(left_out.aucs[None], left_out.variances[None])
+    return NullDistribution(
+        np.stack([made.aucs for made in rounds]),
+        np.stack([made.variances for made in rounds]),
+        without_site,
+        of_mean,
+    )
 
 
 def _divisions(scheme: str, fold: np.ndarray, tested: Sequence[str] | np.ndarray) -> list[Fold]:
@@ -195,13 +267,37 @@ def _divisions(scheme: str, fold: np.ndarray, tested: Sequence[str] | np.ndarray
     ]
 
 
+@dataclass(frozen=True)
+class _Round:
+    """One repeat under every labelling, of one model.
+
+    Attributes
+    ----------
+    aucs, variances
+        AUC within site and DeLong's variance, shape (labellings,).
+    labels, won, compared
+        Of the first labellings, as :func:`commissure.evaluation.auc.wins_by_labelling` has them.
+    """
+
+    aucs: np.ndarray
+    variances: np.ndarray
+    labels: np.ndarray
+    won: np.ndarray
+    compared: np.ndarray
+
+
 def _one_round(
     study: Study[EvaluationSettings],
     table: np.ndarray,
     specs: Sequence[ModelSpec],
     folds: Sequence[Fold],
-) -> Mapping[str, np.ndarray]:
-    """AUC within site and DeLong's variance of every labelling, by model; shape (2, labellings)."""
+    *,
+    measured: int,
+) -> Mapping[str, _Round]:
+    """AUC within site and DeLong's variance of every labelling, by model.
+
+    What each person won is kept of the first ``measured`` labellings, of the observed one always.
+    """
     values = study.design.values
 
     def scores(fold: Fold, test: np.ndarray) -> Mapping[str, np.ndarray]:
@@ -211,4 +307,12 @@ def _one_round(
         return {name: model.logits(values[test]) for name, model in fitted.items()}
 
     held = held_out_each(study, [spec.name for spec in specs], folds, scores, labels=table)
-    return {name: np.array(scored.auc_by_labelling()) for name, scored in held.items()}
+    kept = slice(0, max(1, measured))
+    rounds = {}
+    for name, scored in held.items():
+        labels, won, compared = scored.wins_by_labelling()
+        aucs, variances = auc_of_wins(labels, won, compared)
+        rounds[name] = _Round(
+            aucs, variances, labels[:, kept].copy(), won[:, kept].copy(), compared[:, kept].copy()
+        )
+    return rounds

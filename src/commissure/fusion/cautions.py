@@ -7,9 +7,11 @@ import math
 import numpy as np
 
 from commissure.evaluation.auc import auc_of_chance
+from commissure.evaluation.modality_value import MOST_MEMBERS
 from commissure.evaluation.permutation import REDUCTION
 from commissure.evaluation.sample_size import MODEST_AUC, MODEST_PREDICTORS, people_needed
 from commissure.fusion.fitted import FittedStudy
+from commissure.study.design import CLINICAL
 
 #: A half width of the interval above which no claim is made.
 WIDE = 0.10
@@ -25,6 +27,7 @@ def reading_cautions(fitted: FittedStudy) -> list[str]:
         *_uneven_sites(fitted),
         *_rival(fitted),
         *_choice(fitted),
+        *_many_modalities(fitted),
     ]
 
 
@@ -75,10 +78,15 @@ def _chance(fitted: FittedStudy) -> list[str]:
             "The labels were not permuted. With so many people a model that knows nothing exceeds "
             f"an AUC within site of {limit:.2f} in one of twenty studies."
         ]
+    if not len(null.known):
+        return [
+            "Under no permuted labels could anybody be compared: nothing is known of chance, and "
+            "intervals are as DeLong's formula gives them."
+        ]
     return [
         f"With labels that mean nothing, the {fitted.main.name} model's AUC scatters with an SD of "
-        f"{null.permuted.std():.2f}; one null study of twenty exceeds "
-        f"{np.quantile(null.permuted, 0.95):.2f}.",
+        f"{null.known.std():.2f}; one null study of twenty exceeds "
+        f"{np.quantile(null.known, 0.95):.2f}.",
         f"{REDUCTION}.",
     ]
 
@@ -122,3 +130,14 @@ def _choice(fitted: FittedStudy) -> list[str]:
             "models is better by chance alone."
         ]
     return []
+
+
+def _many_modalities(fitted: FittedStudy) -> list[str]:
+    """Whether what each modality adds is left out."""
+    members = len(fitted.main.blocks) + (CLINICAL in {spec.name for spec in fitted.specs})
+    if members <= MOST_MEMBERS or not fitted.study.settings.secondary_analyses:
+        return []
+    return [
+        f"What each modality adds is not told: with {members} of them, the clinical model counted, "
+        f"there are {2**members} coalitions to fit, and beyond {MOST_MEMBERS} none are fitted."
+    ]

@@ -102,7 +102,7 @@ class FittedStudy:
         From the permutations, or where they are few from the variance of the Mann-Whitney
         statistic within folds.
         """
-        if self.null is not None and len(self.null.permuted) >= FEWEST_PERMUTATIONS:
+        if self.null is not None and len(self.null.known) >= FEWEST_PERMUTATIONS:
             return math.sqrt(self.null.variance(1))
         n1, n0 = int((self.study.y == 1).sum()), int((self.study.y == 0).sum())
         return float(np.sqrt(self.study.settings.outer_folds * (n1 + n0 + 1) / (12 * n1 * n0)))

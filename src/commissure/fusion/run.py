@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
         As :func:`read_study` takes them.
     """
     study = read_study(settings=settings, **tables)
-    rows: list[tuple[str, str, int, int, float, float]] = []
+    rows: list[tuple[str, str, int, int, float, float, float]] = []
     first, end = (
         (part + step) * settings.permutations // settings.permutation_jobs for step in (0, 1)
     )
@@ -84,7 +85,15 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
         specs, _ = model_specs(study)
         for name, null in permutation_test(study, specs, first=first, count=end - first).items():
             rows += [
-                (name, scheme, repeat, first + number if number else 0, auc, variance)
+                (
+                    name,
+                    scheme,
+                    repeat,
+                    first + number if number else 0,
+                    auc,
+                    variance,
+                    math.nan if of_scheme.of_mean is None else of_scheme.of_mean[number],
+                )
                 for scheme, of_scheme in ((CV, null), (LEAVE_SITE_OUT, null.left_out))
                 if of_scheme is not None
                 for repeat, of_repeat in enumerate(
@@ -160,7 +169,12 @@ def _joined_nulls(parts: Sequence[Path]) -> Mapping[str, NullDistribution]:
             ordered[column].to_numpy(float).reshape(max(1, rows["repeat"].nunique()), -1)
             for column in ("auc", "delong_variance")
         )
-        return NullDistribution(aucs, variances, left_out) if len(rows) else None
+        if not len(rows):
+            return None
+        of_mean = None
+        if len(aucs) > 1:
+            of_mean = ordered["delong_variance_of_mean"].to_numpy(float)[: aucs.shape[1]]
+        return NullDistribution(aucs, variances, left_out, of_mean)
 
     nulls = {name: null(name, CV, null(name, LEAVE_SITE_OUT)) for name in once["model"].unique()}
     return {name: made for name, made in nulls.items() if made is not None}

@@ -8,6 +8,8 @@ from commissure.evaluation.auc import (
     auc_difference,
     auc_of_chance,
     delong_variance,
+    hanley_mcneil_variance,
+    newcombe_interval,
     pairwise_comparisons,
 )
 
@@ -98,6 +100,29 @@ def test_perfect_order_still_has_an_interval() -> None:
     found = auc([pairwise_comparisons(y, y * 1.0, np.zeros(12))])
     assert found.value == found.ci_high == 1.0
     assert 0.5 < found.ci_low < 0.95
+
+
+def test_people_and_pairs_that_are_compared_are_counted() -> None:
+    # Six people are scored; at site b nobody has the other label, and one positive has no score.
+    y = np.array([1, 1, 0, 0, 1, 1])
+    scores = np.array([0.9, 0.1, 0.3, 0.2, 0.8, np.nan])
+    site = np.array(list("aaaaba"))
+    counted = auc([pairwise_comparisons(y, scores, site)])
+    assert (counted.n_compared, counted.pairs) == (4, 4)
+    assert counted.record()["pairs"] == 4
+    # Two repeats that compare the same pairs compare no more of them.
+    assert auc([pairwise_comparisons(y, scores, site)] * 2).pairs == 4
+
+
+def test_newcombe_interval_holds_the_ends_that_it_solves_for() -> None:
+    for value, n1, n0 in ((0.7, 20, 30), (0.5, 1, 1), (1.0, 6, 6), (0.0, 6, 6)):
+        low, high = newcombe_interval(value, n1, n0)
+        assert low <= value <= high
+        for end in (low, high):
+            if 0 < end < 1:
+                error = np.sqrt(hanley_mcneil_variance(end, n1, n0))
+                assert abs(end - value) == pytest.approx(1.959964 * error, abs=1e-6)
+    assert newcombe_interval(0.7, 200, 300)[0] == pytest.approx(0.651, abs=0.004)
 
 
 def test_gaps_are_left_out_and_nobody_is_nothing() -> None:

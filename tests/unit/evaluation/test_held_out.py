@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc, auc_of_wins, pairwise_comparisons
 from commissure.evaluation.held_out import held_out, held_out_each
 from commissure.evaluation.out_of_fold import out_of_fold, repeats_of
 from commissure.models.registry import FUSED_MODELS, fit_models
@@ -48,7 +48,7 @@ def test_many_labellings_have_the_aucs_of_each_alone(drawn_study) -> None:
     scores = held_out_each(
         drawn.study, ["x"], drawn.folds, lambda fold, test: {"x": given[test]}, labels=table
     )["x"]
-    aucs, _ = scores.auc_by_labelling()
+    aucs, _ = auc_of_wins(*scores.wins_by_labelling())
     for column in (0, 1):
         alone = replace(scores, labels=table[:, column], logits=given[:, column])
         assert aucs[column] == pytest.approx(alone.auc().value, abs=1e-14)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from commissure.evaluation.auc import pairwise_comparisons
 from commissure.evaluation.permutation import (
     NullDistribution,
+    auc_within_site,
     permutation_test,
     permuted_labels,
 )
@@ -82,6 +84,40 @@ def test_variance_is_that_of_as_many_repeats_as_are_asked_for() -> None:
     assert null.widening(3) == pytest.approx(np.sqrt(0.02 / 0.01), rel=0.02)
     # Of one repeat nothing is known of the folds: their part stays whole.
     assert given(areas[:1]).variance(10) == pytest.approx(0.04, rel=0.04)
+
+
+def test_errors_of_all_repeats_together_are_widened_to_what_permutations_show() -> None:
+    # DeLong's variance of R repeats together is 0.004 + 0.006 / R: 0.010 of one, 0.006 of three.
+    # People scatter with a variance of 0.01, folds with 0.03.
+    rng = np.random.default_rng(7)
+    areas = 0.5 + 0.1 * rng.normal(size=20000) + np.sqrt(0.03) * rng.normal(size=(3, 20000))
+    of_mean = np.full(20000, np.nan)
+    of_mean[:101] = 0.006
+    null = NullDistribution(areas, np.full(areas.shape, 0.01), None, of_mean)
+    for repeats in (3, 10):
+        wanted = np.sqrt((0.01 + 0.03 / repeats) / (0.004 + 0.006 / repeats))
+        assert null.widening_of_mean(repeats) == pytest.approx(wanted, rel=0.02)
+    assert given(areas[:1]).widening_of_mean(10) is None
+    assert NullDistribution(areas[:, :40], np.full((3, 40), 0.01), None,
+                            of_mean[:40]).widening_of_mean(3) is None  # fmt: skip
+
+
+def test_with_many_small_sites_repeats_make_the_interval_narrower(plain_design) -> None:
+    # 12 sites of 8: a repeat compares 1 pair of 16 at a site, ten repeats most of them. The mean
+    # of DeLong's errors of single repeats is 1.4 times as wide as AUCs scatter.
+    rng = np.random.default_rng(4)
+    sites = np.repeat([f"s{i:02d}" for i in range(12)], 8)
+    y = np.arange(96) % 2
+    study = Study(FEW.model_copy(update={"permutation_repeats": 3}),
+                  plain_design(rng.normal(size=(96, 5)), sites), y)  # fmt: skip
+    null = permutation_test(study, [spec(study.design)])["x"]
+    repeats = []
+    for _ in range(10):
+        cells = np.char.add(sites, rng.permutation(np.arange(96) // 2 % 4).astype(str))
+        repeats.append(pairwise_comparisons(y, rng.normal(size=96), cells))
+    assert (auc_within_site(repeats, null).standard_error
+            < 0.85 * auc_within_site(repeats, None).standard_error)  # fmt: skip
+    assert "of all repeats" in auc_within_site(repeats, null).interval
 
 
 def test_an_interval_is_never_made_narrower_nor_widened_by_a_handful_of_permutations() -> None:

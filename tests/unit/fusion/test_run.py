@@ -57,7 +57,8 @@ def test_every_attempt_to_prove_it_wrong_is_reported(fitted_study) -> None:
     checks = json.loads((fitted_study.results / "falsification.json").read_text())["checks"]
     assert [check["name"] for check in checks] == [
         "permuted_labels", "noise_features", "planted_signal", "site_only", "confounds_only",
-        "missingness_only", "beyond_confounds", "overconfidence", "people_in_two_folds", "test_labels_unseen", "test_people_unseen",
+        "missingness_only", "beyond_confounds", "transports", "overconfidence", "people_in_two_folds",
+        "test_labels_unseen", "test_people_unseen",
         "same_answer_twice", "planted_leaks", "label_copy", "people_twice", "post_outcome_columns",
     ]  # fmt: skip
     assert all(set(check) == {"name", "question", "value", "expected", "passed", "description"}

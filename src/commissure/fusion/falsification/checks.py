@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from commissure.evaluation.auc import AucEstimate
 from commissure.evaluation.calibration import slope_and_intercept
-from commissure.evaluation.comparisons import difference_to
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.permutation import NullDistribution
 from commissure.fusion.falsification.check import Verdict
@@ -36,34 +35,63 @@ def null_verdict(null: NullDistribution | None) -> Verdict:
     """Whether a permutation test has the mean of chance."""
     if null is None or not len(null.permuted):
         return Verdict(None, "0.50", None, "no permutation was asked for (fusion.permutations)")
-    mean, spread = float(null.permuted.mean()), float(null.permuted.std())
-    band = 0.01 + 3 * spread / math.sqrt(len(null.permuted))
+    known = null.known
+    if not len(known):
+        return Verdict(None, "0.50", None, "under no permuted labels could anybody be compared")
+    mean, spread = float(known.mean()), float(known.std())
+    band = 0.01 + 3 * spread / math.sqrt(len(known))
     passed = abs(mean - 0.5) <= band
     return Verdict(
         mean, f"0.50 +- {band:.3f}", passed,
-        f"{len(null.permuted)} permutations give a mean AUC of {mean:.3f} (SD {spread:.3f}), "
+        f"{len(known)} permutations give a mean AUC of {mean:.3f} (SD {spread:.3f}), "
         + ("that of chance" if passed else "which chance does not: there is a leak"),
     )  # fmt: skip
 
 
 def site_only(fitted: FittedStudy) -> Verdict:
-    """The site must not tell the labels apart."""
+    """The site must not be what the result rests on."""
     if SITE not in fitted.aucs:
         return Verdict(None, _AT_MOST, None, "there is one site, or the model was not asked for")
-    return site_verdict(fitted.aucs[SITE]["pooled"])
+    return site_verdict(fitted.aucs[SITE]["pooled"], fitted.aucs[fitted.main.name])
 
 
-def site_verdict(pooled: AucEstimate) -> Verdict:
-    """Whether the labels are spread evenly over the sites, by the pooled AUC of the site alone."""
-    even = pooled.value <= SUSPICIOUS
-    description = f"the site alone reaches a pooled AUC of {pooled.value:.2f}"
-    description += (
-        ": the labels are spread evenly enough"
-        if even
-        else ": the labels are spread unevenly over sites, so pooled AUCs mean little; read "
-        "those within site"
+def site_verdict(site: AucEstimate, main: Mapping[str, AucEstimate]) -> Verdict:
+    """Whether the site can explain the result.
+
+    An AUC within site compares people of one site: labels that are spread unevenly over the sites
+    do not touch it. What they do touch is a pooled AUC.
+
+    Parameters
+    ----------
+    site
+        Pooled AUC of the site alone.
+    main
+        AUCs of the main model: ``within`` and ``pooled``.
+    """
+    description = f"the site alone reaches a pooled AUC of {site.value:.2f}"
+    if not math.isfinite(site.value) or site.value <= SUSPICIOUS:
+        even = None if not math.isfinite(site.value) else True
+        return Verdict(
+            site.value, _AT_MOST, even, f"{description}: the labels are spread evenly enough"
+        )
+    description += ": the labels are spread unevenly over the sites, and pooled AUCs mean little; "
+    within = main["within"]
+    stands = (
+        f"the AUC within site, {within.value:.2f} ({within.ci_low:.2f} to {within.ci_high:.2f})"
     )
-    return Verdict(pooled.value, _AT_MOST, even, description)
+    if within.ci_low > 0.5:
+        passed: bool | None = True
+        description += f"{stands}, compares people of one site and does not rest on that"
+    elif main["pooled"].ci_low > 0.5:
+        passed = False
+        description += (
+            f"the pooled {main['pooled'].value:.2f} of the main model may be the site's, for "
+            f"{stands}, does not exceed chance"
+        )
+    else:
+        passed = None
+        description += f"{stands}, does not exceed chance: there is no result to explain"
+    return Verdict(site.value, _AT_MOST, passed, description)
 
 
 def confounds_only(fitted: FittedStudy) -> Verdict:
@@ -96,31 +124,54 @@ def baseline_verdict(baseline: AucEstimate, subject: str, main: str) -> Verdict:
     """
     passed: bool | None = baseline.value <= SUSPICIOUS
     description = f"{subject} {baseline.value:.2f} within site, {main}"
-    if not passed and not _surely_above_chance(baseline):
+    if not passed and not surely_above_chance(baseline):
         passed, description = None, f"{description}; among so few people that may be chance"
     elif not passed:
         description += ": part of the result may be theirs"
     return Verdict(baseline.value, _AT_MOST, passed, description)
 
 
-def beyond_confounds(fitted: FittedStudy) -> Verdict:
-    """The main model must tell more than age, sex and the quality of the measurement."""
-    main = fitted.main.name
-    gap = difference_to(CONFOUNDS, fitted.study, main, fitted.scores)
-    if gap is None or not math.isfinite(gap.value):
-        return Verdict(None, "> 0", None, "there is no such model")
-    confounds = fitted.aucs[CONFOUNDS]["within"]
+def transports(fitted: FittedStudy) -> Verdict:
+    """What was learnt must hold at a site that the model has not seen."""
+    return transport_verdict(fitted.aucs[fitted.main.name], fitted.main.name)
+
+
+def transport_verdict(main: Mapping[str, AucEstimate], name: str) -> Verdict:
+    """Whether a model ranks the people of a left-out site as it ranks those of sites it knows.
+
+    Markers that turn round between sites give an AUC below 0.5 there: a model that is right at
+    home and wrong elsewhere.
+
+    Parameters
+    ----------
+    main
+        AUCs ``within`` and ``left_out``.
+    name
+        The model's name.
+    """
+    within, away = main["within"], main["left_out"]
+    expected = "> 0.50"
+    if not math.isfinite(away.value):
+        return Verdict(None, expected, None, "no site can be left out")
     description = (
-        f"the {main} model exceeds the confounds by {gap.value:.2f} ({gap.ci_low:.2f} to "
-        f"{gap.ci_high:.2f}) on the same people"
+        f"with the site left out the {name} model reaches {away.value:.2f} ({away.ci_low:.2f} to "
+        f"{away.ci_high:.2f}), within site {within.value:.2f}"
     )
-    suspicious = confounds.value > SUSPICIOUS and _surely_above_chance(confounds)
-    passed: bool | None = True if gap.ci_low > 0 else False if suspicious else None
-    if passed is False:
-        description += ": what it tells may be age, sex, motion or noise and nothing else"
-    elif passed is None:
-        description += ": among so few people that may be chance"
-    return Verdict(gap.value, "> 0", passed, description)
+    lost = within.value - away.value
+    error = math.hypot(within.standard_error, away.standard_error)
+    passed: bool | None
+    if 0.5 - away.value > SURE * away.standard_error:
+        passed = False
+        description += ": the markers turn round between the sites"
+    elif lost > SURE * error:
+        passed = False
+        description += ": what it learnt at some sites does not hold at others"
+    elif away.ci_low > 0.5:
+        passed = True
+    else:
+        passed = None
+        description += ": that may be chance, for good or bad"
+    return Verdict(away.value, expected, passed, description)
 
 
 def overconfidence(fitted: FittedStudy) -> Verdict:
@@ -188,5 +239,6 @@ def _main_within(fitted: FittedStudy) -> str:
     return f"the {name} model {fitted.aucs[name]['within'].value:.2f}"
 
 
-def _surely_above_chance(estimate: AucEstimate) -> bool:
+def surely_above_chance(estimate: AucEstimate) -> bool:
+    """Whether an AUC is above 0.5 by more than chance does in any of many studies."""
     return estimate.value - 0.5 > SURE * estimate.standard_error

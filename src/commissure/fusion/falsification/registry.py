@@ -5,7 +5,7 @@ A new check is a function of a fitted study that gives a verdict, and one entry 
 
 from __future__ import annotations
 
-from commissure.fusion.falsification import checks, leakage_audit, planted
+from commissure.fusion.falsification import checks, confounds, leakage_audit, planted
 from commissure.fusion.falsification.check import FalsificationCheck
 
 CHECKS: tuple[FalsificationCheck, ...] = (
@@ -26,7 +26,7 @@ CHECKS: tuple[FalsificationCheck, ...] = (
     ),
     FalsificationCheck(
         "site_only",
-        "Does the site alone tell the labels apart (pooled over sites)?",
+        "Can it be the site alone that tells the labels apart?",
         checks.site_only,
     ),
     FalsificationCheck(
@@ -41,8 +41,13 @@ CHECKS: tuple[FalsificationCheck, ...] = (
     ),
     FalsificationCheck(
         "beyond_confounds",
-        "Does the main model tell more than the confounds alone?",
-        checks.beyond_confounds,
+        "Does the main model tell more than the confounds, their curves and interactions?",
+        confounds.beyond_confounds,
+    ),
+    FalsificationCheck(
+        "transports",
+        "Does what was learnt hold at a site that the model has not seen?",
+        checks.transports,
     ),
     FalsificationCheck(
         "overconfidence",

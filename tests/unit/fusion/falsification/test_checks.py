@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commissure.evaluation.auc import AucEstimate
+from commissure.evaluation.auc import NO_AUC, AucEstimate
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.permutation import NullDistribution
 from commissure.fusion.falsification.checks import (
     baseline_verdict,
     calibration_verdict,
     null_verdict,
+    site_verdict,
+    transport_verdict,
 )
 
 
@@ -23,6 +25,46 @@ def test_verdicts_on_permuted_labels() -> None:
     fair = null_verdict(given(0.5 + 0.1 * np.tile([-1, 1], 50)))
     leaky = null_verdict(given(0.7 + 0.1 * np.tile([-1, 1], 50)))
     assert (fair.passed, leaky.passed, null_verdict(None).passed) == (True, False, None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_permutations_without_a_number_are_no_leak() -> None:
+    nobody = null_verdict(given([0.6, *[np.nan] * 60]))
+    assert nobody.passed is None and "leak" not in nobody.description
+    some = null_verdict(given(np.r_[0.6, 0.5 + 0.1 * np.tile([-1, 1], 50), np.nan]))
+    assert some.passed is True and some.description.startswith("100 ")
+    assert given([0.6, *[np.nan] * 60]).widening(1) == 1.0
+
+
+def estimate(value: float, error: float = 0.03) -> AucEstimate:
+    return AucEstimate(value, value - 1.96 * error, value + 1.96 * error, error, "DeLong")
+
+
+@pytest.mark.parametrize(
+    ("site", "within", "pooled", "expected"),
+    [
+        (0.55, 0.70, 0.70, True),  # labels are spread evenly
+        (0.75, 0.70, 0.80, True),  # unevenly, but people of one site are told apart
+        (0.75, 0.50, 0.75, False),  # only the pooled AUC exceeds chance: the site's
+        (0.75, 0.50, 0.52, None),  # nothing to explain
+    ],
+)
+def test_the_site_fails_only_where_it_can_be_the_result(site, within, pooled, expected) -> None:
+    main = {"within": estimate(within), "pooled": estimate(pooled)}
+    assert site_verdict(estimate(site), main).passed is expected
+
+
+def test_markers_that_turn_round_between_sites_do_not_transport() -> None:
+    def verdict(within: float, away: float, error: float = 0.04) -> bool | None:
+        areas = {"within": estimate(within), "left_out": estimate(away, error)}
+        return transport_verdict(areas, "late").passed
+
+    assert verdict(0.85, 0.133) is False
+    assert verdict(0.50, 0.133) is False
+    assert verdict(0.85, 0.55) is False
+    assert verdict(0.70, 0.66) is True
+    assert verdict(0.60, 0.48) is None
+    assert transport_verdict({"within": estimate(0.7), "left_out": NO_AUC}, "late").passed is None
 
 
 def test_a_baseline_fails_only_beyond_chance() -> None:

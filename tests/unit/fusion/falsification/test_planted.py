@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from commissure.evaluation.held_out import held_out
 from commissure.fusion.falsification import leakage_audit as audit
+from commissure.fusion.falsification import planted
 from commissure.fusion.falsification.planted import (
     FOUND,
     PLANTED_D,
@@ -26,21 +30,45 @@ def drawn(n: int, d: float, seed: int):
 
 
 def test_noise_is_chance_and_a_planted_signal_is_found(plain_design) -> None:
-    X, y, sites = drawn(60, 0.0, 2)
+    study, spec, folds = study_of(*drawn(60, 0.0, 2), plain_design)
+    noise = noise_verdict(study, spec, folds, spread=0.1)
+    signal = signal_verdict(study, spec, folds)
+    assert noise.passed and noise.value == pytest.approx(0.5, abs=0.12)
+    assert signal.passed and signal.value > FOUND
+
+
+def study_of(X, y, sites, plain_design):
     design = plain_design(X, sites)
-    number = np.arange(60) // 4 % 3
+    number = np.arange(len(y)) // 4 % 3
     folds = [
         Fold("cv", 0, str(k), np.flatnonzero(number != k), np.flatnonzero(number == k))
         for k in range(3)
     ]
-    study, spec = (
+    return (
         Study(FEW, design, y),
         ModelSpec("x", "modality", "", ("x",), (design.blocks["x"],)),
+        folds,
     )
-    noise = noise_verdict(study, spec, folds, spread=0.1)
-    planted = signal_verdict(study, spec, folds)
-    assert noise.passed and noise.value == pytest.approx(0.5, abs=0.12)
-    assert planted.passed and planted.value > FOUND
+
+
+def test_a_planted_signal_that_nobody_can_find_decides_nothing(plain_design) -> None:
+    rng = np.random.default_rng(1)
+    y, sites = np.arange(36) % 2, np.array(["N", "S"])[np.arange(36) // 2 % 2]
+    verdict = signal_verdict(*study_of(rng.normal(size=(36, 3000)), y, sites, plain_design))
+    assert verdict.value < FOUND and verdict.passed is None
+    assert "nobody could find it" in verdict.description
+
+
+def test_a_procedure_that_misses_the_planted_signal_fails(plain_design, monkeypatch) -> None:
+    X, y, sites = drawn(60, 0.0, 2)
+
+    def broken(study, spec, folds, **options):
+        scored = held_out(study, spec, folds, **options)
+        return replace(scored, logits=np.random.default_rng(3).permutation(scored.logits))
+
+    monkeypatch.setattr(planted, "held_out", broken)
+    verdict = signal_verdict(*study_of(X, y, sites, plain_design))
+    assert verdict.passed is False and "broken" in verdict.description
 
 
 def test_gaps_that_follow_the_labels_are_no_leak(plain_design) -> None:
