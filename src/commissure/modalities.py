@@ -19,19 +19,22 @@ class Modality:
         What a reader calls it, as ``diffusion MRI``.
     needs_anatomy
         Whether its steps take the anatomical derivatives of the same person.
+    other_suffixes
+        Suffixes of images that may stand in for it.
     """
 
     name: str
     suffix: str
     title: str
     needs_anatomy: bool = True
+    other_suffixes: tuple[str, ...] = ()
 
 
 #: Every modality by name, in the order in which tables and pages show them.
 MODALITIES = {
     modality.name: modality
     for modality in (
-        Modality("anat", "T1w", "T1-weighted MRI", needs_anatomy=False),
+        Modality("anat", "T1w", "T1-weighted MRI", needs_anatomy=False, other_suffixes=("UNIT1",)),
         Modality("func", "bold", "resting-state BOLD"),
         Modality("dwi", "dwi", "diffusion MRI"),
         Modality("mrs", "svs", "MR spectroscopy"),

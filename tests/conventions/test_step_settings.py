@@ -17,6 +17,9 @@ from commissure.flow.plan import Plan
 from commissure.flow.settings import Settings, step_class
 from commissure.modalities import MODALITIES, STEPS
 
+#: Read by the workflow, not by a step.
+OF_THE_WORKFLOW = {"engine", "image"}
+
 PAIRS = [(modality, step) for modality in MODALITIES for step in STEPS]
 
 
@@ -46,7 +49,7 @@ def faults(modality, step, texts):
     """What differs between the settings of a step and what its modules read."""
     classes = {name: step_class(section(modality), name) for name in STEPS}
     fields = set(classes[step].model_fields)
-    everything = set(section(modality).model_fields) - {"engine"}
+    everything = set(section(modality).model_fields) - OF_THE_WORKFLOW
     others = {cls.__name__ for name, cls in classes.items() if name != step}
     read = set().union(*(options_read(ast.parse(text), others) for text in texts)) & everything
     return {
@@ -80,8 +83,8 @@ def test_a_step_reads_the_options_that_it_declares(repository, modality, step):
 def test_every_step_has_settings_of_its_own(modality):
     classes = [step_class(section(modality), step) for step in STEPS]
     assert len({section(modality), *classes}) == 1 + len(STEPS)
-    both = set().union(*(cls.model_fields for cls in classes)) | {"engine"}
-    assert both == set(section(modality).model_fields)
+    both = set().union(*(cls.model_fields for cls in classes))
+    assert both == set(section(modality).model_fields) - OF_THE_WORKFLOW
 
 
 def test_planted_faults_are_seen(repository):

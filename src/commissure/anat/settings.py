@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from commissure.names import ENTITY_ORDER
 from commissure.settings import EngineSettings, Section
 
 
@@ -51,5 +52,31 @@ class AnatMeasureSettings(Section):
     """Measuring volumes has no options."""
 
 
-class AnatSettings(AnatMeasureSettings, AnatPreprocessSettings, EngineSettings):
+class AnatImageSettings(Section):
+    """Which T1w image of a visit is used: read by the workflow, not by a step."""
+
+    image: dict[str, str | int | list[str | int]] = Field(
+        default_factory=dict,
+        description="What the T1w images to use must have in their names, where a visit has "
+        "several: {acq: mprage}, {run: [1, 2]}, {suffix: UNIT1}; an empty text asks that the "
+        "entity is not there, {ce: ''}. Of those left, images without a contrast agent come "
+        "first, then T1w before UNIT1, then the one with most contrast.",
+    )
+
+    @field_validator("image")
+    @classmethod
+    def _known_entities(cls, image: dict) -> dict:
+        for key in image:
+            if key not in (*ENTITY_ORDER, "suffix"):
+                raise ValueError(f"BIDS knows no entity '{key}'")
+        return image
+
+    @property
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """Values by entity, as texts."""
+        lists = {k: v if isinstance(v, list) else [v] for k, v in self.image.items()}
+        return {key: tuple(map(str, values)) for key, values in lists.items()}
+
+
+class AnatSettings(AnatMeasureSettings, AnatPreprocessSettings, AnatImageSettings, EngineSettings):
     """What a study may change about the T1-weighted images."""

@@ -45,7 +45,35 @@ class Associations:
         suffix = self.parsed[path][1]
         if suffix == "dwi":
             return self._of_diffusion(root, path)
-        return self._of_spectrum(path) if suffix == "svs" else {}
+        if suffix == "svs":
+            return self._of_spectrum(path)
+        return self._of_t1w(path) if suffix in ("T1w", "UNIT1") else {}
+
+    def _of_t1w(self, path: str) -> dict[str, str]:
+        """The mask of a lesion, and of an MP2RAGE its second inversion."""
+        associated = {}
+        if lesion := self._same_grid(path, "roi", {"label": "lesion"}):
+            associated["roi"] = lesion
+        if self.parsed[path][1] == "UNIT1":
+            inversion = self._same_grid(path, "MP2RAGE", {"inv": "2", "part": "mag"})
+            inversion = inversion or self._same_grid(path, "MP2RAGE", {"inv": "2"})
+            associated |= {"inv2": inversion} if inversion else {}
+        return associated
+
+    def _same_grid(self, path: str, suffix: str, more: Mapping[str, str]) -> str | None:
+        """The image beside an image whose entities are among its own and those of ``more``.
+
+        Of several the one that shares most.
+        """
+        entities = {**self.parsed[path][0], **more}
+        fitting = []
+        for candidate in self.by_folder[path.rpartition("/")[0]]:
+            required, kind, extension = self.parsed[candidate]
+            if kind != suffix or extension not in IMAGE or any(k not in required for k in more):
+                continue
+            if all(entities.get(key) == value for key, value in required.items()):
+                fitting.append((len(required), candidate))
+        return max(fitting)[1] if fitting else None
 
     def _of_diffusion(self, root: Path, path: str) -> dict[str, str]:
         associated = {}

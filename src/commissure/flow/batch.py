@@ -19,6 +19,7 @@ from typing import Any
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
 from commissure.files import remove_drafts
+from commissure.flow.contrast import of_most_contrast
 from commissure.flow.index import Entry, read_entries
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
@@ -97,10 +98,15 @@ class Batch:
     def _left_out(self, entry: Entry, state: str, cause: str) -> Outcome:
         """An image that the step does not reach: what an earlier run left of it goes."""
         record = self.records.path(entry, self.step)
-        used = {self.records.path(e, self.step) for e in self.entries if e.used and e is not entry}
+        used = {_results(e) for e in self.entries if e.used and e is not entry}
         # What has another person's name is refused, and the results by that name are theirs.
         theirs = entry.scan.rsplit("/", 1)[-1].startswith(f"{entry.participant_id}_")
-        if theirs and record not in used:
+        if theirs and _results(entry) in used:
+            # A T1w and a UNIT1 of one name: what stands there is the other's.
+            names = {self.records.path(e, self.step) for e in self.entries if e.used}
+            if record not in names:
+                record.unlink(missing_ok=True)
+        elif theirs:
             folder = image_folder(self.output_dir, entry)
             self.records.discard(entry, self.step, folder)
             if not entry.refused:
@@ -183,6 +189,12 @@ class Batch:
         return "present", ""
 
 
+def _results(entry: Entry) -> tuple[str, str, str]:
+    """What the names of an image's results are made of."""
+    label = entry.scan.rsplit("/", 1)[-1].split(".")[0].rpartition("_")[0]
+    return entry.modality, entry.session, label
+
+
 def _remove(declared: Derivatives) -> None:
     for path in declared.present():
         path.unlink()
@@ -218,14 +230,17 @@ def run_batch(
     status
         The table to write, where the job writes several.
     """
+    root, work = Path(job.params.bids_dir), Path(job.params.output_dir) / "work"
     entries = read_entries(Path(job.input.manifest))
+    t1w = of_most_contrast([e for e in entries if e.modality == "anat"], root, work)
+    entries = [*t1w, *(entry for entry in entries if entry.modality != "anat")]
     batch = Batch(
         modality=modality,
         step=step,
         compute=compute,
         settings=settings_type(**job.params.settings),
         files=files,
-        root=Path(job.params.bids_dir),
+        root=root,
         output_dir=Path(job.params.output_dir),
         entries=entries,
         inputs={"settings": job.params.settings, "code": job.params.code},

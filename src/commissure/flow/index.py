@@ -13,6 +13,7 @@ from pathlib import Path
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.associations import IMAGE, Associations
+from commissure.flow.choice import Wanted, choice
 from commissure.flow.naming import (
     MODALITY_OF,
     Odd,
@@ -36,6 +37,9 @@ COLUMNS = (
 
 _SMALL_BYTES = 65536
 
+#: What asks nothing of the T1w images.
+EVERY_IMAGE: Wanted = {}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -53,13 +57,15 @@ class Entry:
         JSON files that apply to it, most general first.
     associated
         ``bval``, ``bvec``; ``epi`` of the opposite phase encoding with its sidecar ``epi_json``;
-        ``mrsref`` and its sidecars ``mrsref_json``.
+        ``mrsref`` and its sidecars ``mrsref_json``; ``roi``, the mask of a lesion; ``inv2``, the
+        second inversion of an MP2RAGE.
     fingerprint
         Digest of size and time (of large files) or content (of small ones) of all of them.
     batch
         Number of the batch in which its person is processed.
     used
-        Whether the workflow processes it; ``note`` says why not.
+        Whether the workflow processes it; ``note`` says why not, or of several T1w images of a
+        visit that the job will choose one.
     refused
         What is wrong with an image that would be processed otherwise: one of
         :data:`commissure.flow.naming.KINDS`; empty where nothing is.
@@ -118,7 +124,7 @@ class Entry:
         )
 
 
-def build_index(root: Path, tree: Tree) -> list[Entry]:
+def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[Entry]:
     """List the images of a dataset with everything that belongs to each.
 
     Parameters
@@ -127,6 +133,8 @@ def build_index(root: Path, tree: Tree) -> list[Entry]:
         The dataset.
     tree
         Its files, from :func:`commissure.flow.tree.tree_of`.
+    image
+        ``anat.image`` of the configuration: what is asked of the T1w images.
 
     Returns
     -------
@@ -138,15 +146,15 @@ def build_index(root: Path, tree: Tree) -> list[Entry]:
     DatasetError
         There is no image that the workflow could use.
     """
-    return survey(root, tree)[0]
+    return survey(root, tree, image=image)[0]
 
 
-def survey(root: Path, tree: Tree) -> tuple[list[Entry], list[str]]:
+def survey(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> tuple[list[Entry], list[str]]:
     """List the images of a dataset, and say which are passed over.
 
     Parameters
     ----------
-    root, tree
+    root, tree, image
         As in :func:`build_index`.
 
     Returns
@@ -162,7 +170,7 @@ def survey(root: Path, tree: Tree) -> tuple[list[Entry], list[str]]:
         There is no image that the workflow could use.
     """
     parsed, images, odds = _parsed(tree)
-    twice = doubles((path, modality, parsed[path][0]) for path, modality in images.items())
+    twice = doubles((path, modality, *parsed[path][:2]) for path, modality in images.items())
     odds += twice.values()
     associations = Associations(parsed, tree.troubles)
     entries: list[Entry] = []
@@ -193,7 +201,7 @@ def survey(root: Path, tree: Tree) -> tuple[list[Entry], list[str]]:
         for o in odds
         if o.participant_id and o.modality
     ]  # fmt: skip
-    entries = _chosen(sorted(entries, key=lambda entry: entry.scan))
+    entries = _chosen(sorted(entries, key=lambda entry: entry.scan), image)
     return sorted([*entries, *refused], key=lambda entry: entry.scan), said
 
 
@@ -269,22 +277,25 @@ def _fingerprint(root: Path, tree: Tree, files: Iterable[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _chosen(entries: Sequence[Entry]) -> list[Entry]:
+def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
     """Mark the images that the workflow leaves aside, with the reason."""
-    chosen: list[Entry] = []
-    t1w: dict[tuple[str, str], str] = {}
+    visits: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
+        if entry.modality == "anat":
+            visits.setdefault((entry.participant_id, entry.session), []).append(entry.scan)
+    t1w = {scan: use for scans in visits.values() for scan, use in choice(scans, image).items()}
+    chosen: list[Entry] = []
+    for entry in entries:
+        if entry.scan in t1w:
+            used, note = t1w[entry.scan]
+            chosen.append(replace(entry, used=used, note=note))
+            continue
         entities, _, _ = parse_name(entry.scan.rsplit("/", 1)[-1])
         note = ""
-        visit = (entry.participant_id, entry.session)
-        if entry.modality == "anat" and visit in t1w:
-            note = f"another T1w image of this visit is used ({t1w[visit]})"
-        elif entities.get("part") in ("phase", "real", "imag"):
+        if entities.get("part") in ("phase", "real", "imag"):
             note = f"part-{entities['part']} images are not used"
         elif entities.get("echo", "1") not in ("1", "01"):
             note = "only the first echo is used"
-        elif entry.modality == "anat":
-            t1w[visit] = entry.scan.rsplit("/", 1)[-1]
         chosen.append(replace(entry, used=False, note=note) if note else entry)
     return chosen
 

@@ -13,7 +13,11 @@ from commissure.modalities import MODALITIES
 from commissure.names import ENTITY_ORDER, bids_name
 
 #: Modality of the images that carry a suffix.
-MODALITY_OF = {modality.suffix: modality.name for modality in MODALITIES.values()}
+MODALITY_OF = {
+    suffix: modality.name
+    for modality in MODALITIES.values()
+    for suffix in (modality.suffix, *modality.other_suffixes)
+}
 
 #: What is wrong with an image that is refused, in the words of the terminal.
 KINDS = {
@@ -202,13 +206,13 @@ def unknown_entity(path: str, entities: Mapping[str, str], modality: str) -> Odd
     )  # fmt: skip
 
 
-def doubles(images: Iterable[tuple[str, str, Mapping[str, str]]]) -> dict[str, Odd]:
+def doubles(images: Iterable[tuple[str, str, Mapping[str, str], str]]) -> dict[str, Odd]:
     """Images that would write the same files as another one.
 
     Parameters
     ----------
     images
-        Path, modality and entities of images whose names and places are right.
+        Path, modality, entities and suffix of images whose names and places are right.
 
     Returns
     -------
@@ -216,8 +220,8 @@ def doubles(images: Iterable[tuple[str, str, Mapping[str, str]]]) -> dict[str, O
         What is said of each image that has a double, by path. None of them is taken.
     """
     by_label: dict[tuple[str, str], list[str]] = {}
-    for path, modality, entities in images:
-        label = bids_name(entities, "", "").lower()
+    for path, modality, entities, suffix in images:
+        label = bids_name(entities, suffix, "").lower()
         by_label.setdefault((modality, label), []).append(path)
     found = {}
     for (modality, _), paths in by_label.items():

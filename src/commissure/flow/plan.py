@@ -73,7 +73,11 @@ class Plan:
         if self.settings.bids is not None:
             if main:
                 entries = refresh_index(
-                    self.settings.bids, work, batch_size=self.settings.batch_size, say=_say
+                    self.settings.bids,
+                    work,
+                    batch_size=self.settings.batch_size,
+                    image=self.settings.anat.wanted,
+                    say=_say,
                 )
             else:
                 entries = read_entries(work / "index.tsv")

@@ -11,7 +11,9 @@ from typing import Any
 
 from commissure.errors import DatasetError
 from commissure.files import write_text
+from commissure.flow.choice import Wanted
 from commissure.flow.index import (
+    EVERY_IMAGE,
     Entry,
     manifest,
     read_entries,
@@ -66,6 +68,7 @@ def refresh_index(
     work: Path,
     *,
     batch_size: int | None,
+    image: Wanted = EVERY_IMAGE,
     say: Callable[[str], object] = lambda message: None,
 ) -> list[Entry]:
     """Bring ``work/index.tsv`` and the batches' manifests up to date, if the dataset changed.
@@ -78,6 +81,8 @@ def refresh_index(
         The run's folder for internal files.
     batch_size
         People per batch; None keeps the earlier choice, or chooses by :func:`people_per_batch`.
+    image
+        ``anat.image`` of the configuration: what is asked of the T1w images.
     say
         Is told which images are passed over, each time, and what had to be made again.
 
@@ -100,7 +105,7 @@ def refresh_index(
             "or run `make demo` to simulate one",
         )
     tree = tree_of(root)
-    digest = _digest(tree)
+    digest = _digest(tree, image)
     index = work / "index.tsv"
     before = _earlier(work, say)
     same_size = batch_size in (None, before["batch_size"])
@@ -108,7 +113,7 @@ def refresh_index(
         for message in before["messages"]:
             say(message)
         return read_entries(index)
-    entries, said = survey(root, tree)
+    entries, said = survey(root, tree, image=image)
     for message in said:
         say(message)
     size = batch_size or before["batch_size"] or people_per_batch(tree, entries)
@@ -136,11 +141,12 @@ def refresh_index(
     return entries
 
 
-def _digest(tree: Tree) -> str:
+def _digest(tree: Tree, image: Wanted) -> str:
     lines = [f"{name}\t{size}\t{time}" for name, (size, time) in tree.files.items()]
     for wrong in (tree.troubles, tree.closed):
         lines += [f"{name}\t{trouble}" for name, trouble in sorted(wrong.items())]
-    text = "\n".join(["format 3", *lines])
+    lines += [f"{key}\t{' '.join(values)}" for key, values in sorted(image.items())]
+    text = "\n".join(["format 4", *lines])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

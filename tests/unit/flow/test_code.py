@@ -17,6 +17,7 @@ NOT_BY_A_SCRIPT = {
     "cli/*": "commands for the terminal",
     "flow/*": "decides when a job runs, never what it computes",
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
+    "images/contrast.py": "chooses an image; what it measured is kept under a VERSION of its own",
     "markers/page.py": "writes docs/markers.md",
     "markers/status.py": "the bridge's own table: its columns are read by markers/outcomes.py",
     "mrs/acquisition/convert.py": "of the command `commissure convert`",

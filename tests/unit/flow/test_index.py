@@ -113,13 +113,40 @@ def test_of_several_the_image_with_the_opposite_phase_encoding_is_taken(dataset)
 
 def test_images_that_are_not_used_say_why(dataset):
     notes = {name: e.note for name, e in by_scan(build_index(dataset, tree_of(dataset))).items()}
-    assert notes["sub-01_T1w.nii.gz"] == ""
-    other = "another T1w image of this visit is used (sub-01_T1w.nii.gz)"
-    assert notes["sub-01_run-2_T1w.nii.gz"] == other
+    equal = "one of 2 T1w images of this visit; the one with most contrast is used"
+    assert notes["sub-01_T1w.nii.gz"] == notes["sub-01_run-2_T1w.nii.gz"] == equal
     assert (
         notes["sub-02_ses-b_task-rest_part-phase_bold.nii.gz"] == "part-phase images are not used"
     )
     assert notes["sub-02_ses-b_task-rest_echo-2_bold.nii.gz"] == "only the first echo is used"
+
+
+def test_what_the_configuration_asks_of_t1w_images_makes_the_index_anew(dataset, tmp_path):
+    work = tmp_path / "work"
+    used = {
+        wanted: [e.scan for e in refresh_index(dataset, work, batch_size=1, image={"run": (wanted,)})
+                 if e.modality == "anat" and e.used]
+        for wanted in ("2", "")
+    }  # fmt: skip
+    assert used == {
+        "2": ["sub-01/anat/sub-01_run-2_T1w.nii.gz"],
+        "": ["sub-01/anat/sub-01_T1w.nii.gz"],
+    }
+
+
+def test_a_lesion_mask_and_the_second_inversion_belong_to_their_image(dataset):
+    for name in ("UNIT1", "inv-1_MP2RAGE", "inv-2_MP2RAGE", "run-2_label-lesion_roi", "label-lesion_roi",
+                 "acq-x_label-lesion_roi", "label-tumour_roi"):  # fmt: skip
+        (dataset / f"sub-01/anat/sub-01_{name}.nii.gz").write_text(name)
+    entries = by_scan(build_index(dataset, tree_of(dataset)))
+    folder = "sub-01/anat/sub-01"
+    assert entries["sub-01_T1w.nii.gz"].associated == {"roi": f"{folder}_label-lesion_roi.nii.gz"}
+    assert entries["sub-01_run-2_T1w.nii.gz"].associated == {
+        "roi": f"{folder}_run-2_label-lesion_roi.nii.gz"
+    }
+    ratio = entries["sub-01_UNIT1.nii.gz"]
+    assert ratio.associated["inv2"] == f"{folder}_inv-2_MP2RAGE.nii.gz"
+    assert not ratio.used
 
 
 def test_the_index_is_made_anew_only_when_the_dataset_changes(dataset, tmp_path):
