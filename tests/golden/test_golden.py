@@ -20,7 +20,7 @@ from commissure.mrs.quantification.relaxation import (
     TissueFractions,
     concentration_factor,
 )
-from commissure.study.labels.trrip import panss_reduction
+from commissure.study.labels.scales import symptom_reduction
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 
@@ -68,7 +68,7 @@ def test_area_of_a_standardised_difference(d: float, expected: float) -> None:
 
 def test_panss_response_subtracts_the_floor() -> None:
     entry = GOLDEN["panss_response"]
-    assert panss_reduction(entry["before"], entry["after"]) == pytest.approx(entry["reduction"])
+    assert symptom_reduction(entry["before"], entry["after"]) == pytest.approx(entry["reduction"])
 
 
 def test_intraclass_correlation() -> None:

@@ -41,6 +41,7 @@ _ORDINAL = {
     for word in words.split()
 }
 _DATE = re.compile(r"((?:19|20)\d\d)-?(\d\d)-?(\d\d)")
+_LETTERED = re.compile(r"(\d+)([a-zA-Z])")
 _YEAR = re.compile(r"(19|20)\d\d")
 
 
@@ -140,6 +141,11 @@ def named_baseline(sessions: Mapping[str, Collection[str]]) -> tuple[str, ...] |
         as with dates. None where the names do not say it.
     """
     said = {name: visit_name(name) for name in sessions}
+    lettered = {name: _LETTERED.fullmatch(name.removeprefix("ses-")) for name in sessions}
+    letters = {found[2].casefold() for found in lettered.values() if found}
+    if all(lettered.values()) and len(letters) > 1 and not letters <= set(_DAYS_OF):
+        # Order and place, as in 1A and 2B of people who travel between sites.
+        said = {n: VisitName("count", float(f[1])) for n, f in lettered.items() if f}
     known = {name: place for name, place in said.items() if place is not None}
     if len(known) < len(said):
         return None

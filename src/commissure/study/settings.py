@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from commissure.settings import Section
+from commissure.study.labels.scales import SCALES, ScaleName
 from commissure.study.labels.vocabulary import CONTROL_WORDS
 
 
@@ -84,21 +85,41 @@ class TrripSettings(Section):
     min_adherence_sources: int = Field(
         default=2, ge=0, description="Independent sources of the adherence of a failed trial."
     )
+    scale: ScaleName = Field(
+        default="panss",
+        description="Scale of panss_before and panss_after (or score_before, score_after) in the "
+        "treatment history: PANSS with items 1 to 7 (from 30) or 0 to 6 (from 0), BPRS of 18 items "
+        "1 to 7 (from 18) or 0 to 6, BPRS of 24 items (from 24), or CGI severity (from 1).",
+    )
     min_reduction: float = Field(
         default=0.2,
         gt=0,
         lt=1,
-        description="Symptom reduction (PANSS, above its floor of 30) below which a trial failed.",
+        description="Share of the symptoms, above the floor of the scale, below which a trial "
+        "failed.",
+    )
+    min_response: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share from which a trial helped; from min_reduction to here is a grey zone in "
+        "which a trial neither failed nor helped. 0.2 is without a grey zone.",
+    )
+    mild_score: float | None = Field(
+        default=None,
+        ge=0,
+        description="Score at or below which a trial that did not fail helped, whatever its share; "
+        "what mildly ill corresponds to if unset (58 of the PANSS, 31 of the BPRS, 3 of the CGI; "
+        "Leucht et al. 2005), and unused for the BPRS of 24 items.",
     )
     min_failed_drugs: int = Field(
         default=2, ge=1, description="Different drugs that must have failed."
     )
-    min_current_panss: float | None = Field(
+    min_current_score: float | None = Field(
         default=None,
-        ge=30,
-        le=210,
-        description="PANSS total after the last trial from which symptoms count as at least "
-        "moderate (75 by Leucht et al. 2005); unchecked if unset, and the report says so.",
+        ge=0,
+        description="Score after the last trial from which symptoms count as at least moderate (75 "
+        "of the PANSS by Leucht et al. 2005); unchecked if unset, and the report says so.",
     )
     functioning_column: str | None = Field(
         default="sofas",
@@ -108,6 +129,20 @@ class TrripSettings(Section):
     functioning_impaired_below: float = Field(
         default=60, gt=0, description="Functioning below which impairment is at least moderate."
     )
+
+    @model_validator(mode="after")
+    def _within_the_scale(self) -> Self:
+        scale = SCALES[self.scale]
+        if self.min_response < self.min_reduction:
+            raise ValueError("min_response is below min_reduction")
+        for name in ("mild_score", "min_current_score"):
+            score = getattr(self, name)
+            if score is not None and not scale.floor <= score <= scale.ceiling:
+                raise ValueError(
+                    f"{name} is {score:g}, and the {scale.title} goes from {scale.floor:g} to "
+                    f"{scale.ceiling:g}"
+                )
+        return self
 
 
 class DepressionSettings(Section):

@@ -38,6 +38,8 @@ NAMINGS = [
     (("first", "second"), "first"),
     (("preECT", "postECT"), "preECT"),
     (("visit1", "followup"), "visit1"),
+    (("1A", "2B", "3C", "4D"), "1A"),
+    (("0m", "6m", "1y"), "0m"),
     (("placebo", "drug"), REFUSED),
     (("A", "B"), REFUSED),
     (("month3", "month6"), REFUSED),

@@ -39,14 +39,14 @@ def draw_trials(label: str, rng: np.random.Generator) -> tuple[Trial, ...]:
     """Courses of treatment from which the label follows by the TRRIP criteria.
 
     Resistant: two or three adequate trials of different drugs, each with under 20 % less symptoms.
-    Responsive: an adequate trial with more than 20 %, one in three after an earlier failure.
+    Responsive: an adequate trial with more than half, one in three after an earlier failure.
     Indeterminate: failures, but with too few doses taken.
     """
     if label == "control":
         return ()
     severity = round(float(np.clip(rng.normal(92, 11), 72, 130)))
     if label == "responsive":
-        gains = [(-0.05, 0.15)] * int(rng.random() < 1 / 3) + [(0.28, 0.65)]
+        gains = [(-0.05, 0.15)] * int(rng.random() < 1 / 3) + [(0.52, 0.80)]
     else:
         gains = [(-0.05, 0.15)] * int(rng.integers(2, 4))
     drugs = rng.choice(sorted(MG_FOR_600_CPZ), len(gains), replace=False)

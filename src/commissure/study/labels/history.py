@@ -86,6 +86,7 @@ def checked_trials(
     treatments: pd.DataFrame | None,
     columns: Sequence[str],
     ranges: Mapping[str, tuple[float, float]],
+    hints: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """The treatment history with its numbers as numbers, in the order of the trials.
 
@@ -97,6 +98,8 @@ def checked_trials(
         Those that must be there.
     ranges
         Smallest and largest value of each column of numbers; missing values are allowed.
+    hints
+        What the range of a column is of, for the error.
 
     Raises
     ------
@@ -124,7 +127,8 @@ def checked_trials(
                 str(trials.loc[wrong, "participant_id"].iloc[0]),
                 found=f"{name} is {given[wrong].iloc[0]} in treatments.tsv, trial "
                 f"{int(wrong.to_numpy().argmax()) + 1} of the table",
-                wanted=f"a number from {low:g} to {high:g}, or n/a",
+                wanted=f"a number from {low:g} to {high:g} {(hints or {}).get(name, '')}".rstrip()
+                + ", or n/a",
                 mend="Mend treatments.tsv",
             )
     if "trial" in trials:

@@ -19,40 +19,22 @@ from commissure.study.cells import as_number, as_text
 from commissure.study.labels.drugs import substance
 from commissure.study.labels.history import checked_trials, labels_by_course
 from commissure.study.labels.rule import LabelRule
+from commissure.study.labels.scales import SCALES, symptom_reduction
 from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
 from commissure.study.settings import StudySettings, TrripSettings
 
-#: A PANSS of 30 items scored 1 to 7 starts at 30.
-PANSS_FLOOR = 30.0
-
+BEFORE, AFTER = "score_before", "score_after"
 TRIAL_COLUMNS = (
-    "participant_id", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence", "panss_before",
-    "panss_after",
+    "participant_id", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence", BEFORE, AFTER,
 )  # fmt: skip
-_RANGES = {
-    "cpz_eq_mg": (0, 10_000),
-    "weeks_at_dose": (0, 5_000),
-    "adherence": (0, 1),
-    "panss_before": (PANSS_FLOOR, 210),
-    "panss_after": (PANSS_FLOOR, 210),
-}
-
+#: What a history of the PANSS calls its scores.
+_PANSS_COLUMNS = {"panss_before": BEFORE, "panss_after": AFTER}
+_RANGES = {"cpz_eq_mg": (0, 10_000), "weeks_at_dose": (0, 5_000), "adherence": (0, 1)}
 
 #: Adherence is told by no more sources than that.
 _MOST_SOURCES = 20
 #: Ends of the functioning scales of DSM-IV, both of which give 0 where nothing is known.
 _SCALES = {"sofas": (0, 100), "gaf": (0, 100)}
-
-
-def panss_reduction(before: float, after: float, *, floor: float = PANSS_FLOOR) -> float:
-    """Share of the symptoms that went away: (before - after) / (before - floor).
-
-    Without the floor the share is too small, as in most papers (Obermeier et al. 2010). NaN
-    where a score is missing or ``before`` is not above the floor.
-    """
-    if not before > floor or math.isnan(after):
-        return math.nan
-    return (before - after) / (before - floor)
 
 
 def treatment_labels(
@@ -64,14 +46,16 @@ def treatment_labels(
     """Label everyone by the TRRIP minimum criteria.
 
     A trial is adequate at ``>= 600 mg`` chlorpromazine equivalents for ``>= 6`` weeks with
-    ``>= 80 %`` of the doses taken; it failed below 20 % reduction. Resistant: two different drugs
-    failed, adherence known from two sources. Responsive: an adequate trial did not fail.
+    ``>= 80 %`` of the doses taken; it failed below 20 % reduction and helped from 50 % on, or where
+    the symptoms were mild after it. Resistant: two different drugs failed, adherence known from two
+    sources. Responsive: an adequate trial helped, and none failed after it.
 
     Parameters
     ----------
     treatments
         One row per trial with :data:`TRIAL_COLUMNS` and, where known, ``adherence_sources`` (a
-        count, or names joined by ``;``); None where the study has no treatment history.
+        count, or names joined by ``;``); None where the study has no treatment history. The scores
+        may be called ``panss_before`` and ``panss_after``.
     participants
         One row per person; ``group`` tells controls.
     criteria
@@ -85,11 +69,11 @@ def treatment_labels(
     Raises
     ------
     DatasetError
-        A column of the treatment history is missing, an adherence is not a share, or a PANSS total
-        is outside 30 to 210.
+        A column of the treatment history is missing, an adherence is not a share, or a score is
+        outside its scale.
     """
     criteria = criteria or TrripSettings()
-    trials = checked_trials(treatments, TRIAL_COLUMNS, _RANGES)
+    trials = scored_trials(treatments, criteria)
     _refuse_sources(trials)
     _refuse_functioning(participants, criteria.functioning_column)
     return labels_by_course(
@@ -97,11 +81,29 @@ def treatment_labels(
     )
 
 
+def scored_trials(treatments: pd.DataFrame | None, criteria: TrripSettings) -> pd.DataFrame:
+    """The treatment history with its scores as :data:`BEFORE` and :data:`AFTER`, all checked.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`treatment_labels`, for what concerns the history.
+    """
+    scale = SCALES[criteria.scale]
+    names = dict(_PANSS_COLUMNS) if treatments is None or BEFORE not in treatments else {}
+    # Errors name the columns as the file has them.
+    scores = tuple(names) or (BEFORE, AFTER)
+    limits = dict.fromkeys(scores, (scale.floor, scale.ceiling))
+    hints = dict.fromkeys(scores, f"of the {scale.title} (fusion.trrip.scale)")
+    columns = (*TRIAL_COLUMNS[:-2], *scores)
+    return checked_trials(treatments, columns, {**_RANGES, **limits}, hints).rename(columns=names)
+
+
 def unchecked_criteria(participants: pd.DataFrame, criteria: TrripSettings) -> list[str]:
     """Minimum criteria of TRRIP that the tables do not let us check, in words."""
     open_points = []
-    if criteria.min_current_panss is None:
-        open_points.append("current severity (fusion.trrip.min_current_panss is not set)")
+    if criteria.min_current_score is None:
+        open_points.append("current severity (fusion.trrip.min_current_score is not set)")
     column = criteria.functioning_column
     if column is None or column not in participants:
         open_points.append(f"functional impairment (the people have no column '{column}')")
@@ -112,33 +114,46 @@ def _course(
     trials: Sequence[Mapping[Any, Any]], person: Mapping[Any, Any], criteria: TrripSettings
 ) -> tuple[str, str]:
     """Label and reason of one patient with at least one trial."""
+    scale = SCALES[criteria.scale]
     failed: list[str] = []
-    responded: list[str] = []
+    helped = unsure = ""
     doubts: list[str] = []
     for trial in trials:
         drug = as_text(trial["drug"])
         doubt = "its drug is not named" if drug is None else _why_inadequate(trial, criteria)
-        gone = panss_reduction(trial["panss_before"], trial["panss_after"])
+        gone = symptom_reduction(trial[BEFORE], trial[AFTER], floor=scale.floor)
         if not doubt and math.isnan(gone):
-            doubt = "its PANSS reduction is unknown"
+            doubt = f"its {scale.title} reduction is unknown"
         if not doubt and gone < criteria.min_reduction:
             doubt = _why_unsure_failure(trial, criteria)
         if doubt:
             doubts.append(f"{drug or 'a trial'}: {doubt}")
         elif gone < criteria.min_reduction:
             failed.append(substance(str(drug)))
+            if helped:
+                helped, unsure = "", f"{helped}, but a later trial of {drug} failed"
+        elif _helped(gone, trial[AFTER], criteria):
+            helped, unsure = f"{drug}, {100 * gone:.0f} % less symptoms", ""
         else:
-            responded.append(f"{drug}, {100 * gone:.0f} % less symptoms")
+            doubts.append(f"{drug}: {100 * gone:.0f} % less symptoms are in the grey zone")
     drugs = sorted(set(failed))
     if len(drugs) >= criteria.min_failed_drugs:
         doubt = _why_not_ill_enough(trials[-1], person, criteria)
         if doubt:
             return INDETERMINATE, f"{len(drugs)} drugs failed, but {doubt}"
         return RESISTANT, f"adequate trials of {' and '.join(drugs)} failed"
-    if responded:
-        return RESPONSIVE, f"responded to an adequate trial ({responded[0]})"
+    if helped:
+        return RESPONSIVE, f"responded to an adequate trial ({helped})"
+    if unsure:
+        return INDETERMINATE, f"responded to an adequate trial ({unsure})"
     reason = f"{len(drugs)} of {criteria.min_failed_drugs} drugs failed in an adequate trial"
     return INDETERMINATE, "; ".join([reason, *doubts])
+
+
+def _helped(gone: float, after: float, criteria: TrripSettings) -> bool:
+    """Whether a trial that did not fail is a response."""
+    mild = SCALES[criteria.scale].mild if criteria.mild_score is None else criteria.mild_score
+    return gone >= criteria.min_response or (mild is not None and after <= mild)
 
 
 def _why_inadequate(trial: Mapping[Any, Any], criteria: TrripSettings) -> str:
@@ -207,12 +222,12 @@ def _refuse_functioning(participants: pd.DataFrame, column: str | None) -> None:
 def _why_not_ill_enough(
     last: Mapping[Any, Any], person: Mapping[Any, Any], criteria: TrripSettings
 ) -> str:
-    limit = criteria.min_current_panss
+    limit = criteria.min_current_score
     if limit is not None:
-        now = last["panss_after"]
+        now = last[AFTER]
         if not now >= limit:
             shown = "unknown" if math.isnan(now) else f"{now:g}, below {limit:g}"
-            return f"the current PANSS is {shown}"
+            return f"the current {SCALES[criteria.scale].title} is {shown}"
     column = criteria.functioning_column
     if column is not None and column in person:
         level = person[column]

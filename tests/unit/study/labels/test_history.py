@@ -57,7 +57,7 @@ def test_trials_are_ordered_by_their_number_and_not_by_its_text() -> None:
             ((1, "a", 88), (10, "c", 40), (2, "b", 88))]  # fmt: skip
     table = history(*rows).assign(participant_id="sub-01")
     people = pd.DataFrame([{"participant_id": "sub-01", "group": "patient"}])
-    limit = TrripSettings(min_current_panss=75)
+    limit = TrripSettings(min_current_score=75)
     # The last trial is the tenth: 40 points are not ill enough.
     assert treatment_labels(table, people, criteria=limit)["label"][0] == "indeterminate"
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from commissure.errors import DatasetError
+from commissure.study.labels.scales import SCALES, symptom_reduction
 from commissure.study.labels.trrip import (
-    panss_reduction,
     treatment_labels,
     unchecked_criteria,
 )
@@ -27,11 +27,11 @@ def label_of(*trials: dict, person: dict | None = None, **criteria: object) -> t
     return table["label"][0], table["reason"][0]
 
 
-def test_panss_reduction_is_taken_above_the_floor_of_30() -> None:
+def test_a_reduction_is_taken_above_the_floor_of_30() -> None:
     # golden.json, panss_response: 90 to 60 is 50 %, not 33.3 %.
-    assert panss_reduction(90, 60) == pytest.approx(0.5)
-    assert math.isnan(panss_reduction(30, 30))
-    assert math.isnan(panss_reduction(90, math.nan))
+    assert symptom_reduction(90, 60) == pytest.approx(0.5)
+    assert math.isnan(symptom_reduction(30, 30))
+    assert math.isnan(symptom_reduction(90, math.nan))
 
 
 def test_two_different_drugs_that_failed_are_resistance() -> None:
@@ -44,10 +44,65 @@ def test_the_same_drug_twice_is_one_drug() -> None:
     assert "1 of 2 drugs failed" in reason
 
 
-def test_twenty_per_cent_is_a_response_and_less_is_not() -> None:
-    # 20 % of the 60 points above the floor are 12: 78 responded, 79 did not.
-    assert label_of({"drug": "a", "panss_after": 78})[0] == "responsive"
-    assert label_of({"drug": "a", "panss_after": 79})[0] == "indeterminate"
+def test_under_twenty_per_cent_failed_and_half_is_a_response() -> None:
+    # Of the 60 points above the floor: 20 % is 78, 50 % is 60.
+    second = {"drug": "b"}
+    assert label_of({"drug": "a", "panss_after": 79}, second)[0] == "resistant"
+    assert label_of({"drug": "a", "panss_after": 60})[0] == "responsive"
+
+
+def test_between_a_failure_and_a_response_is_a_grey_zone() -> None:
+    # 21.7 % once is no response, as 48 % is none.
+    for after in (78, 77, 61):
+        label, reason = label_of({"drug": "a", "panss_after": after})
+        assert (label, "grey zone" in reason) == ("indeterminate", True)
+    assert label_of({"drug": "a", "panss_after": 78}, min_response=0.2)[0] == "responsive"
+    # 70 to 58 is 30 %, and mildly ill.
+    mild = {"drug": "a", "panss_before": 70, "panss_after": 58}
+    assert label_of(mild)[0] == "responsive"
+    assert label_of(mild, mild_score=30)[0] == "indeterminate"
+    with pytest.raises(ValueError, match="min_response is below min_reduction"):
+        TrripSettings(min_response=0.1)
+
+
+def test_a_response_after_which_a_trial_failed_is_indeterminate() -> None:
+    helped, failed = {"drug": "a", "panss_after": 50}, {"drug": "b"}
+    label, reason = label_of(helped, failed)
+    assert label == "indeterminate"
+    assert "a, 67 % less symptoms, but a later trial of b failed" in reason
+    assert label_of(failed, helped)[0] == "responsive"
+
+
+@pytest.mark.parametrize(
+    ("scale", "before", "after", "label"),
+    [
+        ("panss", 90, 60, "responsive"),
+        ("panss_0_6", 60, 30, "responsive"),
+        ("panss_0_6", 60, 49, "indeterminate"),
+        ("bprs18", 58, 38, "responsive"),
+        ("bprs18_0_6", 40, 20, "responsive"),
+        ("bprs24", 64, 44, "responsive"),
+        ("bprs24", 64, 45, "indeterminate"),
+        ("cgi_s", 6, 3, "responsive"),
+        ("cgi_s", 6, 5, "indeterminate"),
+    ],
+)
+def test_scales_have_their_own_floor(scale: str, before: float, after: float, label: str) -> None:
+    scores = {"panss_before": None, "panss_after": None,
+              "score_before": before, "score_after": after}  # fmt: skip
+    assert label_of({"drug": "a", **scores}, scale=scale)[0] == label
+    floor = SCALES[scale].floor  # type: ignore[index]
+    assert symptom_reduction(before, floor, floor=floor) == 1.0
+    with pytest.raises(DatasetError, match=r"score_after is .* of the .*\(fusion.trrip.scale\)"):
+        label_of({"drug": "a", **scores, "score_after": floor - 1}, scale=scale)
+
+
+def test_a_panss_scored_from_0_is_refused_with_its_scale_named() -> None:
+    with pytest.raises(DatasetError, match=r"panss_after is 20 .*from 30 to 210 of the PANSS"):
+        label_of({"drug": "a", "panss_after": 20})
+    assert label_of({"drug": "a", "panss_after": 20}, scale="panss_0_6")[0] == "responsive"
+    with pytest.raises(ValueError, match="min_current_score is 75, and the CGI severity"):
+        TrripSettings(scale="cgi_s", min_current_score=75)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +138,8 @@ def test_severity_and_functioning_decide_where_they_are_known() -> None:
     assert label_of(*trials, person={"sofas": 45})[0] == "resistant"
     assert "sofas" in label_of(*trials, person={"sofas": 70})[1]
     assert label_of(*trials, person={"sofas": None})[0] == "indeterminate"
-    assert label_of(*trials, min_current_panss=75)[0] == "resistant"
-    assert "79, below 80" in label_of(*trials, min_current_panss=80)[1]
+    assert label_of(*trials, min_current_score=75)[0] == "resistant"
+    assert "79, below 80" in label_of(*trials, min_current_score=80)[1]
 
 
 def test_what_cannot_be_checked_is_told() -> None:
