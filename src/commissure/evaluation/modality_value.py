@@ -23,8 +23,6 @@ from commissure.study.study import Study
 
 #: Blocks above which the coalitions (2 to their number) are not walked through.
 MOST_MEMBERS = 6
-#: Bootstrap samples of the people for intervals of the shares.
-BOOTSTRAPS = 400
 #: Shuffles of a modality among the test people.
 SHUFFLES = 3
 
@@ -49,12 +47,11 @@ class Coalitions:
     won: Mapping[Coalition, np.ndarray]
     compared: np.ndarray
 
-    def value(self, coalition: Coalition, ones: np.ndarray, zeros: np.ndarray) -> np.ndarray:
-        """AUC within site of a coalition with people weighted; weights (samples, people)."""
+    def value(self, coalition: Coalition) -> float:
+        """AUC within site of a coalition."""
         if not coalition:
-            return np.full(len(ones), 0.5)
-        top = np.einsum("bi,ij,bj->b", ones, self.won[coalition], zeros)
-        return top / np.maximum(np.einsum("bi,ij,bj->b", ones, self.compared, zeros), 1e-12)
+            return 0.5
+        return float(self.won[coalition].sum() / max(float(self.compared.sum()), 1e-12))
 
 
 def coalition_values(
@@ -105,9 +102,7 @@ def coalition_values(
     return Coalitions(tuple(block.name for block in blocks), won, compared)
 
 
-def shapley_shares(
-    members: Sequence[str], value: Mapping[Coalition, np.ndarray]
-) -> dict[str, np.ndarray]:
+def shapley_shares(members: Sequence[str], value: Mapping[Coalition, float]) -> dict[str, float]:
     """Shapley's shares: what each member adds, averaged over all orders of joining.
 
     Parameters
@@ -115,7 +110,7 @@ def shapley_shares(
     members
         Their names.
     value
-        Value of every coalition, the empty one included; numbers or arrays of one shape.
+        Value of every coalition, the empty one included.
 
     Returns
     -------
@@ -126,46 +121,43 @@ def shapley_shares(
     shares = {}
     for name in members:
         others = [other for other in members if other != name]
-        total = np.zeros_like(np.asarray(value[frozenset()], float))
-        for size in range(count):
-            weight = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
-            for who in combinations(others, size):
-                total = total + weight * (value[frozenset((*who, name))] - value[frozenset(who)])
-        shares[name] = total
+        shares[name] = sum(
+            math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+            * (value[frozenset((*who, name))] - value[frozenset(who)])
+            for size in range(count)
+            for who in combinations(others, size)
+        )  # fmt: skip
     return shares
 
 
-def modality_shares(coalitions: Coalitions, seed: int) -> list[dict[str, Any]]:
-    """Shares, leave-one-out and gain over the clinical model, with bootstrap intervals of people.
+def modality_shares(coalitions: Coalitions) -> list[dict[str, Any]]:
+    """Shares, what is lost without a member, and gain over the clinical model.
+
+    They have no intervals. A bootstrap of the people refits nothing: its 95 % intervals held the
+    truth in 90 % (shares) and 75 to 87 % (lost without it) of cohorts of 100 people.
 
     Returns
     -------
     list of dict
-        Per member ``name shapley alone leave_one_out added_to_clinical``, each but the name with
-        ``value ci_low ci_high``; the last is None where there is no clinical model.
+        Per member ``name shapley alone leave_one_out added_to_clinical``; the last is None where
+        there is no clinical model.
     """
-    n1, n0 = coalitions.compared.shape
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 12]))
-    ones = np.vstack([np.ones(n1), rng.multinomial(n1, np.full(n1, 1 / n1), BOOTSTRAPS)])
-    zeros = np.vstack([np.ones(n0), rng.multinomial(n0, np.full(n0, 1 / n0), BOOTSTRAPS)])
-    value = {who: coalitions.value(who, ones, zeros) for who in [frozenset(), *coalitions.won]}
+    value = {who: coalitions.value(who) for who in [frozenset[str](), *coalitions.won]}
     everyone = frozenset(coalitions.members)
     shares = shapley_shares(coalitions.members, value)
     clinical = frozenset({CLINICAL})
-    rows = []
-    for name in coalitions.members:
-        gain = (
-            None if name == CLINICAL or CLINICAL not in coalitions.members
-            else _interval(value[clinical | {name}] - value[clinical])
-        )  # fmt: skip
-        rows.append({
+    return [
+        {
             "name": name,
-            "shapley": _interval(shares[name]),
-            "alone": _interval(value[frozenset({name})]),
-            "leave_one_out": _interval(value[everyone] - value[everyone - {name}]),
-            "added_to_clinical": gain,
-        })  # fmt: skip
-    return rows
+            "shapley": shares[name],
+            "alone": value[frozenset({name})],
+            "leave_one_out": value[everyone] - value[everyone - {name}],
+            "added_to_clinical": None
+            if name == CLINICAL or CLINICAL not in coalitions.members
+            else value[clinical | {name}] - value[clinical],
+        }
+        for name in coalitions.members
+    ]
 
 
 def permutation_importance(
@@ -216,9 +208,3 @@ def _shuffled(
         people = test[(sites == site) & measured[test]]
         values[np.ix_(people, columns)] = values[np.ix_(rng.permutation(people), columns)]
     return values
-
-
-def _interval(samples: np.ndarray) -> dict[str, float]:
-    """The value (first) with the 2.5 and 97.5 % quantiles of its bootstrap samples."""
-    low, high = np.quantile(samples[1:], (0.025, 0.975))
-    return {"value": float(samples[0]), "ci_low": float(low), "ci_high": float(high)}

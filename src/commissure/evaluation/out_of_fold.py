@@ -109,6 +109,20 @@ def repeats_of(study: Study[ModelSettings], scores: Sequence[FoldScores]) -> lis
     return list(repeats.values())
 
 
+def left_out_of(study: Study[ModelSettings], scores: Sequence[FoldScores]) -> HeldOut | None:
+    """The predictions of a model with the site left out; None where no site can be."""
+    parts = [part for part in scores if part.fold.scheme == LEAVE_SITE_OUT]
+    if not parts:
+        return None
+    people = len(study.y)
+    held = HeldOut(
+        study.y, study.design.sites, np.full(people, "", dtype="U64"), np.full(people, np.nan)
+    )
+    for part in parts:
+        held.logits[part.rows], held.fold[part.rows] = part.logits, "left out"
+    return held
+
+
 def mean_probabilities(
     study: Study[ModelSettings], scores: Sequence[FoldScores]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -138,20 +152,14 @@ def model_aucs(
     """
     y = study.y
     held = repeats_of(study, scores)
-    site_folds = [part for part in scores if part.fold.scheme == LEAVE_SITE_OUT]
-    left_out = []
-    if site_folds:
-        logits = np.full(len(y), np.nan)
-        for part in site_folds:
-            logits[part.rows] = part.logits
-        left_out = [pairwise_comparisons(y, logits, study.design.sites)]
+    left_out = left_out_of(study, scores)
     away = None if null is None else null.left_out
     widened_left_out = 1.0 if away is None else away.widening(1)
     everyone = np.zeros(len(y))
     return {
         "within": auc_within_site([repeat.comparisons() for repeat in held], null),
         "pooled": auc([pairwise_comparisons(y, repeat.logits, everyone) for repeat in held]),
-        "left_out": auc(left_out, widened_left_out),
+        "left_out": auc([] if left_out is None else [left_out.comparisons()], widened_left_out),
     }
 
 

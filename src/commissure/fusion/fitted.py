@@ -16,6 +16,7 @@ from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.importance import Importance
 from commissure.evaluation.out_of_fold import (
     Scores,
+    left_out_of,
     model_aucs,
     model_record,
     out_of_fold,
@@ -88,6 +89,11 @@ class FittedStudy:
     def main_repeats(self) -> list[HeldOut]:
         """Predictions of the main model in each repeat of the cross-validation."""
         return repeats_of(self.study, self.scores[self.main.name])
+
+    @cached_property
+    def main_left_out(self) -> HeldOut | None:
+        """Predictions of the main model with the site left out; None where no site can be."""
+        return left_out_of(self.study, self.scores[self.main.name])
 
     @cached_property
     def first_repeat(self) -> list[Fold]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from commissure.evaluation.by_group import results_by_group, results_by_site
 from commissure.evaluation.comparisons import comparisons
 from commissure.evaluation.curves import prediction_curves
 from commissure.evaluation.decision_curve import decision_curve
@@ -41,6 +42,8 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
     question = study.question
     results: dict[str, Any] = {
         "best_baseline": baseline,
+        "by_site": results_by_site(study, fitted.main_repeats, fitted.main_left_out, fitted.null),
+        "by_group": results_by_group(study, fitted.main_repeats, fitted.null),
         "comparisons": comparisons(study, main.name, scores),
         "curves": prediction_curves(study, scores, drawn),
         "decision_curve": decision_curve(study, scores, main.name),
@@ -70,6 +73,6 @@ def _modality_value(fitted: FittedStudy) -> list[dict[str, Any]]:
         members.insert(0, study.design.blocks[CLINICAL])
     if not 2 <= len(members) <= MOST_MEMBERS:
         return []
-    rows = modality_shares(coalition_values(study, main, members, folds), study.settings.seed)
+    rows = modality_shares(coalition_values(study, main, members, folds))
     lost = permutation_importance(study, main, folds)
     return [{**row, "permutation_importance": lost.get(row["name"])} for row in rows]

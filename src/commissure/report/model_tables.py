@@ -39,16 +39,22 @@ def _modality_value(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
     return ModelTable(
         "What each modality adds",
         "Shares add up to the AUC within site minus 0.5 (Shapley values: the gain from each one, "
-        "averaged over all orders of adding them). Intervals by bootstrap of the people.",
+        "averaged over all orders of adding them). They have no intervals: none that is affordable "
+        "holds what it promises.",
         ["Modality", "Share", "Alone", "Lost without it", "Added to clinical", "Lost if shuffled"],
         [
             [
                 text.capital(text.modality(row["name"])),
                 *(
-                    with_interval(row[key])
-                    for key in ("shapley", "alone", "leave_one_out", "added_to_clinical")
+                    text.fixed(row[key])
+                    for key in (
+                        "shapley",
+                        "alone",
+                        "leave_one_out",
+                        "added_to_clinical",
+                        "permutation_importance",
+                    )
                 ),
-                text.fixed(row["permutation_importance"]),
             ]
             for row in rows
         ],

@@ -16,10 +16,10 @@ def test_shares_of_a_known_game_and_their_sum() -> None:
     value = {frozenset(who): float("c" in who and len(who) > 1)
              for size in range(4) for who in combinations("abc", size)}  # fmt: skip
     shares = shapley_shares("abc", value)
-    assert [float(shares[name]) for name in "abc"] == pytest.approx([1 / 6, 1 / 6, 4 / 6])
+    assert [shares[name] for name in "abc"] == pytest.approx([1 / 6, 1 / 6, 4 / 6])
     rng = np.random.default_rng(0)
     any_game = {who: rng.normal() for who in value}
-    total = sum(float(one) for one in shapley_shares("abc", any_game).values())
+    total = sum(shapley_shares("abc", any_game).values())
     assert total == pytest.approx(any_game[frozenset("abc")] - any_game[frozenset()], abs=1e-12)
 
 
@@ -28,16 +28,12 @@ def test_the_modality_that_tells_has_the_largest_share(drawn_study, kind: str) -
     # methods C9, T9.
     drawn = drawn_study(120, {"a": 0.0, "b": 2.0, "c": 0.0}, seed=1)
     coalitions = coalition_values(drawn.study, drawn.fused(kind), drawn.spec.blocks, drawn.folds)
-    rows = {row["name"]: row for row in modality_shares(coalitions, seed=0)}
-    assert max(rows, key=lambda name: rows[name]["shapley"]["value"]) == "b"
-    assert rows["b"]["shapley"]["ci_low"] > 0.1
-    for name in "ac":
-        assert rows[name]["shapley"]["ci_low"] < 0 < rows[name]["shapley"]["ci_high"] + 0.05
-    everyone = np.ones((1, 60))
-    total = sum(row["shapley"]["value"] for row in rows.values())
-    assert total == pytest.approx(
-        coalitions.value(frozenset("abc"), everyone, everyone)[0] - 0.5, abs=1e-12
-    )
+    rows = {row["name"]: row for row in modality_shares(coalitions)}
+    assert max(rows, key=lambda name: rows[name]["shapley"]) == "b"
+    assert rows["b"]["shapley"] > 0.15
+    assert all(abs(rows[name]["shapley"]) < 0.1 for name in "ac")
+    total = sum(row["shapley"] for row in rows.values())
+    assert total == pytest.approx(coalitions.value(frozenset("abc")) - 0.5, abs=1e-12)
     assert rows["b"]["added_to_clinical"] is None
 
 
@@ -52,7 +48,7 @@ def test_shares_come_from_the_model_whose_result_is_the_study_s(drawn_study) -> 
         coalitions = coalition_values(
             drawn.study, drawn.fused(name), drawn.spec.blocks, drawn.folds
         )
-        share[name] = modality_shares(coalitions, seed=0)[0]["shapley"]["value"]
+        share[name] = modality_shares(coalitions)[0]["shapley"]
     assert share["multiple_kernel"] > 0.35
     assert abs(share["late"]) < 0.2
 
@@ -64,8 +60,8 @@ def test_the_planted_modality_is_found_in_95_of_100_runs(drawn_study) -> None:
     for seed in range(40):
         drawn = drawn_study(100, {"a": 0.0, "b": 1.5, "c": 0.0, "d": 0.0}, seed)
         coalitions = coalition_values(drawn.study, drawn.spec, drawn.spec.blocks, drawn.folds)
-        shares = modality_shares(coalitions, seed=0)
-        rows = {row["name"]: row["shapley"]["value"] for row in shares}
+        shares = modality_shares(coalitions)
+        rows = {row["name"]: row["shapley"] for row in shares}
         found += max(rows, key=rows.get) == "b"
     assert found >= 38
 

@@ -280,6 +280,23 @@ def _frame(rows: list[tuple], output: Output) -> pd.DataFrame:
     return output.frame(rows).replace("", None)
 
 
+def _area(value: float) -> dict:
+    return {"value": value, "ci_low": value - 0.2, "ci_high": value + 0.15, "interval": "Newcombe",
+            "n_compared": 15, "pairs": 56}  # fmt: skip
+
+
+def _by_site(value: float) -> dict:
+    sites = [
+        {"site": site, "n": 15, "n_positive": 8, "auc": _area(value + shift), "predicted": 0.5,
+         "observed": 0.53, "calibration_slope": 0.7, "calibration_intercept": 0.1}
+        for site, shift in (("north", 0.05), ("south", -0.05))
+    ]  # fmt: skip
+    effects = {"value": value, "ci_low": value - 0.1, "ci_high": value + 0.1,
+               "prediction_low": 0.41, "prediction_high": 0.83, "tau2": 0.0049, "i2": 0.16,
+               "sites": 2}  # fmt: skip
+    return {"sites": sites, "random_effects": effects}
+
+
 def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> None:
     inside = [(p, kind) for p, kind, _ in labels if kind in GROUPS[1:]]
     n, positive = len(inside), sum(kind == "resistant" for _, kind in inside)
@@ -325,6 +342,13 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
                 "sites": {s: {"n": 15, "n_positive": 8} for s in ("north", "south")},
             },
             "models": shown, "best_baseline": "clinical",
+            "by_site": {scheme: _by_site(area) for scheme, area in (("cv", 0.68), ("leave_site_out", 0.62))},
+            "by_group": [
+                {"by": by, "group": group, "n": 15, "n_positive": 8, "auc_within_site": _area(0.66),
+                 "predicted": 0.5, "observed": 0.53, "calibration_slope": 0.6,
+                 "calibration_intercept": 0.1}
+                for by, group in (("sex", "female"), ("sex", "male"), ("age", "18 to 30"))
+            ],
             "curves": {name: curves[name] for name in ("late", "clinical")},
             "decision_curve": {
                 "threshold": [0.1, 0.35, 0.6], "all": [0.46, 0.25, -0.2], "none": [0.0, 0.0, 0.0],

@@ -10,7 +10,7 @@ AREA = {"value": 0.123, "ci_low": -0.05, "ci_high": 0.3}
 def test_every_question_has_its_table_and_numbers_are_those_of_the_metrics() -> None:
     metrics = {
         "modalities": [
-            {"name": "mrs", "shapley": AREA, "alone": AREA, "leave_one_out": AREA,
+            {"name": "mrs", "shapley": 0.1, "alone": 0.66, "leave_one_out": 0.08,
              "added_to_clinical": None, "permutation_importance": 0.04}
         ],
         "comparisons": [
@@ -33,7 +33,7 @@ def test_every_question_has_its_table_and_numbers_are_those_of_the_metrics() -> 
     tables = {table.title: table for table in model_tables(metrics, "late")}
     assert len(tables) == 7
     share = tables["What each modality adds"].rows[0]
-    assert share[:2] == ["MR spectroscopy", "0.12 (−0.05 to 0.30)"]
+    assert share[:2] == ["MR spectroscopy", "0.10"]
     assert share[4] == "–"
     assert tables["Is late better than the others?"].rows[0][-1] == "0.031"
     assert tables["The result under other exclusions"].rows[1][1] == "too few people are left"

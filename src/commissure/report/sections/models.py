@@ -65,15 +65,6 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         "curves": _curves(results, people, main),
         "importance": _importance(results.tables["fusion/importance.tsv"], main),
         "tables": model_tables(metrics, main),
-        "sites": [
-            {
-                "site": site,
-                "n": counts.get("n", 0),
-                "positive": counts.get("n_positive", 0),
-                "share": text.percent(counts.get("n_positive", 0), counts.get("n", 0)),
-            }
-            for site, counts in (question.get("sites") or {}).items()
-        ],
         "positive": question.get("positive", people.positive),
         "negative": question.get("negative", people.negative),
         "settings": [
@@ -93,9 +84,17 @@ def _row(name: str, model: Mapping[str, Any], main: bool) -> dict[str, Any]:
         "slope": text.fixed(model.get("calibration_slope")),
         "intercept": text.fixed(model.get("calibration_intercept")),
         "p": text.p_value(model.get("p_permutation")).removeprefix("= "),
+        "pairs": [_pairs(model.get(key)) for key in _AREAS],
         "n": model.get("n", text.ABSENT),
         "positive": model.get("n_positive", text.ABSENT),
     }
+
+
+def _pairs(area: Mapping[str, Any] | None) -> str:
+    """How many people an AUC compares: who is scored need not be compared."""
+    if not area or not text.is_number(area.get("pairs")):
+        return ""
+    return f"{area['pairs']} pairs of {area['n_compared']} people"
 
 
 def _forest(models: Mapping[str, Mapping[str, Any]]) -> str:

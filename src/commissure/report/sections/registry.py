@@ -14,6 +14,7 @@ from commissure.report.sections import (
     recovery,
     reporting,
     rerun,
+    sites,
     spectroscopy,
     summary,
 )
@@ -24,6 +25,7 @@ SECTIONS = (
     ReportSection("quality", "Quality of the measurements", quality.content),
     ReportSection("markers", "Markers by group", markers.content),
     ReportSection("models", "Models", models.content),
+    ReportSection("sites", "Results by site, sex and age", sites.content),
     ReportSection("falsification", "Attempts to prove it wrong", falsification.content),
     ReportSection("recovery", "True and recovered markers", recovery.content),
     ReportSection("individuals", "Individual figures", individuals.content),

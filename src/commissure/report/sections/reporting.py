@@ -91,7 +91,7 @@ ITEMS = (
     ),
     ChecklistItem(
         "12e", "Differences between sites", "here",
-        "Models are evaluated within site and on a site left out.", "models", _NOT_EVALUATED,
+        "{by_site}", "sites", _NOT_EVALUATED,
     ),
     ChecklistItem(
         "12f–g", "Measures of performance, updating", "partly",
@@ -100,9 +100,9 @@ ITEMS = (
     ),
     ChecklistItem("13", "Class imbalance", "here", "{people}", "models", "{people}"),
     ChecklistItem(
-        "14", "Fairness", "authors",
-        "Performance by sex, age and ethnicity is to be judged by the authors; groups of this size "
-        "rarely allow it.",
+        "14", "Fairness", "partly",
+        "{by_group} Other groups, and whether differences matter, are for the authors; groups of "
+        "this size rarely allow a judgement.", "sites", _NOT_EVALUATED,
     ),
     ChecklistItem(
         "15", "Output of the model", "here",
@@ -131,7 +131,7 @@ ITEMS = (
         "models", _NOT_FITTED,
     ),
     ChecklistItem(
-        "23", "Performance with intervals, by cluster", "here", "{performance}", "models",
+        "23", "Performance with intervals, by cluster", "here", "{performance}", "sites",
         _NOT_EVALUATED,
     ),
     ChecklistItem(
@@ -173,7 +173,7 @@ def checklist(*, fitted: bool, facts: Mapping[str, str]) -> Sequence[ChecklistIt
         Whether a model was fitted; without one the items on models stay open.
     facts
         Short texts from the run under ``people``, ``sites``, ``outcome``, ``predictors``,
-        ``missing``, ``performance``.
+        ``missing``, ``performance``, ``by_site``, ``by_group``.
     """
     items = []
     for item in ITEMS:
@@ -192,10 +192,12 @@ def _facts(run: ReportInput) -> dict[str, str]:
     n_modalities = results.markers["modality"].nunique()
     outcome = f"{people.positive} against {people.negative}.".capitalize()
     performance = ""
+    several = len((results.metrics.get("question") or {}).get("sites") or {}) > 1
+    columns = sorted({row["by"] for row in results.metrics.get("by_group") or []})
     if fitted(results.metrics):
         main = results.metrics["models"][main_model(results.metrics)]
-        performance = f"AUC within site {with_interval(main.get('auc_within_site'))}; sites left "
-        performance += "out in turn."
+        performance = f"AUC within site {with_interval(main.get('auc_within_site'))}"
+        performance += "; sites left out in turn." if several else "."
     else:
         outcome += " No model was fitted in this run."
     return {
@@ -211,4 +213,10 @@ def _facts(run: ReportInput) -> dict[str, str]:
         "missing": f"{counts['missing']} missing and {counts['failed']} failed products are listed "
         "with their causes; an absent value is never taken for zero.",
         "performance": performance,
+        "by_site": "The model is evaluated within site and on a site left out, site by site."
+        if several
+        else "All people come from one site: differences between sites are not known.",
+        "by_group": f"Results by {text.listed(columns)} are given."
+        if columns
+        else "Neither sex nor age is known.",
     }

@@ -8,7 +8,8 @@ from commissure.report.sections.registry import SECTIONS
 from commissure.report.sections.reporting import ITEMS, checklist, content
 
 FACTS = dict.fromkeys(
-    ("people", "sites", "outcome", "predictors", "missing", "performance"), "a fact"
+    ("people", "sites", "outcome", "predictors", "missing", "performance", "by_site", "by_group"),
+    "a fact",
 )
 
 
