@@ -15,7 +15,7 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 
-from commissure.images.grid import coarser, resample_to
+from commissure.images.grid import coarser
 from commissure.images.resources import resource
 
 #: TemplateFlow's name of the space that the built-in engines work in.
@@ -95,17 +95,32 @@ def _map(name: TemplateMap, resolution_mm: float) -> nib.Nifti1Image:
     return image
 
 
-def whole_head(*, resolution_mm: float = 2.0) -> nib.Nifti1Image:
-    """Load the ICBM-152 linear average T1w: a head with skull and scalp in MNI space, 2 mm."""
-    path = resource("atlases", "icbm152lin", "icbm152lin_avg152T1_2mm.nii.gz")
-    image = nib.Nifti1Image.from_filename(path)
+def whole_head() -> nib.Nifti1Image:
+    """Load a head with skull and scalp around the template's brain, 2 mm, symmetrical.
+
+    One man's head, its brain registered to the template's, the mean of it and its mirror image,
+    with what lies outside the brain drawn in to what is usual.
+    """
+    return _head("head")
+
+
+def one_person_head() -> nib.Nifti1Image:
+    """Load the head that :func:`whole_head` was made from, as it is: what the phantom wears."""
+    return _head("oneperson")
+
+
+@lru_cache(maxsize=2)
+def _head(desc: str) -> nib.Nifti1Image:
+    stem = f"tpl-{TEMPLATE}_res-2_desc-{desc}_T1w"
+    image = nib.Nifti1Image.from_filename(resource("atlases", "whole-head", f"{stem}.nii.gz"))
     data = np.asanyarray(image.dataobj).astype(np.float32)
-    image = nib.Nifti1Image(data / data.max(), image.affine)
-    return coarser(image, resolution_mm) if resolution_mm > 2 else image
+    data /= data.max()
+    data.setflags(write=False)
+    return nib.Nifti1Image(data, image.affine)
 
 
 def head_brain_mask() -> nib.Nifti1Image:
-    """The template's brain mask on the grid of :func:`whole_head` (2 mm), by the headers."""
-    head = whole_head()
-    mask = resample_to(template("mask"), head.shape, head.affine)
-    return nib.Nifti1Image((mask >= 0.5).astype(np.float32), head.affine)
+    """The template's brain mask on the grid of :func:`whole_head`: every second voxel of it."""
+    mask = template("mask")
+    every_second = np.asanyarray(mask.dataobj)[::2, ::2, ::2]
+    return nib.Nifti1Image(every_second.copy(), mask.affine @ np.diag([2, 2, 2, 1]))

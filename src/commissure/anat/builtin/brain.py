@@ -26,7 +26,7 @@ STRIPPED_BELOW_L = 2.3
 #: Below this nothing like a human brain is in the image (litres).
 BRAIN_ABOVE_L = 0.4
 
-#: Voxel size at which heads are compared; the averaged head shows nothing finer.
+#: Voxel size at which heads are compared; skulls differ in anything finer.
 HEAD_MM = 4.0
 
 #: SyN iterations of the head, coarse to fine: its mask and priors are only where the search starts.
@@ -128,7 +128,7 @@ def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
 def first_registration(
     image: nib.Nifti1Image, *, stripped: bool, seed: int = 1
 ) -> FirstRegistration:
-    """Register the head to the averaged head, or the brain to the template's brain.
+    """Register the head to the template head, or the brain to the template's brain.
 
     Parameters
     ----------
@@ -172,10 +172,10 @@ def first_registration(
 
 @lru_cache(maxsize=1)
 def sharp_head() -> nib.Nifti1Image:
-    """The template's own brain in the averaged head, for skull and sulci alike.
+    """The template's own brain in the template head: skull and sulci alike.
 
-    The head alone is a linear average whose sulci are blurred away; the template alone has no
-    skull. The averaged brain's glow outside the mask is faded out.
+    The head is that of one man; the template has the sulci of many, and no skull. The man's brain
+    where it reaches out of the mask is faded out.
     """
     head, brain = whole_head(), template("T1w", resolution_mm=2.0)
     mask = np.asanyarray(head_brain_mask().dataobj)

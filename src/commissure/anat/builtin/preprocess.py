@@ -46,7 +46,7 @@ TURNS = ((5 / 3, 0.25), (1.0, 0.5))
 #: SyN iterations per level, coarse to fine.
 ITERATIONS = (40, 20, 10)
 
-#: The first mask is widened by this: what the averaged head missed can still be found.
+#: The first mask is widened by this: what the template head missed can still be found.
 WIDENING_MM = 3.0
 
 

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import jhu189, schaefer
-from commissure.images.template import head_brain_mask, template, whole_head
+from commissure.images.template import head_brain_mask, one_person_head, template
 from commissure.phantom.head.deformation import (
     STRUCTURES,
     TISSUES,
@@ -166,7 +166,7 @@ def _blurred_maps(voxel_mm: float) -> dict[str, nib.Nifti1Image]:
         data = gaussian_filter(np.asanyarray(image.dataobj), fwhm / 2.3548)
         affine = image.affine @ np.diag([keep, keep, keep, 1])
         maps[name] = nib.Nifti1Image(np.ascontiguousarray(data[::keep, ::keep, ::keep]), affine)
-    head = whole_head()
+    head = one_person_head()
     brain = np.asanyarray(head_brain_mask().dataobj)
     cover = np.clip(2 * gaussian_filter(brain, 1.0), 0, 1)
     maps["outside"] = nib.Nifti1Image(np.asanyarray(head.dataobj) * (1 - cover), head.affine)
