@@ -215,6 +215,7 @@ PARTICIPANTS = Output(
         TableColumn("sex", "As in the dataset; F, M or O where it is spelt in several ways.", TEXT),
         TableColumn("site", "Where the person was measured.", TEXT),
         TableColumn("group", "As in the dataset; `control` for every value that means so.", TEXT),
+        TableColumn("family", "Whose relatives are in the study, by a word for the family.", TEXT),
         TableColumn("listed", "Whether the dataset's table names the person.", "true or false"),
     ),
     more_columns=True,

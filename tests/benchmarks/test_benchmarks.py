@@ -17,6 +17,7 @@ SMALLEST = {
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
     "dwi_realignment": ["--people", "1", "--preset", "demo"],
+    "fusion_families": ["--cohorts", "1", "--permutations", "19"],
     "fusion_leaks": ["--cohorts", "1", "--clean", "1", "--studies", "1"],
     "fusion_lessons": ["--repeats", "1"],
     "fusion_null": ["--cohorts", "1", "--permutations", "19"],

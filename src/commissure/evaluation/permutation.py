@@ -27,6 +27,7 @@ from commissure.study.splits import (
     Fold,
     enough_to_train,
     folds_without_labels,
+    unrelated,
 )
 from commissure.study.study import Study
 
@@ -171,12 +172,21 @@ def _over_repeats(aucs: np.ndarray) -> np.ndarray:
 
 
 def permuted_labels(
-    labels: np.ndarray, sites: np.ndarray, count: int, seed: int, first: int = 0
+    labels: np.ndarray,
+    sites: np.ndarray,
+    count: int,
+    seed: int,
+    first: int = 0,
+    families: np.ndarray | None = None,
 ) -> np.ndarray:
     """Labellings in columns, the observed one first; -1 stays where it is.
 
     Permutation ``first + b`` depends on its number and the seed only, so that parts of the
     permutations, each a job of its own, are together what one job would have made.
+
+    Where people are related, families of like size and sites exchange their labels as a whole, and
+    the members at one site among themselves: labels that run in families do so in every
+    permutation (exchangeability blocks; Winkler et al. 2015, NeuroImage 123:253).
 
     Returns
     -------
@@ -184,12 +194,38 @@ def permuted_labels(
         Shape (people, count + 1); every site keeps its numbers of ones and zeros.
     """
     table = np.repeat(labels[:, None], count + 1, axis=1)
-    rows = [np.flatnonzero((sites == site) & (labels >= 0)) for site in np.unique(sites)]
+    blocks = _exchangeable(labels >= 0, sites, families)
     for number in range(count):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 3, first + number]))
-        for people in rows:
-            table[people, number + 1] = rng.permutation(table[people, 0])
+        for people in blocks:
+            if people.shape[1] == 1:
+                table[people[:, 0], number + 1] = rng.permutation(labels[people[:, 0]])
+                continue
+            mixed = labels[people[rng.permutation(len(people))]]
+            for site in np.unique(sites[people[0]]):
+                members = np.flatnonzero(sites[people[0]] == site)
+                mixed[:, members] = rng.permuted(mixed[:, members], axis=1)
+            table[people, number + 1] = mixed
     return table
+
+
+def _exchangeable(
+    known: np.ndarray, sites: np.ndarray, families: np.ndarray | None
+) -> list[np.ndarray]:
+    """Rows of families that may exchange their labels, each of shape (families, members).
+
+    Families are alike that have as many members with a label at the same sites; a person without
+    relatives is a family of one.
+    """
+    if families is None:
+        families = np.arange(len(sites))
+    rows = np.lexsort((sites, families))
+    rows = rows[known[rows]]
+    starts = np.flatnonzero(np.diff(families[rows])) + 1
+    alike: dict[tuple[str, ...], list[np.ndarray]] = {}
+    for members in np.split(rows, starts) if len(rows) else []:
+        alike.setdefault(tuple(sites[members]), []).append(members)
+    return [np.array(alike[places]) for places in sorted(alike)]
 
 
 def permutation_test(
@@ -216,18 +252,21 @@ def permutation_test(
     """
     settings, y, sites = study.settings, study.y, study.design.sites
     count = settings.permutations if count is None else count
-    table = permuted_labels(y, sites, count, settings.seed, first)
+    families = study.design.families
+    table = permuted_labels(y, sites, count, settings.seed, first, families)
     rounds = []
     for repeat in range(settings.permutation_repeats):
         seed = (settings.seed, 4, repeat)
-        fold = folds_without_labels(study.labelled, sites, settings.outer_folds, seed).astype(str)
-        divisions = _divisions(CV, fold, np.unique(fold))
+        fold = folds_without_labels(
+            study.labelled, sites, settings.outer_folds, seed, families
+        ).astype(str)
+        divisions = _divisions(CV, fold, np.unique(fold), families)
         rounds.append(_one_round(study, table, specs, divisions, measured=1 + MEASURED - first))
     can_be_left_out = [
         site for site in np.unique(sites)
         if enough_to_train(y[sites != site]) and study.labelled[sites == site].any()
     ]  # fmt: skip
-    away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out)
+    away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out, families)
     left_out = _one_round(study, table, specs, away, measured=0) if away else {}
     return {
         spec.name: _joined(
@@ -259,12 +298,19 @@ def _joined(rounds: Sequence[_Round], left_out: _Round | None, labellings: int) 
     )
 
 
-def _divisions(scheme: str, fold: np.ndarray, tested: Sequence[str] | np.ndarray) -> list[Fold]:
+def _divisions(
+    scheme: str,
+    fold: np.ndarray,
+    tested: Sequence[str] | np.ndarray,
+    families: np.ndarray | None,
+) -> list[Fold]:
     """The divisions in which each of the named folds is tested once."""
-    return [
-        Fold(scheme, 0, str(name), np.flatnonzero(fold != name), np.flatnonzero(fold == name))
-        for name in tested
-    ]
+    divisions = []
+    for name in tested:
+        test = np.flatnonzero(fold == name)
+        train = unrelated(np.flatnonzero(fold != name), test, families)
+        divisions.append(Fold(scheme, 0, str(name), train, test))
+    return divisions
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def stability(study: Study[ModelSettings], spec: ModelSpec) -> dict[str, Any] | 
     count = max(3, math.ceil(SELECTED * len(columns)))
     if len(columns) < 2 * count or min((y == 1).sum(), (y == 0).sum()) < 2 * MIN_TRAINING:
         return None
-    table = permuted_labels(y, design.sites, NULLS, seed)
+    table = permuted_labels(y, design.sites, NULLS, seed, families=design.families)
     chosen = np.zeros((HALVES, NULLS + 1, len(columns)))
     signs = np.zeros((HALVES, len(columns)))
     for half in range(HALVES):

@@ -152,13 +152,15 @@ def fit_study(
         "label": study.text,
         "site": study.design.sites,
     }
+    if study.design.families is not None:
+        people["family"] = study.design.families
     splits = split_table(
         pd.DataFrame(people),
         outer_folds=settings.outer_folds,
         repeats=settings.repeats,
         seed=settings.seed,
     )
-    divisions = list(folds(splits, study.design.participants))
+    divisions = list(folds(splits, study.design.participants, study.design.families))
     scores, importance = out_of_fold(study, specs, usable_folds(study, divisions), say)
     if nulls is None:
         nulls = {}

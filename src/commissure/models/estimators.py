@@ -112,7 +112,8 @@ class BlockModel(TwoLabels):
         self.blocks_ = checked_blocks(self.blocks, X)
         marks = np.where(labelled, 0, -1)
         penalties = np.asarray(self.penalties, float)
-        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed)
+        families = families_of(X[labelled], self.blocks_)
+        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed, families)
         present = self._present(X[labelled])
         everyone = np.full(len(X), -1)
         everyone[labelled] = inner
@@ -285,9 +286,28 @@ class StackedFusion(EvidenceFusion):
         return (self.weights_ / self.scale_[:, 0]).T
 
 
-def inner_fold_numbers(people: int, inner_folds: int, seed: int) -> np.ndarray:
-    """Inner folds of the training people, without a look at their labels."""
-    return stratified_folds(np.zeros(people), min(inner_folds, people), (seed, 2))
+def inner_fold_numbers(
+    people: int, inner_folds: int, seed: int, families: np.ndarray | None = None
+) -> np.ndarray:
+    """Inner folds of the training people, without a look at their labels.
+
+    Parameters
+    ----------
+    people
+        How many there are.
+    inner_folds, seed
+        Of the settings.
+    families
+        Number of each person's family, of :func:`families_of`: a family stays in one fold.
+    """
+    cards = people if families is None else len(np.unique(families))
+    return stratified_folds(np.zeros(people), min(inner_folds, cards), (seed, 2), families)
+
+
+def families_of(rows: np.ndarray, blocks: Sequence[Block]) -> np.ndarray | None:
+    """Number of each person's family; None where the blocks know of none."""
+    column = next((block.family for block in blocks if block.family is not None), None)
+    return None if column is None else rows[:, column]
 
 
 def encoded_labels(

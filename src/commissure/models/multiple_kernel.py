@@ -18,6 +18,7 @@ from commissure.models.estimators import (
     FusedEstimator,
     checked_blocks,
     encoded_labels,
+    families_of,
     inner_fold_numbers,
 )
 from commissure.models.logistic import Axes, base_logit, logistic_path
@@ -59,7 +60,8 @@ class MultipleKernelFusion(FusedEstimator):
         people = int(labelled.sum())
         if people < 2:
             raise ValueError(f"n_samples = {people}: a kernel needs at least two labelled people")
-        inner = inner_fold_numbers(people, self.inner_folds, self.seed)
+        families = families_of(X[labelled], self.blocks_)
+        inner = inner_fold_numbers(people, self.inner_folds, self.seed, families)
         everyone = np.full(len(X), -1)
         everyone[labelled] = inner
         penalties = np.asarray(self.penalties, float)

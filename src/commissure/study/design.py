@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from commissure.markers.selection import measured_rows
+from commissure.study.cells import as_text
 from commissure.study.predictors import coded_columns, refuse_post_outcome
 from commissure.study.settings import StudySettings
 
 CLINICAL, CONFOUNDS, SITE, MISSINGNESS = "clinical", "confounds", "site", "missingness"
 BASELINES = (CLINICAL, CONFOUNDS, SITE, MISSINGNESS)
+#: The people's column of families, and the column of the matrix with their numbers.
+FAMILY = "family"
 
 #: Values that differ by less are the same: the square of the difference may be 0.
 SMALLEST = 1e-100
@@ -45,6 +48,9 @@ class Block:
         The column with the head size, or None.
     sites
         Columns with the indicators of the sites, for ComBat; empty where it is not asked for.
+    family
+        The column with the number of each person's family, whose people stay in one inner fold;
+        None where nobody is related.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Block:
     adjusted: tuple[int, ...] = ()
     head_size: int | None = None
     sites: tuple[int, ...] = ()
+    family: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,12 @@ class Design:
     blocks: Mapping[str, Block]
     modalities: tuple[str, ...]
     cautions: tuple[str, ...] = field(default=())
+
+    @property
+    def families(self) -> np.ndarray | None:
+        """Number of each person's family, shape (people,); None where nobody is related."""
+        column = next((block.family for block in self.blocks.values()), None)
+        return None if column is None else self.values[:, column]
 
 
 def build_design(
@@ -132,6 +145,8 @@ def build_design(
     }
     tables, messages = _baseline_tables(people, present, settings)
     cautions += messages
+    if FAMILY in people and people[FAMILY].notna().any():
+        tables[FAMILY] = family_numbers(people)
     numbers: dict[str, tuple[int, ...]] = {}
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
@@ -140,6 +155,8 @@ def build_design(
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
     blocks |= {name: Block(name, numbers[name]) for name in BASELINES if numbers[name]}
+    if FAMILY in numbers:
+        blocks = {name: replace(block, family=numbers[FAMILY][0]) for name, block in blocks.items()}
     return Design(
         participants=participants,
         sites=people["site"].to_numpy(str),
@@ -175,6 +192,14 @@ def _baseline_tables(
         MISSINGNESS: pd.DataFrame(present, index=people.index).astype(float),
     }
     return tables, cautions + messages
+
+
+def family_numbers(people: pd.DataFrame) -> pd.DataFrame:
+    """Number of each person's family; who has none is a family of their own."""
+    codes, words = pd.factorize(people[FAMILY].map(as_text), sort=True)
+    alone = codes < 0
+    codes[alone] = len(words) + np.arange(alone.sum())
+    return pd.DataFrame({FAMILY: codes.astype(float)}, index=people.index)
 
 
 def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame, list[str]]:

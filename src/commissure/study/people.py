@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from commissure.files import read_table
@@ -12,12 +13,14 @@ from commissure.identifiers import compare_people
 from commissure.outputs import PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
 from commissure.study.people_check import (
+    GROUP_IN_FILE,
+    IN_FILE,
     LISTED,
-    LISTED_IN_FILE,
     STANDARD,
     CheckedPeople,
     check_people,
 )
+from commissure.study.people_values import age_in_years
 from commissure.study.settings import ParticipantsSettings
 
 
@@ -39,8 +42,9 @@ def read_people(
     -------
     people
         ``participant_id`` (with prefix), ``age`` (years), ``sex``, ``site``, ``group`` (``control``
-        for the values that mean so), ``listed`` (whether the file names the person), then the
-        file's other columns as they are, those aside that look personal. Sorted by participant.
+        for the values that mean so), ``family``, ``listed`` (whether the file names the person),
+        then the file's other columns as they are, those aside that look personal, and
+        ``group_in_file`` where the group was written anew. Sorted by participant.
     cautions
         Sentences for the reader; no person is named.
 
@@ -63,9 +67,11 @@ def read_people(
     for name in STANDARD:
         if name not in table:
             table[name] = None
-    table["age"] = pd.to_numeric(table["age"], errors="coerce")
-    control = [means_control(value, settings.control) for value in table["group"]]
-    table.loc[control, "group"] = CONTROL
+    table["age"] = pd.to_numeric(table["age"].map(age_in_years), errors="coerce")
+    control = np.array([means_control(value, settings.control) for value in table["group"]], bool)
+    if (table.loc[control, "group"] != CONTROL).any():
+        table[GROUP_IN_FILE] = table["group"]
+        table.loc[control, "group"] = CONTROL
     table[LISTED] = path is not None
     unlisted = sorted(set(present) - set(table["participant_id"]))
     if unlisted:
@@ -88,8 +94,7 @@ def _listed_people(path: Path, checked: CheckedPeople) -> pd.DataFrame:
     for name, column in {"participant_id": checked.id_column, **checked.standard}.items():
         if column != name:
             table = table.drop(columns=[name], errors="ignore").rename(columns={column: name})
-    if LISTED in table:
-        table = table.rename(columns={LISTED: LISTED_IN_FILE})
+    table = table.rename(columns={k: v for k, v in IN_FILE.items() if k not in checked.standard})
     table["participant_id"] = list(checked.people)
     for name in STANDARD[1:]:
         if name in table:

@@ -7,6 +7,7 @@ is made of the same rows (:mod:`commissure.study.people`).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +18,27 @@ from commissure.errors import ConfigError, DatasetError
 from commissure.identifiers import read_identifiers
 from commissure.personal import personal_caution, personal_columns
 from commissure.study.people_values import (
+    check_ages,
     group_cautions,
-    refuse_ages,
+    plain_codes,
     written_sex,
     written_sites,
 )
 from commissure.study.settings import ParticipantsSettings
 
 #: Columns that every people table has after reading; n/a where the file has none.
-STANDARD = ("age", "sex", "site", "group")
-#: A column of the run's own, and how one of that name in the file is called there.
-LISTED, LISTED_IN_FILE = "listed", "listed_in_file"
+STANDARD = ("age", "sex", "site", "group", "family")
+#: Of those the ones that are taken from a column of that name without being declared.
+_BY_NAME = STANDARD[:-1]
+LISTED = "listed"
+#: How columns of the file are called whose names mean something else in the run's table.
+IN_FILE = {LISTED: "listed_in_file", "family": "family_in_file"}
+#: The groups as the file has them, where ``group`` has ``control`` for another word.
+GROUP_IN_FILE = "group_in_file"
+_FAMILY_LIKE = re.compile(
+    r"(family|fam|sib|sibling|twin|pair|match|matched|mother|household)[ _-]?(id|nr|no|number)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ def check_people(path: Path | None, *, settings: ParticipantsSettings) -> Checke
     cautions = _lost_columns(table, standard, id_column)
     written: dict[str, Mapping[str, str]] = {}
     if "age" in standard:
-        refuse_ages(table, standard["age"], people)
+        cautions += check_ages(table, standard["age"], people)
     if "sex" in standard:
         written["sex"], sentences = written_sex(table, standard["sex"], people)
         cautions += sentences
@@ -100,13 +111,30 @@ def check_people(path: Path | None, *, settings: ParticipantsSettings) -> Checke
         written["site"], sentences = written_sites(table, standard["site"])
         cautions += sentences
     if "group" in standard:
+        written["group"] = plain_codes(table, standard["group"])
         cautions += group_cautions(table, standard["group"], settings.control)
     used = {id_column, *standard.values()}
     personal = personal_columns(table, but=used)
     cautions += personal_caution(path.name, personal)
     others = [name for name in header if name not in {*used, *personal}]
     cautions += code_cautions(table, others)
-    return CheckedPeople(people, id_column, standard, written, others, personal, cautions)
+    if settings.family is None:
+        cautions += _undeclared_families(table, others)
+    renamed = [IN_FILE.get(name, name) for name in others]
+    return CheckedPeople(people, id_column, standard, written, renamed, personal, cautions)
+
+
+def _undeclared_families(table: Cells, names: Sequence[str]) -> list[str]:
+    """A sentence on columns that seem to say who is related."""
+    cautions = []
+    for name in names:
+        cells = [cell for cell in table.column(name) if cell]
+        if _FAMILY_LIKE.fullmatch(name) and len(set(cells)) < len(cells):
+            cautions.append(
+                f"{table.path.name}: {name} has the same in several people. If they are related or "
+                "matched, set participants.family: otherwise one may train what another tests."
+            )
+    return cautions
 
 
 def _standard_columns(table: Cells, settings: ParticipantsSettings) -> dict[str, str]:
@@ -116,7 +144,7 @@ def _standard_columns(table: Cells, settings: ParticipantsSettings) -> dict[str,
         column = getattr(settings, name)
         if column and column not in table.header:
             raise missing_column(name, column, table.header, table.path)
-        if column or name in table.header:
+        if column or (name in _BY_NAME and name in table.header):
             standard[name] = column or name
     return standard
 
@@ -125,15 +153,16 @@ def _lost_columns(table: Cells, standard: Mapping[str, str], id_column: str) -> 
     """Sentences on columns whose name means something else in the run's table."""
     cautions = []
     for name, column in {"participant_id": id_column, **standard}.items():
-        if column != name and name in table.header and name not in standard.values():
+        if column != name and name in table.header and name not in (*standard.values(), *IN_FILE):
             cautions.append(
                 f"{table.path.name}: the column {name} is not used, because participants names "
                 f"{column} in its place."
             )
-    if LISTED in table.header and LISTED not in standard.values():
-        cautions.append(
-            f"{table.path.name}: its column {LISTED} is called {LISTED_IN_FILE} in the run's table."
-        )
+    for name, new in IN_FILE.items():
+        if name in table.header and name not in standard.values():
+            cautions.append(
+                f"{table.path.name}: its column {name} is called {new} in the run's table."
+            )
     return cautions
 
 

@@ -23,26 +23,45 @@ SEX_WORDS: Mapping[str, Sequence[str]] = {
     "O": ("o", "other", "d", "divers", "diverse", "nonbinary", "non-binary"),
 }  # fmt: skip
 _SEX_OF = {word: sex for sex, words in SEX_WORDS.items() for word in words}
+_TOP_AGE = re.compile(r"(\d{2,3}) ?\+")
 _WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 
 
-def refuse_ages(table: Cells, name: str, people: Sequence[str]) -> None:
-    """Refuse an age that is no number of years of a person.
+def check_ages(table: Cells, name: str, people: Sequence[str]) -> list[str]:
+    """Refuse an age that is no number of years of a person; a sentence on those cut off at the top.
 
     Raises
     ------
     DatasetError
         Line, person and cell are named.
     """
-    for row, cell in enumerate(table.column(name)):
-        age = cell_number(cell) if cell else 0.0
+    cells = table.column(name)
+    for row, cell in enumerate(cells):
+        age = cell_number(_TOP_AGE.sub(r"\1", cell)) if cell else 0.0
         if age is None or not 0 <= age <= OLDEST:
             raise DatasetError(
                 table.where(row, people[row]),
                 found=f"{name} is '{cell}'",
-                wanted=f"years from 0 to {OLDEST:g} with a decimal point, or n/a",
+                wanted=f"years from 0 to {OLDEST:g} with a decimal point, 89+ for who is older, or "
+                "n/a",
                 mend=f"Mend the cell in {table.path}",
             )
+    top = sorted({cell for cell in cells if _TOP_AGE.fullmatch(cell)})
+    count = sum(cell in top for cell in cells)
+    if not top:
+        return []
+    return [f"{table.path.name}: {name} is {' or '.join(top)} in {count} people, who count as "
+            f"{' or '.join(cell[:-1] for cell in top)} years old."]  # fmt: skip
+
+
+def age_in_years(cell: object) -> object:
+    """A cell of the age, ``89+`` as 89: BIDS hides higher ages so."""
+    return _TOP_AGE.sub(r"\1", cell.strip()) if isinstance(cell, str) else cell
+
+
+def plain_codes(table: Cells, name: str) -> dict[str, str]:
+    """How each cell of a column of words or codes is written."""
+    return {cell: _plain_number(cell) for cell in table.column(name) if cell}
 
 
 def written_sex(table: Cells, name: str, people: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -56,7 +75,7 @@ def written_sex(table: Cells, name: str, people: Sequence[str]) -> tuple[dict[st
         Words and codes stand side by side: nobody can say what a code means.
     """
     cells = table.column(name)
-    plain = {cell: _plain_number(cell) for cell in cells if cell}
+    plain = plain_codes(table, name)
     codes = {cell for cell in plain if cell_number(cell) is not None}
     known = {cell: _SEX_OF[cell.casefold()] for cell in plain if cell.casefold() in _SEX_OF}
     if codes and known:
@@ -81,7 +100,7 @@ def written_sex(table: Cells, name: str, people: Sequence[str]) -> tuple[dict[st
 def written_sites(table: Cells, name: str) -> tuple[dict[str, str], list[str]]:
     """How each cell of the site is written, and sentences on those that are nearly one site."""
     position = table.header.index(name)
-    sites = {cell: _plain_number(cell) for cell in table.column(name) if cell}
+    sites = plain_codes(table, name)
     cautions = []
     spaced = sum(row.cells[position] != row.cells[position].strip() for row in table.rows)
     if spaced:

@@ -33,6 +33,11 @@ class ParticipantsSettings(Section):
         default=None,
         description="Column that tells controls from patients; group, if there is such a column.",
     )
+    family: str | None = Field(
+        default=None,
+        description="Column with a word or number that relatives and matched pairs share: they "
+        "stay in one fold, and the permutation test takes them as a whole.",
+    )
     control: list[str] = Field(
         default=list(CONTROL_WORDS),
         description="Values of the group column that mean a healthy control, whatever their case; "

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from commissure.errors import DatasetError
 from commissure.outputs import SPLITS
@@ -73,7 +75,11 @@ def stratified_folds(
 
 
 def folds_that_compare(
-    labels: np.ndarray, sites: np.ndarray, n_folds: int, seed: tuple[int, ...]
+    labels: np.ndarray,
+    sites: np.ndarray,
+    n_folds: int,
+    seed: tuple[int, ...],
+    families: np.ndarray | None = None,
 ) -> np.ndarray:
     """Folds stratified by label and site in which small sites can be compared within.
 
@@ -87,6 +93,8 @@ def folds_that_compare(
         Label and site of each person in words; controls are compared with nobody.
     n_folds, seed
         As :func:`stratified_folds` takes them.
+    families
+        Number of each person's family, where people are related: a family stays in one fold.
     """
     strata = np.char.add(np.char.add(labels, "\t"), sites)
     cards = np.arange(len(labels))
@@ -104,11 +112,15 @@ def folds_that_compare(
             together = [people[met] for people in shuffled if met < len(people)]
             cards[together] = min(together)
             strata[together] = site
-    return stratified_folds(strata, n_folds, seed, cards)
+    return stratified_folds(strata, n_folds, seed, _with_families(cards, families))
 
 
 def folds_without_labels(
-    labelled: np.ndarray, sites: np.ndarray, n_folds: int, seed: tuple[int, ...]
+    labelled: np.ndarray,
+    sites: np.ndarray,
+    n_folds: int,
+    seed: tuple[int, ...],
+    families: np.ndarray | None = None,
 ) -> np.ndarray:
     """Folds stratified by site that look at no label, for labels that are permuted within site.
 
@@ -119,7 +131,7 @@ def folds_without_labels(
     ----------
     labelled
         Who has a label, shape (people,).
-    sites, n_folds, seed
+    sites, n_folds, seed, families
         As :func:`folds_that_compare` takes them.
     """
     strata = np.char.add(np.where(labelled, "labelled ", "reference "), sites)
@@ -132,7 +144,18 @@ def folds_without_labels(
             number = np.minimum(np.arange(len(people)) // 2, len(people) // 2 - 1)
             for card in np.unique(number):
                 cards[shuffled[number == card]] = shuffled[number == card].min()
-    return stratified_folds(strata, n_folds, seed, cards)
+    return stratified_folds(strata, n_folds, seed, _with_families(cards, families))
+
+
+def _with_families(cards: np.ndarray, families: np.ndarray | None) -> np.ndarray:
+    """Cards joined where they hold people of one family."""
+    if families is None:
+        return cards
+    _, first, number = np.unique(families, return_index=True, return_inverse=True)
+    people = np.arange(len(cards))
+    edges = (np.concatenate([people, people]), np.concatenate([cards, first[number]]))
+    graph = coo_array((np.ones(2 * len(cards)), edges), shape=(len(cards), len(cards)))
+    return connected_components(graph, directed=False)[1]
 
 
 def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: int) -> pd.DataFrame:
@@ -141,7 +164,8 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
     Parameters
     ----------
     people
-        ``participant_id label site``, one row per person, controls included.
+        ``participant_id label site``, one row per person, controls included; with ``family`` the
+        people of one number stay in one fold.
     outer_folds, repeats, seed
         As in the settings.
 
@@ -153,9 +177,10 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
     """
     people = people.sort_values("participant_id", ignore_index=True)
     labels, sites = people["label"].to_numpy(str), people["site"].to_numpy(str)
+    families = people["family"].to_numpy() if "family" in people else None
     parts = []
     for repeat in range(repeats):
-        fold = folds_that_compare(labels, sites, outer_folds, (seed, 1, repeat))
+        fold = folds_that_compare(labels, sites, outer_folds, (seed, 1, repeat), families)
         parts.append(
             pd.DataFrame(
                 {"participant_id": people["participant_id"], "scheme": CV, "repeat": repeat,
@@ -199,7 +224,14 @@ def check_splits(splits: pd.DataFrame) -> None:
         )
 
 
-def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
+def unrelated(train: np.ndarray, test: np.ndarray, families: np.ndarray | None) -> np.ndarray:
+    """The training people who have no relative among the test people (a family at two sites)."""
+    return train if families is None else train[~np.isin(families[train], families[test])]
+
+
+def folds(
+    splits: pd.DataFrame, participants: np.ndarray, families: np.ndarray | None = None
+) -> Iterator[Fold]:
     """Walk through all divisions of a split table.
 
     Parameters
@@ -208,6 +240,8 @@ def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
         A table as from :func:`split_table`.
     participants
         Identifiers in the order of the rows to be divided; each must be in the table.
+    families
+        Number of each person's family: relatives of test people are no training people.
 
     Raises
     ------
@@ -228,7 +262,6 @@ def folds(splits: pd.DataFrame, participants: np.ndarray) -> Iterator[Fold]:
         part = splits[(splits["scheme"] == scheme) & (splits["repeat"] == repeat)]
         fold = part.set_index("participant_id")["fold"].loc[list(participants)].to_numpy(str)
         for name in np.unique(fold):
-            yield Fold(
-                str(scheme), int(repeat), str(name),
-                np.flatnonzero(fold != name), np.flatnonzero(fold == name),
-            )  # fmt: skip
+            test = np.flatnonzero(fold == name)
+            train = unrelated(np.flatnonzero(fold != name), test, families)
+            yield Fold(str(scheme), int(repeat), str(name), train, test)

@@ -10,7 +10,7 @@ from commissure.evaluation.permutation import (
 )
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
-from commissure.study.design import SITE
+from commissure.study.design import SITE, Block, Design, DesignColumn
 from commissure.study.study import Study
 
 FEW = FusionSettings(permutations=99, permutation_repeats=1, inner_folds=3, penalties=[1.0, 10.0])
@@ -150,3 +150,53 @@ def test_the_site_alone_is_exactly_at_chance_within_site(plain_design) -> None:
     assert null.observed == 0.5
     assert (null.permuted == 0.5).all()
     assert null.p == 1.0
+
+
+def test_families_exchange_their_labels_as_a_whole() -> None:
+    families = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5, 6])
+    labels = np.array([1, 1, 0, 0, 1, 0, 1, 0, 1, -1])
+    sites = np.full(10, "x")
+    table = permuted_labels(labels, sites, 300, seed=1, families=families)
+    pairs = np.sort(table[:6].reshape(3, 2, -1).sum(axis=1), axis=0)
+    # One family of two ones, one of none, one of both, in every permutation.
+    assert (pairs == np.array([[0], [1], [2]])).all()
+    assert (table[9] == -1).all()
+    # Which of three families, and in what order the labels of the mixed one: 3! x 2.
+    assert len({tuple(column) for column in table[:6].T}) == 12
+    np.testing.assert_array_equal(
+        permuted_labels(labels, sites, 20, seed=1),
+        permuted_labels(labels, sites, 20, seed=1, families=np.arange(10)),
+    )
+
+
+def test_a_family_at_two_sites_keeps_the_numbers_of_both() -> None:
+    families = np.array([0, 0, 1, 1, 2, 2, 3, 3, 3])
+    sites = np.array(["a", "b", "b", "a", "a", "a", "b", "a", "b"])
+    labels = np.array([1, 0, 1, 0, 1, 0, 1, 0, 0])
+    table = permuted_labels(labels, sites, 200, seed=3, families=families)
+    for site in "ab":
+        assert set(table[sites == site].sum(axis=0)) == {labels[sites == site].sum()}
+    assert (table[7] == 0).all()  # the only family of its kind, alone at its site
+
+
+def test_siblings_on_noise_are_found_out_only_where_the_families_are_not_declared() -> None:
+    found = {declared: [] for declared in (False, True)}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        family = np.repeat(np.arange(20), 2)
+        values = rng.normal(size=(20, 8))[family] + 0.3 * rng.normal(size=(40, 8))
+        labels = rng.permutation(np.arange(20) % 2)[family]
+        columns = tuple(DesignColumn("x", str(i), "m") for i in range(9))
+        for declared in found:
+            block = Block("x", tuple(range(8)), family=8 if declared else None)
+            ids = np.array([f"sub-{i:02d}" for i in range(40)])
+            design = Design(ids, np.full(40, "all"), np.column_stack([values, family]), columns,
+                            {"x": block}, ("x",))  # fmt: skip
+            spec = ModelSpec("x", "modality", "", ("x",), (block,))
+            null = permutation_test(Study(FEW, design, labels), [spec])["x"]
+            found[declared].append((null.observed, null.p))
+    apart, together = np.array(found[False]), np.array(found[True])
+    assert apart[:, 0].mean() > 0.65
+    assert abs(together[:, 0].mean() - 0.5) < 0.1
+    assert (apart[:, 1] < 0.05).sum() >= 5
+    assert (together[:, 1] < 0.05).sum() <= 2

@@ -52,3 +52,18 @@ def test_a_column_that_was_named_and_is_not_there_is_refused() -> None:
     design = build_design(table, {}, PEOPLE.drop(columns="age_at_onset"), settings=FusionSettings())
     assert "clinical" not in design.blocks
     assert any("age_at_onset" in caution for caution in design.cautions)
+
+
+def test_families_are_a_column_that_every_block_knows() -> None:
+    people = pd.DataFrame(
+        {"participant_id": list("abcd"), "site": "S", "family": ["f", None, "f", None]}
+    )
+    table = markers(*[(who, "", "anat", "r", "volume", float(ord(who))) for who in "abcd"])
+    design = build_design(table, {}, people, settings=FusionSettings())
+    families = design.families
+    assert families is not None
+    assert families[0] == families[2]
+    assert len(set(families)) == 3
+    assert {block.family for block in design.blocks.values()} == {len(design.columns) - 1}
+    nobody = build_design(table, {}, people.drop(columns="family"), settings=FusionSettings())
+    assert nobody.families is None

@@ -13,9 +13,10 @@ from commissure.files import write_table
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.tables import participants_table
 from commissure.phantom.request import chosen_request
+from commissure.study.labels.column import column_labels
 from commissure.study.people import read_people
 from commissure.study.people_check import check_people
-from commissure.study.settings import ParticipantsSettings
+from commissure.study.settings import LabelSettings, ParticipantsSettings
 
 
 def table(tmp_path, text):
@@ -220,3 +221,42 @@ def test_planning_and_the_job_agree_on_any_table(tmp_path, rows):
         except DatasetError as error:
             said.append(str(error))
     assert said[0] == said[1]
+
+
+def test_ages_that_are_cut_off_at_the_top_are_read(tmp_path):
+    path = table(tmp_path, "participant_id age\n1 89+\n2 31.5\n3 n/a\n")
+    people, told = read_people(path, settings=ParticipantsSettings())
+    assert people["age"].tolist()[:2] == [89.0, 31.5]
+    assert told == ["participants.tsv: age is 89+ in 1 people, who count as 89 years old."]
+    with pytest.raises(DatasetError, match=r"age is '9\+'"):
+        read_people(table(tmp_path, "participant_id age\n1 9+\n"), settings=ParticipantsSettings())
+
+
+@pytest.mark.parametrize("cells", ["0 1 n/a", "0.0 1.0 n/a"])
+def test_groups_in_codes_are_read_as_codes(tmp_path, cells):
+    rows = "".join(f"{i} {cell}\n" for i, cell in enumerate(cells.split()))
+    path = table(tmp_path, f"participant_id group\n{rows}")
+    people, _ = read_people(path, settings=ParticipantsSettings(control=["0"]))
+    assert people["group"].tolist() == ["control", "1", None]
+    assert people["group_in_file"].tolist() == ["0", "1", None]
+
+
+def test_the_words_of_the_group_may_be_the_labels(tmp_path):
+    path = table(tmp_path, "participant_id group\n1 Control\n2 Patient\n3 n/a\n")
+    people, _ = read_people(path, settings=ParticipantsSettings())
+    asked = LabelSettings(source="column", column="group", positive="Patient", negative="Control")
+    labels = column_labels(people, asked)
+    assert labels["label"].tolist() == ["Control", "Patient", "indeterminate"]
+
+
+def test_families_are_declared_and_what_looks_like_them_is_told(tmp_path):
+    path = table(tmp_path, "participant_id family_id family\n1 9 yes\n2 9 no\n3 n/a no\n")
+    people, told = read_people(path, settings=ParticipantsSettings())
+    assert people["family"].isna().all()
+    assert people["family_in_file"].tolist() == ["yes", "no", "no"]
+    assert "family_id has the same in several people" in " ".join(told)
+    people, told = read_people(path, settings=ParticipantsSettings(family="family_id"))
+    assert people["family"].tolist() == ["9", "9", None]
+    assert "family_id" not in " ".join(told)
+    people, _ = read_people(path, settings=ParticipantsSettings(family="family"))
+    assert people["family"].tolist() == ["yes", "no", "no"]

@@ -102,3 +102,35 @@ def test_two_rows_of_one_person_are_refused() -> None:
     table = split_table(people(), outer_folds=5, repeats=1, seed=0)
     with pytest.raises(DatasetError, match="sub-01: the person has 2 rows"):
         list(folds(table, np.array(["sub-01", "sub-01", "sub-02"])))
+
+
+def test_a_family_stays_in_one_fold_and_out_of_the_training_of_its_relatives() -> None:
+    n = 60
+    table = pd.DataFrame({
+        "participant_id": [f"sub-{i:02d}" for i in range(n)],
+        "label": np.where(np.arange(n) % 3 == 0, "a", "b"),
+        "site": np.where(np.arange(n) % 4 == 0, "north", "south"),
+        "family": np.arange(n) // 3,
+    })  # fmt: skip
+    splits = split_table(table, outer_folds=5, repeats=3, seed=1)
+    cv = splits[splits["scheme"] == "cv"].merge(table[["participant_id", "family"]])
+    assert cv.groupby(["repeat", "family"])["fold"].nunique().max() == 1
+    sizes = cv[cv["repeat"] == 0]["fold"].value_counts()
+    assert sizes.max() - sizes.min() <= 6
+    families = table["family"].to_numpy()
+    for fold in folds(splits, table["participant_id"].to_numpy(), families):
+        assert not set(families[fold.train]) & set(families[fold.test])
+    # Families at two sites: somebody is left out of training for a relative's sake.
+    left = [f for f in folds(splits, table["participant_id"].to_numpy(), families)
+            if f.scheme == "leave_site_out"]  # fmt: skip
+    assert any(len(fold.train) + len(fold.test) < n for fold in left)
+
+
+def test_families_and_pairs_of_small_sites_are_dealt_together() -> None:
+    sites = np.repeat([f"s{i}" for i in range(12)], 2)
+    labels = np.tile(["a", "b"], 12)
+    families = np.arange(24)
+    families[[1, 2]] = 50
+    fold = folds_that_compare(labels, sites, 5, (0,), families)
+    assert (fold[0::2] == fold[1::2]).all()
+    assert fold[1] == fold[2]

@@ -216,22 +216,33 @@ def calibration_verdict(repeats: Sequence[HeldOut], name: str) -> Verdict:
 
 
 def people_in_two_folds(fitted: FittedStudy) -> Verdict:
-    """Nobody may be in training and test at once."""
-    return overlap_verdict(fitted.folds, fitted.study.design.participants)
+    """Nobody, and no family, may be in training and test at once."""
+    design = fitted.study.design
+    return overlap_verdict(fitted.folds, design.participants, design.families)
 
 
-def overlap_verdict(folds: Sequence[Fold], participants: np.ndarray) -> Verdict:
-    """Whether nobody is in training and test of a division."""
-    shared = {
-        str(name)
-        for fold in folds
-        for name in np.intersect1d(participants[fold.train], participants[fold.test])
-    }
+def overlap_verdict(
+    folds: Sequence[Fold], participants: np.ndarray, families: np.ndarray | None = None
+) -> Verdict:
+    """Whether nobody, and nobody's relative, is in training and test of a division."""
+    shared = _shared(folds, participants)
+    related = set() if families is None else _shared(folds, families)
     return Verdict(
-        len(shared), "0", not shared,
+        len(shared) + len(related), "0", not shared and not related,
         f"{len(folds)} divisions were compared; "
-        + (f"{len(shared)} people are on both sides" if shared else "nobody is on both sides"),
+        + (f"{len(shared)} people are on both sides" if shared else "nobody is on both sides")
+        + ("" if families is None else
+           f"; {len(related)} families are divided" if related else "; no family is divided"),
     )  # fmt: skip
+
+
+def _shared(folds: Sequence[Fold], names: np.ndarray) -> set[str | float]:
+    """Names that stand on both sides of a division."""
+    return {
+        name
+        for fold in folds
+        for name in np.intersect1d(names[fold.train], names[fold.test]).tolist()
+    }
 
 
 def _main_within(fitted: FittedStudy) -> str:

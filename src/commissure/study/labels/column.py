@@ -12,6 +12,7 @@ from commissure.outputs import LABELS
 from commissure.study.cells import as_text
 from commissure.study.labels.rule import LabelRule
 from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE, is_control
+from commissure.study.people_check import GROUP_IN_FILE
 from commissure.study.settings import LabelSettings, StudySettings
 
 
@@ -37,7 +38,9 @@ def column_labels(participants: pd.DataFrame, settings: LabelSettings) -> pd.Dat
             wanted=f"one of {[c for c in participants.columns if c != 'participant_id']}",
             mend="Set fusion.label.column in config.yaml",
         )
-    values = participants[name].map(as_text)
+    # Where group was written anew, the words of the settings are those of the file.
+    kept = GROUP_IN_FILE if name == "group" and GROUP_IN_FILE in participants else name
+    values = participants[kept].map(as_text)
     asked = (settings.positive, settings.negative)
     _refuse_absent_labels(values, asked, name)
     refuse_typing_errors(values, asked, name)
