@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import NO_AUC, auc
+from commissure.evaluation.auc import NO_AUC
 from commissure.evaluation.held_out import HeldOut, held_out
+from commissure.evaluation.permutation import NullDistribution, auc_within_site
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec, model_specs, primary_name
 from commissure.models.settings import ModelSettings
@@ -95,7 +96,10 @@ def _main_result(
 
 
 def missingness_patterns(
-    study: Study[ModelSettings], spec: ModelSpec, repeats: Sequence[HeldOut]
+    study: Study[ModelSettings],
+    spec: ModelSpec,
+    repeats: Sequence[HeldOut],
+    null: NullDistribution | None,
 ) -> list[dict[str, Any]]:
     """The main result among the people of each pattern of missing modalities.
 
@@ -105,6 +109,8 @@ def missingness_patterns(
         The study and its main model.
     repeats
         Predictions of the main model in each repeat.
+    null
+        Its permutation test.
 
     Returns
     -------
@@ -126,7 +132,7 @@ def missingness_patterns(
             "modalities": str(pattern),
             "n": int(people.sum()),
             "n_positive": int((y[people] == 1).sum()),
-            "auc_within_site": auc(pairs).record(),
+            "auc_within_site": auc_within_site(pairs, null).record(),
             "predicted": float(np.nanmean(p)) if np.isfinite(p).any() else math.nan,
             "observed": float((y[people] == 1).mean()),
         })  # fmt: skip

@@ -47,7 +47,7 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
         "comparisons": comparisons(study, main.name, scores),
         "curves": prediction_curves(study, scores, drawn),
         "decision_curve": decision_curve(study, scores, main.name),
-        "missingness_patterns": missingness_patterns(study, main, fitted.main_repeats),
+        "missingness_patterns": missingness_patterns(study, main, fitted.main_repeats, fitted.null),
         "site_classifier": site_classifier(study, main, fitted.first_repeat),
         "sample_size": sample_size_advice(within.value, question["n"], question["n_positive"]),
     }

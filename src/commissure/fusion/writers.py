@@ -38,8 +38,13 @@ def write_predictions(fitted: FittedStudy, out: Path) -> None:
 
 
 def write_importance(fitted: FittedStudy, out: Path) -> None:
-    """``importance.tsv``: what each model listens to; those that weigh markers come first."""
+    """``importance.tsv``: what each model listens to.
+
+    Those that weigh markers come first: a fused one, else the main model where it is a modality's.
+    """
     weigh_markers = {name for name, model in FUSED_MODELS.items() if model.weighs_markers}
+    if fitted.main.kind == "modality":
+        weigh_markers = {fitted.main.name}
     order = sorted(
         (spec.name for spec in fitted.specs),
         key=lambda name: (name not in weigh_markers, name == fitted.main.name),

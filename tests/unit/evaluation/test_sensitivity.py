@@ -43,6 +43,6 @@ def test_patterns_share_out_the_people(drawn_study) -> None:
     drawn = drawn_study(120, {"a": 1.0, "b": 1.0}, seed=8)
     drawn.values[:30, 4:] = np.nan
     held = held_out(drawn.study, drawn.spec, drawn.folds)
-    rows = missingness_patterns(drawn.study, drawn.spec, [held])
+    rows = missingness_patterns(drawn.study, drawn.spec, [held], None)
     assert [(row["modalities"], row["n"]) for row in rows] == [("a b", 90), ("a", 30)]
     assert rows[1]["observed"] == 0.5

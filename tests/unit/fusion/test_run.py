@@ -183,3 +183,15 @@ def test_schizophrenia_in_real_two_site_data(shared_data, tmp_path, repository) 
     assert (model["n"], model["n_positive"]) == (162, 90)
     assert model["auc_pooled"]["value"] == pytest.approx(0.743, abs=0.04)
     assert model["p_permutation"] == pytest.approx(1 / 20)
+
+
+def test_the_markers_of_the_only_modality_come_first(make_study) -> None:
+    # A study of one modality: what the main model follows, not what the confounds follow.
+    study = make_study()
+    table = pd.read_csv(study.folder / "markers.tsv", sep="\t", na_values="n/a")
+    table[table["modality"] == "mrs"].to_csv(
+        study.folder / "markers.tsv", sep="\t", index=False, na_rep="n/a"
+    )
+    metrics = study.run(permutations=0)
+    assert metrics["primary"] == "mrs"
+    assert study.table("importance.tsv")["model"].iloc[0] == "mrs"

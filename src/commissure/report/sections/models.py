@@ -84,17 +84,18 @@ def _row(name: str, model: Mapping[str, Any], main: bool) -> dict[str, Any]:
         "slope": text.fixed(model.get("calibration_slope")),
         "intercept": text.fixed(model.get("calibration_intercept")),
         "p": text.p_value(model.get("p_permutation")).removeprefix("= "),
-        "pairs": [_pairs(model.get(key)) for key in _AREAS],
+        "pairs": [_pairs(model.get(key), model.get("n")) for key in _AREAS],
         "n": model.get("n", text.ABSENT),
         "positive": model.get("n_positive", text.ABSENT),
     }
 
 
-def _pairs(area: Mapping[str, Any] | None) -> str:
-    """How many people an AUC compares: who is scored need not be compared."""
+def _pairs(area: Mapping[str, Any] | None, scored: int | None) -> str:
+    """How many pairs an AUC compares, and of how many people where not of all who are scored."""
     if not area or not text.is_number(area.get("pairs")):
         return ""
-    return f"{area['pairs']} pairs of {area['n_compared']} people"
+    pairs = text.count(area["pairs"], "pair")
+    return pairs if area["n_compared"] == scored else f"{pairs} of {area['n_compared']} people"
 
 
 def _forest(models: Mapping[str, Mapping[str, Any]]) -> str:

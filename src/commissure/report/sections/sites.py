@@ -31,6 +31,10 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content | None:
         "several": several,
         "left_out": LEAVE_SITE_OUT in schemes,
         "forest": _forest(schemes) if several else "",
+        "new_site": any(
+            text.is_number(part["random_effects"].get("prediction_low"))
+            for part in schemes.values()
+        ),
         "rows": _site_rows(schemes),
         "summaries": [
             _summary(scheme, schemes[scheme]["random_effects"])
