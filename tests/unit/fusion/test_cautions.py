@@ -1,6 +1,9 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+
+from commissure.evaluation.permutation import NullDistribution
 from commissure.fusion.cautions import best_baseline, reading_cautions
 
 
@@ -27,3 +30,21 @@ def test_with_permutations_they_tell_it(fitted_study) -> None:
     metrics = json.loads((fitted_study.results / "metrics.json").read_text())
     assert not any("not permuted" in text for text in metrics["cautions"])
     assert any("labels that mean nothing" in text for text in metrics["cautions"])
+
+
+def test_with_more_than_six_modalities_a_reader_is_told_that_shares_are_not_there(fitted) -> None:
+    def about_shares(study) -> list[str]:
+        return [text for text in reading_cautions(study) if "What each modality adds" in text]
+
+    many = replace(fitted, main=replace(fitted.main, blocks=fitted.main.blocks * 3))
+    assert about_shares(fitted) == [] and len(about_shares(many)) == 1
+    settings = fitted.study.settings.model_copy(update={"secondary_analyses": False})
+    assert about_shares(replace(many, study=replace(many.study, settings=settings))) == []
+
+
+def test_permutations_that_compare_nobody_are_told_and_scatter_by_no_nan(fitted) -> None:
+    table = np.r_[0.6, np.full(60, np.nan)][None]
+    null = NullDistribution(table, table)
+    cautions = reading_cautions(replace(fitted, nulls={fitted.main.name: null}))
+    assert any("could anybody be compared" in text for text in cautions)
+    assert not any("nan" in text for text in cautions)

@@ -236,6 +236,13 @@ def _limits_of_sites(
         )
 
 
+def _of_pairs(area: Mapping[str, Any]) -> str:
+    """Of how many pairs of people an AUC is, where that is known."""
+    if not text.is_number(area.get("pairs")):
+        return ""
+    return f"; {area['pairs']} pairs of {area['n_compared']} people"
+
+
 def _numbers(results: Results, people: Cohort, falsified: Content) -> list[tuple[str, str, str]]:
     """Key numbers: value, what it is, and a remark."""
     numbers = [
@@ -263,7 +270,7 @@ def _numbers(results: Results, people: Cohort, falsified: Content) -> list[tuple
             (
                 text.fixed(area.get("value")),
                 "AUC within site",
-                f"95 % interval {interval}; model “{name}”",
+                f"95 % interval {interval}; model “{name}”" + _of_pairs(area),
             )
         )
     rows = falsified["rows"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commissure.fusion.falsification.checks import transports
 from commissure.fusion.falsification.confounds import beyond_confounds, curves
 from commissure.fusion.fitted import FittedStudy, fit_study
 from commissure.fusion.settings import FusionSettings
@@ -65,6 +66,18 @@ def test_markers_that_tell_more_than_the_confounds_are_beyond_them() -> None:
     assert beyond_confounds(fitted).passed is True
     without = replace(fitted, scores={"anat": fitted.scores["anat"]})
     assert beyond_confounds(without).passed is None
+
+
+def test_a_study_whose_markers_turn_round_between_sites_fails_to_transport() -> None:
+    # Patients have high values at N and low ones at S.
+    rng = np.random.default_rng(4)
+    y, north = np.arange(160) % 2, np.arange(160) // 2 % 2 == 0
+    turned = rng.normal(size=(160, 4)) + 1.2 * np.where(north, y, -y)[:, None]
+    fitted = fitted_on(turned, y, rng.normal(40, 9, 160), np.arange(160) // 4 % 2.0)
+    verdict = transports(fitted)
+    assert verdict.value < 0.2 and verdict.passed is False
+    straight = rng.normal(size=(160, 4)) + 1.2 * y[:, None]
+    assert transports(fitted_on(straight, y, np.arange(160.0), north * 1.0)).passed is True
 
 
 def test_curves_are_learnt_in_the_training_people_and_leave_gaps() -> None:
