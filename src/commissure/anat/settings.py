@@ -22,8 +22,7 @@ class AnatPreprocessSettings(Section):
         2.0,
         ge=1.0,
         le=5.0,
-        description="Voxel size at which the tissues are registered to the template; halving it "
-        "takes about six times as long.",
+        description="Voxel size at which the registration to the template ends.",
     )
     segmentation_resolution_mm: float = Field(
         1.0,

@@ -60,3 +60,60 @@ def write_affine(matrix: np.ndarray, path: Path | str) -> Path:
     with atomic(path) as draft:
         write_transform(transform, str(draft))
     return Path(path)
+
+
+def write_warp(
+    displacement: np.ndarray,
+    affine: np.ndarray,
+    path: Path | str,
+    *,
+    after: np.ndarray | None = None,
+    before: np.ndarray | None = None,
+) -> Path:
+    """Write a displacement field, with an affine map after or before it, as ITK's composite.
+
+    Parameters
+    ----------
+    displacement
+        (3, X, Y, Z) in RAS+ mm, zero outside its grid.
+    affine
+        4x4, voxel of ``displacement`` to mm.
+    path
+        The file (``.h5``); returned.
+    after, before
+        4x4 in RAS+ mm, point to point: applied to the displaced point, or to the point that is
+        then displaced. One of them is expected.
+    """
+    linear = after if before is None else before
+    assert linear is not None and (after is None or before is None), "one map is expected"
+    itk = _LPS @ np.asarray(linear, float) @ _LPS
+    flip = np.diag(_LPS)[:3]
+    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    direction = flip[:, None] * affine[:3, :3] / spacing
+    shape = displacement.shape[1:]
+    field = (
+        "DisplacementFieldTransform_float_3_3",
+        np.concatenate([shape, flip * affine[:3, 3], spacing, direction.ravel()]),
+        (displacement * flip[:, None, None, None]).transpose(3, 2, 1, 0).ravel(),
+    )
+    matrix = (
+        "AffineTransform_float_3_3",
+        np.zeros(3),
+        np.append(itk[:3, :3].ravel(), itk[:3, 3]),
+    )
+    # ITK applies the last member of a composite first.
+    members = (matrix, field) if before is None else (field, matrix)
+    with atomic(path) as draft, h5py.File(draft, "w") as file:
+        words = h5py.string_dtype("ascii")
+        # ITK refuses a file that does not say what wrote it.
+        for name in ("HDFVersion", "ITKVersion", "OSName", "OSVersion"):
+            file.create_dataset(name, data=["commissure"], dtype=words)
+        group = file.create_group("TransformGroup")
+        kind = "CompositeTransform_float_3_3"
+        group.create_group("0").create_dataset("TransformType", data=[kind], dtype=words)
+        for number, (name, fixed, parameters) in enumerate(members, start=1):
+            member = group.create_group(str(number))
+            member.create_dataset("TransformType", data=[name], dtype=words)
+            member.create_dataset("TransformFixedParameters", data=np.asarray(fixed, float))
+            member.create_dataset("TransformParameters", data=parameters.astype(np.float32))
+    return Path(path)

@@ -1,15 +1,13 @@
 """The built-in engine: from a T1w image to brain, tissues and the way to the template.
 
-Tissues and registration need each other: the tissue maps steer the registration (ANTs SyN), the
-registered template says which tissue to expect where. The engine goes round twice, coarsely and at
-the registration's resolution, then segments once more at the segmentation's.
+The brain is registered to the template twice, coarsely inside a mask that is too wide, then inside
+the template's own; the registered template says which tissue to expect where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
@@ -25,29 +23,22 @@ from commissure.anat.builtin.brain import (
     largest_component,
 )
 from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
+from commissure.anat.builtin.warp import affine_to_template, warp_to_template
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.header import header_notes
 from commissure.images.load import load_image, save_image, zooms_mm
-from commissure.images.registration import apply_transform, linear_map, register
+from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, TemplateMap, template
 from commissure.names import Scan, sidecar_path
 
-#: Grey value of GM, WM and CSF in the images that are registered: those of a T1w without shading
-#: and noise, made of tissue maps, the person's as the template's.
-CONTRAST = (0.6, 1.0, 0.2)
-
-#: The two turns: voxel size over the registration's, and trust in the template, which is still on
-#: its way.
-TURNS = ((5 / 3, 0.25), (1.0, 0.5))
-
-#: SyN iterations per level, coarse to fine.
-ITERATIONS = (40, 20, 10)
-
 #: The first mask is widened by this: what the template head missed can still be found.
 WIDENING_MM = 3.0
+
+#: Where the template's mask covers more than this of a voxel, the second search looks at it.
+RIM = 0.2
 
 
 @dataclass(frozen=True)
@@ -62,11 +53,14 @@ class SegmentedHead:
         Segmentation on the same grid.
     brightness
         3-D image of the smooth brightness that the T1w is to be divided by.
+    warp
+        What speaks for the quality of the way to the template, under its names in a sidecar.
     """
 
     mask: np.ndarray
     tissues: Segmentation
     brightness: nib.Nifti1Image
+    warp: dict[str, object]
 
 
 def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) -> None:
@@ -110,8 +104,9 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
             path,
             {
                 **method,
-                "Description": "ITK composite of an affine map and a SyN warp, found on contrast "
-                "images made of tissue maps",
+                **head.warp,
+                "Description": "ITK composite of an affine map and a diffeomorphic warp by local "
+                "correlation",
                 "Template": TEMPLATE,
             },
         )
@@ -145,48 +140,30 @@ def segmented(
     light = coil_brightness(low, start.mask)
     flat = np.asanyarray(low.dataobj) / light
     stripped_mask = start.mask if stripped else None
-    mask = start.mask
+    mask, to_person = start.mask, start.to_person
+    room = mask
     if not stripped:
-        mask = binary_dilation(
-            mask, iterations=max(1, round(WIDENING_MM / zooms_mm(low.affine)[0]))
-        )
-    to_person, priors = start.to_person, start.priors
-    for turn, (wider, trust) in enumerate(TURNS):
-        tissues = _tissues(flat, mask, priors, settings, trust=trust)
-        person = nib.Nifti1Image(_contrast(tissues.posterior), low.affine)
-        fixed = _template_contrast(wider * mm)
-        if turn == 0:
-            # The head's map follows skull, neck and face as well; this one sees the brain alone.
-            to_person = linear_map(fixed, person, kind="affine", initial=to_person)
-        register(
-            fixed,
-            person,
-            kind="warp",
+        wider = max(1, round(WIDENING_MM / zooms_mm(low.affine)[0]))
+        room = binary_dilation(mask, iterations=wider)
+    for voxel_mm in (2 * mm, mm):
+        brain = nib.Nifti1Image(np.where(room, flat, 0).astype(np.float32), low.affine)
+        to_person = affine_to_template(brain, initial=to_person)
+        warp = warp_to_template(
+            brain,
             initial=to_person,
-            forward=to_template,
-            inverse=from_template,
-            iterations=ITERATIONS,
+            voxel_mm=voxel_mm,
+            to_template=to_template,
+            from_template=from_template,
         )
-        *parts, brain = _on_person((*TISSUES, "mask"), low, from_template)
-        priors = np.stack(parts)
-        mask = largest_component(brain > 0.5) if stripped_mask is None else stripped_mask
+        if not stripped:
+            share = _on_person(["mask"], low, from_template)[0]
+            mask, room = largest_component(share > 0.5), largest_component(share > RIM)
+    priors = np.stack(_on_person(TISSUES, low, from_template))
     tissues = _tissues(flat, mask, priors, settings)
     brightness = nib.Nifti1Image(_continued(tissues.bias, mask, low.affine) * light, low.affine)
     if low is image:
-        return SegmentedHead(mask, tissues, brightness)
-    return _finer(image, brightness, stripped_mask, from_template, settings)
-
-
-def _contrast(shares: np.ndarray) -> np.ndarray:
-    """(X, Y, Z) T1w-like contrast of tissue shares (3, X, Y, Z)."""
-    return np.tensordot(np.array(CONTRAST, np.float32), shares, axes=1)
-
-
-@lru_cache(maxsize=4)
-def _template_contrast(resolution_mm: float) -> nib.Nifti1Image:
-    maps = [template(name, resolution_mm=resolution_mm) for name in TISSUES]
-    shares = np.stack([np.asanyarray(part.dataobj) for part in maps])
-    return nib.Nifti1Image(_contrast(shares), maps[0].affine)
+        return SegmentedHead(mask, tissues, brightness, warp.sidecar())
+    return _finer(image, brightness, stripped_mask, from_template, settings, warp.sidecar())
 
 
 def _on_person(
@@ -204,15 +181,12 @@ def _tissues(
     mask: np.ndarray,
     priors: np.ndarray,
     settings: AnatPreprocessSettings,
-    *,
-    trust: float = 1.0,
 ) -> Segmentation:
     return tissue_posteriors(
         flat,
         mask,
         priors,
         prior_weight=settings.prior_weight,
-        trust=trust,
         neighbour_weight=settings.neighbour_weight,
     )
 
@@ -223,6 +197,7 @@ def _finer(
     stripped_mask: np.ndarray | None,
     from_template: Path,
     settings: AnatPreprocessSettings,
+    warp: dict[str, object],
 ) -> SegmentedHead:
     """The last segmentation, on the image's own grid, in a box around the brain."""
     if stripped_mask is None:
@@ -243,7 +218,7 @@ def _finer(
     posterior = np.zeros((3, *image.shape), np.float32)
     posterior[(slice(None), *box)] = small.posterior
     tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
-    return SegmentedHead(mask, tissues, brightness)
+    return SegmentedHead(mask, tissues, brightness, warp)
 
 
 def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
