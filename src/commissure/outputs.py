@@ -281,6 +281,9 @@ LABELS = Output(
     "fusion/labels.tsv",
     "Label of every person, with its reason",
     (_PERSON, _LABEL, TableColumn("reason", "Why, in one sentence; n/a for controls.", TEXT)),
+    more_columns=True,
+    notes="Of a number or a time, `outcome` and what is taken out of it (as `severity_before`) "
+    "follow; the label is then `measured`, or `event` or `censored`.",
 )
 SPLITS = Output(
     "fusion/splits.tsv",
@@ -294,8 +297,11 @@ PREDICTIONS = Output(
         _PERSON, _MODEL, _SCHEME, _REPEAT, _FOLD,
         TableColumn("site", "Where the person was measured.", TEXT),
         _LABEL,
-        TableColumn("probability", "Predicted probability of the positive label."),
+        TableColumn("predicted", "The label or class whose probability is given.", TEXT),
+        TableColumn("value", "Predicted number, or log hazard; n/a where labels are told apart."),
+        TableColumn("probability", "Predicted probability of the label or class."),
     ),
+    notes="Where the outcome is a number or a time, `label` is that number or time in words.",
 )  # fmt: skip
 IMPORTANCE = Output(
     "fusion/importance.tsv",

@@ -15,9 +15,12 @@ from commissure.evaluation.auc import (
     pairwise_comparisons,
     wins_by_labelling,
 )
+from commissure.models.estimators import TwoLabels
 from commissure.models.logistic import Solver
 from commissure.models.registry import ModelSpec, fit_models
 from commissure.models.settings import ModelSettings
+from commissure.study.design import COVARIATES
+from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import Fold
 from commissure.study.study import Study
 
@@ -38,13 +41,17 @@ class HeldOut:
     fold
         Name of the fold in which each person was tested; empty for people who were not.
     logits
-        The shape of ``labels``; NaN for people without what the model needs.
+        The shape of ``labels``, with one more axis where a model says several numbers of each
+        person; NaN for people without what the model needs.
+    covariates
+        What is taken out of the outcome, shape (people, covariates), or None.
     """
 
     labels: np.ndarray
     sites: np.ndarray
     fold: np.ndarray
     logits: np.ndarray
+    covariates: np.ndarray | None = None
 
     @property
     def cells(self) -> np.ndarray:
@@ -98,7 +105,7 @@ def held_out(
         model = fit_models(
             [spec], values[fold.train], labels[fold.train], settings=study.settings, solver=solver
         )[spec.name]
-        return {spec.name: model.logits(values[test])[:, 0]}
+        return {spec.name: said_by(model, values[test], spec)}
 
     return held_out_each(study, [spec.name], folds, scores, labels=labels)[spec.name]
 
@@ -128,7 +135,7 @@ def held_out_each(
         Others than those of the study, shape (people,) or (people, labellings).
     """
     labels = study.y if labels is None else labels
-    labelled = (labels if labels.ndim == 1 else labels[:, 0]) >= 0
+    labelled = carries_outcome(labels if labels.ndim == 1 else labels[:, 0])
     logits = {key: np.full(labels.shape, np.nan) for key in keys}
     names = [fold.name for fold in folds]
     tested_in = np.full(len(labels), "", dtype=f"U{max(map(len, names), default=1)}")
@@ -136,8 +143,23 @@ def held_out_each(
         test = fold.test[labelled[fold.test]]
         tested_in[test] = fold.name
         for key, values in scores(fold, test).items():
+            if logits[key].shape[1:] != values.shape[1:]:
+                logits[key] = np.full((len(labels), *values.shape[1:]), np.nan)
             logits[key][test] = values
+    covariates = outcome_covariates(study)
     return {
-        key: HeldOut(labels, study.design.sites, tested_in, values)
+        key: HeldOut(labels, study.design.sites, tested_in, values, covariates)
         for key, values in logits.items()
     }
+
+
+def said_by(model: TwoLabels, values: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """What a model says of people: one number of each, or one for every class."""
+    logits = model.logits(values)
+    return logits[:, 0] if spec.response.width == 1 else logits
+
+
+def outcome_covariates(study: Study[ModelSettings]) -> np.ndarray | None:
+    """What is taken out of the outcome, shape (people, covariates); None where nothing is."""
+    block = study.design.blocks.get(COVARIATES)
+    return None if block is None else study.design.values[:, list(block.columns)]

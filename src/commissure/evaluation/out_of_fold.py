@@ -11,7 +11,7 @@ import numpy as np
 
 from commissure.evaluation.auc import AucEstimate, auc, pairwise_comparisons
 from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
-from commissure.evaluation.held_out import HeldOut
+from commissure.evaluation.held_out import HeldOut, outcome_covariates, said_by
 from commissure.evaluation.importance import Importance
 from commissure.evaluation.permutation import NullDistribution, auc_within_site
 from commissure.models.logistic import sigmoid
@@ -32,7 +32,7 @@ class FoldScores:
     rows
         Row numbers of the test people with a label.
     logits
-        Shape (rows,); NaN for people without what the model needs.
+        Shape (rows,), or (rows, classes); NaN for people without what the model needs.
     """
 
     fold: Fold
@@ -82,11 +82,12 @@ def out_of_fold(
             cv = fold.scheme == CV
             say(f"fusion: {repeat if cv else 'leaving out one site after the other'}")
         fitted = fit_models(specs, values[fold.train], y[fold.train], settings=study.settings)
-        rows = fold.test[y[fold.test] >= 0]
-        for name, model in fitted.items():
-            scores[name].append(FoldScores(fold, rows, model.logits(values[rows])[:, 0]))
+        rows = fold.test[study.labelled[fold.test]]
+        for spec in specs:
+            said = said_by(fitted[spec.name], values[rows], spec)
+            scores[spec.name].append(FoldScores(fold, rows, said))
         if fold.scheme == CV:
-            importance.add(fitted, values[fold.train[y[fold.train] >= 0]])
+            importance.add(fitted, values[fold.train[study.labelled[fold.train]]])
     return scores, importance
 
 
@@ -102,7 +103,8 @@ def repeats_of(study: Study[ModelSettings], scores: Sequence[FoldScores]) -> lis
                 study.y,
                 study.design.sites,
                 np.full(people, "", dtype="U64"),
-                np.full(people, np.nan),
+                np.full((people, *part.logits.shape[1:]), np.nan),
+                outcome_covariates(study),
             )
         held = repeats[part.fold.repeat]
         held.logits[part.rows], held.fold[part.rows] = part.logits, part.fold.name

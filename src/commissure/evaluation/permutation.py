@@ -14,18 +14,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from commissure.evaluation.auc import AucEstimate, PairwiseComparisons, auc, auc_of_wins
-from commissure.evaluation.held_out import held_out_each
+from commissure.evaluation.held_out import HeldOut, held_out_each
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
+from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import (
     CV,
     LEAVE_SITE_OUT,
     Fold,
-    enough_to_train,
     folds_without_labels,
     unrelated,
 )
@@ -42,6 +43,16 @@ REDUCTION = (
 FEWEST_PERMUTATIONS = 50
 #: Permutations of which DeLong's variance of all repeats together is computed, for its mean.
 MEASURED = 100
+
+
+class PermutedMeasure(Protocol):
+    """What the permutation test asks of a measure."""
+
+    def permuted(self, study: Any, count: int, first: int) -> np.ndarray:
+        """Labellings in columns, the observed one first."""
+
+    def by_labelling(self, held: HeldOut) -> tuple[np.ndarray, np.ndarray]:
+        """Value and variance of every labelling."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +205,7 @@ def permuted_labels(
         Shape (people, count + 1); every site keeps its numbers of ones and zeros.
     """
     table = np.repeat(labels[:, None], count + 1, axis=1)
-    blocks = _exchangeable(labels >= 0, sites, families)
+    blocks = _exchangeable(carries_outcome(labels), sites, families)
     for number in range(count):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 3, first + number]))
         for people in blocks:
@@ -234,6 +245,7 @@ def permutation_test(
     *,
     first: int = 0,
     count: int | None = None,
+    measure: PermutedMeasure | None = None,
 ) -> Mapping[str, NullDistribution]:
     """Run the reduced procedure on the observed and all permuted labels at once.
 
@@ -249,39 +261,60 @@ def permutation_test(
         The models.
     first, count
         Number of the first permutation and how many are run, where this is a part of them.
+    measure
+        By what the labellings are judged; the AUC of two labels by default. A model that is named
+        by its import path takes part in as many permutations as its entry says.
     """
-    settings, y, sites = study.settings, study.y, study.design.sites
+    settings, sites = study.settings, study.design.sites
     count = settings.permutations if count is None else count
     families = study.design.families
-    table = permuted_labels(y, sites, count, settings.seed, first, families)
-    rounds = []
-    for repeat in range(settings.permutation_repeats):
-        seed = (settings.seed, 4, repeat)
-        fold = folds_without_labels(
-            study.labelled, sites, settings.outer_folds, seed, families
-        ).astype(str)
-        divisions = _divisions(CV, fold, np.unique(fold), families)
-        rounds.append(_one_round(study, table, specs, divisions, measured=1 + MEASURED - first))
+    if measure is None:
+        table = permuted_labels(study.y, sites, count, settings.seed, first, families)
+    else:
+        table = measure.permuted(study, count, first)
     can_be_left_out = [
         site for site in np.unique(sites)
-        if enough_to_train(y[sites != site]) and study.labelled[sites == site].any()
+        if study.kind.enough_to_train(study.y[sites != site])
+        and study.labelled[sites == site].any()
     ]  # fmt: skip
     away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out, families)
-    left_out = _one_round(study, table, specs, away, measured=0) if away else {}
-    return {
-        spec.name: _joined(
-            [made[spec.name] for made in rounds], left_out[spec.name] if away else None, count + 1
-        )
-        for spec in specs
-    }
+    nulls: dict[str, NullDistribution] = {}
+    taking_part = {spec.name: _labellings(spec, first, count) for spec in specs}
+    for labellings in sorted(set(taking_part.values()) - {0}):
+        same = [spec for spec in specs if taking_part[spec.name] == labellings]
+        part = table[:, :labellings]
+        rounds = []
+        for repeat in range(settings.permutation_repeats):
+            seed = (settings.seed, 4, repeat)
+            fold = folds_without_labels(
+                study.labelled, sites, settings.outer_folds, seed, families
+            ).astype(str)
+            divisions = _divisions(CV, fold, np.unique(fold), families)
+            rounds.append(_one_round(study, part, same, divisions, 1 + MEASURED - first, measure))
+        left_out = _one_round(study, part, same, away, 0, measure) if away else {}
+        nulls |= {
+            spec.name: _joined(
+                [made[spec.name] for made in rounds], left_out.get(spec.name), labellings
+            )
+            for spec in same
+        }
+    return {spec.name: nulls[spec.name] for spec in specs if spec.name in nulls}
+
+
+def _labellings(spec: ModelSpec, first: int, count: int) -> int:
+    """In how many labellings of a part of the permutations a model takes part; 0 for none."""
+    if spec.estimator is None:
+        return count + 1
+    permuted = min(count, spec.estimator.permutations - first)
+    return permuted + 1 if permuted > 0 else 0
 
 
 def _joined(rounds: Sequence[_Round], left_out: _Round | None, labellings: int) -> NullDistribution:
     """The null distribution of a model from its repeats."""
     of_mean = None
-    if len(rounds) > 1:
+    measured = rounds[0].labels.shape[1]
+    if len(rounds) > 1 and measured:
         of_mean = np.full(labellings, np.nan)
-        measured = rounds[0].labels.shape[1]
         _, of_mean[:measured] = auc_of_wins(
             rounds[0].labels,
             np.sum([made.won for made in rounds], axis=0),
@@ -322,7 +355,8 @@ class _Round:
     aucs, variances
         AUC within site and DeLong's variance, shape (labellings,).
     labels, won, compared
-        Of the first labellings, as :func:`commissure.evaluation.auc.wins_by_labelling` has them.
+        Of the first labellings, as :func:`commissure.evaluation.auc.wins_by_labelling` has them;
+        without columns where another measure than the AUC judges.
     """
 
     aucs: np.ndarray
@@ -337,8 +371,8 @@ def _one_round(
     table: np.ndarray,
     specs: Sequence[ModelSpec],
     folds: Sequence[Fold],
-    *,
     measured: int,
+    measure: PermutedMeasure | None,
 ) -> Mapping[str, _Round]:
     """AUC within site and DeLong's variance of every labelling, by model.
 
@@ -356,6 +390,10 @@ def _one_round(
     kept = slice(0, max(1, measured))
     rounds = {}
     for name, scored in held.items():
+        if measure is not None:
+            nothing = np.zeros((0, 0))
+            rounds[name] = _Round(*measure.by_labelling(scored), nothing, nothing, nothing)
+            continue
         labels, won, compared = scored.wins_by_labelling()
         aucs, variances = auc_of_wins(labels, won, compared)
         rounds[name] = _Round(

@@ -62,7 +62,7 @@ def _site_auc(study: Study[ModelSettings], block: Block, folds: Sequence[Fold]) 
         scored = axes.project(prepared.transform(values[test])) @ weights
         return dict(zip(names, scored.T, strict=True))
 
-    held = held_out_each(study, names, folds, scores, labels=np.where(people, study.y, -1))
+    held = held_out_each(study, names, folds, scores, labels=np.where(people, 0, -1))
     aucs = [
         auc([
             pairwise_comparisons(

@@ -178,8 +178,9 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
 def _refuse_unfitted_primary(fusion: FusionSettings) -> None:
     """Refuse a declared main result that no model gives."""
-    fused = [name for name in fusion.models if name in get_args(FusedName)]
-    if fusion.primary not in fusion.models and (fused or "primary" in fusion.model_fields_set):
+    named = fusion.estimators()
+    fused = [name for name in fusion.model_names() if name in (*get_args(FusedName), *named)]
+    if fusion.primary not in fused and (fused or "primary" in fusion.model_fields_set):
         raise ConfigError(
             "fusion.primary",
             found=f"it is '{fusion.primary}', which fusion.models does not name",

@@ -14,11 +14,11 @@ import pandas as pd
 from commissure.evaluation.auc import AucEstimate
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.importance import Importance
+from commissure.evaluation.measures.measure import Measure
+from commissure.evaluation.measures.registry import MEASURES, permuted_measure
 from commissure.evaluation.out_of_fold import (
     Scores,
     left_out_of,
-    model_aucs,
-    model_record,
     out_of_fold,
     repeats_of,
 )
@@ -34,7 +34,6 @@ from commissure.study.splits import (
     LEAVE_SITE_OUT,
     MIN_TRAINING,
     Fold,
-    enough_to_train,
     folds,
     split_table,
 )
@@ -62,7 +61,8 @@ class FittedStudy:
     nulls
         Permutation test by model; empty where none was asked for.
     aucs
-        ``within``, ``pooled`` and ``left_out`` of each model.
+        ``within``, ``pooled`` and ``left_out`` of each model: AUCs of two labels, else what the
+        measure of the outcome says.
     """
 
     study: Study[FusionSettings]
@@ -76,13 +76,18 @@ class FittedStudy:
     aucs: Mapping[str, Mapping[str, AucEstimate]]
 
     @property
+    def measure(self) -> Measure:
+        """By what number predictions are judged."""
+        return MEASURES[self.study.settings.outcome.kind]
+
+    @property
     def null(self) -> NullDistribution | None:
         """The permutation test of the main model."""
         return self.nulls.get(self.main.name)
 
     @property
     def main_auc(self) -> AucEstimate:
-        """AUC within site of the main model."""
+        """AUC (or other measure) within site of the main model."""
         return self.aucs[self.main.name]["within"]
 
     @cached_property
@@ -110,6 +115,8 @@ class FittedStudy:
         """
         if self.null is not None and len(self.null.known) >= FEWEST_PERMUTATIONS:
             return math.sqrt(self.null.variance(1))
+        if self.study.settings.outcome.kind != "binary":
+            return self.measure.chance_spread / math.sqrt(max(1, int(self.study.labelled.sum())))
         n1, n0 = int((self.study.y == 1).sum()), int((self.study.y == 0).sum())
         return float(np.sqrt(self.study.settings.outer_folds * (n1 + n0 + 1) / (12 * n1 * n0)))
 
@@ -117,7 +124,7 @@ class FittedStudy:
     def records(self) -> Mapping[str, Mapping[str, Any]]:
         """The entries of the models in metrics.json."""
         return {
-            spec.name: model_record(
+            spec.name: self.measure.record(
                 self.study,
                 spec,
                 self.scores[spec.name],
@@ -147,9 +154,10 @@ def fit_study(
         Takes a line on how far the work is.
     """
     settings = study.settings
+    measure = MEASURES[settings.outcome.kind]
     people = {
         "participant_id": study.design.participants,
-        "label": study.text,
+        "label": study.kind.strata(study.text, study.y),
         "site": study.design.sites,
     }
     if study.design.families is not None:
@@ -166,8 +174,11 @@ def fit_study(
         nulls = {}
         if settings.permutations:
             say(f"fusion: {settings.permutations} permutations of the labels")
-            nulls = permutation_test(study, specs)
-    aucs = {spec.name: model_aucs(study, scores[spec.name], nulls.get(spec.name)) for spec in specs}
+            nulls = permutation_test(study, specs, measure=permuted_measure(settings.outcome.kind))
+    aucs = {
+        spec.name: measure.estimates(study, scores[spec.name], nulls.get(spec.name))
+        for spec in specs
+    }
     return FittedStudy(study, specs, main, splits, divisions, scores, importance, nulls, aucs)
 
 
@@ -176,15 +187,16 @@ def usable_folds(study: Study[FusionSettings], divisions: Sequence[Fold]) -> lis
     return [
         fold
         for fold in divisions
-        if enough_to_train(study.y[fold.train]) and study.labelled[fold.test].any()
+        if study.kind.enough_to_train(study.y[fold.train]) and study.labelled[fold.test].any()
     ]
 
 
 def fold_cautions(fitted: FittedStudy) -> list[str]:
     """Sentences on sites that cannot be left out."""
     return [
-        f"Site {fold.name} cannot be left out: fewer than {MIN_TRAINING} people of a label would "
-        "remain at the others."
+        f"Site {fold.name} cannot be left out: too few people would remain at the others (fewer "
+        f"than {MIN_TRAINING} of a label, or of an event)."
         for fold in fitted.folds
-        if fold.scheme == LEAVE_SITE_OUT and not enough_to_train(fitted.study.y[fold.train])
+        if fold.scheme == LEAVE_SITE_OUT
+        and not fitted.study.kind.enough_to_train(fitted.study.y[fold.train])
     ]

@@ -9,13 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from commissure.evaluation.measures.registry import permuted_measure
 from commissure.evaluation.permutation import NullDistribution, permutation_test
 from commissure.files import read_table, write_table
 from commissure.fusion import writers
-from commissure.fusion.cautions import reading_cautions
-from commissure.fusion.falsification.registry import CHECKS
 from commissure.fusion.fitted import FittedStudy, fit_study, fold_cautions
-from commissure.fusion.secondary import secondary_results
+from commissure.fusion.kinds import RESULT_KINDS
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import model_specs, primary_name
 from commissure.outputs import PERMUTATIONS
@@ -54,7 +53,7 @@ def fuse(
     out.mkdir(parents=True, exist_ok=True)
     writers.write_labels(study, out)
     counts = study.question
-    say(f"fusion: {counts['n']} people with a label, {counts['n_positive']} of them positive")
+    say(f"fusion: {counts['n']} people with an outcome")
     reason = study.reason if isinstance(study, Unfittable) else _fit(study, nulls, out, say)
     if reason:
         writers.write_unfitted(study, reason, out)
@@ -83,7 +82,11 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
     )
     if isinstance(study, Study) and end > first:
         specs, _ = model_specs(study)
-        for name, null in permutation_test(study, specs, first=first, count=end - first).items():
+        nulls = permutation_test(
+            study, specs, first=first, count=end - first,
+            measure=permuted_measure(settings.outcome.kind),
+        )  # fmt: skip
+        for name, null in nulls.items():
             rows += [
                 (
                     name,
@@ -119,10 +122,11 @@ def _fit(
     nulls = _joined_nulls(null_parts) if null_parts else None
     fitted = fit_study(study, specs, main, nulls, say)
     say("fusion: attempts to prove it wrong")
-    checks = [check.record(fitted) for check in CHECKS]
-    secondary = secondary_results(fitted, say)
+    kind = RESULT_KINDS[study.settings.outcome.kind]
+    checks = [check.record(fitted) for check in kind.checks]
+    secondary = kind.secondary(fitted, say)
     cautions = [
-        *reading_cautions(fitted),
+        *kind.cautions(fitted),
         *study.cautions,
         *left_out,
         *fold_cautions(fitted),
@@ -148,7 +152,8 @@ def _no_model(study: Study[FusionSettings], left_out: Sequence[str]) -> str:
 def _result(fitted: FittedStudy) -> str:
     within = fitted.main_auc
     return (
-        f"fusion: the {fitted.main.name} model has an AUC within site of {within.value:.2f} "
+        f"fusion: the {fitted.main.name} model reaches within site a {fitted.measure.name} of "
+        f"{within.value:.2f} "
         f"({within.ci_low:.2f} to {within.ci_high:.2f})"
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from commissure.files import write_json, write_table
 from commissure.fusion.fitted import FittedStudy
+from commissure.fusion.kinds import RESULT_KINDS
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import FUSED_MODELS
 from commissure.outputs import IMPORTANCE, PREDICTIONS, SPLITS
@@ -20,19 +21,25 @@ from commissure.transport.stored_model import store, store_reason
 def write_labels(study: Study[FusionSettings] | Unfittable[FusionSettings], out: Path) -> None:
     """``labels.tsv``: label and reason of everybody."""
     labels = study.labels
+    if "outcome" in labels:
+        labels = labels.round({"outcome": 6})
     write_table(labels.assign(reason=labels["reason"].replace("", None)), out / "labels.tsv")
 
 
 def write_predictions(fitted: FittedStudy, out: Path) -> None:
-    """``predictions.tsv``: out-of-fold probabilities of all models."""
-    study = fitted.study
+    """``predictions.tsv``: out-of-fold predictions of all models."""
+    study, text = fitted.study, fitted.study.text
+    kind = RESULT_KINDS[study.settings.outcome.kind]
+    two_labels = study.settings.outcome.kind == "binary"
     rows = [
         (study.design.participants[row], spec.name, part.fold.scheme, part.fold.repeat,
-         part.fold.name, study.design.sites[row], study.text[row], round(float(p), 6))
+         part.fold.name, study.design.sites[row], text[row], what or None,
+         *((None, round(number, 6)) if two_labels or what else (round(number, 6), None)))
         for spec in fitted.specs
         for part in fitted.scores[spec.name]
-        for row, p in zip(part.rows, part.probabilities, strict=True)
-        if np.isfinite(p)
+        for row, said in zip(part.rows, kind.predictions(part, study.settings), strict=True)
+        for what, number in said
+        if np.isfinite(number)
     ]  # fmt: skip
     write_table(PREDICTIONS.frame(rows), out / "predictions.tsv")
 
@@ -67,6 +74,7 @@ def write_metrics(
         {
             "status": "fitted",
             "primary": fitted.main.name,
+            "kind": study.settings.outcome.kind,
             "question": study.question,
             "models": fitted.records,
             **secondary,
@@ -79,6 +87,13 @@ def write_metrics(
 
 def write_model(fitted: FittedStudy, out: Path) -> None:
     """``model/``: the main model, fitted on everybody, with its card."""
+    if not RESULT_KINDS[fitted.study.settings.outcome.kind].stored:
+        store_reason(
+            out / "model",
+            "only models of two labels are stored for other datasets; of other outcomes the "
+            "predictions and results stand beside this folder.",
+        )
+        return
     record = fitted.records[fitted.main.name]
     store(fitted.study, fitted.main, record=record, out=out / "model")
 

@@ -2,7 +2,9 @@
 
 All take the study's whole matrix (people x columns, NaN where nothing was measured) and know their
 own columns from :class:`~commissure.study.design.Block`. Labels are 1 and 0; people with -1 are
-reference people (controls): they carry no label and serve head-size regression only.
+reference people (controls): they carry no label and serve head-size regression only. With a
+:class:`~commissure.models.responses.Response` they learn other outcomes, and a logit is then the
+linear predictor of that outcome: the number itself, a log hazard, or a logit of each class.
 
 ``fit`` also takes labels of shape (people, labellings). Each column is a labelling of its own,
 fitted as if it were alone; what does not depend on labels is computed once. The permutation test
@@ -23,14 +25,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from commissure.models.logistic import (
     Solver,
     axes_of,
-    base_logit,
-    intercept_at,
-    logistic_path,
-    nonnegative_logistic,
     sigmoid,
 )
 from commissure.models.preparation import Preparation, has_block
+from commissure.models.responses import LOGISTIC, Response
 from commissure.study.design import Block
+from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import stratified_folds
 
 #: Ridge penalty of calibration and stacking, on evidence of unit variance: a weak prior.
@@ -58,12 +58,24 @@ class TwoLabels(ClassifierMixin, BaseEstimator, ABC):
         inner_folds: int = 5,
         seed: int = 0,
         solver: Solver = "newton",
+        response: Response | None = None,
     ) -> None:
         self.blocks = blocks
         self.penalties = penalties
         self.inner_folds = inner_folds
         self.seed = seed
         self.solver = solver
+        self.response = response
+
+    @property
+    def _response(self) -> Response:
+        """How the outcome is learnt; two labels unless another response was given."""
+        return self.response or LOGISTIC
+
+    @property
+    def _options(self) -> tuple[Any, ...]:
+        """The parameters that the models of the blocks share."""
+        return self.penalties, self.inner_folds, self.seed, self.solver, self.response
 
     def __sklearn_tags__(self) -> Any:
         """The tags."""
@@ -110,6 +122,8 @@ class BlockModel(TwoLabels):
         """Fit on the people with a label who have at least one of the blocks."""
         X, labels, labelled, self.single_ = encoded_labels(self, X, y)
         self.blocks_ = checked_blocks(self.blocks, X)
+        response = self._response
+        labels, self.freed_ = response.freed(X[labelled], labels)
         marks = np.where(labelled, 0, -1)
         penalties = np.asarray(self.penalties, float)
         families = families_of(X[labelled], self.blocks_)
@@ -126,29 +140,32 @@ class BlockModel(TwoLabels):
                 continue
             prepared = self._prepared(X[everyone != fold], marks[everyone != fold])
             axes = axes_of(self._stacked(prepared, X[labelled][train]))
-            intercept, weights = logistic_path(axes, labels[train], penalties, self.solver)
+            intercept, weights = response.path(axes, labels[train], penalties, self.solver)
             scores = axes.project(self._stacked(prepared, X[labelled][test]))
             evidence[:, test] = np.einsum("ir,lbr->lib", scores, weights)
             logits[:, test] = evidence[:, test] + intercept[:, None, :]
         seen = np.isfinite(logits[0, :, 0])
-        loss = (np.logaddexp(0.0, logits[:, seen]) - labels[seen] * logits[:, seen]).sum(axis=1)
-        chosen = loss.argmin(axis=0)
+        chosen = response.loss(labels[seen], logits[:, seen]).argmin(axis=0)
         self.penalty_ = penalties[chosen]
         self.evidence_ = evidence[chosen, :, np.arange(labels.shape[1])].T
         self.preparations_ = self._prepared(X, marks)
         axes = axes_of(self._stacked(self.preparations_, X[labelled][present]))
-        intercept, weights = logistic_path(axes, labels[present], penalties, self.solver)
+        intercept, weights = response.path(axes, labels[present], penalties, self.solver)
         column = np.arange(labels.shape[1])
         self.intercept_ = intercept[chosen, column]
         self.coef_ = axes.column_weights(weights[chosen, column])
-        self.base_ = base_logit(labels[present])
+        self.base_ = response.base(labels[present])
         return self
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
         X = np.asarray(X, float)
-        logit = self.prepared_markers(X) @ self.coef_ + self.intercept_
-        return np.where(self._present(X)[:, None], logit, np.nan)
+        return self.evidence(X) + self.intercept_ + self._response.added(X, self.freed_)
+
+    def evidence(self, X: np.ndarray) -> np.ndarray:
+        """Logits without the intercept, shape (people, labellings): what the markers say."""
+        X = np.asarray(X, float)
+        return np.where(self._present(X)[:, None], self.prepared_markers(X) @ self.coef_, np.nan)
 
     def prepared_markers(self, X: np.ndarray) -> np.ndarray:
         """The prepared blocks side by side."""
@@ -198,25 +215,30 @@ class EvidenceFusion(FusedEstimator):
         """
         X, labels, labelled, self.single_ = encoded_labels(self, X, y)
         self.blocks_ = checked_blocks(self.blocks, X)
-        table = np.full((len(X), labels.shape[1]), -1)
-        table[labelled] = labels
-        same = table[:, 0] if self.single_ else table
         self.models_ = list(fitted) if fitted is not None else [
-            BlockModel(
-                (block,), self.penalties, self.inner_folds, self.seed, self.solver
-            ).fit(X, same)
+            BlockModel((block,), *self._options).fit(X, self._again(y, labels, labelled))
             for block in self.blocks_
         ]  # fmt: skip
+        labels, self.freed_ = self._response.freed(X[labelled], labels)
         evidence = np.stack([model.evidence_ for model in self.models_], axis=2)
-        self.base_ = base_logit(labels)
+        self.base_ = self._response.base(labels)
         self._join(np.swapaxes(evidence, 0, 1), labels)
         return self
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings)."""
-        evidence = np.stack([model.logits(X) - model.intercept_ for model in self.models_], axis=2)
-        joined = self._joined(evidence)
+        X = np.asarray(X, float)
+        evidence = np.stack([model.evidence(X) for model in self.models_], axis=2)
+        joined = self._joined(evidence) + self._response.added(X, self.freed_)
         return np.where(np.isfinite(evidence).any(axis=2), joined, np.nan)
+
+    def _again(self, y: np.ndarray, labels: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+        """The outcomes as the model of a block takes them."""
+        if self.response is not None:
+            return y
+        table = np.full((len(labelled), labels.shape[1]), -1)
+        table[labelled] = labels
+        return table[:, 0] if self.single_ else table
 
     @abstractmethod
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
@@ -243,11 +265,11 @@ class LateFusion(EvidenceFusion):
             if not rows.any():
                 continue
             scale = _scale(of_block[:, rows])
-            _, slope = nonnegative_logistic(
+            _, slope = self._response.joined(
                 of_block[:, rows] / scale, labels[rows], LEVEL_ONE_PENALTY
             )
             self.slopes_[block] = slope[:, 0] / scale[:, 0, 0]
-        self.intercept_ = intercept_at(labels, self._mean(np.swapaxes(evidence, 0, 1)))
+        self.intercept_ = self._response.intercept(labels, self._mean(np.swapaxes(evidence, 0, 1)))
 
     def _joined(self, evidence: np.ndarray) -> np.ndarray:
         return self.intercept_ + self._mean(evidence)
@@ -273,7 +295,7 @@ class StackedFusion(EvidenceFusion):
     def _join(self, evidence: np.ndarray, labels: np.ndarray) -> None:
         self.scale_ = _scale(evidence)
         standardised = np.nan_to_num(evidence / self.scale_)
-        self.intercept_, self.weights_ = nonnegative_logistic(
+        self.intercept_, self.weights_ = self._response.joined(
             standardised, labels, LEVEL_ONE_PENALTY
         )
 
@@ -316,13 +338,14 @@ def encoded_labels(
     """Check what an estimator is fitted to, and tell labels from reference people.
 
     Labels are 1 and 0, with -1 for reference people; or any two other values, the second of which
-    in their order is the positive one; or a table of 1, 0 and -1 with a labelling per column.
+    in their order is the positive one; or a table of 1, 0 and -1 with a labelling per column. With
+    a response of another outcome they are what that outcome is held as.
 
     Returns
     -------
     X, labels, labelled, single
-        The values; zeros and ones of the labelled people, shape (people, labellings); who is
-        labelled; whether there is one labelling.
+        The values; zeros and ones of the labelled people (or what the response learns of them),
+        shape (people, labellings); who is labelled; whether there is one labelling.
 
     Raises
     ------
@@ -330,6 +353,11 @@ def encoded_labels(
         There are more than two labels, or the values are no finite table (gaps are allowed).
     """
     y = np.asarray(y)
+    if model.response is not None:
+        X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan")
+        table = y[:, None] if y.ndim == 1 else y
+        labelled = carries_outcome(table[:, 0])
+        return X, model.response.columns(table[labelled]), labelled, y.ndim == 1
     if y.ndim == 2 and y.shape[1] != 1:
         X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan")
         model.classes_ = np.array([0, 1])

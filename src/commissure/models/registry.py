@@ -20,10 +20,20 @@ from commissure.models.estimators import (
     StackedFusion,
     TwoLabels,
 )
+from commissure.models.imported import TRUSTED_PARTS, ImportedModel, check_estimator
 from commissure.models.logistic import Solver
 from commissure.models.multiple_kernel import Kernel, MultipleKernelFusion
 from commissure.models.preparation import Preparation, SiteAlignment, has_block
-from commissure.models.settings import ModelSettings
+from commissure.models.responses import (
+    LOGISTIC,
+    Cox,
+    Gaussian,
+    Logistic,
+    OneVersusRest,
+    Response,
+    response_of,
+)
+from commissure.models.settings import EstimatorSettings, ModelSettings
 from commissure.study.design import (
     CLINICAL,
     CONFOUNDS,
@@ -32,6 +42,7 @@ from commissure.study.design import (
     Block,
     Design,
 )
+from commissure.study.outcomes.kind import without_outcome
 from commissure.study.study import Study
 
 Kind = Literal["fusion", "modality", "baseline"]
@@ -50,6 +61,8 @@ class FusedModel:
     linear
         Whether it is made of ridge logistic regressions; on one block alone it is then the model
         of that block.
+    labels_only
+        Whether it is fitted to two labels only.
     stored_types
         Types that it holds when it is fitted, beside its own and those of every model.
     card_warning
@@ -59,6 +72,7 @@ class FusedModel:
     estimator: type[TwoLabels]
     description: str
     linear: bool = True
+    labels_only: bool = False
     stored_types: tuple[type, ...] = ()
     card_warning: str = ""
 
@@ -70,21 +84,21 @@ class FusedModel:
 
 FUSED_MODELS: Mapping[str, FusedModel] = {
     "late": FusedModel(
-        LateFusion, "Mean of the calibrated logits of the modalities that a person has"
+        LateFusion, "Mean of the calibrated evidence of the modalities that a person has"
     ),
     "early": FusedModel(
         BlockModel,
-        "One ridge logistic regression on all modalities, each block weighing the same",
+        "One ridge regression on all modalities, each block weighing the same",
     ),
     "stacked": FusedModel(
         StackedFusion,
-        "Ridge logistic regression with non-negative weights on the modalities' out-of-fold "
-        "evidence",
+        "Ridge regression with non-negative weights on the modalities' out-of-fold evidence",
     ),
     "multiple_kernel": FusedModel(
         MultipleKernelFusion,
         "Multiple-kernel learning: Gaussian kernels of the modalities, their weights learnt",
         linear=False,
+        labels_only=True,
         stored_types=(Kernel,),
         card_warning="A kernel model holds the prepared markers of its training people: share it "
         "as you would them.",
@@ -101,10 +115,12 @@ _BASELINES: Mapping[str, str] = {
 
 def stored_types() -> tuple[str, ...]:
     """Full names of the types that a stored model may hold."""
-    types: dict[type, None] = dict.fromkeys((Block, Preparation, SiteAlignment, BlockModel))
+    always = (Block, Preparation, SiteAlignment, BlockModel, ImportedModel)
+    responses = (Logistic, OneVersusRest, Gaussian, Cox)
+    types: dict[type, None] = dict.fromkeys((*always, *responses))
     for model in FUSED_MODELS.values():
         types |= dict.fromkeys((model.estimator, *model.stored_types))
-    return tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in types)
+    return (*(f"{kind.__module__}.{kind.__qualname__}" for kind in types), *TRUSTED_PARTS)
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,10 @@ class ModelSpec:
         Modalities it uses.
     blocks
         Their blocks.
+    response
+        How the outcome is learnt.
+    estimator
+        What is fitted, where it is a scikit-learn estimator by its import path.
     """
 
     name: str
@@ -126,6 +146,8 @@ class ModelSpec:
     description: str
     modalities: tuple[str, ...]
     blocks: tuple[Block, ...]
+    response: Response = LOGISTIC
+    estimator: EstimatorSettings | None = None
 
 
 def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
@@ -141,44 +163,66 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
     specs, cautions
         The primary model first; sentences on what was left out.
     """
-    design, labels, settings = study.design, study.y, study.settings
+    design, settings = study.design, study.settings
+    response = response_of(design, settings)
     cautions = []
     usable = []
     for name in design.modalities:
-        few = _too_few(design, labels, name, settings.min_per_class)
+        few = _too_few(study, name)
         if few:
             cautions.append(f"{name} is left out of the models: {few}.")
         else:
             usable.append(name)
     blocks = tuple(design.blocks[name] for name in usable)
     specs: dict[str, ModelSpec] = {}
-    asked = dict.fromkeys(settings.models)
+    asked = settings.model_names()
     if len(usable) == 1 and any(name in FUSED_MODELS for name in asked):
         cautions.append(f"There is nothing to fuse: {usable[0]} is the only modality.")
     for name in asked:
-        fused = FUSED_MODELS.get(name)
-        if fused is not None and len(usable) > 1:
-            specs[name] = ModelSpec(name, "fusion", fused.description, tuple(usable), blocks)
+        fused, estimator = FUSED_MODELS.get(name), settings.estimators().get(name)
+        if estimator is not None:
+            check_estimator(estimator, response)
+            if usable:
+                description = f"{estimator.estimator} on all modalities side by side"
+                specs[name] = ModelSpec(
+                    name, "fusion", description, tuple(usable), blocks, response, estimator
+                )
+        elif fused is not None and fused.labels_only and response != LOGISTIC:
+            cautions.append(f"The {name} model is left out: it tells two labels apart only.")
+        elif fused is not None and len(usable) > 1:
+            specs[name] = ModelSpec(
+                name, "fusion", fused.description, tuple(usable), blocks, response
+            )
         elif name == "modalities":
             for modality in usable:
                 block = design.blocks[modality]
                 description = f"{modality} alone: {len(block.columns)} markers"
                 specs[modality] = ModelSpec(
-                    modality, "modality", description, (modality,), (block,)
+                    modality, "modality", description, (modality,), (block,), response
                 )
         elif name in _BASELINES:
-            if name not in design.blocks or (name == SITE and len(design.blocks[SITE].columns) < 2):
-                continue
-            few = _too_few(design, labels, name, settings.min_per_class)
-            if few:
-                cautions.append(f"The {name} model is left out: {few}.")
-                continue
-            if name == MISSINGNESS and not _varies(design, labels):
-                continue
-            description = _BASELINES[name].format(columns=_listed(design, design.blocks[name]))
-            specs[name] = ModelSpec(name, "baseline", description, (), (design.blocks[name],))
+            spec, sentences = _baseline(study, name, response)
+            cautions += sentences
+            if spec is not None:
+                specs[name] = spec
     order = sorted(specs, key=lambda name: name != settings.primary)
     return [specs[name] for name in order], cautions
+
+
+def _baseline(
+    study: Study[ModelSettings], name: str, response: Response
+) -> tuple[ModelSpec | None, list[str]]:
+    """A model that sees no image, where the data carry it, and why not."""
+    design = study.design
+    if name not in design.blocks or (name == SITE and len(design.blocks[SITE].columns) < 2):
+        return None, []
+    few = _too_few(study, name)
+    if few:
+        return None, [f"The {name} model is left out: {few}."]
+    if name == MISSINGNESS and not _varies(study):
+        return None, []
+    description = _BASELINES[name].format(columns=_listed(design, design.blocks[name]))
+    return ModelSpec(name, "baseline", description, (), (design.blocks[name],), response), []
 
 
 def primary_name(specs: Sequence[ModelSpec], settings: ModelSettings) -> str | None:
@@ -211,14 +255,22 @@ def fit_models(
     settings, solver
         Penalties, inner folds and seed; how the logistic regressions are solved.
     """
-    single = _single_models(X, y, settings, solver)
     fitted: dict[str, TwoLabels] = {}
+    single = _single_models(X, y, settings, solver, specs[0].response) if specs else None
     for spec in specs:
+        assert single is not None
         fused = FUSED_MODELS.get(spec.name)
-        if fused is None:
+        if spec.estimator is not None:
+            fitted[spec.name] = ImportedModel(
+                spec.blocks, *_options(settings, solver, spec.response),
+                estimator=spec.estimator.estimator,
+                options=dict(spec.estimator.options), grid=dict(spec.estimator.grid),
+            ).fit(X, y)  # fmt: skip
+        elif fused is None:
             fitted[spec.name] = single(spec.blocks[0])
         else:
-            fitted[spec.name] = _fit_fused(fused, spec.blocks, X, y, settings, solver, single)
+            options = _options(settings, solver, spec.response)
+            fitted[spec.name] = _fit_fused(fused, spec.blocks, X, y, options, single)
     return fitted
 
 
@@ -229,6 +281,7 @@ def fit_coalitions(
     y: np.ndarray,
     *,
     settings: ModelSettings,
+    response: Response = LOGISTIC,
 ) -> list[TwoLabels]:
     """Fit a model to every coalition of blocks, on the same training people.
 
@@ -239,33 +292,40 @@ def fit_coalitions(
         one modality only), late fusion does.
     coalitions
         Blocks of each coalition.
-    X, y, settings
+    X, y, settings, response
         As for :func:`fit_models`. Models of single blocks are fitted in full, whether they stand
         alone or are joined; a model that is fitted to several blocks at once makes one Newton step.
     """
     fused = FUSED_MODELS.get(name, FUSED_MODELS["late"])
-    single = _single_models(X, y, settings, "newton")
+    single = _single_models(X, y, settings, "newton", response)
+    options = _options(settings, "one_step", response)
     return [
         single(blocks[0])
         if fused.linear and len(blocks) == 1
-        else _fit_fused(fused, blocks, X, y, settings, "one_step", single)
+        else _fit_fused(fused, blocks, X, y, options, single)
         for blocks in coalitions
     ]
 
 
-def _options(settings: ModelSettings, solver: Solver) -> tuple[tuple[float, ...], int, int, Solver]:
-    return tuple(settings.penalties), settings.inner_folds, settings.seed, solver
+_Options = tuple[tuple[float, ...], int, int, Solver, Response | None]
+
+
+def _options(settings: ModelSettings, solver: Solver, response: Response) -> _Options:
+    # Two labels are what the estimators take without a response, and in any words.
+    other = None if response == LOGISTIC else response
+    return tuple(settings.penalties), settings.inner_folds, settings.seed, solver, other
 
 
 def _single_models(
-    X: np.ndarray, y: np.ndarray, settings: ModelSettings, solver: Solver
+    X: np.ndarray, y: np.ndarray, settings: ModelSettings, solver: Solver, response: Response
 ) -> Callable[[Block], BlockModel]:
     """A function that fits the model of a block, once."""
     fitted: dict[str, BlockModel] = {}
 
     def single(block: Block) -> BlockModel:
         if block.name not in fitted:
-            fitted[block.name] = BlockModel((block,), *_options(settings, solver)).fit(X, y)
+            options = _options(settings, solver, response)
+            fitted[block.name] = BlockModel((block,), *options).fit(X, y)
         return fitted[block.name]
 
     return single
@@ -276,26 +336,23 @@ def _fit_fused(
     blocks: Sequence[Block],
     X: np.ndarray,
     y: np.ndarray,
-    settings: ModelSettings,
-    solver: Solver,
+    options: _Options,
     single: Callable[[Block], BlockModel],
 ) -> TwoLabels:
-    model = fused.estimator(blocks, *_options(settings, solver))
+    model = fused.estimator(blocks, *options)
     if isinstance(model, EvidenceFusion):
         return model.fit(X, y, fitted=[single(block) for block in blocks])
     return model.fit(X, y)
 
 
-def _too_few(design: Design, labels: np.ndarray, name: str, wanted: int) -> str:
-    measured = has_block(design.values, design.blocks[name])
-    counts = [int((measured & (labels == value)).sum()) for value in (1, 0)]
-    if min(counts) >= wanted:
-        return ""
-    return f"{counts[0]} + {counts[1]} people have it and {wanted} of each label are needed"
+def _too_few(study: Study[ModelSettings], name: str) -> str:
+    measured = has_block(study.design.values, study.design.blocks[name])
+    return study.kind.too_few(without_outcome(study.y, ~measured), study.settings)
 
 
-def _varies(design: Design, labels: np.ndarray) -> bool:
-    labelled = design.values[labels >= 0][:, list(design.blocks[MISSINGNESS].columns)]
+def _varies(study: Study[ModelSettings]) -> bool:
+    columns = list(study.design.blocks[MISSINGNESS].columns)
+    labelled = study.design.values[study.labelled][:, columns]
     return bool((labelled != labelled[0]).any())
 
 

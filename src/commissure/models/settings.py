@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self, get_args
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
+from commissure.settings import Section
 from commissure.study.settings import StudySettings
 
 #: Models of all modalities together; each has an entry in
@@ -14,21 +15,54 @@ FusedName = Literal["late", "early", "stacked", "multiple_kernel"]
 #: Models that see no image.
 BaselineName = Literal["clinical", "confounds", "site", "missingness"]
 ModelName = Literal["modalities", FusedName, BaselineName]
+#: A parameter of an estimator.
+Parameter = bool | int | float | str | None
+
+
+class EstimatorSettings(Section):
+    """A scikit-learn estimator on all modalities side by side, as one more model."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="What it is called in the results.")
+    estimator: str = Field(description="Import path of its class, as sklearn.svm.SVC.")
+    options: dict[str, Parameter] = Field(
+        default_factory=dict, description="Parameters that stay as they are."
+    )
+    grid: dict[str, list[Parameter]] = Field(
+        default_factory=dict,
+        description="Values of parameters from which the inner folds choose, as in scikit-learn's "
+        "GridSearchCV.",
+    )
+    permutations: int = Field(
+        default=100,
+        ge=0,
+        description="Of the permutations of fusion.permutations, how many it takes part in: each "
+        "fits it anew in every fold, for every value of its grid.",
+    )
+
+    @model_validator(mode="after")
+    def _own_name(self) -> Self:
+        if self.name in {"modalities", *get_args(FusedName), *get_args(BaselineName)}:
+            raise ValueError(f"'{self.name}' is the name of another model")
+        if any(not values for values in self.grid.values()):
+            raise ValueError("a parameter of the grid has no value")
+        return self
 
 
 class ModelSettings(StudySettings):
     """The question, and the models that are asked."""
 
-    models: list[ModelName] = Field(
+    models: list[ModelName | EstimatorSettings] = Field(
         default=[
             "late", "early", "stacked", "modalities",
             "clinical", "confounds", "site", "missingness",
         ],
-        description="Models to fit; modalities stands for one model of each modality.",
+        description="Models to fit; modalities stands for one model of each modality. An entry "
+        "with name, estimator and grid is any scikit-learn estimator by its import path.",
     )  # fmt: skip
-    primary: FusedName = Field(
+    primary: str = Field(
         default="late",
-        description="The fused model whose result is the study's result; declared beforehand.",
+        description="The fused model (late, early, stacked, multiple_kernel, or the name of an "
+        "estimator) whose result is the study's result; declared beforehand.",
     )
     inner_folds: int = Field(
         default=5, ge=2, description="Folds inside the training people that choose the penalty."
@@ -39,3 +73,12 @@ class ModelSettings(StudySettings):
         description="Ridge penalties to choose from, for a block whose people have unit mean "
         "square norm.",
     )
+
+    def estimators(self) -> dict[str, EstimatorSettings]:
+        """The models that are named by their import path, by name."""
+        return {model.name: model for model in self.models if isinstance(model, EstimatorSettings)}
+
+    def model_names(self) -> list[str]:
+        """Names of all models that are asked for, each once."""
+        names = [m.name if isinstance(m, EstimatorSettings) else m for m in self.models]
+        return list(dict.fromkeys(names))

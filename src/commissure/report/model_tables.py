@@ -27,7 +27,7 @@ def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTabl
         _comparisons(metrics.get("comparisons") or [], main),
         _exclusions(metrics.get("exclusion_sensitivity") or [], main),
         _missingness(metrics.get("missingness_patterns") or [], main),
-        _site_classifier(metrics.get("site_classifier") or []),
+        site_classifier_table(metrics.get("site_classifier") or []),
         _learning_curve(metrics.get("learning_curve") or {}),
         _sample_size((metrics.get("sample_size") or {}).get("rows") or []),
         _stability(metrics.get("stability") or {}),
@@ -115,7 +115,8 @@ def _missingness(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTa
     )
 
 
-def _site_classifier(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
+def site_classifier_table(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
+    """How well the site is told from each modality."""
     return ModelTable(
         "How much of the site is in the markers",
         "AUC of a classifier of the site in people left out; 0.5 is none. ComBat is learnt in the "

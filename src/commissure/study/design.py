@@ -18,6 +18,8 @@ CLINICAL, CONFOUNDS, SITE, MISSINGNESS = "clinical", "confounds", "site", "missi
 BASELINES = (CLINICAL, CONFOUNDS, SITE, MISSINGNESS)
 #: The people's column of families, and the column of the matrix with their numbers.
 FAMILY = "family"
+#: Columns whose part in a continuous outcome is taken out; no model is made of them.
+COVARIATES = "covariates"
 
 #: Values that differ by less are the same: the square of the difference may be 0.
 SMALLEST = 1e-100
@@ -104,6 +106,7 @@ def build_design(
     people: pd.DataFrame,
     *,
     settings: StudySettings,
+    covariates: pd.DataFrame | None = None,
 ) -> Design:
     """Lay the markers of the people side by side.
 
@@ -117,6 +120,8 @@ def build_design(
         ``participant_id site`` and the columns that the settings name, one row per person.
     settings
         The settings.
+    covariates
+        What is taken out of the outcome, one row per row of ``people``, one column each.
 
     Raises
     ------
@@ -126,6 +131,8 @@ def build_design(
         A column of numbers has words.
     """
     refuse_post_outcome(settings)
+    if covariates is not None:
+        covariates = covariates.set_axis(people["participant_id"]).sort_index()
     people = people.sort_values("participant_id", ignore_index=True)
     participants = people["participant_id"].to_numpy(str)
     wide, cautions = _wide(markers, participants)
@@ -147,6 +154,8 @@ def build_design(
     cautions += messages
     if FAMILY in people and people[FAMILY].notna().any():
         tables[FAMILY] = family_numbers(people)
+    if covariates is not None and len(covariates.columns):
+        tables[COVARIATES] = covariates
     numbers: dict[str, tuple[int, ...]] = {}
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
@@ -154,7 +163,9 @@ def build_design(
     blocks, messages = _modality_blocks(measured, columns, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
-    blocks |= {name: Block(name, numbers[name]) for name in BASELINES if numbers[name]}
+    blocks |= {
+        name: Block(name, numbers[name]) for name in (*BASELINES, COVARIATES) if numbers.get(name)
+    }
     if FAMILY in numbers:
         blocks = {name: replace(block, family=numbers[FAMILY][0]) for name, block in blocks.items()}
     return Design(

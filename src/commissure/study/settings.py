@@ -75,6 +75,76 @@ class LabelSettings(Section):
         return self
 
 
+OutcomeKindName = Literal["binary", "continuous", "classes", "time_to_event"]
+
+#: One sentence on each kind of outcome of :mod:`commissure.study.outcomes.registry`.
+OUTCOME_SENTENCES: Mapping[OutcomeKindName, str] = {
+    "binary": "the two labels of fusion.label",
+    "continuous": "a number, as the change of symptoms",
+    "classes": "three or more labels",
+    "time_to_event": "the time until an event, where observation may end before it",
+}
+
+
+class OutcomeSettings(Section):
+    """What is predicted, where it is not one of two labels."""
+
+    kind: OutcomeKindName = Field(
+        default="binary",
+        description="; ".join(f"{kind}: {words}" for kind, words in OUTCOME_SENTENCES.items())
+        + ".",
+    )
+    column: str | None = Field(
+        default=None,
+        description="Participants' column with the outcome: the number, the class, or the time "
+        "until the event or the end of observation. Without one, continuous takes the PANSS change "
+        "of the treatment history (or before and after), classes the label rule of fusion.label.",
+    )
+    before: str | None = Field(
+        default=None,
+        description="continuous: participants' column with the score before, of which the "
+        "percentage above the floor that went away is predicted.",
+    )
+    after: str | None = Field(
+        default=None, description="continuous: participants' column with the score after."
+    )
+    trial: Literal["first", "last"] = Field(
+        default="first",
+        description="continuous: whose change is taken among the complete trials of a person's "
+        "treatment history.",
+    )
+    covariates: list[str] = Field(
+        default_factory=list,
+        description="continuous: participants' columns whose part in the outcome is taken out in "
+        "the training people and in what is compared. A change always has its score before: "
+        "regression to the mean is no prediction.",
+    )
+    event_column: str | None = Field(
+        default=None,
+        description="time_to_event: participants' column that says whether the event happened (1 "
+        "or 0, yes or no).",
+    )
+    classes: list[str] = Field(
+        default_factory=list,
+        description="classes: the words that are told apart, in their order; both labels of "
+        "fusion.label if empty.",
+    )
+    controls_as_class: bool = Field(
+        default=False, description="classes: healthy controls are a class and no reference."
+    )
+    name: str = Field(default="", description="What the report calls the outcome.")
+    unit: str = Field(default="", description="Unit of a number or a time, for the report.")
+
+    @model_validator(mode="after")
+    def _enough_classes(self) -> Self:
+        if self.kind == "classes" and self.classes:
+            if len(set(self.classes)) != len(self.classes):
+                raise ValueError("a class is named twice")
+            if len(self.classes) + (self.controls_as_class and "control" not in self.classes) < 2:
+                raise ValueError("classes names one word only")
+        return self
+
+
 class TrripSettings(Section):
     """Thresholds of treatment resistance (TRRIP consensus, Howes et al. 2017)."""
 
@@ -167,6 +237,7 @@ class DepressionSettings(Section):
 class StudySettings(Section):
     """Who is asked about what."""
 
+    outcome: OutcomeSettings = OutcomeSettings()
     label: LabelSettings = LabelSettings()
     trrip: TrripSettings = TrripSettings()
     depression: DepressionSettings = DepressionSettings()

@@ -11,7 +11,8 @@ import pandas as pd
 
 from commissure.markers.selection import kept_rows
 from commissure.study.design import Design, build_design
-from commissure.study.labels.vocabulary import CONTROL
+from commissure.study.outcomes.kind import OutcomeKind, carries_outcome
+from commissure.study.outcomes.registry import OUTCOME_KINDS
 from commissure.study.settings import StudySettings
 
 #: Settings of the study or of any floor above it, which add to them.
@@ -31,7 +32,8 @@ class Study(Generic[SettingsT_co]):
     design
         The matrix.
     y
-        Labels of the people of the matrix: 1, 0, and -1 for controls, shape (people,).
+        Outcomes of the people of the matrix as their kind holds them, shape (people,): of two
+        labels 1, 0, and -1 for controls.
     labels
         ``participant_id label reason`` of everybody, also of those who are left out.
     question
@@ -48,6 +50,8 @@ class Study(Generic[SettingsT_co]):
         Content of ``markers.json``.
     units
         Unit of each marker.
+    covariates
+        What is taken out of the outcome, one row per row of ``people``.
     """
 
     settings: SettingsT_co
@@ -61,17 +65,22 @@ class Study(Generic[SettingsT_co]):
     rules: pd.DataFrame = field(default_factory=pd.DataFrame)
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    covariates: pd.DataFrame | None = None
 
     @property
     def text(self) -> np.ndarray:
-        """Labels of the people of the matrix in words, shape (people,)."""
-        label = self.settings.label
-        return np.select([self.y == 1, self.y == 0], [label.positive, label.negative], CONTROL)
+        """Outcomes of the people of the matrix in words, shape (people,)."""
+        return self.kind.words(self.y, self.settings)
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """What kind of outcome it has."""
+        return OUTCOME_KINDS[self.settings.outcome.kind]
 
     @property
     def labelled(self) -> np.ndarray:
-        """Who carries one of the two labels, shape (people,)."""
-        return self.y >= 0
+        """Who has an outcome, shape (people,)."""
+        return carries_outcome(self.y)
 
     def with_labels(self, y: np.ndarray) -> Self:
         """The same people and markers under other labels."""
@@ -84,8 +93,9 @@ class Study(Generic[SettingsT_co]):
     def under(self, rules: pd.DataFrame) -> Self:
         """The same people under other exclusions, of whom some may have no marker left."""
         design = build_design(
-            kept_rows(self.rows, rules), self.definitions, self.people, settings=self.settings
-        )
+            kept_rows(self.rows, rules), self.definitions, self.people, settings=self.settings,
+            covariates=self.covariates,
+        )  # fmt: skip
         return replace(self, design=design, rules=rules)
 
 

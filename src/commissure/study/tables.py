@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from commissure.errors import DatasetError
@@ -21,9 +20,9 @@ from commissure.rows import read_markers
 from commissure.study.design import build_design
 from commissure.study.labels.history import read_trials, trial_cautions
 from commissure.study.labels.registry import RULES
-from commissure.study.labels.vocabulary import CONTROL
+from commissure.study.outcomes.kind import OutcomeTables
+from commissure.study.outcomes.registry import OUTCOME_KINDS
 from commissure.study.predictors import refuse_post_outcome
-from commissure.study.question import question_counts, uneven_sites, why_unfittable
 from commissure.study.settings import StudySettings
 from commissure.study.study import Study, Unfittable
 
@@ -73,18 +72,26 @@ def read_study(
     """
     refuse_post_outcome(settings)
     everyone, cautions = _people(participants)
-    labels, messages = _labels(everyone, treatments, treatment_columns or {}, settings)
+    kind = OUTCOME_KINDS[settings.outcome.kind]
+    labels, messages = kind.read(
+        OutcomeTables(
+            everyone,
+            lambda: _labels(everyone, treatments, treatment_columns or {}, settings),
+            lambda: _trials(everyone, treatments, treatment_columns or {}),
+        ),
+        settings,
+    )
     cautions += messages
     if cautions_file is not None:
         cautions += list(read_table(cautions_file, text=CAUTIONS.text)["caution"])
-    question = question_counts(everyone, labels, settings)
-    cautions += uneven_sites(question)
-    reason = why_unfittable(question, labels, settings)
+    question = kind.question(everyone, labels, settings)
+    cautions += kind.cautions(question)
+    reason = kind.why_unfittable(question, labels, settings)
     if reason:
         return Unfittable(settings, labels, question, tuple(cautions), reason)
-    label = settings.label
-    takes_part = labels["label"].isin([label.positive, label.negative, CONTROL])
-    people = everyone[takes_part.to_numpy()].reset_index(drop=True)
+    takes_part = kind.takes_part(labels, settings)
+    of_people = labels[takes_part].reset_index(drop=True)
+    people = everyone[takes_part].reset_index(drop=True)
     rules, rows = read_exclusions(exclusions), read_markers(markers)
     check_units(rows)
     cautions += unknown_participants(rows, everyone, markers.name)
@@ -95,12 +102,12 @@ def read_study(
     if len(rows) and not len(kept):
         cautions.append(f"{exclusions.name} excludes all {len(rows)} rows of markers.")
     meanings = _definitions(definitions)
-    design = build_design(kept, meanings, people, settings=settings)
-    text = labels.set_index("participant_id")["label"].loc[list(design.participants)].to_numpy(str)
+    covariates = kind.covariates(of_people, settings)
+    design = build_design(kept, meanings, people, settings=settings, covariates=covariates)
     return Study(
         settings=settings,
         design=design,
-        y=np.select([text == label.positive, text == label.negative], [1, 0], -1),
+        y=kind.values(of_people, settings),
         labels=labels,
         question=question,
         cautions=(*cautions, *design.cautions),
@@ -109,6 +116,7 @@ def read_study(
         rules=rules,
         definitions=meanings,
         units={str(k): str(v) for k, v in kept.groupby("marker")["unit"].first().items()},
+        covariates=covariates,
     )
 
 
@@ -204,14 +212,10 @@ def _labels(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Label and reason of everybody by the rule of the settings, and sentences on it."""
     rule = RULES[settings.label.source]
-    cautions: list[str] = []
-    trials = None
-    if treatments is not None and rule.uses_treatments:
-        trials = read_trials(treatments, treatment_columns)
-        cautions += unknown_participants(trials, people, treatments.name)
+    trials, cautions = _trials(
+        people, treatments if rule.uses_treatments else None, treatment_columns
+    )
     labels = rule.label(trials, people, settings)
-    if trials is not None and treatments is not None:
-        cautions += trial_cautions(trials, treatments.name)
     return labels, [*cautions, *rule.cautions(labels, people, settings)]
 
 
@@ -221,6 +225,17 @@ def _counted_rows(rows: pd.DataFrame, visits: Path | None) -> tuple[pd.DataFrame
         return baseline_rows(rows, VISITS.read_file(visits)), []
     table, cautions = visit_table(rows)
     return baseline_rows(rows, table), cautions
+
+
+def _trials(
+    people: pd.DataFrame, treatments: Path | None, treatment_columns: Mapping[str, str]
+) -> tuple[pd.DataFrame | None, list[str]]:
+    """The treatment history, if there is one, and sentences on it."""
+    if treatments is None:
+        return None, []
+    trials = read_trials(treatments, treatment_columns)
+    cautions = unknown_participants(trials, people, treatments.name)
+    return trials, [*cautions, *trial_cautions(trials, treatments.name)]
 
 
 def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:

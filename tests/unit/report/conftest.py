@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -330,7 +331,9 @@ def _fusion(folder: Path, people: pd.DataFrame, labels: list[tuple], rng) -> Non
             own = base - strength / 2 + rng.normal(0, 0.8)
             for repeat in range(3):
                 score = 1 / (1 + np.exp(-own - rng.normal(0, 0.2)))
-                predictions.append((person, name, "cv", repeat, "0", site[person], label, score))
+                predictions.append(
+                    (person, name, "cv", repeat, "0", site[person], label, "", math.nan, score)
+                )
         curves[name] = _curves([row for row in predictions if row[1] == name])
     write_table(_frame(predictions, PREDICTIONS), folder / "fusion/predictions.tsv")
     write_json(

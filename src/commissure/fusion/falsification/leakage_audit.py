@@ -20,6 +20,7 @@ from commissure.models.nested import column_auc
 from commissure.models.registry import ModelSpec, fit_models
 from commissure.models.settings import ModelSettings
 from commissure.study.design import CLINICAL, CONFOUNDS, Design
+from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import Fold
 
 #: Takes values (people, columns), labels (people,) and a division; gives one number per test
@@ -107,13 +108,15 @@ def sees_test_labels(
 ) -> int:
     """Of ``trials`` other labels of the test people, how many change what is said of them."""
     first = procedure(values, labels, fold)
-    tested = fold.test[labels[fold.test] >= 0]
+    tested = fold.test[carries_outcome(labels[fold.test])]
+    known = labels[carries_outcome(labels)]
     changed = 0
     for trial in range(trials):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 8, trial]))
         other = labels.copy()
         # The first trial turns all labels round: the largest change there is.
-        other[tested] = 1 - labels[tested] if trial == 0 else rng.integers(0, 2, len(tested))
+        turned = known.max() + known.min() - labels[tested]
+        other[tested] = turned if trial == 0 else rng.choice(known, len(tested))
         changed += _differ(first, procedure(values, other, fold))
     return changed
 

@@ -5,7 +5,7 @@ A new check is a function of a fitted study that gives a verdict, and one entry 
 
 from __future__ import annotations
 
-from commissure.fusion.falsification import checks, confounds, leakage_audit, planted
+from commissure.fusion.falsification import checks, confounds, leakage_audit, measured, planted
 from commissure.fusion.falsification.check import FalsificationCheck
 
 CHECKS: tuple[FalsificationCheck, ...] = (
@@ -81,6 +81,79 @@ CHECKS: tuple[FalsificationCheck, ...] = (
     ),
     FalsificationCheck(
         "label_copy", "Is some marker a copy of the label?", leakage_audit.label_copy
+    ),
+    FalsificationCheck(
+        "people_twice", "Do two people have the same data?", leakage_audit.people_twice
+    ),
+    FalsificationCheck(
+        "post_outcome_columns",
+        "Does a predictor follow the outcome?",
+        leakage_audit.post_outcome_columns,
+    ),
+)
+
+#: Those of an outcome that is no pair of labels, by its measure.
+MEASURED_CHECKS: tuple[FalsificationCheck, ...] = (
+    FalsificationCheck(
+        "permuted_outcomes",
+        "Does the procedure find something in outcomes permuted within site?",
+        measured.permuted_outcomes,
+    ),
+    FalsificationCheck(
+        "noise_features",
+        "Does it find something where every marker is noise?",
+        measured.noise_features,
+    ),
+    FalsificationCheck(
+        "planted_signal",
+        "Is a difference found that was planted in noise?",
+        measured.planted_signal,
+    ),
+    FalsificationCheck(
+        "confounds_only",
+        "Do age, sex, motion, noise and head size alone tell the outcome?",
+        measured.confounds_only,
+    ),
+    FalsificationCheck(
+        "missingness_only",
+        "Does it tell the outcome which modalities a person has?",
+        measured.missingness_only,
+    ),
+    FalsificationCheck(
+        "beyond_confounds",
+        "Does the main model tell more than the confounds?",
+        measured.beyond_confounds,
+    ),
+    FalsificationCheck(
+        "transports",
+        "Does what was learnt hold at a site that the model has not seen?",
+        measured.transports,
+    ),
+    FalsificationCheck(
+        "people_in_two_folds",
+        "Is anybody in training and test at once?",
+        checks.people_in_two_folds,
+    ),
+    FalsificationCheck(
+        "test_outcomes_unseen",
+        "Do the outcomes of the test people change what is said of them?",
+        measured.unseen_outcomes,
+    ),
+    FalsificationCheck(
+        "test_people_unseen",
+        "Do the markers of one test person change what is said of another?",
+        measured.unseen_people,
+    ),
+    FalsificationCheck(
+        "same_answer_twice", "Does a second run say something else?", measured.same_answer_twice
+    ),
+    FalsificationCheck(
+        "planted_leak",
+        "Is a leak found that was planted in the procedure?",
+        measured.planted_leak,
+    ),
+    FalsificationCheck(
+        "outcome_copy", "Is some marker a copy of the outcome?", measured.outcome_copy
     ),
     FalsificationCheck(
         "people_twice", "Do two people have the same data?", leakage_audit.people_twice

@@ -10,6 +10,7 @@ import pandas as pd
 
 from commissure.report import text
 from commissure.report.cohort import Cohort
+from commissure.report.measured_models import measured_models
 from commissure.report.metrics import (
     KINDS,
     fitted,
@@ -18,6 +19,7 @@ from commissure.report.metrics import (
     with_interval,
 )
 from commissure.report.model_tables import model_tables
+from commissure.report.outcome_words import outcome_words
 from commissure.report.plots import marker_figures, prediction_figures
 from commissure.report.results import Results
 from commissure.report.section import Content, ReportInput
@@ -50,9 +52,21 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     models, question = metrics["models"], metrics.get("question", {})
     main = main_model(metrics)
     others = sorted({model.get("kind", "") for model in models.values()} - set(KINDS))
-    return {
+    shared = {
         "fitted": True,
         "cautions": cautions,
+        "importance": _importance(results.tables["fusion/importance.tsv"], main),
+        "settings": [
+            (key, text.value(value)) for key, value in (metrics.get("settings") or {}).items()
+        ],
+    }
+    words = outcome_words(metrics)
+    if words is not None:
+        measured = measured_models(metrics, words, _KIND_TITLES)
+        return {**shared, "measured": measured, "tables": measured["tables"]}
+    return {
+        **shared,
+        "measured": None,
         "main": main,
         "interval": (models[main].get("auc_within_site") or {}).get("interval"),
         "rows": [
@@ -63,13 +77,9 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         ],
         "forest": _forest(models),
         "curves": _curves(results, people, main),
-        "importance": _importance(results.tables["fusion/importance.tsv"], main),
         "tables": model_tables(metrics, main),
         "positive": question.get("positive", people.positive),
         "negative": question.get("negative", people.negative),
-        "settings": [
-            (key, text.value(value)) for key, value in (metrics.get("settings") or {}).items()
-        ],
     }
 
 

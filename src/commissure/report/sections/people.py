@@ -11,6 +11,7 @@ from commissure.markers.selection import kept_rows, people_excluded
 from commissure.report import text
 from commissure.report.characteristics import characteristics
 from commissure.report.cohort import Cohort
+from commissure.report.outcome_words import outcome_words
 from commissure.report.plots import marker_figures
 from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
@@ -51,12 +52,12 @@ def _modelled(metrics: Mapping[str, Any], people: Cohort) -> dict[str, Any] | No
     question = metrics.get("question") or {}
     if metrics.get("status") != "fitted" or not question.get("n"):
         return None
-    n_positive = question.get("n_positive") or 0
+    words, n_positive = outcome_words(metrics), question.get("n_positive") or 0
+    two_labels = f"{n_positive} {people.positive}, {question['n'] - n_positive} {people.negative}"
     return {
         "n": question["n"],
-        "positive": n_positive,
-        "negative": question["n"] - n_positive,
-        "names": (people.positive, people.negative),
+        "told_apart": two_labels if words is None else words.people(question),
+        "outcome": "a clear label" if words is None else "the outcome",
         "controls": question.get("n_controls") or 0,
         "indeterminate": question.get("n_indeterminate") or 0,
     }

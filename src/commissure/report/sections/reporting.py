@@ -11,6 +11,7 @@ from typing import Literal
 
 from commissure.report import text
 from commissure.report.metrics import fitted, main_model, with_interval
+from commissure.report.outcome_words import outcome_words
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.people import totals
 
@@ -95,7 +96,7 @@ ITEMS = (
     ),
     ChecklistItem(
         "12f–g", "Measures of performance, updating", "partly",
-        "AUC with intervals, Brier score, calibration and decision curve; no model was updated.",
+        "The measure within site with intervals, errors and calibration; no model was updated.",
         "models", _NOT_EVALUATED,
     ),
     ChecklistItem("13", "Class imbalance", "here", "{people}", "models", "{people}"),
@@ -106,7 +107,8 @@ ITEMS = (
     ),
     ChecklistItem(
         "15", "Output of the model", "here",
-        "A probability of the positive label; no threshold is recommended.", "models", _NOT_FITTED,
+        "A probability, a number or a relative risk; no threshold is recommended.", "models",
+        _NOT_FITTED,
     ),
     ChecklistItem(
         "16", "Differences between training and evaluation data", "partly",
@@ -194,9 +196,13 @@ def _facts(run: ReportInput) -> dict[str, str]:
     performance = ""
     several = len((results.metrics.get("question") or {}).get("sites") or {}) > 1
     columns = sorted({row["by"] for row in results.metrics.get("by_group") or []})
+    words = outcome_words(results.metrics)
+    if words is not None:
+        outcome = words.people(results.metrics["question"]).capitalize() + "."
     if fitted(results.metrics):
         main = results.metrics["models"][main_model(results.metrics)]
-        performance = f"AUC within site {with_interval(main.get('auc_within_site'))}"
+        key, name = (words.key, words.name) if words else ("auc", "AUC")
+        performance = f"{name} within site {with_interval(main.get(f'{key}_within_site'))}"
         performance += "; sites left out in turn." if several else "."
     else:
         outcome += " No model was fitted in this run."

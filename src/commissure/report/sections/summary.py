@@ -16,6 +16,7 @@ from commissure.report.metrics import (
     people_needed,
     with_interval,
 )
+from commissure.report.outcome_words import OutcomeWords, outcome_words
 from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.people import totals
@@ -40,6 +41,11 @@ def _asked(results: Results, people: Cohort) -> str:
     known = {*MODALITIES, "table"}
     modalities = modality_order(set(results.markers["modality"]) & known)
     means = text.listed(text.modality(name) for name in modalities) or "the markers"
+    words = outcome_words(results.metrics)
+    if words is not None and fitted(results.metrics):
+        return words.asked(results.metrics["question"], means)
+    if words is not None:
+        return f"This run measured markers from {means}. No model of the outcome was fitted."
     if not fitted(results.metrics):
         return (
             f"This run measured markers from {means}. A classifier of {people.positive} against "
@@ -80,6 +86,9 @@ def _found(results: Results, people: Cohort) -> list[str]:
         return [text.sentence(f"no classifier was fitted: {text.without_paths(reason)}")]
     name = main_model(metrics)
     model = metrics["models"][name]
+    words = outcome_words(metrics)
+    if words is not None:
+        return _measured(metrics, name, words)
     area = model.get("auc_within_site") or {}
     n, positive = model.get("n", 0), model.get("n_positive", 0)
     p = model.get("p_permutation")
@@ -100,6 +109,31 @@ def _found(results: Results, people: Cohort) -> list[str]:
     rival = metrics.get("best_baseline")
     if rival:
         best = metrics["models"][rival]["auc_within_site"]
+        sentences.append(
+            f"The best baseline without markers, “{rival}”, reaches {with_interval(best)}."
+        )
+    return sentences
+
+
+def _measured(metrics: Mapping[str, Any], name: str | None, words: OutcomeWords) -> list[str]:
+    """What came out, where the outcome is no pair of labels."""
+    model, question = metrics["models"][name], metrics["question"]
+    sentence = (
+        f"Within a site, the model “{name}” {words.reached(question, model)}; the 95 % interval is "
+        f"in brackets. The result is of {words.people(question)}"
+    )
+    p = model.get("p_permutation")
+    if text.is_number(p):
+        sentence += f"; p {text.p_value(p)} by permutation, with outcomes shuffled within site"
+    sentences = [sentence + "."]
+    left_out = model.get(f"{words.key}_leave_site_out") or {}
+    if text.is_number(left_out.get("value")):
+        sentences.append(
+            f"On a site that it was not trained on, the {words.name} is {with_interval(left_out)}."
+        )
+    rival = metrics.get("best_baseline")
+    if rival:
+        best = metrics["models"][rival][f"{words.key}_within_site"]
         sentences.append(
             f"The best baseline without markers, “{rival}”, reaches {with_interval(best)}."
         )
@@ -143,10 +177,12 @@ def _limits(results: Results, people: Cohort, falsified: Content, *, simulated: 
         return [*limits, "Without a fitted model nothing here speaks to prediction."]
     metrics = results.metrics
     model = metrics["models"][main_model(metrics)]
-    limits += _limits_of_interval(model)
+    words = outcome_words(metrics)
+    key, chance = (words.key, words.chance) if words else ("auc", 0.5)
+    limits += _limits_of_interval(model, key, chance)
     limits += _limits_of_size(metrics, model)
-    limits += _limits_of_baseline(metrics, model)
-    limits += _limits_of_sites(metrics, model, people)
+    limits += _limits_of_baseline(metrics, model, key)
+    limits += _limits_of_sites(metrics, model, people, words.name if words else "AUC", key)
     if falsified["failed"]:
         failed = text.sentence(text.count_words(len(falsified["failed"]), "check"))[:-1]
         limits.append(
@@ -163,28 +199,28 @@ def _limits(results: Results, people: Cohort, falsified: Content, *, simulated: 
     if text.is_number(slope) and not math.isclose(slope, 1, abs_tol=0.3):
         too = "too extreme" if slope < 1 else "too timid"
         limits.append(
-            f"The predicted probabilities are {too} (calibration slope {text.fixed(slope)}, "
-            "1 is right): they are not to be read as risks."
+            f"The predicted {words.predicted if words else 'probabilities'} are {too} (calibration "
+            f"slope {text.fixed(slope)}, 1 is right): they are not to be taken at their word."
         )
     return limits
 
 
-def _limits_of_interval(model: Mapping[str, Any]) -> Iterator[str]:
-    area, p = model.get("auc_within_site") or {}, model.get("p_permutation")
+def _limits_of_interval(model: Mapping[str, Any], key: str, chance: float) -> Iterator[str]:
+    area, p = model.get(f"{key}_within_site") or {}, model.get("p_permutation")
     low, high = area.get("ci_low"), area.get("ci_high")
     if not (text.is_number(low) and text.is_number(high)):
         return
-    interval = text.interval(low, high)
-    if low <= 0.5 <= high and text.is_number(p) and p < 0.05:
+    interval, shuffled = text.interval(low, high), "labels" if key == "auc" else "outcomes"
+    if low <= chance <= high and text.is_number(p) and p < 0.05:
         yield (
-            f"The interval from {interval} contains 0.50, although shuffling the labels gives p "
-            f"{text.p_value(p)}: with so few people the two can disagree, and neither alone is to "
-            "be relied upon."
+            f"The interval from {interval} contains {chance:.2f}, although shuffling the "
+            f"{shuffled} gives p {text.p_value(p)}: with so few people the two can disagree, and "
+            "neither alone is to be relied upon."
         )
-    elif low <= 0.5 <= high:
+    elif low <= chance <= high:
         yield (
-            f"The interval from {interval} contains 0.50: these data do not show that the model "
-            "knows anything about resistance, nor that it does not."
+            f"The interval from {interval} contains {chance:.2f}: these data do not show that the "
+            "model knows anything about the outcome, nor that it does not."
         )
     elif high - low > 0.2:
         yield f"The interval from {interval} is too wide to say how good the model is."
@@ -200,13 +236,15 @@ def _limits_of_size(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Ite
         )
 
 
-def _limits_of_baseline(metrics: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    area = model.get("auc_within_site") or {}
+def _limits_of_baseline(
+    metrics: Mapping[str, Any], model: Mapping[str, Any], key: str
+) -> Iterator[str]:
+    area = model.get(f"{key}_within_site") or {}
     value, low = area.get("value"), area.get("ci_low")
     rival = metrics.get("best_baseline")
     if not (rival and text.is_number(value)):
         return
-    best = metrics["models"][rival]["auc_within_site"]["value"]
+    best = metrics["models"][rival][f"{key}_within_site"]["value"]
     if best >= value:
         yield (
             f"The baseline “{rival}” does as well ({text.fixed(best)} against "
@@ -220,18 +258,18 @@ def _limits_of_baseline(metrics: Mapping[str, Any], model: Mapping[str, Any]) ->
 
 
 def _limits_of_sites(
-    metrics: Mapping[str, Any], model: Mapping[str, Any], people: Cohort
+    metrics: Mapping[str, Any], model: Mapping[str, Any], people: Cohort, name: str, key: str
 ) -> Iterator[str]:
     sites = (metrics.get("question") or {}).get("sites") or {}
-    within = (model.get("auc_within_site") or {}).get("value")
-    left_out = (model.get("auc_leave_site_out") or {}).get("value")
+    within = (model.get(f"{key}_within_site") or {}).get("value")
+    left_out = (model.get(f"{key}_leave_site_out") or {}).get("value")
     if len(sites) == 1 or not people.known_sites:
         yield "All people come from one site: nothing is known about another scanner."
     elif not text.is_number(left_out):
         yield "No result on a left-out site is available."
     elif text.is_number(within) and within - left_out > 0.1:
         yield (
-            f"On a left-out site the AUC falls from {text.fixed(within)} to "
+            f"On a left-out site the {name} falls from {text.fixed(within)} to "
             f"{text.fixed(left_out)}: the model may not carry over to other scanners."
         )
 
@@ -264,12 +302,14 @@ def _numbers(results: Results, people: Cohort, falsified: Content) -> list[tuple
         )
     if fitted(results.metrics):
         name = main_model(results.metrics)
-        area = results.metrics["models"][name].get("auc_within_site") or {}
+        words = outcome_words(results.metrics)
+        key, measure = (words.key, words.name) if words else ("auc", "AUC")
+        area = results.metrics["models"][name].get(f"{key}_within_site") or {}
         interval = text.interval(area.get("ci_low"), area.get("ci_high"))
         numbers.append(
             (
                 text.fixed(area.get("value")),
-                "AUC within site",
+                f"{measure} within site",
                 f"95 % interval {interval}; model “{name}”" + _of_pairs(area),
             )
         )

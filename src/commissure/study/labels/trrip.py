@@ -28,7 +28,7 @@ TRIAL_COLUMNS = (
     "participant_id", "drug", "cpz_eq_mg", "weeks_at_dose", "adherence", BEFORE, AFTER,
 )  # fmt: skip
 #: What a history of the PANSS calls its scores.
-_PANSS_COLUMNS = {"panss_before": BEFORE, "panss_after": AFTER}
+PANSS_COLUMNS = {"panss_before": BEFORE, "panss_after": AFTER}
 _RANGES = {"cpz_eq_mg": (0, 10_000), "weeks_at_dose": (0, 5_000), "adherence": (0, 1)}
 
 #: Adherence is told by no more sources than that.
@@ -90,7 +90,7 @@ def scored_trials(treatments: pd.DataFrame | None, criteria: TrripSettings) -> p
         As :func:`treatment_labels`, for what concerns the history.
     """
     scale = SCALES[criteria.scale]
-    names = dict(_PANSS_COLUMNS) if treatments is None or BEFORE not in treatments else {}
+    names = dict(PANSS_COLUMNS) if treatments is None or BEFORE not in treatments else {}
     # Errors name the columns as the file has them.
     scores = tuple(names) or (BEFORE, AFTER)
     limits = dict.fromkeys(scores, (scale.floor, scale.ceiling))

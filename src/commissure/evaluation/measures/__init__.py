@@ -1,0 +1,1 @@
+"""By what number predictions are judged: one measure for each kind of outcome."""

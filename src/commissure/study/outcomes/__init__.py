@@ -1,0 +1,1 @@
+"""Kinds of outcome: two labels, several classes, a number, a time to an event."""
