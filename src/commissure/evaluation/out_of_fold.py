@@ -118,10 +118,14 @@ def left_out_of(study: Study[ModelSettings], scores: Sequence[FoldScores]) -> He
         return None
     people = len(study.y)
     held = HeldOut(
-        study.y, study.design.sites, np.full(people, "", dtype="U64"), np.full(people, np.nan)
+        study.y,
+        study.design.sites,
+        np.full(people, "", dtype="U64"),
+        np.full((people, *parts[0].logits.shape[1:]), np.nan),
+        outcome_covariates(study),
     )
     for part in parts:
-        held.logits[part.rows], held.fold[part.rows] = part.logits, "left out"
+        held.logits[part.rows], held.fold[part.rows] = part.logits, part.fold.name
     return held
 
 

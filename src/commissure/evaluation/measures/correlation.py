@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from commissure.evaluation.held_out import HeldOut
-from commissure.evaluation.measures.measure import Measure, Statistic, left_out, scored
-from commissure.evaluation.out_of_fold import FoldScores, repeats_of
+from commissure.evaluation.measures.measure import Measure, Statistic, scored
+from commissure.evaluation.out_of_fold import FoldScores, left_out_of, repeats_of
 from commissure.evaluation.permutation import permuted_labels
 from commissure.models.settings import ModelSettings
 from commissure.study.splits import CV, LEAVE_SITE_OUT
@@ -87,7 +87,7 @@ class Correlation(Measure):
         self, study: Study[ModelSettings], scores: Sequence[FoldScores]
     ) -> Mapping[str, Any]:
         """R² within site, errors beside those of the means, slope and intercept."""
-        held, away = repeats_of(study, scores), left_out(study, scores)
+        held, away = repeats_of(study, scores), left_out_of(study, scores)
         known = [one for one in held if scored(one).sum() > 2]
         errors = _errors(study, scores, CV)
         further: dict[str, Any] = {

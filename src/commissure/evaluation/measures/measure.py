@@ -18,13 +18,12 @@ import numpy as np
 
 from commissure.evaluation.auc import NO_AUC, TIE, AucEstimate
 from commissure.evaluation.held_out import HeldOut
-from commissure.evaluation.out_of_fold import FoldScores, repeats_of
+from commissure.evaluation.out_of_fold import FoldScores, left_out_of, repeats_of
 from commissure.evaluation.permutation import NullDistribution, permuted_labels
 from commissure.markers.intervals import Z_95
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.outcomes.kind import carries_outcome, without_outcome
-from commissure.study.splits import LEAVE_SITE_OUT
 from commissure.study.study import Study
 
 #: What intervals from influences are called.
@@ -114,7 +113,7 @@ class Measure(ABC):
     ) -> dict[str, AucEstimate]:
         """``within`` site, ``pooled`` and with the site ``left_out``, as :func:`model_aucs`."""
         held = repeats_of(study, scores)
-        away = left_out(study, scores)
+        away = left_out_of(study, scores)
         widened_within = 1.0 if null is None else null.widening(len(held))
         widened_away = 1.0
         if null is not None and null.left_out is not None:
@@ -186,13 +185,6 @@ class Measure(ABC):
             "n": int(scored(repeats_of(study, scores)[0]).sum()),
             "modalities": list(spec.modalities),
         }
-
-
-def left_out(study: Study[ModelSettings], scores: Sequence[FoldScores]) -> HeldOut | None:
-    """The predictions of a model for sites that it was not trained on; None without any."""
-    parts = [replace(part, fold=replace(part.fold, scheme="cv", repeat=0))
-             for part in scores if part.fold.scheme == LEAVE_SITE_OUT]  # fmt: skip
-    return repeats_of(study, parts)[0] if parts else None
 
 
 def scored(held: HeldOut) -> np.ndarray:
