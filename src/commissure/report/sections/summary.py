@@ -276,7 +276,7 @@ def _limits_of_sites(
 
 def _of_pairs(area: Mapping[str, Any]) -> str:
     """Of how many pairs of people an AUC is, where that is known."""
-    if not text.is_number(area.get("pairs")):
+    if not text.is_number(area.get("pairs")) or not area["pairs"]:
         return ""
     return f"; {area['pairs']} pairs of {area['n_compared']} people"
 
