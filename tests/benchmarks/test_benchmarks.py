@@ -12,6 +12,7 @@ import pytest
 #: Arguments of the smallest size; ``{tmp}`` is an empty folder.
 SMALLEST = {
     "bad_input": ["mrs", "dwi", "--only", "echo-ms", "scale", "dwi-no-codes", "dwi-shuffled-0"],
+    "anat_faults": ["--faults", "slices", "ghost", "no-codes"],
     "anatomy": ["--people", "1", "--voxel-mm", "4"],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
@@ -64,6 +65,7 @@ SMALLEST = {
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
+    "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}"],

@@ -57,6 +57,10 @@ class PreprocessedT1w:
     ----------
     files
         Where it comes from, and its transforms.
+    whole
+        3-D, bias-corrected, before cropping.
+    box
+        Slices of ``whole`` that give what is cropped.
     t1w
         3-D, bias-corrected.
     mask
@@ -69,10 +73,19 @@ class PreprocessedT1w:
     """
 
     files: AnatFiles
+    whole: nib.Nifti1Image
+    box: tuple[slice, slice, slice]
     t1w: nib.Nifti1Image
     mask: np.ndarray
     posterior: np.ndarray
     notes: tuple[str, ...]
+
+    @property
+    def whole_mask(self) -> np.ndarray:
+        """The mask on the grid of ``whole``."""
+        mask = np.zeros(self.whole.shape, bool)
+        mask[self.box] = self.mask
+        return mask
 
 
 def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
@@ -96,7 +109,7 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
     whole = load_image(files.mask, who=files.who, ndim=3)
     mask = np.asanyarray(whole.dataobj) > 0
     box = bounding_box(mask, pad=2)
-    cropped = []
+    cropped, preproc = [], whole
     for path in (files.preproc, *files.tissues):
         image = load_image(path, who=files.who, ndim=3)
         if not same_grid(image, whole):
@@ -107,10 +120,11 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
                 wanted="one grid for all anatomical derivatives",
                 mend="Run the anatomical engine again",
             )
+        preproc = image if path == files.preproc else preproc
         cropped.append(image.slicer[box])
     t1w, *tissues = cropped
     posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues])
     sidecar = sidecar_path(files.preproc)
     content = read_sidecars([sidecar], who=files.who) if sidecar.exists() else {}
     notes = tuple(content.get("Notes", ()))
-    return PreprocessedT1w(files, t1w, mask[box], posterior * mask[box], notes)
+    return PreprocessedT1w(files, preproc, box, t1w, mask[box], posterior * mask[box], notes)

@@ -10,13 +10,7 @@ import numpy as np
 
 from commissure.anat.derivatives import AnatMeasured, PreprocessedT1w, read_preprocessed
 from commissure.anat.figures import draw_registration, draw_segmentation
-from commissure.anat.quality import (
-    components,
-    contrast_to_noise,
-    flagged,
-    quality_checks,
-    template_agreement,
-)
+from commissure.anat.quality import agent_check, flagged, image_checks, volume_checks
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.volumes import (
     structure_volumes,
@@ -27,7 +21,7 @@ from commissure.anat.volumes import (
 from commissure.checks import Check, write_quality
 from commissure.images.atlas import Atlas, jhu189
 from commissure.images.figures import save_figure
-from commissure.images.load import zooms_mm
+from commissure.images.load import load_image, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
@@ -62,13 +56,12 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     coordinates = template_coordinates(head.t1w, head.files.from_template)
     volumes = tissue_volumes(head.posterior, affine)
     volumes |= structure_volumes(head.posterior, coordinates, affine, atlas)
-    data = np.asanyarray(head.t1w.dataobj)
-    checks = quality_checks(
-        volumes,
-        template_agreement(data, head.mask, coordinates, affine),
-        cnr=contrast_to_noise(data, head.posterior),
-        mask_components=components(head.mask, affine),
-    )
+    raw = load_image(scan.path, who=scan.who, ndim=3) if scan.path.exists() else None
+    checks = [
+        *volume_checks(volumes),
+        *image_checks(head, coordinates, raw),
+        agent_check(scan),
+    ]
     write_markers(marker_rows(scan, volumes, checks), files.markers)
     write_quality(
         checks,
