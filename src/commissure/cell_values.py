@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from commissure.delimited import Cells
+from commissure.delimited import Cells, plain_numbers
 from commissure.errors import DatasetError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -17,6 +17,7 @@ _LIKE_A_NUMBER = re.compile(
 )
 #: Numbers that laboratories write for what was not measured.
 MISSING_CODES = (-9999.0, -999.0, -99.0, -9.0, 99.0, 999.0, 9999.0, 99999.0)
+_CODES = frozenset(MISSING_CODES)
 
 
 def cell_number(cell: str) -> float | None:
@@ -26,6 +27,17 @@ def cell_number(cell: str) -> float | None:
     if _INFINITE.fullmatch(cell):
         return -math.inf if cell.startswith("-") else math.inf
     return None
+
+
+def column_numbers(cells: Sequence[str]) -> list[float | None]:
+    """The numbers of cells, as :func:`cell_number`; NaN of an empty cell."""
+    if plain_numbers("\n".join(cells)):
+        return [float(cell) if cell else math.nan for cell in cells]
+    return [cell_number(cell) if cell else math.nan for cell in cells]
+
+
+def _size(number: float | None) -> float:
+    return 0.0 if number is None else abs(number)
 
 
 def like_a_number(cell: str) -> bool:
@@ -55,9 +67,11 @@ def holds_numbers(table: Cells, name: str, people: Sequence[str], *, mend: str =
         A cell is no number where most are, is infinite, or is like a number and cannot be read.
     """
     cells = table.column(name)
-    numbers = [cell_number(cell) for cell in cells]
     filled = sum(cell != "" for cell in cells)
-    known = sum(number is not None for number in numbers)
+    numbers = column_numbers(cells)
+    if plain_numbers("\n".join(cells)) and math.inf not in map(_size, numbers):
+        return filled > 0
+    known = sum(number is not None for number in numbers) - (len(cells) - filled)
     for row, (cell, number) in enumerate(zip(cells, numbers, strict=True)):
         if not cell:
             continue
@@ -80,6 +94,8 @@ def missing_codes(values: Iterable[float]) -> list[float]:
     only negative one.
     """
     numbers = list(values)
+    if _CODES.isdisjoint(numbers):
+        return []
     others = [number for number in numbers if number not in MISSING_CODES]
     if not others:
         return []
@@ -95,8 +111,8 @@ def code_cautions(table: Cells, names: Iterable[str]) -> list[str]:
     """A sentence on each column of numbers that seems to hold codes for what was not measured."""
     cautions = []
     for name in names:
-        numbers = [cell_number(cell) for cell in table.column(name)]
-        known = [number for number in numbers if number is not None]
+        numbers = column_numbers(table.column(name))
+        known = [number for number in numbers if number is not None and number == number]
         for code in missing_codes(known):
             cautions.append(
                 f"{table.path.name}: {code:g} stands in {known.count(code)} of {len(known)} cells "

@@ -29,6 +29,10 @@ class Definition:
     role
         ``marker`` is a candidate predictor; ``confound`` describes the measurement (motion, noise,
         head size) and enters only confound models, corrections and quality control.
+    adjust
+        ``head_size`` for volumes of a lab that are freed of head size.
+    given_by
+        ``images`` where the program measures it, ``table`` where a table of the lab gives it.
     """
 
     marker: str
@@ -37,6 +41,8 @@ class Definition:
     description: str
     source: str
     role: Literal["marker", "confound"] = "marker"
+    adjust: Literal["none", "head_size"] = "none"
+    given_by: Literal["images", "table"] = "images"
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from commissure.errors import DatasetError
 
 #: What stands for nothing in a table.
 MISSING = ("n/a", "N/A", "NaN", "nan", "")
+_NOTHING = frozenset(MISSING)
 
 # The first bytes of what is no table of text.
 _MAGIC = (
@@ -28,6 +30,10 @@ _MAGIC = (
 )
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
+# Lines of numbers. Nothing of it is tried twice: a word behind many numbers is found at once.
+_PLAIN_NUMBERS = re.compile(
+    r"(?>(?>[+-]?(?>[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?>[eE][+-]?[0-9]++)?)?+(?:\n|\Z))*+"
+)
 # A spreadsheet runs a cell that starts so, unless it is a number.
 _FORMULA = re.compile(r"['\s]*[=+\-@]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-](inf|nan)")
@@ -46,6 +52,11 @@ def plain_cell(text: str) -> str:
     if text[:1] == "'" and _FORMULA.match(text) and not _NUMBER.fullmatch(text[1:]):
         return text[1:]
     return text
+
+
+def plain_numbers(joined: str) -> bool:
+    """Whether lines are all numbers as a program reads them, or empty."""
+    return _PLAIN_NUMBERS.fullmatch(joined) is not None
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,17 @@ class Cells:
     path: Path
     header: Sequence[str]
     rows: Sequence[Row]
+    _columns: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def column(self, name: str) -> list[str]:
         """Cells of a column without blanks around them, empty where they mean nothing."""
-        position = self.header.index(name)
-        cells = (row.cells[position].strip() for row in self.rows)
-        return ["" if cell in MISSING else cell for cell in cells]
+        if name not in self._columns:
+            position = self.header.index(name)
+            cells = (row.cells[position].strip() for row in self.rows)
+            self._columns[name] = ["" if cell in _NOTHING else cell for cell in cells]
+        return self._columns[name]
 
     def where(self, number: int, who: str = "") -> str:
         """Place of a row, for an error: ``participants.tsv, line 3 (sub-01)``."""
@@ -223,7 +239,8 @@ def _check_header(header: Sequence[str], path: Path) -> None:
                     mend=f"Save {path} as .tsv with tabs or as .csv with commas, and decimal "
                     "points in its numbers",
                 )
-    twice = next((name for name in header if name and list(header).count(name) > 1), None)
+    counts = Counter(header)
+    twice = next((name for name in header if name and counts[name] > 1), None)
     if twice is not None:
         raise DatasetError(
             path.name,

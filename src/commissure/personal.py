@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from commissure.delimited import Cells
+from commissure.delimited import Cells, plain_numbers
 
 # Ends of a name of a column, in words; numbers and the words of _TAIL may follow.
 _ENDS = (
@@ -80,11 +80,17 @@ def personal_cells(cells: Sequence[str]) -> bool:
     filled = [cell.strip() for cell in cells if cell.strip()]
     if not filled:
         return False
-    if any(_EMAIL.search(cell) for cell in filled):
+    joined = "\n".join(filled)
+    if "+" not in joined and plain_numbers(joined):
+        # Of plain numbers only eight digits can be a day, and none a telephone.
+        days = [cell for cell in filled if len(cell) == 8 and cell[0] in "12"]
+        return 2 * sum(_DAY.fullmatch(cell) is not None for cell in days) > len(filled)
+    if "@" in joined and any(_EMAIL.search(cell) for cell in filled):
         return True
     return any(
         2 * sum(pattern.fullmatch(cell) is not None for cell in filled) > len(filled)
         for pattern in (_DAY, _PHONE, _INSURED)
+        if pattern.search(joined)
     )
 
 

@@ -42,6 +42,7 @@ SMALLEST = {
         "mrs_preprocess",
         "fusion",
     ],
+    "marker_tables": ["{tmp}/tables", "--people", "3", "--columns", "4"],
     "mrs_recovery": ["--people", "1", "--draws", "2"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],

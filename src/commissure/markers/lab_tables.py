@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
-from commissure.delimited import MISSING
-from commissure.files import read_table
-from commissure.markers.lab_check import check_table
+from commissure.markers.lab_check import CheckedTable, check_table
+from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.settings import TableSettings
-from commissure.rows import COLUMNS, read_markers
+from commissure.rows import COLUMNS
 
 
-def lab_table(settings: TableSettings) -> tuple[pd.DataFrame, list[str]]:
+def lab_table(
+    settings: TableSettings, say: Callable[[str], None] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Read a lab's table as marker rows.
 
     Parameters
     ----------
     settings
         Where it is and how it is laid out.
+    say
+        Takes a line on what was taken and one on what was left out.
 
     Returns
     -------
@@ -34,30 +38,63 @@ def lab_table(settings: TableSettings) -> tuple[pd.DataFrame, list[str]]:
         The table is refused by :func:`commissure.markers.lab_check.check_table`.
     """
     checked = check_table(settings)
-    path = Path(settings.file)
-    if settings.layout == "tidy":
-        rows = read_markers(path)
-        rows[["participant_id", "session"]] = list(
-            zip(checked.people, checked.sessions, strict=True)
-        )
-        return rows, list(checked.cautions)
-    table = read_table(path, text=filter(None, (settings.participant, settings.session)))
-    visits = pd.MultiIndex.from_arrays(
-        [list(checked.people), list(checked.sessions)], names=["participant_id", "session"]
-    )
-    wide = table[list(checked.columns)].apply(_numbers).set_axis(visits)
-    rows = wide.rename(columns=lambda c: c.removeprefix(settings.prefix)).melt(
-        var_name="region", value_name="value", ignore_index=False
-    )
-    rows = rows.reset_index().assign(
-        modality=settings.modality, marker=settings.marker, unit=settings.unit, quality="ok"
-    )
+    for line in checked.log:
+        if say is not None:
+            say(line)
+    rows = _tidy(checked) if settings.layout == "tidy" else _wide(checked, settings)
     return rows[list(COLUMNS)], list(checked.cautions)
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    """A column of numbers, among which cells of blanks may stand for nothing."""
-    if column.dtype.kind == "O":
-        column = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
-        column = column.mask(column.isin(MISSING))
-    return column.astype(float)
+def _tidy(checked: CheckedTable) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "participant_id": list(checked.people),
+            "session": list(checked.sessions),
+            "value": checked.numbers["value"],
+            **{name: list(cells) for name, cells in checked.words.items()},
+        }
+    )
+
+
+def _wide(checked: CheckedTable, settings: TableSettings) -> pd.DataFrame:
+    people, kinds = len(checked.people), settings.kinds()
+    parts = []
+    for marker, columns in checked.columns.items():
+        if not columns:
+            continue
+        kind = kinds.get(marker)
+        unit = kind.unit if kind else next(
+            k.unit for k in kinds.values() if k.adjust == "head_size"
+        )  # fmt: skip
+        regions = np.array([checked.regions[name] for name in columns], dtype=object)
+        count = len(columns)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "participant_id": np.tile(np.array(checked.people, dtype=object), count),
+                    "session": np.tile(np.array(checked.sessions, dtype=object), count),
+                    "modality": settings.modality,
+                    "region": np.repeat(regions, people),
+                    "marker": marker,
+                    "value": np.concatenate([checked.numbers[name] for name in columns]),
+                    "unit": unit,
+                    "quality": "ok",
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def without_second_head_size(rows: pd.DataFrame, earlier: list[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of a table without the head size of people who have it from an earlier table."""
+    known = {
+        visit
+        for table in earlier
+        for visit in table.loc[table["marker"] == HEAD_SIZE, ["participant_id", "session"]]
+        .itertuples(index=False, name=None)
+    }  # fmt: skip
+    if not known:
+        return rows
+    visits = zip(rows["participant_id"], rows["session"], strict=True)
+    again = np.array([visit in known for visit in visits]) & (rows["marker"] == HEAD_SIZE)
+    return rows[~again]

@@ -16,6 +16,9 @@ from commissure.func import definitions as func
 from commissure.markers.settings import TableSettings
 from commissure.mrs import definitions as mrs
 
+#: Head size from a table of the lab.
+HEAD_SIZE = "lab_head_size"
+
 #: Modules by modality, in the order of :data:`commissure.modalities.MODALITIES`.
 _DECLARED = {"anat": anat, "func": func, "dwi": dwi, "mrs": mrs}
 
@@ -26,7 +29,7 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
     Parameters
     ----------
     tables
-        A lab's tables; a wide one defines its marker itself.
+        A lab's tables; a wide one defines its markers itself.
 
     Raises
     ------
@@ -42,21 +45,31 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
     for table in tables:
         if table.layout == "tidy":
             continue
-        definition = Definition(
-            marker=table.marker,
-            modality=table.modality,
-            unit=table.unit,
-            description=table.description or f"Columns of {table.file.rsplit('/', 1)[-1]}.",
-            source=table.source or table.file.rsplit("/", 1)[-1],
-        )
-        if table.marker in measured or defined.get(table.marker, definition) != definition:
-            raise ConfigError(
-                f"tables ({table.file})",
-                found=f"the marker '{table.marker}' is defined elsewhere, too",
-                wanted="another name for each kind of value",
-                mend="Give tables[].marker another name, as fs_volume",
+        file = table.file.rsplit("/", 1)[-1]
+        for marker, kind in table.kinds().items():
+            definition = Definition(
+                marker=marker,
+                modality=table.modality,
+                unit=kind.unit,
+                description=kind.description or f"Columns of {file}.",
+                source=table.source or file,
+                role=kind.role,
+                adjust=kind.adjust,
+                given_by="table",
             )
-        defined[table.marker] = definition
+            if marker in measured or defined.get(marker, definition) != definition:
+                raise ConfigError(
+                    f"tables ({table.file})",
+                    found=f"the marker '{marker}' is defined elsewhere, too",
+                    wanted="another name for each kind of value",
+                    mend="Give tables[].marker another name, as fs_volume",
+                )
+            defined[marker] = definition
+            if kind.adjust == "head_size":
+                defined[HEAD_SIZE] = Definition(
+                    HEAD_SIZE, table.modality, kind.unit, "Head size, from a table of the lab.",
+                    table.source or file, role="confound", given_by="table",
+                )  # fmt: skip
     return defined
 
 

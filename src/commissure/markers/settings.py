@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -36,7 +37,35 @@ class SessionsSettings(Section):
         return [given] if isinstance(given, str) else list(given)
 
 
-class TableSettings(Section):
+class ColumnsSettings(Section):
+    """Which columns of a table hold one kind of value, and what that is."""
+
+    columns: list[str] | None = Field(
+        default=None,
+        description="Columns to take, with * as a wildcard; each pattern must match one of "
+        "numbers. By default every numeric column.",
+    )
+    exclude: list[str] = Field(
+        default_factory=list, description="Columns to leave out of those, with * as a wildcard."
+    )
+    unit: str = Field(default="1", description="Unit of the values; 1 for pure numbers.")
+    prefix: str = Field(default="", description="Start of the column names that the region lacks.")
+    suffix: str = Field(default="", description="End of the column names that the region lacks.")
+    role: Literal["marker", "confound"] = Field(
+        default="marker",
+        description="confound: the columns describe the measurement (motion, noise), and enter the "
+        "confounds model only.",
+    )
+    adjust: Literal["none", "head_size"] = Field(
+        default="none",
+        description="head_size: the columns are volumes, and are freed of head size: that of a "
+        "column of the table called eTIV, ICV, TIV or EstimatedTotalIntraCranialVol, else that of "
+        "the images.",
+    )
+    description: str = Field(default="", description="One sentence for markers.json.")
+
+
+class TableSettings(ColumnsSettings):
     """One table of a lab (FreeSurfer, LCModel, clinical scores ...) that joins the markers."""
 
     file: str = Field(description="Path of the TSV or CSV, relative to the working folder.")
@@ -49,10 +78,6 @@ class TableSettings(Section):
         description="wide: one row per person, one column per region; "
         "tidy: the columns of markers.tsv.",
     )
-    columns: list[str] | None = Field(
-        default=None,
-        description="Columns to take, with * as a wildcard; by default every numeric column.",
-    )
     modality: str = Field(
         default="table",
         pattern=r"^[a-z][a-z0-9]*$",
@@ -60,10 +85,38 @@ class TableSettings(Section):
         "table, or a name of your own.",
     )
     marker: str = Field(default="value", description="Name of the marker that the columns hold.")
-    unit: str = Field(default="1", description="Unit of the values; 1 for pure numbers.")
-    prefix: str = Field(default="", description="Start of the column names that the region lacks.")
-    description: str = Field(default="", description="One sentence for markers.json.")
+    markers: dict[str, ColumnsSettings] = Field(
+        default_factory=dict,
+        description="Several kinds of value in one table, by marker, each with columns, exclude, "
+        "unit, prefix, suffix, role, adjust and description: {fs_volume: {columns: [*_volume], "
+        "suffix: _volume, unit: mm3, adjust: head_size}, fs_thickness: {columns: [*_thickness]}}.",
+    )
+    missing: list[str] = Field(
+        default_factory=list,
+        description="What else stands for a missing value in the table, as n.d. or -999; n/a, NaN "
+        "and an empty cell always do.",
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="Sign before the decimals of the table's numbers."
+    )
     source: str = Field(default="", description="Software and version that made the table.")
+
+    @model_validator(mode="after")
+    def _one_description(self) -> Self:
+        of_one = {"marker", *ColumnsSettings.model_fields} & self.model_fields_set
+        if self.markers and of_one:
+            raise ValueError(
+                f"markers says it of each kind of value: {min(of_one)} is not set here"
+            )
+        if self.layout == "tidy" and (self.markers or of_one):
+            raise ValueError(
+                f"a tidy table names its markers itself: {min(of_one | {'markers'})} has no place"
+            )
+        return self
+
+    def kinds(self) -> Mapping[str, ColumnsSettings]:
+        """The kinds of value of a wide table, by marker."""
+        return self.markers or {self.marker: self}
 
 
 class MarkersSettings(Section):

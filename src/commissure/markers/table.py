@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
-from commissure.markers.lab_tables import lab_table
+from commissure.markers.lab_tables import lab_table, without_second_head_size
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.markers.units import check_units
@@ -22,7 +23,9 @@ KEYS = MARKERS.names[:5]
 
 
 def marker_table(
-    files: Iterable[Path], tables: Iterable[TableSettings]
+    files: Iterable[Path],
+    tables: Iterable[TableSettings],
+    say: Callable[[str], None] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join the modalities' marker rows and a lab's tables into one.
 
@@ -34,6 +37,8 @@ def marker_table(
         ``*_markers.tsv`` of the modalities.
     tables
         A lab's own tables.
+    say
+        Takes lines on what of a table was taken and left out.
 
     Returns
     -------
@@ -56,7 +61,8 @@ def marker_table(
     cautions: list[str] = []
     labs: list[tuple[str, pd.DataFrame]] = []
     for settings in tables:
-        given, messages = lab_table(settings)
+        given, messages = lab_table(settings, say)
+        given = without_second_head_size(given, [table for _, table in labs])
         cautions += messages
         _refuse_collisions(given, measured, labs, settings)
         labs.append((Path(settings.file).name, given))
@@ -65,18 +71,33 @@ def marker_table(
         return pd.DataFrame(columns=list(COLUMNS)), cautions
     rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
     check_units(rows)
-    grouped = rows.groupby(KEYS, sort=True, dropna=False)
-    joined = grouped.agg(
-        value=("value", "mean"),
-        unit=("unit", "first"),
-        quality=("quality", lambda q: "flag" if (q == "flag").any() else "ok"),
-    ).reset_index()
-    return joined[list(COLUMNS)], cautions
+    return _one_row_each(rows), cautions
+
+
+def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows sorted by what they name, several of one name as their mean and any flag."""
+    codes = [pd.factorize(rows[key], sort=True)[0] for key in KEYS]
+    order = np.lexsort(codes[::-1])
+    rows = rows.iloc[order].reset_index(drop=True)
+    changed = np.zeros(len(rows), dtype=bool)
+    changed[:1] = True
+    for code in codes:
+        changed[1:] |= np.diff(code[order]) != 0
+    starts = np.flatnonzero(changed)
+    if len(starts) == len(rows):
+        return rows[list(COLUMNS)]
+    counts = np.diff(np.append(starts, len(rows)))
+    flagged = np.logical_or.reduceat((rows["quality"] == "flag").to_numpy(), starts)
+    joined = rows.iloc[starts].reset_index(drop=True)
+    joined["value"] = np.add.reduceat(rows["value"].to_numpy(float), starts) / counts
+    joined["quality"] = np.where(flagged, "flag", "ok")
+    return joined[list(COLUMNS)]
 
 
 def _marker_keys(rows: pd.DataFrame) -> set[tuple[str, ...]]:
     """Modality, region and marker of the rows."""
-    return set(rows[KEYS[2:]].drop_duplicates().itertuples(index=False, name=None))
+    distinct = rows[KEYS[2:]].drop_duplicates()
+    return set(distinct.itertuples(index=False, name=None))
 
 
 def _refuse_collisions(
@@ -179,7 +200,7 @@ def definition_record(
             first = rows.iloc[0]
             definition = Definition(
                 str(marker), first["modality"], first["unit"], "Given by a table of the lab.",
-                "tables in config.yaml",
+                "tables in config.yaml", given_by="table",
             )  # fmt: skip
         entry = {key: value for key, value in vars(definition).items() if key != "marker"}
         record[str(marker)] = {**entry, "regions": sorted(set(rows["region"]))}

@@ -15,7 +15,10 @@ def check_units(markers: pd.DataFrame) -> None:
     DatasetError
         The marker is named.
     """
-    by_marker = markers.groupby(["modality", "marker", "region"], sort=True)["unit"].unique()
+    if markers["unit"].nunique() < 2:
+        return
+    named = markers[["modality", "marker", "region", "unit"]].drop_duplicates()
+    by_marker = named.groupby(["modality", "marker", "region"], sort=True)["unit"].unique()
     for names, units in zip(by_marker.index.to_frame().to_numpy(str), by_marker, strict=True):
         if len(units) > 1:
             raise DatasetError(

@@ -25,6 +25,7 @@ from commissure.models.estimators import (
     BlockModel,
     checked_blocks,
     encoded_labels,
+    families_of,
     inner_fold_numbers,
 )
 from commissure.models.logistic import Solver
@@ -100,7 +101,8 @@ class ImportedModel(BlockModel):
         self, X: np.ndarray, labelled: np.ndarray, marks: np.ndarray, present: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Training and test people of every inner fold, and their prepared markers."""
-        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed)
+        families = families_of(X[labelled], self.blocks_)
+        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed, families)
         everyone = np.full(len(X), -1)
         everyone[labelled] = inner
         divisions = []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.selection import measured_rows
 from commissure.study.cells import as_text
+from commissure.study.outcome_words import outcome_word
 from commissure.study.predictors import coded_columns, refuse_post_outcome
 from commissure.study.settings import StudySettings
 
@@ -145,7 +147,9 @@ def build_design(
     ]
     idle, messages = _idle_columns(values, columns)
     cautions += messages
-    measured = _by_modality(columns, left_out=idle | set(confounds))
+    following, messages = _following_columns(columns, definitions, settings)
+    cautions += messages
+    measured = _by_modality(columns, left_out=idle | following | set(confounds))
 
     present = {
         name: np.isfinite(values[:, indices]).any(axis=1) for name, indices in measured.items()
@@ -160,7 +164,12 @@ def build_design(
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
         columns += [DesignColumn(name, "", str(column)) for column in table.columns]
-    blocks, messages = _modality_blocks(measured, columns, numbers[SITE], settings)
+    volumes = {
+        index for index, column in enumerate(columns)
+        if definitions.get(column.marker, {}).get("adjust") == "head_size"
+        or (column.marker == "volume" and column.region != "TIV")
+    }  # fmt: skip
+    blocks, messages = _modality_blocks(measured, columns, volumes, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
     blocks |= {
@@ -267,6 +276,38 @@ def _idle_columns(
     return constant | copies, cautions
 
 
+def _following_columns(
+    columns: Sequence[DesignColumn],
+    definitions: Mapping[str, Mapping[str, Any]],
+    settings: StudySettings,
+) -> tuple[set[int], list[str]]:
+    """Columns of a lab's tables that follow or define the outcome by their names, and a sentence.
+
+    What was measured from images is named by the program and tells nothing by its name.
+    """
+    given = {
+        index: column.region
+        for index, column in enumerate(columns)
+        if definitions.get(column.marker, {}).get("given_by") == "table"
+    }
+    regions = set(given.values())
+    label = (settings.label.column or "").casefold()
+    words = {}
+    for index, region in given.items():
+        word = outcome_word(region, regions) or outcome_word(columns[index].marker)
+        if region.casefold() == label:
+            word = "the label"
+        if word and region not in settings.allow_post_outcome:
+            words[index] = f"{region} ('{word}')"
+    if not words:
+        return set(), []
+    shown = ", ".join([*words.values()][:6]) + (" and more" if len(words) > 6 else "")
+    return set(words), [
+        f"{len(words)} columns of the lab's tables follow or define the outcome by their names and "
+        f"are not used: {shown}. fusion.allow_post_outcome lets them in."
+    ]
+
+
 def _by_modality(columns: Sequence[DesignColumn], left_out: set[int]) -> dict[str, list[int]]:
     """Numbers of the columns of each modality that has any, modalities by name."""
     measured: dict[str, list[int]] = {}
@@ -279,6 +320,7 @@ def _by_modality(columns: Sequence[DesignColumn], left_out: set[int]) -> dict[st
 def _modality_blocks(
     measured: Mapping[str, Sequence[int]],
     columns: Sequence[DesignColumn],
+    volumes: Collection[int],
     sites: tuple[int, ...],
     settings: StudySettings,
 ) -> tuple[dict[str, Block], list[str]]:
@@ -287,11 +329,7 @@ def _modality_blocks(
     blocks, cautions = {}, []
     for name, indices in measured.items():
         adjusted = tuple(
-            index
-            for index in indices
-            if settings.head_size == "residual"
-            and columns[index].marker == "volume"
-            and columns[index].region != "TIV"
+            index for index in indices if settings.head_size == "residual" and index in volumes
         )
         if adjusted and head_size is None:
             cautions.append("Volumes are not freed of head size: there is no marker of it.")
@@ -307,10 +345,11 @@ def _modality_blocks(
 
 
 def _head_size_column(columns: Sequence[DesignColumn]) -> int | None:
-    """The marker ``tiv``, else the region ``TIV``."""
-    for index, column in enumerate(columns):
-        if column.marker == "tiv":
-            return index
+    """The marker ``tiv``, else that of a lab's table, else the region ``TIV``."""
+    for marker in ("tiv", HEAD_SIZE):
+        for index, column in enumerate(columns):
+            if column.marker == marker:
+                return index
     return next((index for index, column in enumerate(columns) if column.region == "TIV"), None)
 
 

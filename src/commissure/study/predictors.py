@@ -9,14 +9,10 @@ import pandas as pd
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.selection import LARGEST
+from commissure.study.outcome_words import outcome_word
 from commissure.study.settings import StudySettings
 
-#: Parts of column names that tell of the outcome, its treatment or the present state.
-POST_OUTCOME = (
-    "hospitali", "admission", "clozapine", "dose", "cpz", "current", "after", "follow", "relapse",
-    "remission", "remitted", "respon", "resist", "outcome", "sofas", "gaf", "cgi", "adherence",
-    "trial",
-)  # fmt: skip
+_LABEL_COLUMNS = ("group", "group_in_file", "label", "diagnosis")
 #: Categories from which a column of words is refused as a predictor.
 MOST_LEVELS = 10
 
@@ -31,7 +27,7 @@ def refuse_post_outcome(settings: StudySettings) -> None:
         outcome and is not in ``allow_post_outcome``.
     """
     column = settings.label.column
-    label_columns = {"group", "label", "diagnosis", column.casefold() if column else None}
+    label_columns = {*_LABEL_COLUMNS, column.casefold() if column else None}
     for key in ("clinical", "confounds"):
         for name in getattr(settings, key):
             if name.casefold() in label_columns:
@@ -41,11 +37,11 @@ def refuse_post_outcome(settings: StudySettings) -> None:
                     wanted="columns known before the outcome",
                     mend=f"Remove it from fusion.{key} in config.yaml",
                 )
-            part = next((part for part in POST_OUTCOME if part in name.casefold()), None)
-            if part and name not in settings.allow_post_outcome:
+            word = outcome_word(name, getattr(settings, key))
+            if word and name not in settings.allow_post_outcome:
                 raise ConfigError(
                     f"fusion.{key}",
-                    found=f"'{name}' follows or defines the outcome (its name has '{part}')",
+                    found=f"'{name}' follows or defines the outcome (its name has '{word}')",
                     wanted="columns known before the outcome",
                     mend=f"Remove it from fusion.{key}, or name it under "
                     "fusion.allow_post_outcome in config.yaml to use it all the same",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.lab_tables import lab_table
+from commissure.markers.registry import definitions
 from commissure.markers.settings import TableSettings
 from commissure.markers.table import definition_record, marker_table
 from commissure.rows import Marker, write_markers
@@ -23,7 +24,10 @@ def test_a_wide_table_becomes_rows(tmp_path):
         modality="anat", marker="fs_volume", unit="mm3",
     )  # fmt: skip
     table, cautions = marker_table([], [aseg])
-    assert cautions == []
+    assert cautions == [
+        "aseg.csv: fs_volume seems to be volumes, which are not freed of head size; "
+        "tables[].adjust: head_size does that."
+    ]
     assert table["region"].unique().tolist() == ["Left-Hippocampus", "Right-Hippocampus"]
     assert table["value"].tolist() == [4000, 4100, 3900]
     assert table["participant_id"].tolist() == ["sub-01", "sub-01", "sub-02"]
@@ -59,6 +63,7 @@ def wide(tmp_path, text, **options):
         (["1", "n.d.", "3"], r"line 3 \(sub-02\): x is 'n.d.'.*or leave the column out"),
         (["1,5", "2,5", "3,5"], r"line 2 \(sub-01\): x is '1,5'"),
         (["1,5", "", ""], r"line 2 \(sub-01\): x is '1,5'"),
+        (["1", "1e999", "3"], r"line 3 \(sub-02\): x is '1e999'"),
         ([">5", ">6", "low"], r"line 2 \(sub-01\): x is '>5'"),
         (["1.234,5", "2", "3"], r"x is '1.234,5'"),
         (["1", "inf", "3"], r"line 3 \(sub-02\): x is 'inf'"),
@@ -176,6 +181,87 @@ def test_units_that_disagree_are_refused_before_anything_is_averaged(tmp_path):
         DatasetError, match="marker anat volume Hippocampus_L: its units are cm3 and mm3"
     ):
         marker_table([], [TableSettings(file=str(tmp_path / "lab.tsv"), layout="tidy")])
+
+
+def test_words_for_nothing_and_decimal_commas_are_declared(tmp_path):
+    text = "participant_id\tx\ty\n01\t1,5\tn.d.\n02\t-999\t2,25e1\n03\t7\t\n"
+    declared = {"missing": ["n.d.", "-999"], "decimal": ","}
+    rows, cautions = lab_table(wide(tmp_path, text, **declared))
+    values = rows.dropna().set_index(["participant_id", "region"])["value"].to_dict()
+    assert values == {("sub-01", "x"): 1.5, ("sub-03", "x"): 7.0, ("sub-02", "y"): 22.5}
+    assert cautions == []
+    with pytest.raises(DatasetError, match=r"line 2 \(sub-01\): x is '1.234'; a decimal comma"):
+        lab_table(wide(tmp_path, "participant_id\tx\n01\t1.234\n", decimal=","))
+    tidy = "participant_id\tsession\tmodality\tregion\tmarker\tvalue\tunit\tquality\n"
+    tidy += "01\tn/a\tmrs\tACC\tglx\t9,5\tmM\tok\n02\tn/a\tmrs\tACC\tglx\tn.d.\tmM\tok\n"
+    rows, _ = lab_table(wide(tmp_path, tidy, layout="tidy", **declared))
+    assert rows["value"].dropna().tolist() == [9.5]
+
+
+def test_every_pattern_must_match(tmp_path):
+    text = "participant_id\tr3\tr4\tr7\tnote\n01\t1\t2\t3\tlow\n"
+    with pytest.raises(ConfigError, match=r"no numeric column matches 'R4'.*Did you mean 'r4'\?"):
+        lab_table(wide(tmp_path, text, columns=["r3", "R4", "r7"]))
+    with pytest.raises(ConfigError, match="no numeric column matches 'note'"):
+        lab_table(wide(tmp_path, text, columns=["r*", "note"]))
+    with pytest.raises(ConfigError, match=r"exclude: no column matches 'q\*'"):
+        lab_table(wide(tmp_path, text, exclude=["q*"]))
+    with pytest.raises(ConfigError, match="no numeric column is left"):
+        lab_table(wide(tmp_path, text, exclude=["r*"]))
+
+
+def test_what_was_taken_and_what_was_left_out_is_logged(tmp_path):
+    text = "participant_id\ta\tb\tnote\tMRN\n01\t1\t2\tlow\t77\n"
+    lines = []
+    lab_table(wide(tmp_path, text, exclude=["b"]), lines.append)
+    assert lines == [
+        "lab.tsv: 1 columns are table value: a",
+        "lab.tsv: 3 columns are left out: b, note, MRN",
+    ]
+
+
+FREESURFER = (
+    "participant_id\tlh_bank_volume\tlh_bank_thickness\trh_bank_volume\trh_bank_thickness\teTIV\t"
+    "qc\n01\t4000\t2.5\t4100\t2.4\t1500000\t1\n02\t3800\t2.3\t3900\t2.2\t1400000\t2\n"
+)
+KINDS = {
+    "fs_volume": {
+        "columns": ["*_volume"],
+        "suffix": "_volume",
+        "unit": "mm3",
+        "adjust": "head_size",
+    },
+    "fs_thickness": {"columns": ["*_thickness"], "suffix": "_thickness", "unit": "mm"},
+    "fs_qc": {"columns": ["qc"], "role": "confound"},
+}
+
+
+def test_one_table_may_hold_several_kinds_of_value(tmp_path):
+    settings = wide(tmp_path, FREESURFER, modality="anat", markers=KINDS)
+    table, cautions = marker_table([], [settings])
+    assert cautions == []
+    kinds = table.groupby("marker")["region"].unique().map(list).to_dict()
+    assert kinds == {
+        "fs_volume": ["lh_bank", "rh_bank"], "fs_thickness": ["lh_bank", "rh_bank"],
+        "fs_qc": ["qc"], "lab_head_size": ["head"],
+    }  # fmt: skip
+    assert table.groupby("marker")["unit"].first()["lab_head_size"] == "mm3"
+    record = definition_record(definitions([settings]), table)
+    assert record["fs_volume"]["adjust"] == "head_size"
+    assert {record[name]["role"] for name in ("fs_qc", "lab_head_size")} == {"confound"}
+    with pytest.raises(ConfigError, match="fs_volume and more both take the column 'lh_bank_vol"):
+        lab_table(wide(tmp_path, FREESURFER, markers={**KINDS, "more": {"columns": ["lh_*"]}}))
+    with pytest.raises(ValueError, match="unit is not set here"):
+        TableSettings(file="x.tsv", unit="mm3", markers=KINDS)
+
+
+def test_the_head_size_of_two_tables_is_taken_once(tmp_path):
+    (tmp_path / "b.tsv").write_text(FREESURFER.replace("bank", "pole"))
+    first = wide(tmp_path, FREESURFER, modality="anat", markers=KINDS)
+    kinds = {"other_volume": {**KINDS["fs_volume"]}}
+    second = TableSettings(file=str(tmp_path / "b.tsv"), modality="anat", markers=kinds)
+    table, _ = marker_table([], [first, second])
+    assert (table["marker"] == "lab_head_size").sum() == 2
 
 
 @given(st.lists(st.text("0123456789.,-<>e n", max_size=5), min_size=1, max_size=6))

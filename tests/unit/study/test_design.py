@@ -67,3 +67,36 @@ def test_families_are_a_column_that_every_block_knows() -> None:
     assert {block.family for block in design.blocks.values()} == {len(design.columns) - 1}
     nobody = build_design(table, {}, people.drop(columns="family"), settings=FusionSettings())
     assert nobody.families is None
+
+
+def test_volumes_of_a_table_are_freed_of_its_head_size() -> None:
+    table = markers(*[(who, "", "anat", region, marker, value)
+                      for who in "ab" for region, marker, value in (
+                          ("lh", "fs_volume", float(ord(who))), ("head", "lab_head_size", 9.0 + ord(who)),
+                          ("lh", "fs_thickness", 2.0 + ord(who)))])  # fmt: skip
+    defined = {"fs_volume": {"adjust": "head_size", "given_by": "table"},
+               "lab_head_size": {"role": "confound"}}  # fmt: skip
+    block = build_design(table, defined, PEOPLE, settings=FusionSettings()).blocks["anat"]
+    design = build_design(table, defined, PEOPLE, settings=FusionSettings())
+    assert [design.columns[i].marker for i in block.columns] == ["fs_thickness", "fs_volume"]
+    assert [design.columns[i].marker for i in block.adjusted] == ["fs_volume"]
+    assert design.columns[block.head_size].marker == "lab_head_size"
+
+
+def test_columns_of_a_table_that_follow_the_outcome_are_left_out_and_named() -> None:
+    regions = ("PANSS_N_change", "clozapine_dose", "thalamus", "cgi_baseline")
+    table = markers(*[(who, "", "table", region, "value", float(ord(who) + place))
+                      for who in "ab" for place, region in enumerate(regions)])  # fmt: skip
+    given = {"value": {"given_by": "table"}}
+    design = build_design(table, given, PEOPLE, settings=FusionSettings())
+    used = {design.columns[i].region for i in design.blocks["table"].columns}
+    assert used == {"thalamus", "cgi_baseline"}
+    told = " ".join(design.cautions)
+    assert "2 columns of the lab's tables follow or define the outcome" in told
+    assert "PANSS_N_change ('change'), clozapine_dose ('clozapine')" in told
+    allowed = FusionSettings(allow_post_outcome=["clozapine_dose"])
+    design = build_design(table, given, PEOPLE, settings=allowed)
+    assert "clozapine_dose" in {design.columns[i].region for i in design.blocks["table"].columns}
+    # What the program measured is named by the program.
+    design = build_design(table, {}, PEOPLE, settings=FusionSettings())
+    assert len(design.blocks["table"].columns) == 4

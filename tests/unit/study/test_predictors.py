@@ -6,6 +6,7 @@ import pytest
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.fusion.settings import FusionSettings
+from commissure.study.outcome_words import outcome_word
 from commissure.study.predictors import coded_columns, refuse_post_outcome
 
 
@@ -14,6 +15,33 @@ def test_predictors_that_follow_the_outcome_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"'{name}' follows or defines the outcome"):
         refuse_post_outcome(FusionSettings(clinical=[name]))
     refuse_post_outcome(FusionSettings(clinical=[name], allow_post_outcome=[name]))
+
+
+#: Names that labs write, and whether they tell of what comes later or of the present treatment.
+NAMES = {
+    "hospitalisations": True, "clozapine_dose": True, "PANSS_N_change": True,
+    "PANSS_T_change": True, "panss_week6": True, "endpoint_cgs": True, "current_age": False,
+    "cgi_baseline": False, "gaf_baseline": False, "trial_making_test_a": False,
+    "response_inhibition_d": False, "corresponding_site": False, "afternoon_scan": False,
+    "panss_change_from_baseline": True, "DischargeGAF": True, "12_month_followup_panss": True,
+    "panss_w12": True, "symptomImprovement": True, "cpz_eq_mg": True, "n_failed_trials": True,
+    "treatment_response": True, "current_panss_total": True, "relapsed": True,
+    "age_at_first_admission": False, "delta_panss": True, "eeg_delta_power": False,
+    "baseline_dose_mg": False, "lh_G_cingul-Post-dorsal_thickness": False, "panss_post": True,
+    "education_years": False, "M1_L": False, "trail_making_b": False, "BOLD_response_amygdala": False,
+    "weekend_sleep": False, "doseq": False, "T1w_snr": False, "panss_total": False,
+    "end_of_study_cgi": True, "visit2_gaf": True, "premorbid_adjustment": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "tells"), NAMES.items())
+def test_whole_words_tell_whether_a_column_follows_the_outcome(name: str, tells: bool) -> None:
+    assert bool(outcome_word(name)) == tells, outcome_word(name)
+
+
+def test_a_word_may_mean_something_else_beside_others() -> None:
+    assert outcome_word("delta_F3") and not outcome_word("delta_F3", ["theta_F3", "alpha_F3"])
+    assert outcome_word("volume_post", ["volume_pre"]) and not outcome_word("volume_post")
 
 
 def test_the_label_is_refused_as_a_predictor() -> None:

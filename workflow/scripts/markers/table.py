@@ -15,7 +15,7 @@ from commissure.outputs import CAUTIONS
 with running(snakemake) as job:
     tables = read_tables(job.params.tables)
     done = outcomes(job.input.statuses, job.params.output_dir)
-    markers, cautions = marker_table(marker_files(done), tables)
+    markers, cautions = marker_table(marker_files(done), tables, job.say)
     visits, told = visit_table(markers, SessionsSettings(**job.params.sessions), job.input.sessions, imaged=done)
     settings = ParticipantsSettings(**job.params.participants)
     people, messages = read_people(optional(job.input.people), settings=settings, present=visits["participant_id"])
