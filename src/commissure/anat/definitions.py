@@ -9,11 +9,14 @@ DEFINITIONS: tuple[Definition, ...] = (
         marker="volume",
         modality="anat",
         unit="mm3",
-        description="Volume of a tissue (GM, WM, CSF), of the space inside the skull (TIV), or of "
-        "a structure of the JHU-MNI atlas: the sum over its label, moved onto the T1w, of the "
-        "probability of the tissue that the structure is made of.",
+        description="Volume of a tissue (GM, WM, CSF), of the space inside the skull (TIV), of a "
+        "structure or of cortex. Deep grey matter and ventricles are segmented in the person's own "
+        "image under FreeSurfer's names (LateralVentricle has the inferior horn and the choroid "
+        "plexus in it); a cortical region or lobe (Desikan-Killiany) is the sum over its label, "
+        "moved onto the T1w, of the probability of grey matter.",
         source="Ashburner J, Friston KJ, NeuroImage 2005;26:839-851 (tissue posteriors with "
-        "template priors); Oishi K et al., NeuroImage 2009;46:486-499 (JHU-MNI atlas)",
+        "template priors); Fischl B et al., Neuron 2002;33:341-355, Puonti O et al., NeuroImage "
+        "2016;143:235-249 (structures); Desikan RS et al., NeuroImage 2006;31:968-980 (cortex)",
     ),
     Definition(
         marker="tiv",

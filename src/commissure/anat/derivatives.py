@@ -6,12 +6,14 @@ reads.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from commissure.anat.volumes import label_volumes
 from commissure.derivatives import Derivatives
 from commissure.errors import QualityError
 from commissure.images.anat_files import AnatFiles
@@ -68,6 +70,11 @@ class PreprocessedT1w:
     posterior
         (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`, 0 outside the
         mask.
+    aseg
+        (X, Y, Z) int16 structures under FreeSurfer's numbers, 0 outside the brain; none where the
+        engine wrote none.
+    structure_volumes
+        mm³ by the name of the structure's label (``Hippocampus_L``); none likewise.
     notes
         What the engine noted for the reader, in the sidecar of the T1w image.
     """
@@ -78,6 +85,8 @@ class PreprocessedT1w:
     t1w: nib.Nifti1Image
     mask: np.ndarray
     posterior: np.ndarray
+    aseg: np.ndarray | None
+    structure_volumes: Mapping[str, float]
     notes: tuple[str, ...]
 
     @property
@@ -110,7 +119,8 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
     mask = np.asanyarray(whole.dataobj) > 0
     box = bounding_box(mask, pad=2)
     cropped, preproc = [], whole
-    for path in (files.preproc, *files.tissues):
+    segmented = (files.aseg,) if files.aseg.is_file() else ()
+    for path in (files.preproc, *files.tissues, *segmented):
         image = load_image(path, who=files.who, ndim=3)
         if not same_grid(image, whole):
             raise QualityError(
@@ -122,9 +132,17 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
             )
         preproc = image if path == files.preproc else preproc
         cropped.append(image.slicer[box])
-    t1w, *tissues = cropped
-    posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues])
-    sidecar = sidecar_path(files.preproc)
-    content = read_sidecars([sidecar], who=files.who) if sidecar.exists() else {}
-    notes = tuple(content.get("Notes", ()))
-    return PreprocessedT1w(files, preproc, box, t1w, mask[box], posterior * mask[box], notes)
+    t1w, *tissues = cropped[: 1 + len(files.tissues)]
+    posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues]) * mask[box]
+    aseg = np.asanyarray(cropped[-1].dataobj).astype(np.int16) if segmented else None
+    volumes: dict[str, float] = {}
+    if aseg is not None:
+        stated = _sidecar(files.aseg, files.who).get("VolumesMm3")
+        volumes = stated or label_volumes(aseg, t1w.affine)
+    notes = tuple(_sidecar(files.preproc, files.who).get("Notes", ()))
+    return PreprocessedT1w(files, preproc, box, t1w, mask[box], posterior, aseg, volumes, notes)
+
+
+def _sidecar(image: Path, who: str) -> dict:
+    path = sidecar_path(image)
+    return read_sidecars([path], who=who) if path.exists() else {}

@@ -13,13 +13,16 @@ from commissure.anat.figures import draw_registration, draw_segmentation
 from commissure.anat.quality import agent_check, flagged, image_checks, volume_checks
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.volumes import (
-    structure_volumes,
+    cortex_around,
+    cortical_volumes,
+    reported_structures,
     template_coordinates,
     tissue_volumes,
     values_at,
 )
 from commissure.checks import Check, write_quality
-from commissure.images.atlas import Atlas, jhu189
+from commissure.images.atlas import desikan_killiany
+from commissure.images.atlas import structures as atlas_structures
 from commissure.images.figures import save_figure
 from commissure.images.load import load_image, zooms_mm
 from commissure.images.registration import apply_transform
@@ -52,10 +55,11 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     """
     head = read_preprocessed(scan, folder)
     files = AnatMeasured.of(scan, folder)
-    atlas, affine = jhu189(), head.t1w.affine
+    affine = head.t1w.affine
     coordinates = template_coordinates(head.t1w, head.files.from_template)
     volumes = tissue_volumes(head.posterior, affine)
-    volumes |= structure_volumes(head.posterior, coordinates, affine, atlas)
+    volumes |= reported_structures(head.structure_volumes)
+    volumes |= cortical_volumes(head.posterior, coordinates, affine, head.aseg)
     raw = load_image(scan.path, who=scan.who, ndim=3) if scan.path.exists() else None
     checks = [
         *volume_checks(volumes),
@@ -66,14 +70,14 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     write_quality(
         checks,
         files.quality,
-        notes=[*_notes(head.files.template), *head.notes],
+        notes=[*_notes(head), *head.notes],
         space=head.files.template,
-        atlas=atlas.name,
+        atlas=desikan_killiany().name,
         voxel_mm=[round(size, 4) for size in zooms_mm(affine)],
         volumes_ml={name: round(value / 1000, 4) for name, value in volumes.items()},
     )
     title = f"{scan.label}: brain, tissues and structures"
-    structures = _shown_structures(head, coordinates, atlas)
+    structures = _shown_structures(head, coordinates)
     figure = draw_segmentation(head.t1w, head.mask, head.posterior[1], structures, title=title)
     save_figure(figure, files.tissues_figure)
     figure = draw_registration(
@@ -102,28 +106,36 @@ def marker_rows(scan: Scan, volumes: Mapping[str, float], checks: Sequence[Check
     ]
 
 
-def _notes(space: str) -> list[str]:
-    notes = [
-        "The JHU-MNI atlas names no exact MNI template; its millimetres are taken as they are "
-        "(approximate)."
-    ]
+def _notes(head: PreprocessedT1w) -> list[str]:
+    notes = []
+    space = head.files.template
+    if head.aseg is None:
+        notes.append(
+            f"The engine wrote no {head.files.aseg.name}: deep grey matter and ventricles have no "
+            "volumes."
+        )
     if space != TEMPLATE:
-        notes.append(f"The engine registered to {space}; the atlas is read there by millimetres.")
+        notes.append(
+            f"The engine registered to {space}; the cortical atlas is read there by millimetres "
+            "(approximate)."
+        )
     return notes
 
 
-def _shown_structures(
-    head: PreprocessedT1w, coordinates: np.ndarray, atlas: Atlas
-) -> dict[str, np.ndarray]:
-    """Share of each voxel that a structure of the figure takes, by its name."""
-    label = values_at(atlas.image, coordinates)
-    groups = atlas.groups("structure")
-    fluid = head.posterior[2]
-    structures = {}
+def _shown_structures(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[str, np.ndarray]:
+    """Where the structures of the figure are, by their name."""
+    cortex = cortex_around()
+    region = values_at(cortex.image, coordinates)
+    regions, parts = cortex.groups("structure"), atlas_structures().groups("structure")
+    shown = {}
     for name in SHOWN:
-        tissue = fluid if name == "LateralVentricle" else 1 - fluid
-        structures[name] = np.isin(label, groups[f"{name}_L"] + groups[f"{name}_R"]) * tissue
-    return structures
+        sides = [f"{name}_L", f"{name}_R"]
+        if sides[0] in regions:
+            numbers = [number for side in sides for number in regions[side]]
+            shown[name] = np.isin(region, numbers) * head.posterior[0]
+        elif head.aseg is not None:
+            shown[name] = np.isin(head.aseg, [n for side in sides for n in parts[side]])
+    return shown
 
 
 def _brain_in_template(head: PreprocessedT1w) -> nib.Nifti1Image:

@@ -218,14 +218,16 @@ def volume_checks(volumes: Mapping[str, float]) -> list[Check]:
     Parameters
     ----------
     volumes
-        mm³ by tissue and structure.
+        mm³ by tissue and structure; without structures only the head's size is compared.
     """
-    left, right = (
-        relative_to_template(volumes, name) for name in ("Hippocampus_L", "Hippocampus_R")
-    )
+    names = ("Hippocampus_L", "Hippocampus_R")
+    size = between("tiv_l", volumes["TIV"] / 1e6, *TIV_L)
+    if any(name not in volumes for name in names):
+        return [size]
+    left, right = (relative_to_template(volumes, name) for name in names)
     asymmetry = abs(left - right) / max(1e-9, (left + right) / 2)
     return [
-        between("tiv_l", volumes["TIV"] / 1e6, *TIV_L),
+        size,
         between("hippocampus_left_relative", left, *HIPPOCAMPUS_RELATIVE),
         between("hippocampus_right_relative", right, *HIPPOCAMPUS_RELATIVE),
         Check("hippocampus_asymmetry", asymmetry, f"< {ASYMMETRY}", asymmetry < ASYMMETRY),

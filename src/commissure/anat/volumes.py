@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from commissure.images.anat_files import TISSUES
-from commissure.images.atlas import Atlas, jhu189
+from commissure.images.atlas import Atlas, desikan_killiany, structures
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import template
@@ -29,6 +30,19 @@ SEEN_WEIGHT_MIN = 0.05
 
 #: Voxels whose points are looked up at a time.
 CHUNK = 20_000
+
+#: Cortex is looked for so far from where the template has it.
+AROUND_MM = 4.0
+
+#: FreeSurfer's numbers of what cortex and its neighbours are: both sides' cortex and white matter,
+#: and fluid.
+NEAR_CORTEX = (2, 3, 24, 41, 42)
+
+#: Structures whose volumes are reported; other labels are their surroundings.
+REPORTED = (
+    "Hippocampus", "Amygdala", "Thalamus", "Caudate", "Putamen", "Pallidum", "Accumbens",
+    "LateralVentricle", "ThirdVentricle",
+)  # fmt: skip
 
 #: A coordinate that no brain has.
 OUTSIDE_MM = -9999.0
@@ -95,6 +109,8 @@ def structure_volumes(
     affine: np.ndarray,
     atlas: Atlas,
     expected: Mapping[str, nib.Nifti1Image] | None = None,
+    *,
+    columns: Sequence[str] = ("structure",),
 ) -> dict[str, float]:
     """Volume of each structure of an atlas in mm³: label x posterior of its tissue.
 
@@ -113,9 +129,11 @@ def structure_volumes(
     affine
         4x4 of the T1w's grid.
     atlas
-        Its labels have the columns ``tissue`` and ``structure``.
+        Its labels have the column ``tissue`` and those of ``columns``.
     expected
         Tissue maps in the atlas' space by name, on one grid; the template's own where not given.
+    columns
+        Columns whose values are regions, each of one or several labels.
     """
     expected = expected or {name: template(name) for name in TISSUES}
     maps = [expected[name] for name in TISSUES]
@@ -140,7 +158,7 @@ def structure_volumes(
             per_label[t] += np.bincount(labels, weight.ravel(), minlength=size)
     voxel = voxel_volume_mm3(affine)
     tissue_of = atlas.labels.set_index("index")["tissue"]
-    groups = atlas.groups("structure")
+    groups = {name: labels for column in columns for name, labels in atlas.groups(column).items()}
     volumes = {}
     for name, indices in groups.items():
         known = [index for index in indices if index < size]
@@ -148,17 +166,104 @@ def structure_volumes(
     return volumes
 
 
+def cortical_volumes(
+    posterior: np.ndarray,
+    coordinates: np.ndarray,
+    affine: np.ndarray,
+    aseg: np.ndarray | None,
+    expected: Mapping[str, nib.Nifti1Image] | None = None,
+) -> dict[str, float]:
+    """Grey matter of cortical regions and lobes (Desikan-Killiany) in mm³.
+
+    Parameters
+    ----------
+    posterior, coordinates, affine, expected
+        See :func:`structure_volumes`.
+    aseg
+        (X, Y, Z) FreeSurfer's numbers: deep grey matter and cerebellum are no cortex. Without it
+        the atlas alone keeps them out.
+    """
+    if aseg is not None:
+        cortical = np.isin(aseg, NEAR_CORTEX)
+        posterior = np.where(cortical, posterior, 0)
+    return structure_volumes(
+        posterior, coordinates, affine, cortex_around(), expected, columns=("structure", "lobe")
+    )
+
+
+@lru_cache(maxsize=1)
+def cortex_around() -> Atlas:
+    """Desikan-Killiany labels, continued by :data:`AROUND_MM` beyond the template's cortex.
+
+    A person's gyri are not the template's: which of these voxels are cortex, the person's own
+    grey matter says. Labels stay on their side and out of deep grey matter and cerebellum.
+    """
+    atlas, parts = desikan_killiany(), structures()
+    data = np.asanyarray(atlas.image.dataobj)
+    nearby = np.asanyarray(parts.image.dataobj)
+    off_mm, place = distance_transform_edt(
+        data == 0, sampling=zooms_mm(atlas.image.affine), return_indices=True
+    )
+    wider = data[tuple(place)]
+    wider[(off_mm > AROUND_MM) | ~np.isin(nearby, (0, *NEAR_CORTEX))] = 0
+    x_mm = atlas.image.affine[0, 3] + atlas.image.affine[0, 0] * np.arange(data.shape[0])
+    left = (wider > 0) & (wider < 2000)
+    wider[left & (x_mm > 0)[:, None, None]] = 0
+    wider[(wider >= 2000) & (x_mm < 0)[:, None, None]] = 0
+    return Atlas(atlas.name, atlas.space, nib.Nifti1Image(wider, atlas.image.affine), atlas.labels)
+
+
 @lru_cache(maxsize=1)
 def template_volumes() -> dict[str, float]:
-    """Volumes in mm³ of the template's own tissues and structures (JHU-MNI atlas), and ``TIV``."""
+    """Volumes in mm³ of the template's own tissues, structures and regions, and ``TIV``."""
     maps = [template(name, resolution_mm=2.0) for name in TISSUES]
     affine = maps[0].affine
     posterior = np.stack([np.asanyarray(part.dataobj) for part in maps])
     voxels = np.moveaxis(np.indices(posterior.shape[1:]), 0, -1)
     coordinates = nib.affines.apply_affine(affine, voxels).astype(np.float32)
-    return tissue_volumes(posterior, affine) | structure_volumes(
-        posterior, coordinates, affine, jhu189()
+    parts = structures()
+    aseg = parts.on_grid(posterior.shape[1:], affine)
+    labelled = label_volumes(np.asanyarray(parts.image.dataobj), parts.image.affine)
+    return (
+        tissue_volumes(posterior, affine)
+        | reported_structures(labelled)
+        | cortical_volumes(posterior, coordinates, affine, aseg)
     )
+
+
+def label_volumes(aseg: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+    """Volume in mm³ of every label of FreeSurfer's ``aseg`` that is there, by its name here.
+
+    Parameters
+    ----------
+    aseg
+        (X, Y, Z) integer labels.
+    affine
+        4x4 of the grid.
+    """
+    count = np.bincount(np.asarray(aseg).ravel())
+    table = structures().labels
+    return {
+        name: float(count[index]) * voxel_volume_mm3(affine)
+        for index, name in zip(table["index"], table["name"], strict=True)
+        if index < len(count) and count[index]
+    }
+
+
+def reported_structures(labelled: Mapping[str, float]) -> dict[str, float]:
+    """Volumes of :data:`REPORTED` in mm³, the parts of a structure together.
+
+    Parameters
+    ----------
+    labelled
+        mm³ by name of the label; a structure of which no label is there is left out.
+    """
+    table = structures().labels
+    volumes: dict[str, float] = {}
+    for name, structure in zip(table["name"], table["structure"], strict=True):
+        if structure.removesuffix("_L").removesuffix("_R") in REPORTED and name in labelled:
+            volumes[structure] = volumes.get(structure, 0.0) + labelled[name]
+    return volumes
 
 
 def _neighbourhood(voxel_mm: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

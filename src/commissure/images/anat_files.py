@@ -30,6 +30,9 @@ class AnatFiles(Derivatives):
         Most likely tissue: 0 background, 1 GM, 2 WM, 3 CSF.
     gm, wm, csf
         Tissue probabilities, 0 to 1.
+    aseg
+        ``desc-aseg_dseg``: structures under FreeSurfer's numbers. Without it there are no volumes
+        of deep grey matter and ventricles.
     to_template, from_template
         Composite transforms ``from-T1w_to-<template>`` and back (``mode-image``).
     sidecars
@@ -38,7 +41,7 @@ class AnatFiles(Derivatives):
         TemplateFlow name of the template space.
     """
 
-    optional: ClassVar[frozenset[str]] = frozenset({"sidecars"})
+    optional: ClassVar[frozenset[str]] = frozenset({"aseg", "sidecars"})
 
     who: str
     preproc: Path
@@ -47,6 +50,7 @@ class AnatFiles(Derivatives):
     gm: Path
     wm: Path
     csf: Path
+    aseg: Path
     to_template: Path
     from_template: Path
     sidecars: tuple[Path, ...] = ()
@@ -63,6 +67,7 @@ class AnatFiles(Derivatives):
                 tissue.lower(): folder / scan.derivative("probseg", ".nii.gz", label=tissue)
                 for tissue in TISSUES
             },
+            "aseg": folder / scan.derivative("dseg", ".nii.gz", desc="aseg"),
         }
         transforms = {
             "to_template": folder

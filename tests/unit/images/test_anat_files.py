@@ -23,7 +23,7 @@ def test_names_follow_the_contract() -> None:
     assert files.to_template.name == f"{stem}_from-T1w_to-{TEMPLATE}_mode-image_xfm.h5"
     assert files.from_template.name == f"{stem}_from-{TEMPLATE}_to-T1w_mode-image_xfm.h5"
     assert {path.suffix for path in files.sidecars} == {".json"}
-    assert len(files.sidecars) == len(set(files.sidecars)) == 8
+    assert len(files.sidecars) == len(set(files.sidecars)) == 9
 
 
 def test_a_set_is_complete_without_its_sidecars_and_found_in_any_space(tmp_path) -> None:

@@ -22,11 +22,14 @@ from commissure.anat.builtin.brain import (
     is_stripped,
     largest_component,
 )
+from commissure.anat.builtin.structures import segment_structures
+from commissure.anat.builtin.tissue_labels import CSF_LABEL
 from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
 from commissure.anat.builtin.warp import affine_to_template, warp_to_template
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
+from commissure.images.atlas import structures
 from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.header import header_notes
 from commissure.images.load import load_image, save_image, zooms_mm
@@ -239,7 +242,8 @@ def write_images(
     """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars."""
     native, affine = image.shape, image.affine
     light = resample_to(head.brightness, native, affine, outside="edge")
-    save_image(np.asanyarray(image.dataobj) / light, affine, files.preproc)
+    corrected = nib.Nifti1Image(np.asanyarray(image.dataobj) / light, affine)
+    save_image(np.asanyarray(corrected.dataobj), affine, files.preproc)
     del light
     mask, posterior = head.mask, head.tissues.posterior
     if work is not image:
@@ -276,6 +280,49 @@ def write_images(
     _write_sidecar(files.dseg, {**method, **learnt, "Labels": {"1": "GM", "2": "WM", "3": "CSF"}})
     for path in files.tissues:
         _write_sidecar(path, {**method, **learnt})
+    write_structures(corrected, mask, _placed_shares(shares, box, native), files, method)
+
+
+def write_structures(
+    t1w: nib.Nifti1Image,
+    mask: np.ndarray,
+    posterior: np.ndarray,
+    files: AnatFiles,
+    method: dict,
+) -> None:
+    """Write the structures of a head on its own grid, with their volumes in the sidecar.
+
+    Parameters
+    ----------
+    t1w
+        3-D, bias-corrected.
+    mask, posterior
+        (X, Y, Z) bool and (3, X, Y, Z), on the same grid.
+    files
+        Where it goes; the way from the template is read there.
+    method
+        What every sidecar says.
+    """
+    found = segment_structures(t1w, mask, posterior, files.from_template)
+    save_image(found.labels, t1w.affine, files.aseg)
+    table = structures().labels
+    _write_sidecar(
+        files.aseg,
+        {
+            **method,
+            "Description": "Structures under FreeSurfer's numbers: the template's segmentation, "
+            "softened and carried by the warp, decided by intensities and neighbours",
+            "Atlas": structures().name,
+            "Labels": {
+                str(number): name
+                for number, name in zip(table["index"], table["freesurfer"], strict=True)
+            }
+            | {str(CSF_LABEL): "CSF"},
+            "VolumesMm3": {name: round(v, 3) for name, v in found.volumes_mm3.items()},
+            "Mean": {name: round(v, 6) for name, v in found.appearance.mean.items()},
+            "SD": {name: round(v, 6) for name, v in found.appearance.sd.items()},
+        },
+    )
 
 
 def _normalised(
@@ -294,6 +341,12 @@ def _normalised(
 def _placed(values: np.ndarray, box: Sequence[slice], shape: tuple[int, ...]) -> np.ndarray:
     whole = np.zeros(shape, values.dtype)
     whole[tuple(box)] = values
+    return whole
+
+
+def _placed_shares(shares: np.ndarray, box: Sequence[slice], shape: tuple[int, ...]) -> np.ndarray:
+    whole = np.zeros((len(shares), *shape), np.float32)
+    whole[(slice(None), *box)] = shares
     return whole
 
 
