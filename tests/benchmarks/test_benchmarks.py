@@ -63,6 +63,7 @@ SMALLEST = {
         "first",
     ],
     "same_tables": ["{tmp}", "{tmp}"],
+    "warp": ["--simulated", "1", "--alone"],
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {

@@ -173,10 +173,10 @@ def _on_person(
     names: Sequence[TemplateMap], reference: nib.Nifti1Image, from_template: Path
 ) -> list[np.ndarray]:
     """Maps of the template moved onto a person's grid."""
-    return [
-        np.asarray(apply_transform(template(name), reference, [from_template]).dataobj)
-        for name in names
-    ]
+    # Large voxels would hit or miss what maps of 1 mm show, and pay for reading them.
+    mm = 2.0 if min(zooms_mm(reference.affine)) >= 2.0 else 1.0
+    maps = [template(name, resolution_mm=mm) for name in names]
+    return [np.asarray(apply_transform(part, reference, [from_template]).dataobj) for part in maps]
 
 
 def _tissues(
