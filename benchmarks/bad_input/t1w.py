@@ -36,6 +36,34 @@ def _half(data: np.ndarray) -> np.ndarray:
     return data
 
 
+def _nan_around(data: np.ndarray) -> np.ndarray:
+    data = data.astype(np.float32)
+    return np.where(data < 0.1 * np.percentile(data, 98), np.nan, data)
+
+
+def _ball(data: np.ndarray) -> np.ndarray:
+    """A bottle of water: what a scanner is tested with."""
+    place = np.moveaxis(np.indices(data.shape), 0, -1) - (np.array(data.shape) - 1) / 2
+    inside = np.linalg.norm(place, axis=-1) < 0.4 * min(data.shape)
+    noise = np.random.default_rng(2).rayleigh(0.02, data.shape)
+    return (float(data.max()) * (0.7 * inside + noise)).astype(data.dtype)
+
+
+def _bright_middle(data: np.ndarray) -> np.ndarray:
+    """The middle of the head is four times as bright as its border, as at 7 T."""
+    place = np.moveaxis(np.indices(data.shape), 0, -1) - (np.array(data.shape) - 1) / 2
+    distance = np.linalg.norm(place / (np.array(data.shape) / 2), axis=-1)
+    return (data * 4 * np.exp(-2 * distance**2)).astype(data.dtype)
+
+
+def _without_vertex(data: np.ndarray) -> np.ndarray:
+    """The upper part of the brain is beyond the field of view."""
+    top = np.flatnonzero((data > 0.3 * data.max()).any(axis=(0, 1)))[-1]
+    data = data.copy()
+    data[:, :, top - 9 :] = 0
+    return data
+
+
 PLANTINGS = (
     *COMMON,
     Planting("four", "three volumes",
@@ -51,6 +79,13 @@ PLANTINGS = (
              lambda i: i.rewrite(sform=scaled(1.1)), TOLD_OR_RIGHT, detectable=False),
     Planting("inverted", "the contrast inverted",
              lambda i: i.rewrite(lambda d: np.where(d > 0, d.max() - d, 0).astype(d.dtype))),
+    Planting("nan-around", "NaN around the head", lambda i: i.rewrite(_nan_around), TOLD_OR_RIGHT),
+    Planting("no-brain", "a ball in place of a head", lambda i: i.rewrite(_ball)),
+    Planting("agent", "a contrast agent by the sidecar",
+             lambda i: i.fields(ContrastBolusAgent="Gadobutrol"), TOLD_OR_RIGHT),
+    Planting("shading-7t", "the middle four times as bright as the border",
+             lambda i: i.rewrite(_bright_middle), TOLD_OR_RIGHT),
+    Planting("vertex", "the vertex beyond the field of view", lambda i: i.rewrite(_without_vertex)),
     Planting("half", "the lower half of the head is missing", lambda i: i.rewrite(_half)),
     Planting("pixdim-zero", "pixdim 0", lambda i: i.header(**{f"pixdim {k}": 0 for k in (1, 2, 3)}), RIGHT),
     Planting("no-json", "no sidecar", lambda i: i.file(".json").unlink(), RIGHT),

@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.ndimage import distance_transform_edt
 
 from commissure.images.figures import draw_slices, new_figure
-from commissure.images.grid import coarser, resample_to
+from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import template
 
@@ -21,10 +22,14 @@ COLOURS = {
     "GM": "#f4f1bb",
     "WM": "#d1495b",
     "mask": "#66c24a",
+    "lesion": "#ff4df0",
 }
 
 #: Finer than this, a slice in a report shows no more.
 SHOWN_MM = 1.0
+
+#: What lies this far outside the mask is shown.
+AROUND_MM = 8.0
 
 _PLANES = ("sagittal", "coronal", "axial")
 
@@ -37,12 +42,15 @@ def draw_segmentation(
     *,
     title: str,
 ) -> Figure:
-    """Slices through the brain with the outlines of mask, white matter and three structures.
+    """Slices through the brain with the outlines of mask, white matter and structures.
+
+    What lies within :data:`AROUND_MM` of the mask is shown too, so that a brain that was cut off is
+    seen; the face is not.
 
     Parameters
     ----------
     t1w
-        3-D; only what is inside the mask is shown.
+        3-D, with what is around the brain.
     mask
         (X, Y, Z) bool.
     white
@@ -52,10 +60,15 @@ def draw_segmentation(
     title
         Who and what.
     """
-    data = np.where(mask, np.asanyarray(t1w.dataobj), 0)
-    maps = {"mask": mask, "WM": white, **structures}
-    shown = {name: _upright(values, t1w.affine) for name, values in maps.items()}
-    base = _upright(data, t1w.affine)
+    box = bounding_box(mask, pad=[round(AROUND_MM / mm) for mm in zooms_mm(t1w.affine)])
+    near = distance_transform_edt(~mask[box], sampling=zooms_mm(t1w.affine)) <= AROUND_MM
+    affine = t1w.slicer[box].affine
+    base = _upright(np.where(near, np.asanyarray(t1w.dataobj)[box], 0), affine)
+    maps = {"WM": white, **structures, "mask": mask}
+    shown = {name: _upright(values[box], affine) for name, values in maps.items()}
+    # Fat at the border is brighter than any tissue, and would leave the brain in the dark.
+    inside = np.asanyarray(t1w.dataobj)[white > 0.9 if (white > 0.9).any() else mask]
+    brightest = 1.25 * float(np.median(inside))
     centre = _centre(shown["mask"])
     places = [(-26.0, 2.0, 26.0), (-35.0, -15.0, 15.0), (-18.0, 5.0, 35.0)]
     figure = new_figure(7.2, 7.6, title=title)
@@ -69,43 +82,43 @@ def draw_segmentation(
             plane=plane,  # type: ignore[arg-type]
             positions_mm=[middle + offset for offset in offsets],
             contours=outlines,
+            limits=(0.0, brightest),
         )
     _legend(figure, [("mask", "brain mask"), ("WM", "white matter"), *((n, n) for n in structures)])
     return figure
 
 
-def draw_registration(t1w_in_template: nib.Nifti1Image, *, title: str) -> Figure:
-    """The person's brain in template space under the outlines of the template's tissues.
+def draw_registration(mask: nib.Nifti1Image, white: nib.Nifti1Image, *, title: str) -> Figure:
+    """The template under the outlines of the person's own brain and white matter.
 
     Parameters
     ----------
-    t1w_in_template
-        3-D, brain-masked, on any grid in template space.
+    mask, white
+        3-D, the person's brain mask and probability of white matter moved to the template, on one
+        grid there.
     title
         Who and what.
     """
-    grid = t1w_in_template.shape, t1w_in_template.affine
+    grid = white.shape, white.affine
     outlines = [
-        (resample_to(template("mask"), *grid), 0.5, COLOURS["mask"]),
-        (resample_to(template("WM"), *grid), 0.5, COLOURS["WM"]),
-        (resample_to(template("CSF"), *grid), 0.6, COLOURS["LateralVentricle"]),
+        (np.asarray(white.dataobj), 0.5, COLOURS["WM"]),
+        (np.asarray(mask.dataobj), 0.5, COLOURS["mask"]),
     ]
+    base = resample_to(template("T1w"), *grid)
     figure = new_figure(7.2, 5.4, title=title)
     axes = figure.subplots(2, 3)
     places = {"sagittal": (-28.0, 4.0), "coronal": (-20.0, 10.0), "axial": (2.0, 30.0)}
     for column, plane in zip(axes.T, _PLANES, strict=True):
         draw_slices(
             column,
-            np.asarray(t1w_in_template.dataobj),
-            t1w_in_template.affine,
+            base,
+            white.affine,
             plane=plane,  # type: ignore[arg-type]
             positions_mm=places[plane],
             contours=outlines,
+            limits=(0.1, 1.1),
         )
-    _legend(
-        figure,
-        [("mask", "template mask"), ("WM", "template WM"), ("LateralVentricle", "template CSF")],
-    )
+    _legend(figure, [("mask", "the person's brain mask"), ("WM", "the person's white matter")])
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +10,7 @@ import numpy as np
 
 from commissure.anat.derivatives import AnatMeasured, PreprocessedT1w, read_preprocessed
 from commissure.anat.figures import draw_registration, draw_segmentation
+from commissure.anat.lesion import lesion_mask
 from commissure.anat.quality import agent_check, flagged, image_checks, volume_checks
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.volumes import (
@@ -21,10 +22,11 @@ from commissure.anat.volumes import (
     values_at,
 )
 from commissure.checks import Check, write_quality
+from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import desikan_killiany
 from commissure.images.atlas import structures as atlas_structures
 from commissure.images.figures import save_figure
-from commissure.images.load import load_image, zooms_mm
+from commissure.images.load import load_image, voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
@@ -56,17 +58,26 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     head = read_preprocessed(scan, folder)
     files = AnatMeasured.of(scan, folder)
     affine = head.t1w.affine
+    voxel_ml = voxel_volume_mm3(affine) / 1000
     coordinates = template_coordinates(head.t1w, head.files.from_template)
     volumes = tissue_volumes(head.posterior, affine)
     volumes |= reported_structures(head.structure_volumes)
     volumes |= cortical_volumes(head.posterior, coordinates, affine, head.aseg)
-    raw = load_image(scan.path, who=scan.who, ndim=3) if scan.path.exists() else None
+    drawn = lesion_mask(scan, head.whole)
+    lesion = None if drawn is None else drawn[head.box]
+    if lesion is not None:
+        volumes["TIV"] += 1000 * voxel_ml * float(lesion.sum())
+    raw = None
+    if scan.path.exists():
+        raw = load_image(scan.path, who=scan.who, ndim=3, nan_around=True)
     checks = [
         *volume_checks(volumes),
         *image_checks(head, coordinates, raw),
         agent_check(scan),
+        Check("lesion_ml", None if drawn is None else float(drawn.sum()) * voxel_ml),
     ]
-    write_markers(marker_rows(scan, volumes, checks), files.markers)
+    touched = frozenset() if lesion is None else structures_at(head, coordinates, lesion)
+    write_markers(marker_rows(scan, volumes, checks, touched=touched), files.markers)
     write_quality(
         checks,
         files.quality,
@@ -77,17 +88,27 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
         volumes_ml={name: round(value / 1000, 4) for name, value in volumes.items()},
     )
     title = f"{scan.label}: brain, tissues and structures"
-    structures = _shown_structures(head, coordinates)
-    figure = draw_segmentation(head.t1w, head.mask, head.posterior[1], structures, title=title)
+    shown = _shown_structures(head, coordinates) | ({} if lesion is None else {"lesion": lesion})
+    whole = {name: _on_whole(values, head) for name, values in shown.items()}
+    white = _on_whole(head.posterior[1], head)
+    figure = draw_segmentation(head.whole, head.whole_mask, white, whole, title=title)
     save_figure(figure, files.tissues_figure)
     figure = draw_registration(
-        _brain_in_template(head), title=f"{scan.label}: in {head.files.template}"
+        _in_template(head.mask, head),
+        _in_template(head.posterior[1], head),
+        title=f"{scan.label}: in {head.files.template}",
     )
     save_figure(figure, files.registration_figure)
 
 
-def marker_rows(scan: Scan, volumes: Mapping[str, float], checks: Sequence[Check]) -> list[Marker]:
-    """Marker rows of the volumes, and head size as a confound."""
+def marker_rows(
+    scan: Scan,
+    volumes: Mapping[str, float],
+    checks: Sequence[Check],
+    *,
+    touched: Collection[str] = (),
+) -> list[Marker]:
+    """Marker rows of the volumes, and head size as a confound; what a lesion touches is flagged."""
 
     def row(region: str, marker: str, value: float) -> Marker:
         return Marker.of(
@@ -97,7 +118,7 @@ def marker_rows(scan: Scan, volumes: Mapping[str, float], checks: Sequence[Check
             marker=marker,
             value=value,
             unit="mm3",
-            flagged=flagged(checks, region),
+            flagged=region in touched or flagged(checks, region),
         )
 
     return [
@@ -138,8 +159,27 @@ def _shown_structures(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[st
     return shown
 
 
-def _brain_in_template(head: PreprocessedT1w) -> nib.Nifti1Image:
-    brain = np.where(head.mask, np.asanyarray(head.t1w.dataobj), 0)
+def structures_at(
+    head: PreprocessedT1w, coordinates: np.ndarray, lesion: np.ndarray
+) -> frozenset[str]:
+    """Tissues and structures that a lesion (X, Y, Z) takes part of."""
+    cortex = cortex_around()
+    inside = set(np.unique(values_at(cortex.image, coordinates[lesion])))
+    touched = {name for name, labels in cortex.groups("structure").items() if inside & {*labels}}
+    if head.aseg is not None:
+        inside = set(np.unique(head.aseg[lesion]))
+        groups = atlas_structures().groups("structure")
+        touched |= {name for name, labels in groups.items() if inside & {*labels}}
+    return frozenset({*touched, *TISSUES})
+
+
+def _on_whole(values: np.ndarray, head: PreprocessedT1w) -> np.ndarray:
+    whole = np.zeros(head.whole.shape, np.float32)
+    whole[head.box] = values
+    return whole
+
+
+def _in_template(values: np.ndarray, head: PreprocessedT1w) -> nib.Nifti1Image:
     target = template("T1w", resolution_mm=1.5)
-    image = nib.Nifti1Image(brain, head.t1w.affine)
+    image = nib.Nifti1Image(np.asarray(values, np.float32), head.t1w.affine)
     return apply_transform(image, target, [head.files.to_template])

@@ -66,7 +66,9 @@ GENERAL = (
 )  # fmt: skip
 
 
-def template_correlation(t1w: np.ndarray, mask: np.ndarray, coordinates: np.ndarray) -> float:
+def template_correlation(
+    t1w: np.ndarray, mask: np.ndarray, coordinates: np.ndarray, *, brightest: float = np.inf
+) -> float:
     """Correlation of a T1w with the template's at corresponding points, inside both brains.
 
     Parameters
@@ -75,13 +77,15 @@ def template_correlation(t1w: np.ndarray, mask: np.ndarray, coordinates: np.ndar
         (X, Y, Z) intensities; bool.
     coordinates
         (X, Y, Z, 3) template mm of each voxel.
+    brightest
+        Intensities above count as this: a few vessels, or fat at the border, would else decide.
     """
     both = (values_at(template("mask"), coordinates) > 0) & mask
     if both.sum() < 10:
         return float("nan")
     # The template shows an average brain: fine detail of the person has no counterpart there.
     expected = values_at(template("T1w", resolution_mm=2.0), coordinates[both])
-    return float(np.corrcoef(t1w[both], expected)[0, 1])
+    return float(np.corrcoef(np.minimum(t1w[both], brightest), expected)[0, 1])
 
 
 def linear_to_template(coordinates: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -141,6 +145,8 @@ def image_checks(
     """
     data, voxel = np.asanyarray(head.t1w.dataobj), zooms_mm(head.t1w.affine)
     tissues = tissue_summaries(data, head.posterior, voxel)
+    white, grey = tissues["WM"].median, tissues["GM"].median
+    brightest = white + abs(white - grey) / 2 if white > 0 else np.inf
     to_template = linear_to_template(coordinates, head.mask)
     cropping = np.eye(4)
     cropping[:3, 3] = [-(part.start or 0) for part in head.box]
@@ -152,7 +158,7 @@ def image_checks(
     return [
         at_least(
             "template_correlation",
-            template_correlation(data, head.mask, coordinates),
+            template_correlation(data, head.mask, coordinates, brightest=brightest),
             TEMPLATE_CORRELATION,
             "T1w intensities against the template's at the same place",
         ),

@@ -71,7 +71,7 @@ def _measured(entry: Entry, root: Path, folder: Path) -> float:
         pass
     scan = entry.scan_in(root)
     try:
-        contrast = tissue_contrast(load_image(scan.path, who=scan.who, ndim=3))
+        contrast = tissue_contrast(load_image(scan.path, who=scan.who, ndim=3, nan_around=True))
     except DatasetError:
         return 0.0
     write_json({"key": key, "contrast": contrast}, record)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import label
 
 from commissure.errors import DatasetError
 from commissure.files import atomic
@@ -23,7 +24,9 @@ _LARGEST_INTENSITY = (1e-3, 1e12)
 _PADDING_BYTES = 512
 
 
-def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Nifti1Image:
+def load_image(
+    path: Path | str, *, who: str, ndim: int | None = None, nan_around: bool = False
+) -> nib.Nifti1Image:
     """Load a NIfTI image into memory as float32 and check what later steps rely on.
 
     Parameters
@@ -34,6 +37,9 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
         The person and visit, for the error message.
     ndim
         Number of dimensions wanted; a trailing dimension of length one counts as absent.
+    nan_around
+        Whether NaN from the edge inwards is background and becomes 0, as SPM and FreeSurfer write
+        it; NaN that the edge does not reach is refused all the same.
 
     Returns
     -------
@@ -52,6 +58,8 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
     image, data = _read(path, who)
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
+    if nan_around and data.ndim == 3:
+        data = _with_dark_background(data)
     _check_values(data, path, who=who, ndim=ndim)
     affine = np.asarray(image.affine, dtype=np.float64)
     header = image.header.copy()
@@ -60,6 +68,16 @@ def load_image(path: Path | str, *, who: str, ndim: int | None = None) -> nib.Ni
     if data.ndim == 4:
         loaded.header.set_zooms((*zooms_mm(affine), _volume_spacing(image)))
     return loaded
+
+
+def _with_dark_background(data: np.ndarray) -> np.ndarray:
+    """An image whose NaN is 0 where it reaches the edge."""
+    unknown = np.isnan(data)
+    if not unknown.any():
+        return data
+    parts, _ = label(unknown)
+    faces = [np.take(parts, end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    return np.where(unknown & np.isin(parts, np.unique(np.concatenate(faces))), 0, data)
 
 
 def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:

@@ -157,3 +157,19 @@ def test_any_bit_of_the_header_may_flip(tmp_path) -> None:
             found.affine[:3, :3], affine[:3, :3], atol=0.08, err_msg=str(bit)
         )
     assert 20 < refused < 150
+
+
+def test_nan_around_the_head_is_background_and_inside_it_is_refused(tmp_path):
+    data = np.random.default_rng(3).uniform(10, 100, (12, 12, 12)).astype(np.float32)
+    data[:3] = np.nan
+    path = tmp_path / "image.nii.gz"
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+    found = np.asarray(load_image(path, who="sub-01", nan_around=True).dataobj)
+    assert (found[:3] == 0).all()
+    assert (found[3:] == data[3:]).all()
+    with pytest.raises(DatasetError, match="NaN"):
+        load_image(path, who="sub-01")
+    data[7, 7, 7] = np.nan
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+    with pytest.raises(DatasetError, match="1 voxels that are NaN"):
+        load_image(path, who="sub-01", nan_around=True)

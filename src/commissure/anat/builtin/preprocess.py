@@ -22,17 +22,19 @@ from commissure.anat.builtin.brain import (
     is_stripped,
     largest_component,
 )
+from commissure.anat.builtin.mp2rage import without_noise
 from commissure.anat.builtin.structures import segment_structures
 from commissure.anat.builtin.tissue_labels import CSF_LABEL
 from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
 from commissure.anat.builtin.warp import affine_to_template, warp_to_template
+from commissure.anat.lesion import filled, lesion_mask
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.atlas import structures
 from commissure.images.grid import bounding_box, coarser, resample_to
 from commissure.images.header import header_notes
-from commissure.images.load import load_image, save_image, zooms_mm
+from commissure.images.load import load_image, same_grid, save_image, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, TemplateMap, template
 from commissure.names import Scan, sidecar_path
@@ -84,12 +86,14 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         The image is not there, cannot be read, is not three-dimensional, holds NaN, or cannot
         hold a brain.
     """
-    image = load_image(scan.path, who=scan.who, ndim=3)
+    image, notes = _readied(load_image(scan.path, who=scan.who, ndim=3, nan_around=True), scan)
     check_head(image, who=scan.who, name=scan.path.name)
     declared = scan.metadata().get("SkullStripped") if scan.sidecars else None
     stripped = is_stripped(image, wanted=settings.skull_stripped, declared=declared)
     finest = settings.segmentation_resolution_mm
-    work = coarser(image, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else image
+    lesion = lesion_mask(scan, image)
+    seen = image if lesion is None else filled(image, lesion)
+    work = coarser(seen, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else seen
     files = AnatFiles.of(scan, folder)
     with atomic(files.to_template) as forward, atomic(files.from_template) as inverse:
         head = segmented(
@@ -100,7 +104,7 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         "SkullStripped": stripped,
         "ForegroundLitres": round(foreground_litres(image), 3),
         "Parameters": settings.model_dump(),
-        "Notes": header_notes(image),
+        "Notes": [*header_notes(image), *notes],
     }
     for path in (files.to_template, files.from_template):
         _write_sidecar(
@@ -113,7 +117,15 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
                 "Template": TEMPLATE,
             },
         )
-    write_images(head, image, work, files, method)
+    write_images(head, image, work, files, method, lesion=lesion, seen=seen)
+
+
+def _readied(image: nib.Nifti1Image, scan: Scan) -> tuple[nib.Nifti1Image, list[str]]:
+    """An image as the engine needs it, and what was done to it."""
+    if scan.suffix != "UNIT1":
+        return image, []
+    image, note = without_noise(scan, image)
+    return image, [note]
 
 
 def segmented(
@@ -238,23 +250,36 @@ def write_images(
     work: nib.Nifti1Image,
     files: AnatFiles,
     method: dict,
+    *,
+    lesion: np.ndarray | None = None,
+    seen: nib.Nifti1Image | None = None,
 ) -> None:
-    """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars."""
+    """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars.
+
+    A lesion is part of the brain and none of its tissues; the structures are those of the image
+    in which it is filled (``seen``).
+    """
     native, affine = image.shape, image.affine
     light = resample_to(head.brightness, native, affine, outside="edge")
     corrected = nib.Nifti1Image(np.asanyarray(image.dataobj) / light, affine)
     save_image(np.asanyarray(corrected.dataobj), affine, files.preproc)
+    if seen is not None and seen is not image:
+        corrected = nib.Nifti1Image(np.asanyarray(seen.dataobj) / light, affine)
     del light
     mask, posterior = head.mask, head.tissues.posterior
-    if work is not image:
+    as_acquired = same_grid(work, image)
+    if not as_acquired:
         rough = nib.Nifti1Image(mask.astype(np.float32), work.affine)
         mask = resample_to(rough, native, affine) > 0.5
     box = bounding_box(mask, pad=2)
     part, inside = image.slicer[box], mask[box]
-    if work is image:
+    if as_acquired:
         shares = posterior[(slice(None), *box)]
     else:
         shares = _normalised(posterior, work.affine, part, inside)
+    if lesion is not None:
+        mask, inside = mask | lesion, inside & ~lesion[box]
+        shares = shares * inside
     save_image(mask, affine, files.mask)
     save_image(
         _placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg
