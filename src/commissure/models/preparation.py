@@ -12,6 +12,11 @@ from commissure.study.design import Block
 
 #: Controls from whom the regression on head size is learnt; with fewer, all training people.
 MIN_REFERENCE = 10
+#: Robust standard deviations beyond which a value is brought to the limit.
+FARTHEST = 5.0
+#: Values with fewer than which a column has no limits.
+FEWEST_FOR_LIMITS = 10
+NO_LIMITS = (np.array(-np.inf), np.array(np.inf))
 #: Training people of a site from whom ComBat learns it; with fewer, the site counts as unseen.
 MIN_PER_SITE = 5
 
@@ -20,10 +25,12 @@ class Preparation(TransformerMixin, BaseEstimator):
     """Make one block comparable: head size out, gaps filled, sites aligned, scaled.
 
     In this order, each step learnt on the training people who have the block: residuals of volumes
-    on head size (``V - b (H - mean H)``, b from the controls among them), median for gaps, ComBat
-    over sites (without any covariate, so never with the label), mean 0 and variance 1 divided by
-    the root of the number of columns, so that a person's mean square norm is 1 whatever the size
-    of the block. Columns that do not vary are dropped. People without the block come out as 0.
+    on head size (``V - b (H - mean H)``, b from the controls among them), values far from all
+    others (a code for what was not measured, a slip of the decimal point) to the median -+ 5 robust
+    standard deviations, median for gaps, ComBat over sites (without any covariate, so never with
+    the label), mean 0 and variance 1 divided by the root of the number of columns, so that a
+    person's mean square norm is 1 whatever the size of the block. Columns that do not vary are
+    dropped. People without the block come out as 0.
     """
 
     def __init__(self, block: Block) -> None:
@@ -33,13 +40,18 @@ class Preparation(TransformerMixin, BaseEstimator):
         """Learn from the people of ``X``; those with ``y`` = -1 count for head size only."""
         block, X = self.block, np.asarray(X, float)
         reference = np.zeros(len(X), dtype=bool) if y is None else _first(y) < 0
-        self.slopes_, self.mean_head_size_ = _head_size_slopes(X, block, reference)
+        self.limits_ = self.head_limits_ = NO_LIMITS
+        self._learn_head_size(X, reference)
         values = self._adjusted(X)
         values = values[has_block(X, block) & ~reference]
+        # Gaps sort to the end. NumPy's nanmedian takes ten times as long on tables of this size.
+        ordered = np.sort(values, axis=0)
+        self.limits_ = _limits(ordered)
+        values = np.clip(values, *self.limits_)
         rows = X[has_block(X, block) & ~reference]
         self.kept_ = np.isfinite(values).any(axis=0)
         values = values[:, self.kept_]
-        self.medians_ = _medians(values)
+        self.medians_ = _medians(ordered[:, self.kept_])
         values = np.where(np.isfinite(values), values, self.medians_)
         spread = values.std(axis=0)
         varies = spread > 1e-9 * (np.abs(self.medians_) + spread)
@@ -60,12 +72,28 @@ class Preparation(TransformerMixin, BaseEstimator):
         values = _harmonised(self.combat_, values, X, self.block)
         return np.where(has_block(X, self.block)[:, None], (values - self.mean_) / self.scale_, 0.0)
 
+    def _learn_head_size(self, X: np.ndarray, reference: np.ndarray) -> None:
+        block = self.block
+        if block.head_size is not None:
+            self.head_limits_ = _limits(np.sort(X[:, [block.head_size]], axis=0))
+            X = X.copy()
+            columns = [block.head_size, *block.adjusted]
+            low, high = _limits(np.sort(X[:, columns], axis=0))
+            # Far from all others they would bend the slope, be they at the limit.
+            X[:, columns] = np.where(
+                (X[:, columns] < low) | (X[:, columns] > high), np.nan, X[:, columns]
+            )
+        self.slopes_, self.mean_head_size_ = _head_size_slopes(X, block, reference)
+
     def _adjusted(self, X: np.ndarray) -> np.ndarray:
+        """The columns freed of head size, no value beyond the limits of the training people."""
         values = X[:, list(self.block.columns)]
-        if self.block.head_size is None:
-            return values
-        head = X[:, self.block.head_size] - self.mean_head_size_
-        return values - self.slopes_ * np.where(np.isfinite(head), head, 0.0)[:, None]
+        if self.block.head_size is not None:
+            head = X[:, self.block.head_size]
+            low, high = self.head_limits_
+            head = np.where((head < low) | (head > high), np.nan, head) - self.mean_head_size_
+            values = values - self.slopes_ * np.where(np.isfinite(head), head, 0.0)[:, None]
+        return values if self.limits_ is NO_LIMITS else np.clip(values, *self.limits_)
 
 
 def has_block(X: np.ndarray, block: Block) -> np.ndarray:
@@ -78,13 +106,35 @@ def _first(y: np.ndarray) -> np.ndarray:
     return y if y.ndim == 1 else y[:, 0]
 
 
-def _medians(values: np.ndarray) -> np.ndarray:
-    if not len(values):
-        return np.zeros(values.shape[1])
-    # Gaps sort to the end. NumPy's nanmedian takes ten times as long on tables of this size.
-    ordered, count = np.sort(values, axis=0), np.isfinite(values).sum(axis=0)
-    column = np.arange(values.shape[1])
+def _medians(ordered: np.ndarray) -> np.ndarray:
+    """Median of each column of sorted values, gaps last."""
+    if not len(ordered):
+        return np.zeros(ordered.shape[1])
+    count = np.isfinite(ordered).sum(axis=0)
+    column = np.arange(ordered.shape[1])
     return (ordered[(count - 1) // 2, column] + ordered[count // 2, column]) / 2
+
+
+def _limits(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median -+ :data:`FARTHEST` robust standard deviations of each column of sorted values.
+
+    The robust standard deviation is the interquartile range / 1.349. A column without one (most
+    people have one value) or with fewer than :data:`FEWEST_FOR_LIMITS` values has no limits.
+    """
+    columns = ordered.shape[1]
+    low, high = np.full(columns, -np.inf), np.full(columns, np.inf)
+    count = np.isfinite(ordered).sum(axis=0)
+    many = np.flatnonzero(count >= FEWEST_FOR_LIMITS)
+    if not len(many):
+        return low, high
+    quarter = (count[many] - 1) // 4
+    lower, upper = ordered[quarter, many], ordered[count[many] - 1 - quarter, many]
+    spread = (upper - lower) / 1.349
+    middle = _medians(ordered[:, many])
+    varied = spread > 1e-9 * np.abs(middle)
+    low[many] = np.where(varied, middle - FARTHEST * spread, -np.inf)
+    high[many] = np.where(varied, middle + FARTHEST * spread, np.inf)
+    return low, high
 
 
 def _head_size_slopes(

@@ -23,6 +23,9 @@ FAMILY = "family"
 #: Columns whose part in a continuous outcome is taken out; no model is made of them.
 COVARIATES = "covariates"
 
+#: Robust standard deviations from which a value is told as far from all others, and the fewest
+#: values that are compared.
+FAR, FEWEST_TO_COMPARE = 10.0, 10
 #: Values that differ by less are the same: the square of the difference may be 0.
 SMALLEST = 1e-100
 
@@ -147,6 +150,7 @@ def build_design(
     ]
     idle, messages = _idle_columns(values, columns)
     cautions += messages
+    cautions += _far_values(values, columns)
     following, messages = _following_columns(columns, definitions, settings)
     cautions += messages
     measured = _by_modality(columns, left_out=idle | following | set(confounds))
@@ -274,6 +278,33 @@ def _idle_columns(
             f"{markers} the values of another marker in everybody: only the other is used."
         )
     return constant | copies, cautions
+
+
+def _far_values(values: np.ndarray, columns: Sequence[DesignColumn]) -> list[str]:
+    """A sentence on values far from all others, as a code for nothing or a slipped point."""
+    far: dict[int, int] = {}
+    for index, column in enumerate(values.T):
+        known = column[np.isfinite(column)]
+        if len(known) < FEWEST_TO_COMPARE:
+            continue
+        lower, middle, upper = np.quantile(known, [0.25, 0.5, 0.75])
+        spread = (upper - lower) / 1.349
+        if spread > 1e-9 * abs(middle):
+            count = int((np.abs(known - middle) > FAR * spread).sum())
+            if count:
+                far[index] = count
+    if not far:
+        return []
+    worst = sorted(far, key=lambda index: (-far[index], index))[:3]
+    named = ", ".join(
+        f"{columns[i].modality} {columns[i].marker} {columns[i].region} in {far[i]} people".strip()
+        for i in worst
+    )
+    return [
+        f"{len(far)} markers hold values more than {FAR:g} robust standard deviations from the "
+        f"median ({named}{' and more' if len(far) > 3 else ''}): each fold brings them to the "
+        "limit of its training people. If they mean that nothing was measured, write n/a."
+    ]
 
 
 def _following_columns(

@@ -29,7 +29,8 @@ def gapped(rng, people, columns):
 @pytest.mark.parametrize(("people", "columns"), [(90, 12), (50, 140)])
 def test_a_number_is_learnt_as_by_scikit_learns_ridge(people, columns):
     rng = np.random.default_rng(0)
-    X = gapped(rng, people, columns)
+    everybody = gapped(rng, people + 30, columns)
+    X, new = everybody[:people], everybody[people:]
     y = 40 + 9 * np.nan_to_num(X[:, 0] - np.nanmean(X[:, 0])) + rng.normal(0, 10, people)
     block = Block("all", tuple(range(columns)))
     ours = BlockModel((block,), PENALTIES, 5, 3, response=Gaussian()).fit(X, y)
@@ -41,7 +42,6 @@ def test_a_number_is_learnt_as_by_scikit_learns_ridge(people, columns):
         scoring="neg_mean_squared_error",
     ).fit(X, y)
     assert theirs.best_params_["ridge__alpha"] == pytest.approx(ours.penalty_[0] * columns)
-    new = gapped(rng, 30, columns)
     expected = theirs.predict(new)
     assert ours.logits(new)[:, 0] == pytest.approx(expected, rel=1e-8, abs=1e-8)
 

@@ -100,3 +100,15 @@ def test_columns_of_a_table_that_follow_the_outcome_are_left_out_and_named() -> 
     # What the program measured is named by the program.
     design = build_design(table, {}, PEOPLE, settings=FusionSettings())
     assert len(design.blocks["table"].columns) == 4
+
+
+def test_values_far_from_all_others_are_named() -> None:
+    people = pd.DataFrame({"participant_id": [f"p{i:02d}" for i in range(30)], "site": "S"})
+    rng = np.random.default_rng(0)
+    rows = [(who, "", "anat", region, "volume", float(value))
+            for who in people["participant_id"] for region, value in zip("ab", rng.normal(size=2), strict=True)]  # fmt: skip
+    rows[0] = (*rows[0][:5], -999.0)
+    design = build_design(markers(*rows), {}, people, settings=FusionSettings())
+    assert any("anat volume a in 1 people" in caution for caution in design.cautions)
+    clean = build_design(markers(*rows[2:]), {}, people, settings=FusionSettings())
+    assert not any("robust" in caution for caution in clean.cautions)
