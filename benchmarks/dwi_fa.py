@@ -47,7 +47,7 @@ from commissure.dwi.white_matter import WhiteMatter
 from commissure.flow.index import build_index
 from commissure.flow.tree import tree_of
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import jhu_dti81
 from commissure.images.grid import block_means, resample_to
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
@@ -55,6 +55,7 @@ from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.cohort.visits import draw_scans
 from commissure.phantom.dataset import HEAD_STREAM, write_person
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
+from commissure.phantom.head.deformation import labels_at
 from commissure.phantom.head.fibres import tract_numbers, tracts_at
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import Protocol, chosen_protocol
@@ -121,7 +122,8 @@ def true_white_matter(head: Anatomy) -> Callable[..., WhiteMatter]:
     def at(shape: tuple[int, int, int], affine: np.ndarray, _: AnatFiles) -> WhiteMatter:
         parts = parts_for(affine)
         fine_shape, fine = finer_grid(shape, affine, parts)
-        labels = resample_to(nib.Nifti1Image(head.jhu, head.affine), fine_shape, fine, order=0)
+        truth = labels_at(jhu_dti81().image, head.template_mm)
+        labels = resample_to(nib.Nifti1Image(truth, head.affine), fine_shape, fine, order=0)
         tissue = {
             name.upper(): block_means(
                 resample_to(nib.Nifti1Image(getattr(head, name), head.affine), fine_shape, fine),
@@ -130,7 +132,7 @@ def true_white_matter(head: Anatomy) -> Callable[..., WhiteMatter]:
             for name in ("wm", "gm", "csf")
         }
         return WhiteMatter(
-            label_shares(labels, jhu189().groups("tract"), parts), tissue, "truth", ()
+            label_shares(labels, jhu_dti81().groups("tract"), parts), tissue, "truth", ()
         )
 
     return at

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from commissure.images.anat_files import TISSUES
-from commissure.images.atlas import Atlas, desikan_killiany, structures
+from commissure.images.atlas import NEAR_CORTEX, Atlas, cortex_around, structures
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import template
@@ -30,13 +29,6 @@ SEEN_WEIGHT_MIN = 0.05
 
 #: Voxels whose points are looked up at a time.
 CHUNK = 20_000
-
-#: Cortex is looked for so far from where the template has it.
-AROUND_MM = 4.0
-
-#: FreeSurfer's numbers of what cortex and its neighbours are: both sides' cortex and white matter,
-#: and fluid.
-NEAR_CORTEX = (2, 3, 24, 41, 42)
 
 #: Structures whose volumes are reported; other labels are their surroundings.
 REPORTED = (
@@ -189,28 +181,6 @@ def cortical_volumes(
     return structure_volumes(
         posterior, coordinates, affine, cortex_around(), expected, columns=("structure", "lobe")
     )
-
-
-@lru_cache(maxsize=1)
-def cortex_around() -> Atlas:
-    """Desikan-Killiany labels, continued by :data:`AROUND_MM` beyond the template's cortex.
-
-    A person's gyri are not the template's: which of these voxels are cortex, the person's own
-    grey matter says. Labels stay on their side and out of deep grey matter and cerebellum.
-    """
-    atlas, parts = desikan_killiany(), structures()
-    data = np.asanyarray(atlas.image.dataobj)
-    nearby = np.asanyarray(parts.image.dataobj)
-    off_mm, place = distance_transform_edt(
-        data == 0, sampling=zooms_mm(atlas.image.affine), return_indices=True
-    )
-    wider = data[tuple(place)]
-    wider[(off_mm > AROUND_MM) | ~np.isin(nearby, (0, *NEAR_CORTEX))] = 0
-    x_mm = atlas.image.affine[0, 3] + atlas.image.affine[0, 0] * np.arange(data.shape[0])
-    left = (wider > 0) & (wider < 2000)
-    wider[left & (x_mm > 0)[:, None, None]] = 0
-    wider[(wider >= 2000) & (x_mm < 0)[:, None, None]] = 0
-    return Atlas(atlas.name, atlas.space, nib.Nifti1Image(wider, atlas.image.affine), atlas.labels)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "threshold (a ROI average, not TBSS); region WM is all white matter. Of the white matter's "
         "share of the signal where voxels are large and there is a T1w image "
         "(dwi.partial_volume_from_mm; partial_volume_corrected in the quality record).",
-        "Basser 1996 for FA; labels JHU-MNI (Oishi 2009) carried by nonlinear registration; "
+        "Basser 1996 for FA; labels JHU ICBM-DTI-81 (Mori 2008) carried by nonlinear registration; "
         "Asllani 2008 for partial volumes",
     ),
     Definition(

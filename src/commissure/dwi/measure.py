@@ -20,6 +20,7 @@ from commissure.dwi.tensor import TensorMaps, fit_tensor
 from commissure.dwi.tracts import Average, tract_average
 from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
 from commissure.images.anat_files import AnatFiles
+from commissure.images.atlas import jhu_dti81
 from commissure.images.load import zooms_mm
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
@@ -167,7 +168,7 @@ def _measure_tensor(
     _add_tracts(findings, averages, settings)
     findings.notes += white.notes
     findings.details = {
-        "atlas": "JHU189",
+        "atlas": jhu_dti81().name,
         "atlas_transform": white.transform,
         "partial_volume_corrected": tensor.corrected,
         "tract_voxels": {region: fa.voxels for region, (fa, _) in averages.items()},

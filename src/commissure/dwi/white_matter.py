@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion
 
 from commissure.dwi.tracts import empty_on, finer_grid, label_shares, parts_for
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import jhu_dti81
 from commissure.images.grid import block_means, resample_to
 from commissure.images.load import load_image
 from commissure.images.registration import apply_transform, register
@@ -40,11 +40,6 @@ class WhiteMatter:
     notes: tuple[str, ...]
 
 
-_APPROXIMATE = (
-    "The atlas (MNI, JHU) is laid on the template by the headers' millimetres: approximate."
-)
-
-
 def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFiles) -> WhiteMatter:
     """Carry tracts and white matter over from the anatomical derivatives.
 
@@ -55,7 +50,7 @@ def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFile
     anat
         Derivatives of the T1w image.
     """
-    atlas, parts = jhu189(), parts_for(affine)
+    atlas, parts = jhu_dti81(), parts_for(affine)
     fine_shape, fine = finer_grid(shape, affine, parts)
     labels = apply_transform(
         atlas.image,
@@ -71,7 +66,7 @@ def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFile
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
         tissue,
         anat.from_template.name,
-        (_APPROXIMATE,),
+        () if anat.template == TEMPLATE else (_approximate(anat.template),),
     )
 
 
@@ -102,7 +97,7 @@ def from_template_white_matter(
     inner = binary_erosion(mask, iterations=max(1, round(4 / float(np.abs(affine[:3, :3]).max()))))
     moving = nib.Nifti1Image(np.where(inner, fa, 0).astype(np.float32), affine)
     register(fixed, moving, kind="syn", forward=forward, inverse=inverse, syn_metric="mattes")
-    atlas, parts = jhu189(), parts_for(affine)
+    atlas, parts = jhu_dti81(), parts_for(affine)
     fine_shape, fine = finer_grid(mask.shape, affine, parts)
     grid = empty_on(fine_shape, fine)
     labels = apply_transform(atlas.image, grid, [inverse], interpolation="nearestNeighbor")
@@ -111,8 +106,12 @@ def from_template_white_matter(
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
         {"WM": block_means(np.asanyarray(wm.dataobj), parts)},
         inverse.name,
-        (
-            _APPROXIMATE,
-            f"Without a T1w image, FA was registered to the white matter of {TEMPLATE}.",
-        ),
+        (f"Without a T1w image, FA was registered to the white matter of {TEMPLATE}.",),
+    )
+
+
+def _approximate(space: str) -> str:
+    return (
+        f"The T1w image was registered to {space}; the atlas, made for {TEMPLATE}, is laid on it "
+        "by millimetres: approximate."
     )

@@ -38,7 +38,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         modality="func",
         unit="1",
         description=f"Connectivity of both thalami with the cortex of one network, {_FISHER}.",
-        source=f"{_SCHAEFER}; Oishi K et al., NeuroImage 2009 (JHU-MNI atlas)",
+        source=f"{_SCHAEFER}; Fischl B et al., Neuron 2002;33:341-355 (the structures)",
     ),
     Definition(
         marker="fc_striatum_cortex",
@@ -46,7 +46,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         unit="1",
         description="Connectivity of caudate, putamen and accumbens with prefrontal and anterior "
         f"cingulate cortex, {_FISHER}.",
-        source=f"{_SCHAEFER}; Oishi K et al., NeuroImage 2009 (JHU-MNI atlas)",
+        source=f"{_SCHAEFER}; Fischl B et al., Neuron 2002;33:341-355 (the structures)",
     ),
     Definition(
         marker="mean_fd",

@@ -20,6 +20,7 @@ from commissure.func.regressors import good_volumes, movement_penalties, regress
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.timing import repetition_time_s
 from commissure.images.anat_files import AnatFiles
+from commissure.images.template import TEMPLATE
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
@@ -200,11 +201,12 @@ def _notes(
         for name, share in zip(parcels.names, coverage, strict=True)
         if share < settings.min_parcel_coverage
     ]
-    notes = [
-        f"The Schaefer parcels (MNI152NLin6Asym) and the JHU-MNI structures lie on {run.space} by "
-        "their headers: approximate, to about 2 mm.",
-        *run.sidecar.get("Notes", []),
-    ]
+    notes = list(run.sidecar.get("Notes", []))
+    if run.space != TEMPLATE:
+        notes.append(
+            f"Parcels and structures, made for {TEMPLATE}, lie on {run.space} by millimetres: "
+            "approximate, to about 2 mm."
+        )
     if lost:
         notes.append(f"Parcels with too little coverage: {', '.join(lost)}.")
     return notes

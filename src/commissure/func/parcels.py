@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from commissure.images.atlas import jhu189, schaefer
+from commissure.images.atlas import schaefer, structures
 from commissure.images.connectivity_sets import SUBCORTEX
 
 
@@ -47,7 +47,7 @@ class ParcelSeries:
 
 
 def parcels_on_grid(count: int, shape: tuple[int, int, int], affine: np.ndarray) -> Parcels:
-    """Lay the Schaefer parcels and the subcortical structures of JHU-MNI on a grid.
+    """Lay the Schaefer parcels and the subcortical structures on a grid.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def parcels_on_grid(count: int, shape: tuple[int, int, int], affine: np.ndarray)
     on_grid = cortex.on_grid(shape, affine)
     for position, index in enumerate(cortex.labels["index"]):
         image[on_grid == index] = position + 1
-    deep = jhu189()
-    deep_on_grid, structures = deep.on_grid(shape, affine), deep.groups("structure")
+    deep = structures()
+    deep_on_grid, numbers = deep.on_grid(shape, affine), deep.groups("structure")
     for position, structure in enumerate(SUBCORTEX, start=len(cortex.labels)):
-        image[np.isin(deep_on_grid, structures[structure])] = position + 1
+        image[np.isin(deep_on_grid, numbers[structure])] = position + 1
     return Parcels(cortex.labels, (*cortex.labels["name"], *SUBCORTEX), image)
 
 

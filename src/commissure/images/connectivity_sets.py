@@ -18,7 +18,8 @@ NETWORKS = ("Vis", "SomMot", "DorsAttn", "SalVentAttn", "Limbic", "Cont", "Defau
 #: The 21 pairs of different networks, as in the marker rows' ``region``.
 NETWORK_PAIRS = tuple(combinations(NETWORKS, 2))
 
-#: Structures of jhu189 (column ``structure``) that get one series each, beside the cortex.
+#: Structures of the template (column ``structure`` of
+#: :func:`commissure.images.atlas.structures`) that get one series each, beside the cortex.
 THALAMUS = ("Thalamus_L", "Thalamus_R")
 STRIATUM = ("Caudate_L", "Caudate_R", "Putamen_L", "Putamen_R", "Accumbens_L", "Accumbens_R")
 SUBCORTEX = (

@@ -18,7 +18,7 @@ RESOURCES = next(
 def resource(*parts: str) -> Path:
     """Path of a file that comes with the program.
 
-    Folders are to be written as literals, ``resource("atlases", "jhu189", "labels.tsv")``: so the
+    Folders are to be written as literals, ``resource("atlases", "schaefer2018", name)``: so the
     digest of a job's code (:mod:`commissure.flow.code`) sees which files it depends on.
 
     Parameters

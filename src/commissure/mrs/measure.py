@@ -13,6 +13,7 @@ from commissure import __version__
 from commissure.checks import Check, write_quality
 from commissure.files import write_json
 from commissure.images.anat_files import AnatFiles
+from commissure.images.atlas import regions
 from commissure.images.load import load_image
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.chemical_shift import GYROMAGNETIC_MHZ_PER_T
@@ -287,7 +288,7 @@ def _tissue_record(
         "Space": anat.template,
         "Structures": dict(place.structures),
         "AtCentre": place.at_centre,
-        "Atlas": "JHU189, by millimetres of an MNI template it does not name: approximate",
+        "Atlas": regions().name,
         "Sources": [anat.gm.name, anat.wm.name, anat.csf.name],
         "SpatialReference": "T1w",
     }

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from commissure.errors import ConfigError
-from commissure.images.atlas import Atlas, jhu189
+from commissure.images.atlas import Atlas, jhu_dti81, regions
 from commissure.images.connectivity_sets import SUBCORTEX
 from commissure.phantom.scanner.distortion import BOLD_READOUT_S, DWI_READOUT_S, steepest_shift
 from commissure.settings import Section, validated
@@ -299,8 +299,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 @lru_cache(maxsize=1)
 def smallest_structures() -> dict[str, tuple[float, str]]:
     """By modality: the edge in mm of the smallest structure measured there, and its name."""
-    atlas = jhu189()
-    structures, tracts = _edges_mm(atlas, "structure"), _edges_mm(atlas, "tract")
+    structures, tracts = _edges_mm(regions(), "structure"), _edges_mm(jhu_dti81(), "tract")
     deep = {name: structures[name] for name in SUBCORTEX}
     measured = {"anat": structures, "func": deep, "dwi": tracts}
     return {

@@ -32,7 +32,9 @@ NOT_COMPUTED_WITH = {
     "config.schema.json": "tells editors what config.yaml may say",
     "*/README.md": "words for people",
     "*/LICENSE": "words for people",
+    "*/NOTICE": "words for people",
     "atlases/build/*": "makes the atlases, by hand",
+    "atlases/checksums.tsv": "what the atlases are made of",
 }
 
 
@@ -127,11 +129,11 @@ def test_a_definition_is_code_of_the_marker_table(repository, modality):
 
 
 def test_a_label_table_is_code_of_those_who_use_the_atlas(repository):
-    jhu = reaching(repository, "resources/atlases/jhu189/labels.tsv")
-    assert {"anat/measure", "dwi/measure"} <= jhu
-    assert not {"markers/recovery", "mrs/preprocess"} & jhu
-    order = "Schaefer2018_100Parcels_7Networks_order.txt"
-    assert "func/measure" in reaching(repository, f"resources/atlases/schaefer2018/{order}")
+    tracts = reaching(repository, "resources/atlases/jhu-icbm-dti81/labels.tsv")
+    assert "dwi/measure" in tracts
+    assert not {"markers/recovery", "mrs/preprocess"} & tracts
+    parcels = "tpl-MNI152NLin2009aSym_atlas-Schaefer2018_seg-7n_scale-100_res-1_dseg.tsv"
+    assert "func/measure" in reaching(repository, f"resources/atlases/schaefer2018/{parcels}")
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def copied(repository, tmp_path, monkeypatch):
 EDITS = (
     ("src/commissure/mrs/definitions.py", "markers/table", "anat/preprocess"),
     ("src/commissure/func/definitions.py", "markers/table", "anat/preprocess"),
-    ("resources/atlases/jhu189/labels.tsv", "dwi/measure", "mrs/preprocess"),
+    ("resources/atlases/jhu-icbm-dti81/labels.tsv", "dwi/measure", "mrs/preprocess"),
     ("src/commissure/dwi/measure.py", "dwi/measure", "anat/preprocess"),
 )
 

@@ -6,17 +6,40 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from commissure.images.atlas import desikan_killiany, jhu189, schaefer, structures
+from commissure.images.atlas import desikan_killiany, jhu_dti81, regions, schaefer, structures
 from commissure.images.template import template
 
 
-def test_atlases_hold_the_structures_that_markers_name() -> None:
-    atlas = jhu189()
-    assert {"Hippocampus_L", "SFG_R", "LateralVentricle_L"} <= set(atlas.groups("structure"))
-    assert {"GCC", "BCC", "SCC", "ACR_L", "SLF_R"} <= set(atlas.groups("tract"))
-    left = np.isin(np.asanyarray(atlas.image.dataobj), atlas.groups("structure")["Hippocampus_L"])
-    where = nib.affines.apply_affine(atlas.image.affine, np.argwhere(left).mean(axis=0))
-    np.testing.assert_allclose(where, [-27, -22, -13], atol=6)
+def test_regions_are_structures_with_the_cortex_divided() -> None:
+    atlas = regions()
+    assert {"Hippocampus_L", "SFG_R", "LateralVentricle_L", "ACC_R"} <= set(
+        atlas.groups("structure")
+    )
+    data, deep = np.asanyarray(atlas.image.dataobj), np.asanyarray(structures().image.dataobj)
+    same = data == deep
+    assert np.isin(deep[~same], [3, 42]).all()
+    assert (data[~same] >= 1001).all()
+
+
+def test_tracts_lie_on_white_matter_on_their_own_side_and_are_mirror_images() -> None:
+    atlas = jhu_dti81()
+    data = np.asanyarray(atlas.image.dataobj)
+    assert set(np.unique(data)) == {0, *range(1, 49)}
+    x_mm = atlas.image.affine[0, 3] + np.arange(data.shape[0])
+    mirror = np.zeros(49, int)
+    mirror[atlas.labels["index"]] = atlas.labels["mirror"]
+    np.testing.assert_array_equal(data, mirror[data[::-1]])
+    for row in (
+        atlas.labels.rename(columns={"index": "number"}).dropna(subset=["hemisphere"]).itertuples()
+    ):
+        where = x_mm[np.nonzero(data == row.number)[0]]
+        assert (where < 0).all() if row.hemisphere == "L" else (where > 0).all(), row.name
+    white = np.asanyarray(template("WM").dataobj)
+    assert white[data > 0].mean() > 0.78
+    middle = np.isin(data, atlas.groups("tract")["BCC"])
+    centre = nib.affines.apply_affine(atlas.image.affine, np.argwhere(middle).mean(axis=0))
+    np.testing.assert_allclose(centre, [0, -4, 27], atol=1.5)
+    assert {"GCC", "ACR_L", "SLF_R", "UNC_L", "TAP_R"} <= set(atlas.groups("tract"))
 
 
 @pytest.mark.parametrize("parcels", [100, 400])
@@ -26,6 +49,30 @@ def test_schaefer_has_its_parcels_in_two_halves_and_seven_networks(parcels: int)
     assert labels["network"].nunique() == 7
     assert (labels.loc[labels["hemisphere"] == "L", "x_mm"] < 4).all()
     assert (labels["hemisphere"] == "L").sum() == parcels // 2
+
+
+@pytest.mark.parametrize("parcels", [100, 400])
+def test_parcels_lie_on_the_grey_matter_of_the_template(parcels: int) -> None:
+    data = np.asanyarray(schaefer(parcels).image.dataobj)
+    assert set(np.unique(data)) == set(range(parcels + 1))
+    grey = np.asanyarray(template("GM").dataobj)
+    assert grey[data > 0].mean() > 0.78  # 0.63 where Schaefer's own volume is laid on by its header
+    cortex = np.isin(np.asanyarray(structures().image.dataobj), [3, 42])
+    assert (data > 0)[cortex].mean() > 0.92
+    assert cortex[data > 0].all()
+    # Places that everyone knows: left and right motor cortex, visual cortex.
+    network = dict(
+        zip(schaefer(parcels).labels["index"], schaefer(parcels).labels["network"], strict=True)
+    )
+    for place, name in (
+        ((-38, -25, 56), "SomMot"),
+        ((38, -25, 56), "SomMot"),
+        ((-8, -92, 2), "Vis"),
+    ):
+        x, y, z = np.add(place, [98, 134, 72])
+        near = data[x - 3 : x + 4, y - 3 : y + 4, z - 3 : z + 4]
+        values = [network[i] for i in near[near > 0]]
+        assert max(set(values), key=values.count) == name
 
 
 def millilitres_of(atlas, name: str) -> float:

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from commissure.images.atlas import jhu189, schaefer
+from commissure.images.atlas import regions
 from commissure.images.template import template
 from commissure.phantom.head.anatomy import Anatomy
 from commissure.phantom.person import Person
@@ -25,8 +25,7 @@ def template_head() -> Anatomy:
         wm=wm,
         csf=csf,
         outside=np.zeros(shape, np.float32),
-        jhu=jhu189().on_grid(shape, affine),
-        schaefer=schaefer(100).on_grid(shape, affine),
+        regions=regions().on_grid(shape, affine),
         template_mm=nib.affines.apply_affine(affine, grid).astype(np.float32),
     )
 

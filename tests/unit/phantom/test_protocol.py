@@ -15,9 +15,9 @@ from commissure.settings import SECTION, options
         ({"anat.snr": -5.0}, r"anat\.snr: .*found -5\.0"),
         ({"mrs.snr": 0.0}, r"mrs\.snr: .*found 0\.0"),
         ({"func.tsnr": float("nan")}, r"func\.tsnr: .*finite"),
-        ({"anat.voxel_mm": 8.0}, "as large as Accumbens"),
-        ({"dwi.voxel_mm": 7.0}, "as large as UNC"),
-        ({"func.voxel_mm": 9.0}, "smallest structure measured there"),
+        ({"anat.voxel_mm": 10.0}, "as large as Accumbens"),
+        ({"dwi.voxel_mm": 8.0}, "as large as UNC"),
+        ({"func.voxel_mm": 10.0}, "smallest structure measured there"),
         ({"func.voxel_mm": 3.5, "off_resonance_hz": 300.0}, "folds over itself"),
         ({"func.repetition_time_s": 0.02}, r"func\.repetition_time_s: .*found 0\.02"),
         ({"func.repetition_time_s": 0.2, "func.echo_time_s": 0.2}, r"func\.echo_time_s"),
@@ -47,7 +47,7 @@ def test_what_no_scanner_could_run_is_refused(change, says):
 
 def test_every_problem_is_named_at_once():
     with pytest.raises(ConfigError) as caught:
-        chosen_protocol("demo", {"anat.voxel_mm": 9, "dwi.direction": 30, "mrs.coils": 0})
+        chosen_protocol("demo", {"anat.voxel_mm": 10, "dwi.direction": 30, "mrs.coils": 0})
     assert "as large as Accumbens" in str(caught.value)
     assert "did you mean dwi.directions?" in str(caught.value)
     assert "mrs.coils" in str(caught.value)

@@ -11,13 +11,14 @@ import numpy as np
 
 from commissure.errors import QualityError
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import regions
 from commissure.images.load import load_image, same_grid
 from commissure.images.registration import apply_transform
 from commissure.images.template import template
 from commissure.mrs.quantification.relaxation import TissueFractions
 
-#: Structures of the jhu189 atlas that a voxel of a common name is meant to cover.
+#: Structures of :func:`commissure.images.atlas.regions` that a voxel of a common name is meant to
+#: cover.
 VOI_STRUCTURES: dict[str, tuple[str, ...]] = {
     "ACC": ("ACC_L", "ACC_R"),
     "PCC": ("PCC_L", "PCC_R"),
@@ -128,7 +129,7 @@ class VoxelPlace:
 
 
 def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> VoxelPlace:
-    """Carry the voxel to the template and look it up in jhu189.
+    """Carry the voxel to the template and look it up among its regions.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def voxel_place(affine: np.ndarray, anat: AnatFiles, *, who: str) -> VoxelPlace:
     inside = nib.Nifti1Image((share / share.max()).astype(np.float32), t1w.affine)
     grid = template("mask", resolution_mm=2.0)
     moved = np.clip(np.asanyarray(apply_transform(inside, grid, [anat.to_template]).dataobj), 0, 1)
-    atlas = jhu189()
+    atlas = regions()
     nx, ny, nz = grid.shape[:3]
     labels = atlas.on_grid((nx, ny, nz), grid.affine)
     table = atlas.labels

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from commissure.errors import ConfigError
-from commissure.images.atlas import jhu189, schaefer
+from commissure.images.atlas import regions
 from commissure.images.template import head_brain_mask, one_person_head, template
 from commissure.phantom.head.deformation import (
     STRUCTURES,
@@ -47,15 +47,14 @@ class Anatomy:
     outside
         (X, Y, Z) float32 intensity of skull and scalp outside the brain (0 to 1 of a whole head's
         maximum; 0 within the brain).
-    jhu
-        (X, Y, Z) int16 labels of :func:`commissure.images.atlas.jhu189`.
-    schaefer
-        (X, Y, Z) int16 labels of the 100 parcels of :func:`commissure.images.atlas.schaefer`.
+    regions
+        (X, Y, Z) int16 labels of :func:`commissure.images.atlas.regions`.
     template_mm
         (X, Y, Z, 3) float32: the template (MNI152NLin2009aSym) coordinate of every voxel in mm.
     truth
-        True volumes in mm³ by ``("volume", region)``: ``GM WM CSF TIV`` and every structure of the
-        atlas (label x its tissue), integrated at 1 mm whatever the T1w resolution is.
+        True volumes in mm³ by ``("volume", region)``: ``GM WM CSF TIV``, every structure (all that
+        carries its label), and every region and lobe of the cortex (label x grey matter),
+        integrated at 1 mm whatever the T1w resolution is.
     """
 
     affine: np.ndarray
@@ -63,8 +62,7 @@ class Anatomy:
     wm: np.ndarray
     csf: np.ndarray
     outside: np.ndarray
-    jhu: np.ndarray
-    schaefer: np.ndarray
+    regions: np.ndarray
     template_mm: np.ndarray
     truth: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
@@ -115,8 +113,7 @@ def draw_anatomy(
         wm=wm,
         csf=csf,
         outside=outside,
-        jhu=labels_at(jhu189().image, template_mm),
-        schaefer=labels_at(schaefer(100).image, template_mm),
+        regions=labels_at(regions().image, template_mm),
         template_mm=template_mm,
         truth=truth,
     )

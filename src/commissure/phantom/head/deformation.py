@@ -24,7 +24,7 @@ import numpy as np
 from scipy.ndimage import affine_transform
 
 from commissure.errors import ConfigError
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import cortex_around, regions, structures
 from commissure.images.template import template
 
 #: The structures whose volume a person's markers may set.
@@ -226,9 +226,9 @@ def _at_displaced(values: np.ndarray, displacement: np.ndarray) -> np.ndarray:
 
 
 def _inverse(velocity: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Inverse displacement: the opposite flow, then two fixed-point steps against grid error."""
+    """Inverse displacement: the opposite flow, then three fixed-point steps against grid error."""
     inverse = exponential(-velocity)
-    for _ in range(2):
+    for _ in range(3):
         inverse = -_at_displaced(displacement, inverse)
     return inverse
 
@@ -258,9 +258,7 @@ def grid_weights() -> GridWeights:
     affine, shape = maps["GM"].affine, maps["GM"].shape
     brain = np.flatnonzero(np.add.reduce(list(fractions.values())).ravel() > 0)
     voxel = np.unravel_index(brain, shape)
-    atlas = jhu189()
-    coordinates = np.stack(voxel, axis=1, dtype=np.float32)
-    label = labels_at(atlas.image, nib.affines.apply_affine(affine, coordinates))
+    label = np.asanyarray(structures().image.dataobj).ravel()[brain]
 
     blocks = tuple(n // 2 + 1 for n in shape)
     block = np.ravel_multi_index(tuple(index // 2 for index in voxel), blocks)
@@ -285,16 +283,17 @@ def grid_weights() -> GridWeights:
     inside = {name: values.ravel()[brain] for name, values in fractions.items()}
     everywhere = np.arange(len(brain))
     rows = {name: spread(everywhere, amount) for name, amount in inside.items()}
-    tissue_of = dict(zip(atlas.labels["index"], atlas.labels["tissue"], strict=True))
-    groups = atlas.groups("structure")
-    number = np.full(int(atlas.labels["index"].max()) + 1, -1, np.int16)
-    for place_of_group, indices in enumerate(groups.values()):
-        number[indices] = place_of_group
-    order = np.argsort(number[label], kind="stable")
-    ends = np.cumsum(np.bincount(number[label] + 1, minlength=len(groups) + 1))
-    for (name, indices), start, end in zip(groups.items(), ends[:-1], ends[1:], strict=True):
-        chosen = order[start:end]
-        rows[name] = spread(chosen, inside[tissue_of[indices[0]]][chosen])
+    # A structure is all that carries its label, a cortical region the grey matter near it.
+    deep = np.ones(len(brain))
+    cortex = np.asanyarray(cortex_around().image.dataobj).ravel()[brain]
+    for atlas, column, carried, amount in (
+        (structures(), "structure", label, deep),
+        (cortex_around(), "structure", cortex, inside["GM"]),
+        (cortex_around(), "lobe", cortex, inside["GM"]),
+    ):
+        for name, indices in atlas.groups(column).items():
+            chosen = np.flatnonzero(np.isin(carried, indices))
+            rows[name] = spread(chosen, amount[chosen])
     return GridWeights(rows, {name: float(row.sum()) for name, row in rows.items()})
 
 
@@ -310,7 +309,7 @@ def _structure_velocities() -> dict[str, np.ndarray]:
     The divergence is a smoothed mask less a wider one of the same integral, so that the change
     stays local: what a structure gains, its surroundings lose.
     """
-    atlas = jhu189()
+    atlas = regions()
     groups = atlas.groups("structure")
     label = np.asanyarray(atlas.image.dataobj)
     frequencies = np.meshgrid(

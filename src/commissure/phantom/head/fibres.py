@@ -18,11 +18,11 @@ from scipy.ndimage import binary_erosion, gaussian_filter, label, map_coordinate
 from scipy.sparse import coo_array, csr_array, diags
 from scipy.sparse.linalg import LinearOperator, cg, splu
 
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import jhu_dti81
 from commissure.images.template import template
 
 COMMISSURAL = ("GCC", "BCC", "SCC", "TAP")
-ASSOCIATION = ("SLF", "CGC", "CGH", "IFO", "UNC", "EC", "FX", "FXST", "SFO", "SS")
+ASSOCIATION = ("SLF", "CGC", "CGH", "UNC", "EC", "FX", "FXST", "SFO", "SS")
 
 #: Grid of the currents, the white-matter share that conducts at all, and the width (SD) over which
 #: the courses of neighbouring tracts lead over into each other.
@@ -67,10 +67,10 @@ def fibre_courses(template_mm: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def tract_numbers() -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number of the tract by jhu189 label (-1: none), and the tracts' names."""
-    groups = jhu189().groups("tract")
+    """Number of the tract by label of the atlas (-1: none), and the tracts' names."""
+    groups = jhu_dti81().groups("tract")
     names = tuple(groups)
-    numbers = np.full(int(jhu189().labels["index"].max()) + 1, -1, np.int16)
+    numbers = np.full(int(jhu_dti81().labels["index"].max()) + 1, -1, np.int16)
     for number, name in enumerate(names):
         numbers[groups[name]] = number
     return numbers, names
@@ -78,7 +78,7 @@ def tract_numbers() -> tuple[np.ndarray, tuple[str, ...]]:
 
 def tracts_at(template_mm: np.ndarray) -> np.ndarray:
     """Number of the tract, as in :func:`tract_numbers`, at places (N, 3)."""
-    atlas = jhu189().image
+    atlas = jhu_dti81().image
     step = np.linalg.inv(atlas.affine)
     index = np.rint(template_mm @ step[:3, :3].T + step[:3, 3]).astype(np.intp)
     labels = np.asanyarray(atlas.dataobj)

@@ -26,7 +26,7 @@ WM_MD = 0.75e-3
 #: GCC, BCC, SCC, ALIC, CGC, UNC and the whole), else typical of 3 T and 2 mm.
 REFERENCE_FA = {
     "GCC": 0.636, "BCC": 0.591, "SCC": 0.694, "FX": 0.38, "ACR": 0.43, "ALIC": 0.527, "CGC": 0.519,
-    "CGH": 0.39, "CST": 0.58, "EC": 0.39, "FXST": 0.45, "IFO": 0.47, "PCR": 0.45, "PLIC": 0.64,
+    "CGH": 0.39, "CST": 0.58, "EC": 0.39, "FXST": 0.45, "PCR": 0.45, "PLIC": 0.64,
     "PTR": 0.52, "RLIC": 0.51, "SCR": 0.45, "SFO": 0.43, "SLF": 0.45, "SS": 0.50, "TAP": 0.45,
     "UNC": 0.492, "WM": 0.386,
 }  # fmt: skip

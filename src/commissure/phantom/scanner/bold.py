@@ -16,7 +16,7 @@ from scipy.ndimage import (
 )
 from scipy.sparse import coo_array, csr_array
 
-from commissure.images.atlas import jhu189, schaefer
+from commissure.images.atlas import schaefer, structures
 from commissure.images.connectivity_sets import SUBCORTEX
 from commissure.images.rigid import framewise_displacement
 from commissure.phantom.head.anatomy import Anatomy
@@ -287,20 +287,22 @@ def _nodes_at(template_mm: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _node_map() -> tuple[np.ndarray, np.ndarray]:
     """The template's nodes, parcels grown into the grey matter beside them."""
-    atlas = schaefer(100)
-    parcels = np.asanyarray(atlas.image.dataobj)
-    step = float(abs(atlas.image.affine[0, 0]))
+    atlas = schaefer(100).image
+    every = slice(None, None, 2)
+    parcels = np.asanyarray(atlas.dataobj)[every, every, every]
+    affine = atlas.affine @ np.diag([2, 2, 2, 1])
+    step = float(abs(affine[0, 0]))
     far, nearest = distance_transform_edt(parcels == 0, sampling=step, return_indices=True)
     grown = np.where(far <= PARCEL_REACH_MM, parcels[tuple(nearest)], 0)
     names = node_names()
     nodes = np.where(grown > 0, grown - 1, names.index(OTHER))
-    labels = jhu189().on_grid(parcels.shape, atlas.image.affine)
-    groups = jhu189().groups("structure")
+    labels = np.asanyarray(structures().image.dataobj)[every, every, every]
+    groups = structures().groups("structure")
     for name in SUBCORTEX:
         nodes[np.isin(labels, groups[name])] = names.index(name)
-    cerebellum = jhu189().labels.query("name.str.startswith('cerebellum')")["index"]
-    nodes[np.isin(labels, list(cerebellum))] = names.index(OTHER)
-    return nodes.astype(np.int16), atlas.image.affine
+    cerebellum = [*groups["CerebellumCortex_L"], *groups["CerebellumCortex_R"]]
+    nodes[np.isin(labels, cerebellum)] = names.index(OTHER)
+    return nodes.astype(np.int16), affine
 
 
 def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:

@@ -17,7 +17,7 @@ from nibabel.eulerangles import euler2mat
 from scipy.ndimage import map_coordinates
 
 from commissure.errors import ConfigError
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import regions
 from commissure.phantom.head.anatomy import Anatomy
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import Protocol
@@ -40,9 +40,9 @@ from commissure.phantom.scanner.mrs_signal import (
 )
 from commissure.phantom.scanner.spin_systems import WATER_PPM
 
-#: Labels of jhu189 that the voxel is centred on: pregenual and dorsal anterior cingulate, of which
-#: the atlas' dorsal part reaches far back: only what lies before and above these template mm.
-VOI_LABELS = ("rostral_ACC_L", "rostral_ACC_R", "dorsal_ACC_L", "dorsal_ACC_R")
+#: Structures that the voxel is centred on, the anterior cingulate: only what lies before and above
+#: these template mm, for it reaches back to the central sulcus and down under the genu.
+VOI_STRUCTURES = ("ACC_L", "ACC_R")
 VOI_FROM_Y_MM, VOI_FROM_Z_MM = 12.0, 10.0
 
 BAD_SHOTS = 0.05
@@ -182,11 +182,11 @@ def voxel_affine(
         4x4: the cube from -0.5 to 0.5 around index 0 is the voxel. It is tilted about the
         left-right axis, as an operator does to follow the genu.
     """
-    labels = jhu189().labels
-    numbers = labels.loc[labels["name"].isin(VOI_LABELS), "index"].to_numpy()
+    groups = regions().groups("structure")
+    numbers = [number for name in VOI_STRUCTURES for number in groups[name]]
     y, z = anatomy.template_mm[..., 1], anatomy.template_mm[..., 2]
     front = (y > VOI_FROM_Y_MM) & (z > VOI_FROM_Z_MM)
-    inside = np.argwhere(np.isin(anatomy.jhu, numbers) & front)
+    inside = np.argwhere(np.isin(anatomy.regions, numbers) & front)
     if len(inside) == 0:
         raise ConfigError(VOI, found="the head has no anterior cingulate", wanted="a whole brain")
     centre = nib.affines.apply_affine(anatomy.affine, inside.mean(axis=0))

@@ -36,7 +36,7 @@ def test_realised_effects_are_those_asked_for(scale, large, no_effect, without_a
         for row in cohort.planted_effects().itertuples()
         for (low, high), layer in LAYERS
     ]
-    assert len(errors) == 2 * 87
+    assert len(errors) == 2 * 85
     assert np.abs(errors).max() < 4
     assert np.mean(np.square(errors)) < 2
 

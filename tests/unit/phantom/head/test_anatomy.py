@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from commissure.errors import ConfigError
-from commissure.images.atlas import jhu189
+from commissure.images.atlas import cortex_around, regions
 from commissure.images.template import template
 from commissure.phantom.head import deformation
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
@@ -43,15 +43,18 @@ def head() -> Anatomy:
 def in_template() -> dict[str, np.ndarray]:
     """Grey matter, CSF and labels of the atlas on the template's own grid."""
     gm, csf = template("GM"), template("CSF")
-    label = jhu189().on_grid(gm.shape, gm.affine)
+    label = np.asanyarray(regions().image.dataobj)
     return {"GM": np.asanyarray(gm.dataobj), "CSF": np.asanyarray(csf.dataobj), "label": label}
 
 
 def test_structures_have_the_volumes_asked_for(head, in_template):
-    groups = jhu189().groups("structure")
+    groups = regions().groups("structure")
     for name, factor in FACTORS.items():
-        tissue = in_template["CSF" if name.startswith("Lateral") else "GM"]
-        before = tissue[np.isin(in_template["label"], groups[name])].sum(dtype=float)
+        if name.startswith("SFG"):
+            near = np.isin(np.asanyarray(cortex_around().image.dataobj), groups[name])
+            before = in_template["GM"][near].sum(dtype=float)
+        else:
+            before = np.isin(in_template["label"], groups[name]).sum()
         assert factor * HEAD * before == pytest.approx(head.truth["volume", name], rel=0.01)
 
 
@@ -74,11 +77,13 @@ def test_the_image_holds_the_tissue_that_the_truth_says(head):
 def test_labels_of_the_image_fill_their_true_volume(head, in_template):
     # Voxels of a label x the grey matter that such voxels hold in the template: coarse voxels
     # blur the tissue itself, so it cannot be counted where it lies.
-    groups = jhu189().groups("structure")
+    groups = regions().groups("structure")
     for pair in (("SFG_L", "SFG_R"), ("STG_L", "STG_R"), ("Insula_L", "Insula_R")):
         numbers = [i for name in pair for i in groups[name]]
-        density = in_template["GM"][np.isin(in_template["label"], numbers)].mean(dtype=float)
-        counted = np.isin(head.jhu, numbers).sum() * TINY.anat.voxel_mm**3
+        near = np.isin(np.asanyarray(cortex_around().image.dataobj), numbers)
+        density = in_template["GM"][near].mean(dtype=float)
+        label = deformation.labels_at(cortex_around().image, head.template_mm)
+        counted = np.isin(label, numbers).sum() * TINY.anat.voxel_mm**3
         true = sum(head.truth["volume", name] for name in pair)
         assert true == pytest.approx(counted * density, rel=0.06)
 
@@ -98,8 +103,8 @@ def test_maps_are_fractions_and_the_skull_lies_outside(head):
     assert total.max() <= 1 + 1e-5
     assert head.outside[total > 0.95].max() < 0.2
     assert head.outside.max() > 0.4
-    assert set(np.unique(head.schaefer)) == set(range(101))
-    assert head.jhu.dtype == head.schaefer.dtype == np.int16
+    assert set(regions().labels["index"]) - set(np.unique(head.regions)) == set()
+    assert head.regions.dtype == np.int16
 
 
 def test_what_cannot_be_reached_is_refused():

@@ -88,8 +88,7 @@ def test_fractions_of_a_voxel_astride_two_tissues():
         wm=1 - grey,
         csf=np.zeros_like(grey),
         outside=np.zeros_like(grey),
-        jhu=np.zeros(grey.shape, np.int16),
-        schaefer=np.zeros(grey.shape, np.int16),
+        regions=np.zeros(grey.shape, np.int16),
         template_mm=np.zeros((*grey.shape, 3), np.float32),
     )
     affine = np.diag([20.0, 20.0, 20.0, 1.0])
