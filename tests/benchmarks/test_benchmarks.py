@@ -22,6 +22,7 @@ SMALLEST = {
     "fusion_leaks": ["--cohorts", "1", "--clean", "1", "--studies", "1"],
     "fusion_lessons": ["--repeats", "1"],
     "fusion_null": ["--cohorts", "1", "--permutations", "19"],
+    "fusion_outcomes": ["null", "--cohorts", "1", "--permutations", "19"],
     "fusion_permutation": [
         "--permutations",
         "20",
