@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -27,10 +28,11 @@ class Preparation(TransformerMixin, BaseEstimator):
     In this order, each step learnt on the training people who have the block: residuals of volumes
     on head size (``V - b (H - mean H)``, b from the controls among them), values far from all
     others (a code for what was not measured, a slip of the decimal point) to the median -+ 5 robust
-    standard deviations, median for gaps, ComBat over sites (without any covariate, so never with
-    the label), mean 0 and variance 1 divided by the root of the number of columns, so that a
-    person's mean square norm is 1 whatever the size of the block. Columns that do not vary are
-    dropped. People without the block come out as 0.
+    standard deviations, median for gaps, ComBat over sites (with the confounds it is to keep, never
+    with the label), residuals of all columns on the confounds that are to be taken out (b from the
+    controls, as for head size), mean 0 and variance 1 divided by the root of the number of columns,
+    so that a person's mean square norm is 1 whatever the size of the block. Columns that do not
+    vary are dropped. People without the block come out as 0.
     """
 
     def __init__(self, block: Block) -> None:
@@ -58,7 +60,8 @@ class Preparation(TransformerMixin, BaseEstimator):
         self.kept_[self.kept_] = varies
         self.medians_, values = self.medians_[varies], values[:, varies]
         self.combat_ = _fitted_combat(values, rows, block)
-        values = _harmonised(self.combat_, values, rows, block)
+        self.removal_ = self._learnt_removal(X, reference)
+        values = self._even(rows)
         self.mean_ = values.mean(axis=0) if len(values) else np.zeros(values.shape[1])
         spread = values.std(axis=0) if len(values) else np.ones(values.shape[1])
         self.scale_ = np.where(spread > 0, spread, 1.0) * np.sqrt(max(1, values.shape[1]))
@@ -67,10 +70,40 @@ class Preparation(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Prepared columns of any people, shape (people, kept columns)."""
         X = np.asarray(X, float)
+        values = self._even(X)
+        return np.where(has_block(X, self.block)[:, None], (values - self.mean_) / self.scale_, 0.0)
+
+    def _even(self, X: np.ndarray) -> np.ndarray:
+        """The kept columns as they are before scaling, shape (people, kept columns)."""
+        values = self._harmonised(X)
+        if self.removal_ is None:
+            return values
+        slopes, means = self.removal_
+        return values - _centred_confounds(X, self.block.removed, means) @ slopes
+
+    def _harmonised(self, X: np.ndarray) -> np.ndarray:
         values = self._adjusted(X)[:, self.kept_]
         values = np.where(np.isfinite(values), values, self.medians_)
-        values = _harmonised(self.combat_, values, X, self.block)
-        return np.where(has_block(X, self.block)[:, None], (values - self.mean_) / self.scale_, 0.0)
+        return _harmonised(self.combat_, values, X, self.block)
+
+    def _learnt_removal(
+        self, X: np.ndarray, reference: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Slopes of the columns on the confounds, and the means of these."""
+        if not self.block.removed or not self.kept_.any():
+            return None
+        measured = has_block(X, self.block)
+        controls = measured & reference
+        people = X[controls if controls.sum() >= MIN_REFERENCE else measured]
+        if len(people) < 3:
+            return None
+        confounds = people[:, list(self.block.removed)]
+        known = np.isfinite(confounds)
+        means = np.where(known, confounds, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        centred = _centred_confounds(people, self.block.removed, means)
+        values = self._harmonised(people)
+        slopes = np.linalg.lstsq(centred, values - values.mean(axis=0), rcond=1e-10)[0]
+        return slopes, means
 
     def _learn_head_size(self, X: np.ndarray, reference: np.ndarray) -> None:
         block = self.block
@@ -94,6 +127,11 @@ class Preparation(TransformerMixin, BaseEstimator):
             head = np.where((head < low) | (head > high), np.nan, head) - self.mean_head_size_
             values = values - self.slopes_ * np.where(np.isfinite(head), head, 0.0)[:, None]
         return values if self.limits_ is NO_LIMITS else np.clip(values, *self.limits_)
+
+
+def _centred_confounds(X: np.ndarray, columns: tuple[int, ...], means: np.ndarray) -> np.ndarray:
+    """Confounds of any people about the training means; what is not known counts as the mean."""
+    return np.nan_to_num(X[:, list(columns)] - means)
 
 
 def has_block(X: np.ndarray, block: Block) -> np.ndarray:
@@ -173,11 +211,16 @@ class SiteAlignment:
         Numbers of the sites, shape (sites,).
     shift, stretch
         Shape (sites, columns): ``value * stretch + shift``.
+    slopes, means
+        Of confounds whose part is kept: shape (sites, confounds, columns), added as ``confounds @
+        slopes`` about their training means; None without any.
     """
 
     sites: np.ndarray
     shift: np.ndarray
     stretch: np.ndarray
+    slopes: np.ndarray | None = None
+    means: np.ndarray | None = None
 
 
 def _site_numbers(rows: np.ndarray, block: Block) -> np.ndarray:
@@ -199,19 +242,50 @@ def _fitted_combat(values: np.ndarray, rows: np.ndarray, block: Block) -> SiteAl
     from combatlearn import ComBat
 
     at_known = np.isin(site, known)
+    confounds, means = None, None
+    if block.kept:
+        kept = rows[at_known][:, list(block.kept)]
+        known_values = np.isfinite(kept)
+        total = np.where(known_values, kept, 0.0).sum(axis=0)
+        means = total / np.maximum(known_values.sum(axis=0), 1)
+        confounds = _centred_confounds(rows[at_known], block.kept, means)
     with warnings.catch_warnings():
         # A block of one column is only standardised by site; that is what is wanted of it.
         warnings.filterwarnings("ignore", message="Only one feature")
-        model = ComBat(batch=site[at_known].astype(str), method="johnson").fit(values[at_known])
-    # Without covariates each site's correction is affine; two points of each column tell it.
-    low = values[at_known].mean(axis=0) - values[at_known].std(axis=0)
-    high = low + 2 * values[at_known].std(axis=0)
-    ends = []
-    for point in (low, high):
-        model.set_params(batch=known.astype(str))
-        ends.append(np.asarray(model.transform(np.tile(point, (len(known), 1)))))
-    stretch = (ends[1] - ends[0]) / (high - low)
-    return SiteAlignment(known, ends[0] - stretch * low, stretch)
+        model = ComBat(
+            batch=site[at_known].astype(str),
+            continuous_covariates=confounds,
+            method="johnson" if confounds is None else "fortin",
+        ).fit(values[at_known])
+    # Each site's correction is affine in values and confounds; a few points of each tell it.
+    spread = values[at_known].std(axis=0)
+    low = values[at_known].mean(axis=0) - spread
+    plain = _corrected(model, known, low, confounds, None)
+    stretch = (_corrected(model, known, low + 2 * spread, confounds, None) - plain) / (2 * spread)
+    slopes = None
+    if confounds is not None:
+        slopes = np.stack(
+            [_corrected(model, known, low, confounds, k) - plain for k in range(len(block.kept))],
+            axis=1,
+        )
+    return SiteAlignment(known, plain - stretch * low, stretch, slopes, means)
+
+
+def _corrected(
+    model: Any,
+    sites: np.ndarray,
+    point: np.ndarray,
+    confounds: np.ndarray | None,
+    moved: int | None,
+) -> np.ndarray:
+    """What ComBat makes of one person at each site, one of whose confounds may be 1 and not 0."""
+    model.set_params(batch=sites.astype(str))
+    if confounds is not None:
+        told = np.zeros((len(sites), confounds.shape[1]))
+        if moved is not None:
+            told[:, moved] = 1.0
+        model.set_params(continuous_covariates=told)
+    return np.asarray(model.transform(np.tile(point, (len(sites), 1))))
 
 
 def _harmonised(
@@ -223,4 +297,7 @@ def _harmonised(
     place = np.searchsorted(alignment.sites, site).clip(max=len(alignment.sites) - 1)
     known = (alignment.sites[place] == site)[:, None]
     aligned = values * alignment.stretch[place] + alignment.shift[place]
+    if alignment.slopes is not None and alignment.means is not None:
+        confounds = _centred_confounds(rows, block.kept, alignment.means)
+        aligned += np.einsum("ik,ikc->ic", confounds, alignment.slopes[place])
     return np.where(known, aligned, values)

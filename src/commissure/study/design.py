@@ -12,6 +12,7 @@ import pandas as pd
 from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.selection import measured_rows
 from commissure.study.cells import as_text
+from commissure.study.confound_columns import with_confounds
 from commissure.study.outcome_words import outcome_word
 from commissure.study.predictors import coded_columns, refuse_post_outcome
 from commissure.study.settings import StudySettings
@@ -55,6 +56,10 @@ class Block:
         The column with the head size, or None.
     sites
         Columns with the indicators of the sites, for ComBat; empty where it is not asked for.
+    kept
+        Columns of confounds whose part ComBat keeps.
+    removed
+        Columns of confounds whose linear part is taken out.
     family
         The column with the number of each person's family, whose people stay in one inner fold;
         None where nobody is related.
@@ -65,6 +70,8 @@ class Block:
     adjusted: tuple[int, ...] = ()
     head_size: int | None = None
     sites: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
     family: int | None = None
 
 
@@ -176,6 +183,7 @@ def build_design(
     blocks, messages = _modality_blocks(measured, columns, volumes, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
+    blocks = with_confounds(blocks, columns, numbers[CONFOUNDS], settings)
     blocks |= {
         name: Block(name, numbers[name]) for name in (*BASELINES, COVARIATES) if numbers.get(name)
     }

@@ -265,6 +265,18 @@ class StudySettings(Section):
         description="in_fold: ComBat over sites, learnt in each training fold without the label; "
         "people of an unseen site stay as they are. Needs the extra: make env EXTRAS=combat.",
     )
+    combat_covariates: list[str] = Field(
+        default_factory=list,
+        description="Confounds (as age, sex) whose part in the markers ComBat keeps, learnt in "
+        "each training fold; never the label.",
+    )
+    remove_confounds: list[str] = Field(
+        default_factory=list,
+        description="Confounds whose linear part is taken out of every marker, with slopes of the "
+        "training fold's controls, or of all its people where controls are few: columns of "
+        "fusion.confounds (age, sex), markers that are confounds (mean_fd), or motion for those of "
+        "motion in the modality. Not what the outcome itself may change.",
+    )
     outer_folds: int = Field(default=5, ge=2, description="Folds of the outer cross-validation.")
     repeats: int = Field(
         default=10, ge=1, description="Repeats of the outer cross-validation with new folds."

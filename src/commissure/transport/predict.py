@@ -10,7 +10,7 @@ from commissure.markers.selection import measured_rows
 from commissure.markers.units import check_units
 from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
-from commissure.study.design import SITE
+from commissure.study.design import CONFOUNDS, SITE
 from commissure.transport.applicability_domain import distance
 from commissure.transport.stored_model import StoredModel
 from commissure.transport.training_membership import in_training
@@ -53,11 +53,15 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
                             values="value", aggfunc="mean", sort=True)  # fmt: skip
     wide = wide.reindex(people["participant_id"])
     site = people["site"].to_numpy(str)
+    blocks = stored.model.blocks_
+    adjusted = {number for block in blocks for number in (*block.kept, *block.removed)}
     values = np.full((len(people), len(stored.columns)), np.nan)
     for index, column in enumerate(stored.columns):
         key = (column.modality, column.region, column.marker)
         if column.modality == SITE:
             values[:, index] = site == column.marker
+        elif column.modality == CONFOUNDS:
+            values[:, index] = _confound(people, column.marker, needed=index in adjusted)
         elif key in wide.columns:
             values[:, index] = wide[key].to_numpy(float)
     if not any(has_block(values, block).any() for block in stored.model.blocks_):
@@ -67,6 +71,23 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
             mend="Run the workflow on the new dataset with the settings of the old one",
         )  # fmt: skip
     return values
+
+
+def _confound(people: pd.DataFrame, marker: str, *, needed: bool) -> np.ndarray:
+    """A confound of new people, as in training: a number, or whether it is a category."""
+    name, _, level = marker.partition("=")
+    if name not in people:
+        if needed:
+            raise DatasetError(
+                "participants.tsv", found=f"there is no column '{name}'",
+                wanted=f"{name}, whose part in the markers the model takes out or keeps",
+                mend="Add the column to the people's table",
+            )  # fmt: skip
+        return np.full(len(people), np.nan)
+    if not level:
+        return pd.to_numeric(people[name], errors="coerce").to_numpy(float)
+    text = people[name].map(lambda value: None if pd.isna(value) else str(value))
+    return np.where(text.isna(), np.nan, (text == level).to_numpy(float))
 
 
 def predicted_probabilities(

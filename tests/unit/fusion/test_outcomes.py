@@ -153,3 +153,25 @@ def test_too_few_events_are_not_fitted(cohort):
     metrics = cohort.run(outcome=SPECS["time"], permutations=0)
     assert metrics["status"] == "not_fitted"
     assert "4 events among 90 observed people are too few" in metrics["reason"]
+
+
+def test_the_audits_hold_where_confounds_are_taken_out_and_an_estimator_is_named(make_study):
+    study = make_study(n=60)
+    metrics = study.run(
+        remove_confounds=["age", "sex"],
+        models=[
+            {"name": "svm", "estimator": "sklearn.svm.SVC", "grid": {"C": [0.3, 3.0]},
+             "permutations": 5},
+            "early", "modalities", "confounds",
+        ],
+        primary="svm", permutations=19, repeats=1,
+    )  # fmt: skip
+    assert metrics["primary"] == "svm" and metrics["status"] == "fitted"
+    assert metrics["models"]["svm"]["p_permutation"] >= 1 / 6
+    assert metrics["models"]["early"]["p_permutation"] == pytest.approx(1 / 20)
+    checks = json.loads((study.results / "falsification.json").read_text())["checks"]
+    verdicts = {check["name"]: check["passed"] for check in checks}
+    for held in ("test_labels_unseen", "test_people_unseen", "same_answer_twice",
+                 "people_in_two_folds", "planted_leaks"):  # fmt: skip
+        assert verdicts[held] is True, held
+    assert (study.results / "model" / "model.skops").is_file()

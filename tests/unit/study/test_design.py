@@ -112,3 +112,31 @@ def test_values_far_from_all_others_are_named() -> None:
     assert any("anat volume a in 1 people" in caution for caution in design.cautions)
     clean = build_design(markers(*rows[2:]), {}, people, settings=FusionSettings())
     assert not any("robust" in caution for caution in clean.cautions)
+
+
+def test_confounds_that_are_taken_out_or_kept_are_named() -> None:
+    table = markers(("a", "", "func", "r", "fc", 5.0), ("b", "", "func", "r", "fc", 6.0),
+                    ("a", "", "func", "head", "mean_fd", 0.1))  # fmt: skip
+    definitions = {"mean_fd": {"role": "confound"}}
+    settings = FusionSettings(
+        remove_confounds=["age", "motion"], combat="in_fold", combat_covariates=["sex"]
+    )
+    design = build_design(table, definitions, PEOPLE, settings=settings)
+    named = [design.columns[i].marker for i in design.blocks["func"].removed]
+    assert named == ["age", "mean_fd"]
+    assert [design.columns[i].marker for i in design.blocks["func"].kept] == ["sex=M"]
+    assert design.blocks["confounds"].removed == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"remove_confounds": ["iq"]}, "'iq' is no confound"),
+        ({"combat": "in_fold", "combat_covariates": ["iq"]}, "'iq' is no confound"),
+        ({"combat_covariates": ["age"]}, "fusion.combat is none"),
+    ],
+)
+def test_confounds_that_are_not_there_are_refused(options, words) -> None:
+    table = markers(("a", "", "func", "r", "fc", 5.0), ("b", "", "func", "r", "fc", 6.0))
+    with pytest.raises(ConfigError, match=words):
+        build_design(table, {}, PEOPLE, settings=FusionSettings(**options))
