@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -100,16 +101,21 @@ def _of_scheme(
     study: Study[ModelSettings], repeats: Sequence[HeldOut], widening: float
 ) -> dict[str, Any]:
     rows, estimates = [], []
-    for site in np.unique(study.design.sites[study.labelled]):
+    for site in sorted(set(study.design.sites[study.labelled].tolist()), key=_by_number):
         parts = _among(repeats, study.design.sites == site)
         counts = _counts(parts)
         if not counts["n"]:
             continue
         area = _site_auc(parts, counts)
-        rows.append({"site": str(site), **counts, "auc": area.record(), **_calibration(parts)})
+        rows.append({"site": site, **counts, "auc": area.record(), **_calibration(parts)})
         negative = counts["n"] - counts["n_positive"]
         estimates.append(SiteAuc(area.value, counts["n_positive"], negative))
     return {"sites": rows, "random_effects": random_effects(estimates, widening).record()}
+
+
+def _by_number(site: str) -> tuple[list[int], str]:
+    """Sites in the order of the numbers in their names: 2 before 10."""
+    return [int(digits) for digits in re.findall(r"\d+", site)], site
 
 
 def _site_auc(parts: Sequence[HeldOut], counts: Mapping[str, int]) -> AucEstimate:

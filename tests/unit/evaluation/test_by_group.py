@@ -50,6 +50,14 @@ def test_a_site_of_one_pair_has_an_interval_that_says_nothing(drawn_study) -> No
     assert np.isnan(row["calibration_slope"])
 
 
+def test_sites_stand_in_the_order_of_their_numbers(drawn_study) -> None:
+    study = drawn_study(60, {"a": 0.0}, seed=1).study
+    sites = np.array(["site 10", "site 2", "Ulm"])[np.arange(60) % 3]
+    study = study.with_design(replace(study.design, sites=sites))
+    rows = results_by_site(study, [scored(study, study.y * 1.0)], None, None)["cv"]["sites"]
+    assert [row["site"] for row in rows] == ["Ulm", "site 2", "site 10"]
+
+
 def test_women_men_and_thirds_of_the_ages_have_results_of_their_own(drawn_study) -> None:
     study = drawn_study(240, {"a": 0.0}, seed=3).study
     rng = np.random.default_rng(4)

@@ -91,7 +91,7 @@ def site_verdict(site: AucEstimate, main: Mapping[str, AucEstimate]) -> Verdict:
     else:
         passed = None
         description += f"{stands}, does not exceed chance: there is no result to explain"
-    return Verdict(site.value, _AT_MOST, passed, description)
+    return Verdict(site.value, f"{_AT_MOST}, or > 0.50 within site", passed, description)
 
 
 def confounds_only(fitted: FittedStudy) -> Verdict:
