@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from commissure.fusion.falsification.alike import SHARED_COLUMNS, near_copies
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.fitted import FittedStudy
 from commissure.models.nested import column_auc
@@ -35,8 +36,6 @@ TRIALS, AUDIT_TRIALS = 12, 4
 COPY = 0.99
 #: Correlation over all markers from which two people are held to be one.
 SAME_PERSON = 0.999
-#: Columns that two people must share for a correlation to mean anything.
-SHARED_COLUMNS = 10
 
 
 def study_procedure(spec: ModelSpec, settings: ModelSettings) -> Procedure:
@@ -233,18 +232,35 @@ def label_copy_verdict(design: Design, labels: np.ndarray) -> Verdict:
 
 
 def people_twice_verdict(design: Design) -> Verdict:
-    """Whether no two identifiers have one person's data."""
+    """Whether no two identifiers have one person's data, and nobody is far more alike than others.
+
+    Relatives who are declared, and so stay in one fold, may be alike.
+    """
     blocks = [design.blocks[name].columns for name in design.modalities]
     values = design.values[:, [column for block in blocks for column in block]]
-    pairs = same_people(values)
-    names = [f"{design.participants[a]} and {design.participants[b]}" for a, b in pairs[:3]]
+    same = same_people(values)
+    alike = sorted({pair for block in blocks for pair in near_copies(design.values[:, block])})
+    if design.families is not None:
+        alike = [(a, b) for a, b in alike if design.families[a] != design.families[b]]
+    alike = [pair for pair in alike if pair not in same]
+    said = ["no two have the same markers"]
+    if same:
+        said = [f"{len(same)} pairs have the same markers ({_named(design, same)}): one person "
+                "under two names can be in training and test at once"]  # fmt: skip
+    if alike:
+        said.append(
+            f"{len(alike)} pairs are far more alike than any others ({_named(design, alike)}): one "
+            "person measured twice, or relatives; participants.family keeps them in one fold"
+        )
     return Verdict(
-        len(pairs), "0", not pairs,
-        f"{len(values)} people were compared with each other; "
-        + ("no two have the same markers" if not pairs else
-           f"{len(pairs)} pairs have the same markers ({'; '.join(names)}): one person under two "
-           "names can be in training and test at once"),
+        len(same) + len(alike), "0", not same and not alike,
+        f"{len(values)} people were compared with each other; " + "; ".join(said),
     )  # fmt: skip
+
+
+def _named(design: Design, pairs: Sequence[tuple[int, int]]) -> str:
+    names = [f"{design.participants[a]} and {design.participants[b]}" for a, b in pairs[:3]]
+    return "; ".join(names)
 
 
 def post_outcome_verdict(allowed: Sequence[str], used: Sequence[str]) -> Verdict:
