@@ -68,6 +68,7 @@ SMALLEST = {
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
+    "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
