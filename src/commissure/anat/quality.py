@@ -8,6 +8,7 @@ planted faults (``benchmarks/anat_faults.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -44,6 +45,9 @@ CNR = 0.75
 
 #: The engine's mask against the one by intensity and shape (:mod:`commissure.anat.second_mask`).
 MASK_DICE, MISSED_ML, EMPTY_ML = 0.93, 10.0, 8.0
+
+#: Fluid is as bright as this part of the brain at most (percentile).
+DARKEST_PERCENT = 5.0
 
 #: Brain in the outermost slice.
 EDGE_CM2 = 15.0
@@ -153,8 +157,11 @@ def image_checks(
     to_template = to_template @ cropping
     mask = head.whole_mask
     same = raw if raw is not None and same_grid(raw, head.whole) else None
-    second = compare_masks(head.whole, mask, tissues, to_template)
-    unexpected = unexpected_tissue(data, head.mask, tissues, coordinates, voxel)
+    # Skull that an engine took for fluid would be compared with itself; the darkest is fluid.
+    darkest = min(tissues["CSF"].median, float(np.percentile(data[head.mask], DARKEST_PERCENT)))
+    seen = {**tissues, "CSF": replace(tissues["CSF"], median=darkest)}
+    second = compare_masks(head.whole, mask, seen, to_template)
+    unexpected = unexpected_tissue(data, head.mask, seen, coordinates, voxel)
     return [
         at_least(
             "template_correlation",
