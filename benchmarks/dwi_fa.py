@@ -47,7 +47,7 @@ from commissure.dwi.white_matter import WhiteMatter
 from commissure.flow.index import build_index
 from commissure.flow.tree import tree_of
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu_dti81
+from commissure.images.atlas import Atlas, jhu_dti81
 from commissure.images.grid import block_means, resample_to
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
@@ -119,7 +119,7 @@ def simulated(folder: Path, person: Person, protocol: Protocol, stage: str) -> d
 def true_white_matter(head: Anatomy) -> Callable[..., WhiteMatter]:
     """Stands in for :func:`commissure.dwi.white_matter.from_anatomy`."""
 
-    def at(shape: tuple[int, int, int], affine: np.ndarray, _: AnatFiles) -> WhiteMatter:
+    def at(shape: tuple[int, int, int], affine: np.ndarray, *_: AnatFiles | Atlas) -> WhiteMatter:
         parts = parts_for(affine)
         fine_shape, fine = finer_grid(shape, affine, parts)
         truth = labels_at(jhu_dti81().image, head.template_mm)

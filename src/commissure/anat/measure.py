@@ -17,14 +17,17 @@ from commissure.anat.volumes import (
     cortex_around,
     cortical_volumes,
     reported_structures,
+    structure_volumes,
     template_coordinates,
     tissue_volumes,
     values_at,
 )
 from commissure.checks import Check, write_quality
+from commissure.errors import ConfigError
 from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import desikan_killiany
 from commissure.images.atlas import structures as atlas_structures
+from commissure.images.atlas_files import chosen_atlas
 from commissure.images.figures import save_figure
 from commissure.images.load import load_image, voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
@@ -63,6 +66,7 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     volumes = tissue_volumes(head.posterior, affine)
     volumes |= reported_structures(head.structure_volumes)
     volumes |= cortical_volumes(head.posterior, coordinates, affine, head.aseg)
+    volumes |= _study_regions(head, coordinates, volumes, settings)
     drawn = lesion_mask(scan, head.whole)
     lesion = None if drawn is None else drawn[head.box]
     if lesion is not None:
@@ -81,7 +85,7 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     write_quality(
         checks,
         files.quality,
-        notes=[*_notes(head), *head.notes],
+        notes=[*_notes(head, settings), *head.notes],
         space=head.files.template,
         atlas=desikan_killiany().name,
         voxel_mm=[round(size, 4) for size in zooms_mm(affine)],
@@ -99,6 +103,27 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
         title=f"{scan.label}: in {head.files.template}",
     )
     save_figure(figure, files.registration_figure)
+
+
+def _study_regions(
+    head: PreprocessedT1w,
+    coordinates: np.ndarray,
+    volumes: Mapping[str, float],
+    settings: AnatMeasureSettings,
+) -> dict[str, float]:
+    """Volumes in mm³ of the regions of a study's own atlas; none where it has none."""
+    if not settings.atlas.image:
+        return {}
+    atlas = chosen_atlas(settings.atlas, desikan_killiany(), key="anat.atlas")
+    measured = structure_volumes(head.posterior, coordinates, head.t1w.affine, atlas)
+    if taken := sorted(set(measured) & set(volumes)):
+        raise ConfigError(
+            "anat.atlas",
+            found=f"{settings.atlas.labels} names {', '.join(taken[:5])}, as the program does",
+            wanted="names that no structure or region of the program has",
+            mend="Rename them in the table, as with a prefix of the atlas",
+        )
+    return measured
 
 
 def marker_rows(
@@ -127,7 +152,7 @@ def marker_rows(
     ]
 
 
-def _notes(head: PreprocessedT1w) -> list[str]:
+def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
     notes = []
     space = head.files.template
     if head.aseg is None:
@@ -140,6 +165,13 @@ def _notes(head: PreprocessedT1w) -> list[str]:
             f"The engine registered to {space}; the cortical atlas is read there by millimetres "
             "(approximate)."
         )
+    if settings.atlas.image:
+        atlas = chosen_atlas(settings.atlas, desikan_killiany(), key="anat.atlas")
+        if atlas.space != space:
+            notes.append(
+                f"The atlas {atlas.name} ({atlas.space}) is read in {space} by millimetres "
+                "(approximate)."
+            )
     return notes
 
 

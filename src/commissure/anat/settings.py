@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from commissure.images.atlas_settings import AtlasFiles
 from commissure.names import ENTITY_ORDER
 from commissure.settings import EngineSettings, Section
 
@@ -48,7 +49,13 @@ class AnatPreprocessSettings(Section):
 
 
 class AnatMeasureSettings(Section):
-    """Measuring volumes has no options."""
+    """What volumes are measured of."""
+
+    atlas: AtlasFiles = Field(
+        default_factory=AtlasFiles,
+        description="Regions whose tissue is measured too, beside the structures and the "
+        "Desikan-Killiany cortex.",
+    )
 
 
 class AnatImageSettings(Section):

@@ -20,7 +20,8 @@ from commissure.dwi.tensor import TensorMaps, fit_tensor
 from commissure.dwi.tracts import Average, tract_average
 from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu_dti81
+from commissure.images.atlas import Atlas, jhu_dti81
+from commissure.images.atlas_files import chosen_atlas
 from commissure.images.load import zooms_mm
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
@@ -155,7 +156,8 @@ def _measure_tensor(
             b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
         )
     )
-    white = _white_matter(series, maps, files, anat, settings)
+    atlas = chosen_atlas(settings.atlas, jhu_dti81(), key="dwi.atlas")
+    white = _white_matter(series, maps, files, anat, atlas, settings)
     core = (white.tissue["WM"] >= settings.tract_wm_min) & series.mask
     tensor = _white_matter_tensor(findings, series, maps, white, core, settings)
     findings.checks += tensor_checks(maps, white.tissue["WM"], series.mask, core, series.affine)
@@ -168,7 +170,7 @@ def _measure_tensor(
     _add_tracts(findings, averages, settings)
     findings.notes += white.notes
     findings.details = {
-        "atlas": jhu_dti81().name,
+        "atlas": atlas.name,
         "atlas_transform": white.transform,
         "partial_volume_corrected": tensor.corrected,
         "tract_voxels": {region: fa.voxels for region, (fa, _) in averages.items()},
@@ -199,14 +201,16 @@ def _white_matter(
     maps: TensorMaps,
     files: DwiMeasured,
     anat: AnatFiles | None,
+    atlas: Atlas,
     settings: DwiMeasureSettings,
 ) -> WhiteMatter:
     if anat is not None and series.space == "T1w":
-        return from_anatomy(series.mask.shape, series.affine, anat)
+        return from_anatomy(series.mask.shape, series.affine, anat, atlas)
     return from_template_white_matter(
         maps.fa,
         series.mask,
         series.affine,
+        atlas,
         forward=files.to_template,
         inverse=files.from_template,
         resolution_mm=settings.registration_resolution_mm,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from commissure.images.atlas_settings import AtlasFiles
 from commissure.settings import EngineSettings, Section
 
 
@@ -75,6 +76,9 @@ class DwiMeasureSettings(_SeriesSettings):
         ge=500,
         le=3000,
         description="Largest b-value that enters the tensor, a model of Gaussian diffusion.",
+    )
+    atlas: AtlasFiles = Field(
+        default_factory=AtlasFiles, description="Tracts instead of those of JHU's ICBM-DTI-81."
     )
     tract_fa_min: float = Field(
         0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion
 
 from commissure.dwi.tracts import empty_on, finer_grid, label_shares, parts_for
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import jhu_dti81
+from commissure.images.atlas import Atlas
 from commissure.images.grid import block_means, resample_to
 from commissure.images.load import load_image
 from commissure.images.registration import apply_transform, register
@@ -40,7 +40,9 @@ class WhiteMatter:
     notes: tuple[str, ...]
 
 
-def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFiles) -> WhiteMatter:
+def from_anatomy(
+    shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFiles, atlas: Atlas
+) -> WhiteMatter:
     """Carry tracts and white matter over from the anatomical derivatives.
 
     Parameters
@@ -49,8 +51,10 @@ def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFile
         Grid of the diffusion series, in T1w space.
     anat
         Derivatives of the T1w image.
+    atlas
+        Its labels have the column ``tract``.
     """
-    atlas, parts = jhu_dti81(), parts_for(affine)
+    parts = parts_for(affine)
     fine_shape, fine = finer_grid(shape, affine, parts)
     labels = apply_transform(
         atlas.image,
@@ -66,7 +70,7 @@ def from_anatomy(shape: tuple[int, int, int], affine: np.ndarray, anat: AnatFile
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
         tissue,
         anat.from_template.name,
-        () if anat.template == TEMPLATE else (_approximate(anat.template),),
+        _approximate(atlas, anat.template),
     )
 
 
@@ -74,6 +78,7 @@ def from_template_white_matter(
     fa: np.ndarray,
     mask: np.ndarray,
     affine: np.ndarray,
+    atlas: Atlas,
     *,
     forward: Path,
     inverse: Path,
@@ -87,6 +92,8 @@ def from_template_white_matter(
     ----------
     fa, mask, affine
         Fractional anisotropy, brain mask, and their affine.
+    atlas
+        Its labels have the column ``tract``.
     forward, inverse
         Transform files to write, from the series to the template and back.
     resolution_mm
@@ -97,7 +104,7 @@ def from_template_white_matter(
     inner = binary_erosion(mask, iterations=max(1, round(4 / float(np.abs(affine[:3, :3]).max()))))
     moving = nib.Nifti1Image(np.where(inner, fa, 0).astype(np.float32), affine)
     register(fixed, moving, kind="syn", forward=forward, inverse=inverse, syn_metric="mattes")
-    atlas, parts = jhu_dti81(), parts_for(affine)
+    parts = parts_for(affine)
     fine_shape, fine = finer_grid(mask.shape, affine, parts)
     grid = empty_on(fine_shape, fine)
     labels = apply_transform(atlas.image, grid, [inverse], interpolation="nearestNeighbor")
@@ -106,12 +113,16 @@ def from_template_white_matter(
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
         {"WM": block_means(np.asanyarray(wm.dataobj), parts)},
         inverse.name,
-        (f"Without a T1w image, FA was registered to the white matter of {TEMPLATE}.",),
+        (
+            *_approximate(atlas, TEMPLATE),
+            f"Without a T1w image, FA was registered to the white matter of {TEMPLATE}.",
+        ),
     )
 
 
-def _approximate(space: str) -> str:
+def _approximate(atlas: Atlas, space: str) -> tuple[str, ...]:
+    if atlas.space == space:
+        return ()
     return (
-        f"The T1w image was registered to {space}; the atlas, made for {TEMPLATE}, is laid on it "
-        "by millimetres: approximate."
+        f"The atlas {atlas.name} ({atlas.space}) is laid on {space} by millimetres: approximate.",
     )

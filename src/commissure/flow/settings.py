@@ -211,6 +211,11 @@ def _check_paths(settings: Settings) -> None:
     basis = settings.mrs.basis
     if basis and "mrs" in settings.modalities and not Path(basis).exists():
         missing["mrs.basis"] = basis
+    for modality in ("anat", "func", "dwi"):
+        atlas = getattr(settings, modality).atlas
+        for kind, file in (("image", atlas.image), ("labels", atlas.labels)):
+            if file and modality in settings.modalities and not Path(file).is_file():
+                missing[f"{modality}.atlas.{kind}"] = file
     for key, file in missing.items():
         raise ConfigError(
             key,

@@ -18,6 +18,9 @@ from commissure.images.grid import resample_to
 from commissure.images.load import zooms_mm
 from commissure.images.template import TemplateMap, template
 
+#: Of a network that is none of Yeo's seven.
+OTHER_COLOUR = "#444444"
+
 #: Yeo's colours of the seven networks.
 COLOURS = {
     "Vis": "#781286", "SomMot": "#4682B4", "DorsAttn": "#00760E", "SalVentAttn": "#C43AFA",
@@ -33,7 +36,8 @@ def by_network(parcels: Parcels) -> tuple[np.ndarray, list[tuple[str, int, int]]
     ]
     order: list[int] = []
     groups: list[tuple[str, int, int]] = []
-    for name in (*NETWORKS, "Subcortex"):
+    others = [name for name in dict.fromkeys(network) if name not in (*NETWORKS, "Subcortex")]
+    for name in (*NETWORKS, *others, "Subcortex"):
         members = [k for k, each in enumerate(network) if each == name]
         groups.append((name, len(order), len(order) + len(members)))
         order += members
@@ -160,7 +164,7 @@ def _carpet(ax: Axes, series: np.ndarray, parcels: Parcels, tr_s: float, label: 
         ax.plot(
             [-tr_s / 2, -tr_s / 2],
             [start - 0.5, stop - 0.5],
-            color=COLOURS[name],
+            color=COLOURS.get(name, OTHER_COLOUR),
             lw=5,
             solid_capstyle="butt",
             clip_on=False,
@@ -194,7 +198,7 @@ def draw_connectivity(z: np.ndarray, parcels: Parcels, *, title: str, path: Path
     ax.set_xticks(middles, names, rotation=45, ha="right", fontsize=7)
     ax.set_yticks(middles, names, fontsize=7)
     for tick, name in zip([*ax.get_xticklabels(), *ax.get_yticklabels()], names * 2, strict=True):
-        tick.set_color(COLOURS[name])
+        tick.set_color(COLOURS.get(name, OTHER_COLOUR))
     for _, start, _ in groups[1:]:
         ax.axhline(start - 0.5, color="black", lw=0.4)
         ax.axvline(start - 0.5, color="black", lw=0.4)

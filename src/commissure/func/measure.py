@@ -20,6 +20,8 @@ from commissure.func.regressors import good_volumes, movement_penalties, regress
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.timing import repetition_time_s
 from commissure.images.anat_files import AnatFiles
+from commissure.images.atlas import Atlas, schaefer
+from commissure.images.atlas_files import chosen_atlas
 from commissure.images.template import TEMPLATE
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
@@ -51,7 +53,8 @@ def measure(
     files = FuncMeasured.of(scan, folder)
     bold = np.asanyarray(run.series.dataobj)
     brain = np.asanyarray(run.mask.dataobj) > 0
-    parcels = parcels_on_grid(settings.parcels, bold.shape[:3], run.series.affine)
+    cortex = chosen_atlas(settings.atlas, schaefer(settings.parcels), key="func.atlas")
+    parcels = parcels_on_grid(cortex, bold.shape[:3], run.series.affine)
     means = parcel_series(bold, brain, parcels, min_coverage=settings.min_parcel_coverage)
     good = good_volumes(run.confounds, fd_threshold_mm=settings.fd_threshold_mm)
     tsnr = float(np.nanmedian(temporal_snr(bold[brain])))
@@ -70,7 +73,7 @@ def measure(
         Marker.of(scan, "func", region="brain", marker="mean_fd", value=mean_fd, unit="mm"),
         Marker.of(scan, "func", region="brain", marker="tsnr", value=tsnr, unit="1"),
     ]
-    notes = _notes(run, parcels, means.coverage, settings)
+    notes = _notes(run, parcels, cortex, means.coverage, settings)
     if z is not None:
         flagged = any(check.passed is False for check in checks)
         measured, absent = _connectivity_rows(scan, z, parcels, flagged=flagged)
@@ -82,6 +85,7 @@ def measure(
         files.quality,
         notes=notes,
         missing={} if result.cause is None else {"connectivity": result.cause},
+        atlas=cortex.name,
         **_method(run, bold.shape[3], tr_s, result.freedom, settings),
     )
 
@@ -194,7 +198,11 @@ def _connectivity_rows(
 
 
 def _notes(
-    run: PreprocessedRun, parcels: Parcels, coverage: np.ndarray, settings: FuncMeasureSettings
+    run: PreprocessedRun,
+    parcels: Parcels,
+    cortex: Atlas,
+    coverage: np.ndarray,
+    settings: FuncMeasureSettings,
 ) -> list[str]:
     lost = [
         name
@@ -202,11 +210,11 @@ def _notes(
         if share < settings.min_parcel_coverage
     ]
     notes = list(run.sidecar.get("Notes", []))
-    if run.space != TEMPLATE:
-        notes.append(
-            f"Parcels and structures, made for {TEMPLATE}, lie on {run.space} by millimetres: "
-            "approximate, to about 2 mm."
-        )
+    notes += [
+        f"{what}, made for {space}, lie on {run.space} by millimetres: approximate, to about 2 mm."
+        for what, space in ((f"Parcels ({cortex.name})", cortex.space), ("Structures", TEMPLATE))
+        if space != run.space
+    ]
     if lost:
         notes.append(f"Parcels with too little coverage: {', '.join(lost)}.")
     return notes

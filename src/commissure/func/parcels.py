@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from commissure.images.atlas import schaefer, structures
+from commissure.images.atlas import Atlas, structures
 from commissure.images.connectivity_sets import SUBCORTEX
 
 
@@ -18,7 +18,7 @@ class Parcels:
     Attributes
     ----------
     labels
-        One row per cortical parcel: the label table of the Schaefer atlas.
+        One row per cortical parcel: the label table of the atlas.
     names
         All names, cortical first; P of them.
     image
@@ -46,17 +46,16 @@ class ParcelSeries:
     coverage: np.ndarray
 
 
-def parcels_on_grid(count: int, shape: tuple[int, int, int], affine: np.ndarray) -> Parcels:
-    """Lay the Schaefer parcels and the subcortical structures on a grid.
+def parcels_on_grid(cortex: Atlas, shape: tuple[int, int, int], affine: np.ndarray) -> Parcels:
+    """Lay the parcels of the cortex and the subcortical structures on a grid.
 
     Parameters
     ----------
-    count
-        100 or 400 cortical parcels.
+    cortex
+        An atlas whose labels have ``hemisphere``, ``network`` and centroids.
     shape, affine
         The grid, in template space.
     """
-    cortex = schaefer(count)
     image = np.zeros(shape, np.int32)
     on_grid = cortex.on_grid(shape, affine)
     for position, index in enumerate(cortex.labels["index"]):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from commissure.images.atlas_settings import AtlasFiles
 from commissure.settings import EngineSettings, Section
 
 Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
@@ -72,6 +73,9 @@ class FuncMeasureSettings(_ConfoundSettings):
     )
     parcels: Literal[100, 400] = Field(
         100, description="Number of Schaefer-2018 parcels of the cortex."
+    )
+    atlas: AtlasFiles = Field(
+        default_factory=AtlasFiles, description="Parcels of the cortex instead of Schaefer's."
     )
     min_parcel_coverage: float = Field(
         0.5, gt=0, le=1, description="A parcel with a smaller share of its voxels is missing."

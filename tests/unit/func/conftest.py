@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from commissure.func.parcels import Parcels, parcels_on_grid
+from commissure.images.atlas import schaefer
 from commissure.images.rigid import rigid_matrix
 from commissure.images.template import template
 from commissure.names import Scan, parse_name
@@ -100,4 +101,4 @@ def raw_run(raw_run_in, tmp_path: Path):
 def parcels() -> Parcels:
     """All parcels on a grid of 4 mm."""
     grid = template("mask", resolution_mm=4)
-    return parcels_on_grid(100, grid.shape, grid.affine)
+    return parcels_on_grid(schaefer(100), grid.shape, grid.affine)

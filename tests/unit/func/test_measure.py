@@ -17,6 +17,7 @@ from commissure.func.derivatives import FuncFiles, FuncMeasured
 from commissure.func.measure import measure
 from commissure.func.parcels import parcels_on_grid
 from commissure.func.settings import FuncSettings
+from commissure.images.atlas import schaefer
 from commissure.images.connectivity_sets import NETWORKS, network_parcels
 from commissure.images.rigid import rigid_matrix
 from commissure.images.template import TEMPLATE, template
@@ -35,7 +36,7 @@ def moving_run() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     contrast = 500 * np.asanyarray(grid.dataobj)
     for name, height in (("GM", 300), ("CSF", 700)):
         contrast = contrast + height * np.asanyarray(template(name, resolution_mm=6).dataobj)
-    parcels = parcels_on_grid(100, grid.shape, grid.affine)
+    parcels = parcels_on_grid(schaefer(100), grid.shape, grid.affine)
     smooth = np.apply_along_axis(
         np.convolve, 0, rng.normal(size=(VOLUMES, len(parcels.names) + 8)), np.hanning(7), "same"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from commissure.func.parcels import parcel_series, parcels_on_grid
+from commissure.images.atlas import schaefer
 from commissure.images.template import template
 
 
@@ -27,5 +28,5 @@ def test_parcel_means_are_exact_and_coverage_is_counted(parcels):
 
 def test_every_parcel_has_voxels_at_the_coarsest_grid_in_use():
     grid = template("mask", resolution_mm=5)
-    image = parcels_on_grid(100, grid.shape, grid.affine).image
+    image = parcels_on_grid(schaefer(100), grid.shape, grid.affine).image
     assert np.bincount(image.ravel(), minlength=113)[1:].min() >= 2
