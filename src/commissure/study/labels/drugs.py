@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from commissure.errors import DatasetError
+
 # International nonproprietary names: ATC groups N05A and N06A (WHO Collaborating Centre for Drug
 # Statistics Methodology, ATC/DDD Index 2024), and what is added to antidepressants.
 _ANTIPSYCHOTICS = (
@@ -25,7 +27,8 @@ _ANTIPSYCHOTICS = (
     "tiapride", "remoxipride", "amisulpride", "levosulpiride", "lithium", "prothipendyl",
     "risperidone", "zotepine", "aripiprazole", "paliperidone", "iloperidone", "cariprazine",
     "brexpiprazole", "pimavanserin", "lumateperone", "blonanserin", "perospirone", "nemonapride",
-    "xanomeline",
+    "xanomeline", "perazine", "dixyrazine", "thiopropazate", "acetophenazine", "butaperazine",
+    "triflupromazine", "mosapramine", "clocapramine", "veralipride", "molindone", "oxypertine",
 )  # fmt: skip
 _ANTIDEPRESSANTS = (
     "desipramine", "imipramine", "clomipramine", "opipramol", "trimipramine", "lofepramine",
@@ -58,7 +61,19 @@ _BRANDS = {
     "lexapro": "escitalopram", "paxil": "paroxetine", "seroxat": "paroxetine",
     "efexor": "venlafaxine", "effexor": "venlafaxine", "cymbalta": "duloxetine",
     "remeron": "mirtazapine", "wellbutrin": "bupropion", "valdoxan": "agomelatine",
-    "spravato": "esketamine", "brintellix": "vortioxetine",
+    "spravato": "esketamine", "brintellix": "vortioxetine", "rispolept": "risperidone",
+    "uzedy": "risperidone", "rykindo": "risperidone", "erzofri": "paliperidone",
+    "byannli": "paliperidone", "hafyera": "paliperidone", "lybalvi": "olanzapine",
+    "symbyax": "olanzapine", "caplyta": "lumateperone", "cobenfy": "xanomeline",
+    "nuplazid": "pimavanserin", "secuado": "asenapine", "asimtufii": "aripiprazole",
+    "dapotum": "fluphenazine", "taxilan": "perazine", "decentan": "perphenazine",
+    "ciatyl": "zuclopenthixol", "nipolept": "zotepine", "truxal": "chlorprothixene",
+    "neurocil": "levomepromazine", "nozinan": "levomepromazine", "eunerpan": "melperone",
+    "dipiperon": "pipamperone", "melleril": "thioridazine", "glianimon": "benperidol",
+    "impromen": "bromperidol", "imap": "fluspirilene",
+    # Other names of a substance, no trade names.
+    "methotrimeprazine": "levomepromazine", "propericiazine": "periciazine",
+    "tiotixene": "thiothixene", "flupenthixol": "flupentixol",
 }  # fmt: skip
 # Salts, depots and forms: words beside the name of the substance.
 _FORMS = {
@@ -67,38 +82,64 @@ _FORMS = {
     "undecylenate", "hydrochloride", "hcl", "fumarate", "tartrate", "mesilate", "maleate",
     "depot", "depo", "lai", "long", "acting", "injection", "injectable", "microspheres",
     "monthly", "retard", "prolong", "xr", "er", "sr", "xl", "oral", "im", "iv", "po", "mg", "ug",
-    "tablets", "tabs", "drops", "solution", "day", "d", "velotab", "odt", "quicklet",
+    "tablets", "tabs", "drops", "solution", "day", "d", "velotab", "odt", "quicklet", "acetate",
+    "zydis", "acuphase", "initio", "discmelt", "samidorphan", "trospium", "and", "plus", "with",
 }  # fmt: skip
 
 
 def substance(drug: str) -> str:
-    """The substance of a drug, whatever its brand, form, language or a small typing error."""
+    """The substance of a drug, whatever its brand, form, language or a small typing error.
+
+    Of a combination the antipsychotic in it, where there is one: olanzapine with fluoxetine is no
+    second antipsychotic beside olanzapine.
+    """
     plain = unicodedata.normalize("NFKD", drug.casefold())
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
     words = [word for word in re.findall(r"[a-z]+", plain) if word not in _FORMS]
     known = {name for word in words if (name := _known(word))}
     if len(known) == 1 and len(words) <= 2:
         return known.pop()
+    antipsychotics = known & set(_ANTIPSYCHOTICS)
+    if len(antipsychotics) == 1 and len(known) == len(words):
+        return antipsychotics.pop()
+    stem = _stem("".join(words))
+    if stem in _STEMS:
+        return _STEMS[stem]
     near = difflib.get_close_matches(_stem(" ".join(words)), _STEMS, n=1, cutoff=0.88)
-    return _STEMS[near[0]] if near else " ".join(drug.casefold().split())
+    return _STEMS[near[0]] if near else _BRANDS.get("".join(words), " ".join(plain.split()))
+
+
+def refuse_doubtful_drugs(drugs: Iterable[str]) -> None:
+    """Refuse two names that no list knows and that are nearly one: which is meant decides a label.
+
+    Raises
+    ------
+    DatasetError
+        Both names are told.
+    """
+    unknown = sorted(name for name in {substance(drug) for drug in drugs} if name not in _INN)
+    for number, name in enumerate(unknown):
+        near = difflib.get_close_matches(name, unknown[number + 1 :], n=1, cutoff=0.85)
+        if near and len(name) > 5:
+            raise DatasetError(
+                "treatments.tsv",
+                found=f"the drugs '{name}' and '{near[0]}' are spelt alike, and no list has them",
+                wanted="one spelling of each drug",
+                mend=f"Write '{name}' for both in treatments.tsv if they are one drug, else their "
+                "international names",
+            )
 
 
 def drug_cautions(drugs: Iterable[str]) -> list[str]:
-    """Sentences on drugs of several names, and on names that are nearly one."""
+    """Sentences on drugs of several names."""
     names: dict[str, set[str]] = {}
     for drug in drugs:
         names.setdefault(substance(drug), set()).add(" ".join(drug.split()).casefold())
-    cautions = [
+    return [
         f"The drugs {', '.join(sorted(spellings))} count as one: {name}."
         for name, spellings in sorted(names.items())
         if spellings != {name}
     ]
-    unknown = sorted(name for name in names if name not in _INN and len(name) > 5)
-    for number, name in enumerate(unknown):
-        near = difflib.get_close_matches(name, unknown[number + 1 :], n=1, cutoff=0.85)
-        if near:
-            cautions.append(f"The drugs {name} and {near[0]} are spelt alike and count as two.")
-    return cautions
 
 
 def _known(word: str) -> str:

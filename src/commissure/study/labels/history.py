@@ -13,7 +13,7 @@ from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.identifiers import read_identifiers
 from commissure.outputs import LABELS
-from commissure.study.labels.drugs import drug_cautions
+from commissure.study.labels.drugs import drug_cautions, refuse_doubtful_drugs
 from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE, is_control
 
 #: Takes the trials of a patient, at least one, and the person; gives label and reason.
@@ -131,6 +131,8 @@ def checked_trials(
                 + ", or n/a",
                 mend="Mend treatments.tsv",
             )
+    if "drug" in trials:
+        refuse_doubtful_drugs(str(drug) for drug in trials["drug"].dropna())
     if "trial" in trials:
         trials = trials.sort_values(["participant_id", "trial"], kind="stable")
     return trials

@@ -2,8 +2,14 @@
 
 import pytest
 
+from commissure.errors import DatasetError
 from commissure.phantom.cohort.treatments import MG_FOR_600_CPZ
-from commissure.study.labels.drugs import _INN, drug_cautions, substance
+from commissure.study.labels.drugs import (
+    _INN,
+    drug_cautions,
+    refuse_doubtful_drugs,
+    substance,
+)
 
 
 @pytest.mark.parametrize("name", sorted(_INN))
@@ -19,19 +25,49 @@ def test_a_listed_substance_is_itself_in_any_form(name: str) -> None:
         ("Risperidon", "risperidone"), ("rispéridone", "risperidone"), ("risperidona", "risperidone"),
         ("risperidonne", "risperidone"), ("Risperdal Consta", "risperidone"),
         ("paliperidone palmitate", "paliperidone"), ("haloperidol 5 mg", "haloperidol"),
-        ("a", "a"), ("compound X", "compound x"), ("olanzapine/fluoxetine", "olanzapine/fluoxetine"),
+        ("a", "a"), ("compound X", "compound x"), ("olanzapine/fluoxetine", "olanzapine"),
+        ("perphenazine/amitriptyline", "perphenazine"),
     ],
 )  # fmt: skip
 def test_brands_depots_and_typing_errors_are_the_substance(written: str, expected: str) -> None:
     assert substance(written) == expected
 
 
-def test_names_of_one_drug_and_names_nearly_alike_are_told() -> None:
-    told = drug_cautions(["Haldol", "haloperidol", "clozapine", "newdrugx", "newdrgx"])
-    assert told == [
-        "The drugs haldol, haloperidol count as one: haloperidol.",
-        "The drugs newdrgx and newdrugx are spelt alike and count as two.",
-    ]
+ONE_DRUG = (
+    "haloperidol|haloperidol decanoate", "risperidone|Risperdal", "olanzapine|olanzapine LAI",
+    "olanzapin|olanzapine", "Zyprexa Zydis|Zypadhera", "Invega Sustenna|paliperidone palmitate",
+    "Abilify Maintena|aripiprazole lauroxil", "Haldol Depot|haloperidolum", "Seroquel|quetiapine XR",
+    "Leponex|clozapin", "flupenthixol|flupentixol decanoate", "thiothixene|tiotixene",
+    "amisulprid|Solian 400", "Risperdal Consta|Rispolept", "zuclopenthixol acetate|Clopixol depot",
+    "levomepromazine|methotrimeprazine", "Symbyax|olanzapine", "Lybalvi|olanzapine/samidorphan",
+    "risperdone|risperidone", "Hal dol|haloperidol", "Taxilan|Perazin", "Uzedy|Perseris",
+)  # fmt: skip
+TWO_DRUGS = (
+    "paliperidone|risperidone", "sulpiride|amisulpride", "flupentixol|zuclopenthixol",
+    "promazine|chlorpromazine", "citalopram|escitalopram", "olanzapine|clozapine",
+    "fluphenazine|perphenazine", "venlafaxine|desvenlafaxine", "haloperidol|bromperidol",
+    "pimozide|pimavanserin", "cariprazine|brexpiprazole", "perazine|perphenazine",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", ONE_DRUG)
+def test_two_names_of_one_drug(pair: str) -> None:
+    first, second = pair.split("|")
+    assert substance(first) == substance(second)
+
+
+@pytest.mark.parametrize("pair", TWO_DRUGS)
+def test_two_drugs_stay_two(pair: str) -> None:
+    first, second = pair.split("|")
+    assert substance(first) != substance(second)
+
+
+def test_names_of_one_drug_are_told_and_doubtful_names_are_refused() -> None:
+    told = drug_cautions(["Haldol", "haloperidol", "clozapine"])
+    assert told == ["The drugs haldol, haloperidol count as one: haloperidol."]
+    with pytest.raises(DatasetError, match="'newdrgx' and 'newdrugx' are spelt alike"):
+        refuse_doubtful_drugs(["newdrugx", "newdrgx", "haloperidol"])
+    refuse_doubtful_drugs(["a", "b", "newdrugx", "compound y", "haldol", "haloperidl"])
 
 
 def test_nothing_is_told_of_the_simulated_drugs() -> None:
