@@ -15,7 +15,11 @@ from commissure.flow.check_tables import check_tables
 from commissure.flow.settings import read_settings
 from commissure.markers.table import marker_table
 from commissure.rows import COLUMNS, Marker, write_markers
-from commissure.study.labels.history import read_trials, trial_cautions
+from commissure.study.labels.history import (
+    read_trials,
+    treated_control_cautions,
+    trial_cautions,
+)
 from commissure.study.labels.trrip import treatment_labels
 from commissure.study.people import read_people
 from commissure.study.tables import unknown_participants
@@ -86,6 +90,7 @@ def run(case: Planted, folder: Path) -> Outcome:
         told += unknown_participants(trials, people, file.name)
         labels = treatment_labels(trials, people)
         told += trial_cautions(trials, file.name)
+        told += treated_control_cautions(labels)
         found |= dict(zip("label " + labels["participant_id"], labels["label"], strict=True))
     written = folder / "out.tsv"
     write_table(people, written)
@@ -183,6 +188,12 @@ def people_cases() -> list[tuple[str, str, Planted, Sequence[Verdict]]]:
         ("p17", "age thirty", second("sub-02|thirty|M|A|control"), TOLD),
         ("p18", "age 3910", second("sub-02|3910|M|A|control"), TOLD),
         ("p18b", "age -5", second("sub-02|-5|M|A|control"), TOLD),
+        ("p18c", "age 89+", second("sub-02|89+|M|A|control", truth={"sub-02 age": 89}), ("flagged",)),
+        ("p18d", "age 120+ years", second("sub-02|120+ y|M|A|control"), TOLD),
+        ("p35", "two rows of one person with two groups", rows(*good, "sub-02|31|M|A|patient"), TOLD),
+        ("p36", "groups 0.0 and 1.0 as a spreadsheet writes codes", Planted(people=people_table("sub-01|30|F|A|1.0", "sub-02|31|M|A|0.0"), config={"participants": {"control": ["0"]}}, truth={"sub-02 group": "control"}), right),
+        ("p37", "a family_id that nobody declared", extra("family_id", "9", "9"), TOLD),
+        ("p38", "a column family with yes and no", extra("family", "yes", "no"), TOLD),
         ("p19", "age 30,5", second("sub-02|30,5|M|A|control"), TOLD),
         ("p20", "two columns of one name", Planted(people=PEOPLE.replace("sex", "age")), TOLD),
         ("p21", "participant_id misspelt", Planted(people=PEOPLE.replace("participant_id", "participant")), TOLD),
@@ -267,6 +278,10 @@ def treatment_cases() -> list[tuple[str, str, Planted, Sequence[Verdict]]]:
         ("t05", "weeks in days", both(days, **days), TOLD),
         ("t06", "weeks as a date", both(weeks_at_dose="2020-01-01"), TOLD),
         ("t07", "PANSS 7", both(panss_after="7"), TOLD),
+        ("t07b", "PANSS 29, below its floor", both(panss_after="29"), TOLD),
+        ("t31", "a control with a treatment history", both(participant_id="sub-02"), ("flagged",)),
+        ("t32", "two unknown drugs that are nearly one", both({"drug": "compoundix"}, drug="compondix"), TOLD),
+        ("t33", "one reduction of 21.7 %", whole(trials_table({"panss_after": "77"}), UNCLEAR), right),
         ("t08", "the same trial twice", whole(twice, UNCLEAR), ("flagged",)),
         ("t09", "Haldol and haloperidol decanoate", both({"drug": "Haldol"}, UNCLEAR, drug="haloperidol decanoate"), ("flagged",)),
         ("t10", "risperidone and risperidon", both({"drug": "risperidon"}, UNCLEAR), ("flagged",)),
@@ -347,6 +362,12 @@ def lab_cases() -> list[tuple[str, str, Planted, Sequence[Verdict]]]:
         ("l27", "a row of nobody", wide("participant_id\tx\nn/a\t1\n01\t2\n"), TOLD),
         ("l28", "header only", wide("participant_id\tx\n"), TOLD),
         ("l29", "numbers of the rows in a first column without name", wide("\tparticipant_id\tx\n1\t01\t5\n", truth={"sub-01 x": 5}), right),
+        ("l31", "a pattern of no column", wide("participant_id\tx\n01\t1\n", table={"columns": ["x", "X2"]}), TOLD),
+        ("l32", "n.d. that is declared", column("1", "n.d.", table={"missing": ["n.d."]}, truth={"sub-01 x": 1}), right),
+        ("l33", "decimal commas that are declared", column("1,5", "2,5", table={"decimal": ","}, truth={"sub-01 x": 1.5}), right),
+        ("l34", "a point among decimal commas", column("1,5", "1.234", table={"decimal": ","}), TOLD),
+        ("l35", "sessions of no order", wide("participant_id\tses\tx\n01\tA\t1\n01\tB\t2\n", table={"session": "ses"}), TOLD),
+        ("l36", "volumes without head size", wide("participant_id\tlh_vol\n01\t1\n02\t2\n"), TOLD),
         ("l30", "a prefix that makes two columns one", wide("participant_id\tx\ta_x\n01\t1\t2\n", table={"prefix": "a_"}), TOLD),
     ]  # fmt: skip
 

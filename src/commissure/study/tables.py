@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from commissure.errors import DatasetError
+from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
 from commissure.markers.selection import ALL, kept_rows, read_exclusions
 from commissure.markers.units import check_units
@@ -17,8 +17,12 @@ from commissure.markers.visits import baseline_rows, visit_table
 from commissure.modalities import MODALITIES
 from commissure.outputs import CAUTIONS, PARTICIPANTS, VISITS
 from commissure.rows import read_markers
-from commissure.study.design import build_design
-from commissure.study.labels.history import read_trials, trial_cautions
+from commissure.study.design import FAMILY, build_design
+from commissure.study.labels.history import (
+    read_trials,
+    treated_control_cautions,
+    trial_cautions,
+)
 from commissure.study.labels.registry import RULES
 from commissure.study.outcomes.kind import OutcomeTables
 from commissure.study.outcomes.registry import OUTCOME_KINDS
@@ -104,6 +108,7 @@ def read_study(
     meanings = _definitions(definitions)
     covariates = kind.covariates(of_people, settings)
     design = build_design(kept, meanings, people, settings=settings, covariates=covariates)
+    cautions += _family_cautions(people, of_people)
     return Study(
         settings=settings,
         design=design,
@@ -216,6 +221,7 @@ def _labels(
         people, treatments if rule.uses_treatments else None, treatment_columns
     )
     labels = rule.label(trials, people, settings)
+    cautions += treated_control_cautions(labels)
     return labels, [*cautions, *rule.cautions(labels, people, settings)]
 
 
@@ -236,6 +242,47 @@ def _trials(
     trials = read_trials(treatments, treatment_columns)
     cautions = unknown_participants(trials, people, treatments.name)
     return trials, [*cautions, *trial_cautions(trials, treatments.name)]
+
+
+def _family_cautions(people: pd.DataFrame, labels: pd.DataFrame) -> list[str]:
+    """Sentences on families whose people differ in label or site, and on words without relatives.
+
+    Parameters
+    ----------
+    people, labels
+        The same people in the same order.
+    """
+    if FAMILY not in people or people[FAMILY].isna().all():
+        return []
+    table = people[[FAMILY, "site"]].assign(label=labels["label"].to_numpy()).dropna(subset=FAMILY)
+    by_family = table.groupby(FAMILY)
+    sizes = by_family.size()
+    related = sizes.index[sizes > 1]
+    if not len(related):
+        return ["participants.family names a family for each person: nobody is related."]
+    if len(related) == 1 and sizes.max() == len(people):
+        raise ConfigError(
+            "participants.family",
+            found=f"all {len(people)} people are of the family '{related[0]}'",
+            wanted="a word for each family",
+            mend="Correct participants.family in config.yaml",
+        )
+    differ = by_family.nunique().loc[related]
+    cautions = [
+        f"{int(sizes[related].sum())} people are of {len(related)} families, each of which stays "
+        "in one fold."
+    ]
+    if (differ["label"] > 1).any():
+        cautions.append(
+            f"{int((differ['label'] > 1).sum())} families have people of several labels: they are "
+            "dealt by the label of the first."
+        )
+    if (differ["site"] > 1).any():
+        cautions.append(
+            f"{int((differ['site'] > 1).sum())} families have people at several sites: where a "
+            "site is left out, its people's relatives train nothing."
+        )
+    return cautions
 
 
 def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame) -> list[str]:

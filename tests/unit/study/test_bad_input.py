@@ -294,3 +294,39 @@ def test_unnamed_antidepressants_are_no_failures() -> None:
     })  # fmt: skip
     found = depression_labels(trials, pd.DataFrame({"participant_id": ["sub-1"]})).iloc[0]
     assert found["label"] == "indeterminate" and "its drug is not named" in found["reason"]
+
+
+def test_controls_with_a_treatment_history_are_told(make_study) -> None:
+    study = make_study()
+    people = pd.read_csv(study.folder / "participants.tsv", sep="\t")
+    treated = people.loc[people["group"] == "control", "participant_id"].iloc[0]
+    edited(study, "treatments.tsv", lambda trials: pd.concat(
+        [trials, trials.iloc[:1].assign(participant_id=treated)]))  # fmt: skip
+    assert "1 controls have a treatment history: they are indeterminate" in told(study.run(**FEW))
+
+
+def test_families_across_sites_and_labels_are_told(make_study) -> None:
+    study = make_study()
+    edited(study, "participants.tsv", lambda people: people.assign(
+        family=[f"f{i // 2}" if i < 20 else None for i in range(len(people))]))  # fmt: skip
+    metrics = study.run(**{**FEW, "permutations": 19})
+    words = told(metrics)
+    assert "20 people are of 10 families" in words
+    assert "families have people of several labels" in words
+    splits = study.table("splits.tsv")
+    first = splits[
+        (splits["scheme"] == "cv") & splits["participant_id"].isin(["sub-001", "sub-002"])
+    ]
+    assert first.groupby("repeat")["fold"].nunique().tolist() == [1]
+    edited(study, "participants.tsv", lambda people: people.assign(family="all"))
+    with pytest.raises(ConfigError, match="all 44 people are of the family 'all'"):
+        study.run(**FEW)
+
+
+def test_an_outcome_that_was_before_the_scan_is_refused(make_study) -> None:
+    study = make_study()
+    edited(study, "participants.tsv", lambda people: people.assign(
+        days=np.where(np.arange(len(people)) == 5, -30.0, 100.0), happened=1))  # fmt: skip
+    outcome = {"kind": "time_to_event", "column": "days", "event_column": "happened"}
+    with pytest.raises(DatasetError, match="days is -30 .* a time above 0"):
+        study.run(**FEW, outcome=outcome)

@@ -20,6 +20,8 @@ from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE, is_contro
 Course = Callable[[Sequence[Mapping[Any, Any]], Mapping[Any, Any]], tuple[str, str]]
 
 
+#: Why a control with a history is indeterminate.
+TREATED_CONTROL = "a control with a recorded treatment trial"
 # Columns that a history may have; their limits hold where they are there.
 _FURTHER_RANGES = {"trial": (0, 1000), "dose_mg": (0, 100_000)}
 #: Weeks from which a history of whole numbers of sevens seems to count days.
@@ -80,6 +82,17 @@ def trial_cautions(trials: pd.DataFrame, name: str) -> list[str]:
     if "drug" in trials:
         cautions += drug_cautions(str(drug) for drug in trials["drug"].dropna())
     return [f"{name}: {caution}" for caution in cautions]
+
+
+def treated_control_cautions(labels: pd.DataFrame) -> list[str]:
+    """A sentence on controls with a treatment history, if there are any."""
+    count = int((labels["reason"] == TREATED_CONTROL).sum())
+    if not count:
+        return []
+    return [
+        f"{count} controls have a treatment history: they are indeterminate, and neither controls "
+        "nor patients, until the group or the history is mended."
+    ]
 
 
 def checked_trials(
@@ -168,7 +181,7 @@ def labels_by_course(
         elif history is None:
             label, reason = INDETERMINATE, "no treatment trial is recorded"
         elif control:
-            label, reason = INDETERMINATE, "a control with a recorded treatment trial"
+            label, reason = INDETERMINATE, TREATED_CONTROL
         else:
             label, reason = course(history.to_dict("records"), person)
         labels.append((who, label, reason))
