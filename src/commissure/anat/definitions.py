@@ -19,6 +19,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         "2016;143:235-249 (structures); Desikan RS et al., NeuroImage 2006;31:968-980 (cortex)",
     ),
     Definition(
+        marker="thickness",
+        modality="anat",
+        unit="mm",
+        description="Thickness of the cortex: the mean over a Desikan-Killiany region, or over a "
+        "side's whole cortex (cortex_L, cortex_R), of the distance from the border of white matter "
+        "to that of fluid, or to the ridge where the banks of a sulcus touch; voxels weigh by "
+        "their grey matter.",
+        source="Dahnke R, Yotter RA, Gaser C, NeuroImage 2013;65:336-348 (projected thickness); "
+        "Desikan RS et al., NeuroImage 2006;31:968-980 (regions)",
+    ),
+    Definition(
         marker="tiv",
         modality="anat",
         unit="mm3",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import nibabel as nib
 import numpy as np
@@ -13,6 +14,13 @@ from commissure.anat.figures import draw_registration, draw_segmentation
 from commissure.anat.lesion import lesion_mask
 from commissure.anat.quality import agent_check, flagged, image_checks, volume_checks
 from commissure.anat.settings import AnatMeasureSettings
+from commissure.anat.thickness import (
+    LARGEST_VOXEL_MM,
+    implausible,
+    regional_thickness,
+    thickness_checks,
+    thickness_map,
+)
 from commissure.anat.volumes import (
     cortex_around,
     cortical_volumes,
@@ -49,7 +57,7 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     folder
         The person's ``anat/``, with the derivatives of whichever engine.
     settings
-        What the study chose; measuring has no options.
+        What the study chose.
 
     Raises
     ------
@@ -80,8 +88,11 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
         agent_check(scan),
         Check("lesion_ml", None if drawn is None else float(drawn.sum()) * voxel_ml),
     ]
+    thickness = _thickness(head, coordinates) if settings.thickness else {}
+    checks += thickness_checks(thickness)
     touched = frozenset() if lesion is None else structures_at(head, coordinates, lesion)
-    write_markers(marker_rows(scan, volumes, checks, touched=touched), files.markers)
+    rows = marker_rows(scan, volumes, checks, thickness=thickness, touched=touched)
+    write_markers(rows, files.markers)
     write_quality(
         checks,
         files.quality,
@@ -131,29 +142,45 @@ def marker_rows(
     volumes: Mapping[str, float],
     checks: Sequence[Check],
     *,
+    thickness: Mapping[str, float] = MappingProxyType({}),
     touched: Collection[str] = (),
 ) -> list[Marker]:
     """Marker rows of the volumes, and head size as a confound; what a lesion touches is flagged."""
 
-    def row(region: str, marker: str, value: float) -> Marker:
+    def row(region: str, marker: str, value: float, unit: str = "mm3") -> Marker:
+        doubt = marker == "thickness" and implausible(checks)
         return Marker.of(
             scan,
             "anat",
             region=region,
             marker=marker,
             value=value,
-            unit="mm3",
-            flagged=region in touched or flagged(checks, region),
+            unit=unit,
+            flagged=doubt or region in touched or flagged(checks, region),
         )
 
     return [
         *(row(region, "volume", value) for region, value in volumes.items()),
+        *(row(region, "thickness", value, "mm") for region, value in thickness.items()),
         row("head", "tiv", volumes["TIV"]),
     ]
 
 
+def _thickness(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[str, float]:
+    affine = head.t1w.affine
+    if max(zooms_mm(affine)) > LARGEST_VOXEL_MM:
+        return {}
+    thickness = thickness_map(head.posterior, affine, head.aseg)
+    return regional_thickness(thickness, head.posterior, coordinates)
+
+
 def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
     notes = []
+    if settings.thickness and max(zooms_mm(head.t1w.affine)) > LARGEST_VOXEL_MM:
+        notes.append(
+            f"The thickness of the cortex was not measured: voxels are larger than "
+            f"{LARGEST_VOXEL_MM:g} mm."
+        )
     space = head.files.template
     if head.aseg is None:
         notes.append(
@@ -197,7 +224,8 @@ def structures_at(
     """Tissues and structures that a lesion (X, Y, Z) takes part of."""
     cortex = cortex_around()
     inside = set(np.unique(values_at(cortex.image, coordinates[lesion])))
-    touched = {name for name, labels in cortex.groups("structure").items() if inside & {*labels}}
+    regions = cortex.groups("structure") | cortex.groups("name")
+    touched = {name for name, labels in regions.items() if inside & {*labels}}
     if head.aseg is not None:
         inside = set(np.unique(head.aseg[lesion]))
         groups = atlas_structures().groups("structure")

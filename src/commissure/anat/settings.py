@@ -49,12 +49,17 @@ class AnatPreprocessSettings(Section):
 
 
 class AnatMeasureSettings(Section):
-    """What volumes are measured of."""
+    """What is measured."""
 
     atlas: AtlasFiles = Field(
         default_factory=AtlasFiles,
         description="Regions whose tissue is measured too, beside the structures and the "
         "Desikan-Killiany cortex.",
+    )
+    thickness: bool = Field(
+        False,
+        description="Whether the thickness of the cortex is measured too (68 regions, some seconds "
+        "a person; voxels of at most 1.5 mm).",
     )
 
 
