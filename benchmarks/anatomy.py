@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from commissure.anat.builtin import preprocess
-from commissure.anat.builtin.brain import coil_brightness, first_registration
+from commissure.anat.builtin.brain import coil_brightness, extract_brain
 from commissure.anat.builtin.tissues import Segmentation
 from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import (
@@ -97,15 +97,15 @@ def engine_with_atropos(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray,
 
 
 def usual(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    start = first_registration(t1w, stripped=False)
-    flat = np.asanyarray(t1w.dataobj) / coil_brightness(t1w, start.mask)
-    brain = nib.Nifti1Image(np.where(start.mask, flat, 0).astype(np.float32), t1w.affine)
+    mask = extract_brain(t1w, stripped=False).mask(t1w)
+    flat = np.asanyarray(t1w.dataobj) / coil_brightness(t1w, mask)
+    brain = nib.Nifti1Image(np.where(mask, flat, 0).astype(np.float32), t1w.affine)
     mm = max(AnatSettings().registration_resolution_mm, min(zooms_mm(t1w.affine)))
     there, back = folder / "there.h5", folder / "back.h5"
     fixed = template("T1w", resolution_mm=mm)
     register(fixed, brain, kind="syn", forward=there, inverse=back)
     priors = np.stack([apply_transform(template(n), t1w, [back]).get_fdata() for n in TISSUES])
-    posterior = atropos(flat, start.mask, priors, t1w.affine, 0.25)
+    posterior = atropos(flat, mask, priors, t1w.affine, 0.25)
     return posterior, template_coordinates(t1w, back)
 
 

@@ -29,7 +29,6 @@ _REFINEMENT = {
     "aff_shrink_factors": (2, 1),
     "aff_smoothing_sigmas": (1, 0),
     "aff_iterations": (100, 50),
-    "aff_random_sampling_rate": 1.0,
 }
 
 
@@ -59,6 +58,7 @@ def register(
     iterations: Sequence[int] = (40, 20, 10),
     linear_metric: Literal["mattes", "GC", "meansquares"] = "mattes",
     syn_metric: Literal["mattes", "CC", "meansquares"] = "mattes",
+    linear_sampling: float = 1.0,
     seed: int = 1,
 ) -> None:
     """Register ``moving`` onto ``fixed`` and write both directions as composite transforms.
@@ -84,6 +84,8 @@ def register(
         SyN iterations per level, coarse to fine.
     linear_metric, syn_metric
         Similarity measures of the two stages.
+    linear_sampling
+        Share of the voxels that the linear stage looks at where it has ``initial``.
     seed
         Random seed of the metric's sampling: the same input gives the same transform (one thread).
 
@@ -111,7 +113,7 @@ def register(
         start = None
         if initial is not None:
             start = [str(write_affine(initial, Path(scratch, "initial.mat")))]
-            options |= _REFINEMENT
+            options |= {**_REFINEMENT, "aff_random_sampling_rate": linear_sampling}
         # Its own argument for a seed is swallowed: the seed has to be set for the whole library.
         ants.config.set_ants_deterministic(on=True, seed_value=seed)
         result = ants.registration(
@@ -138,6 +140,7 @@ def linear_map(
     kind: Literal["rigid", "affine"],
     initial: np.ndarray | None = None,
     fixed_mask: np.ndarray | None = None,
+    sampling: float = 1.0,
 ) -> np.ndarray:
     """Register ``moving`` onto ``fixed`` linearly, by mutual information (Mattes).
 
@@ -145,6 +148,8 @@ def linear_map(
     ----------
     fixed, moving, kind, initial, fixed_mask
         See :func:`register`.
+    sampling
+        Share of the voxels looked at, where there is an ``initial``.
 
     Returns
     -------
@@ -159,6 +164,7 @@ def linear_map(
             kind=kind,
             initial=initial,
             fixed_mask=fixed_mask,
+            linear_sampling=sampling,
             forward=forward_file,
             inverse=Path(scratch, "inverse.h5"),
         )

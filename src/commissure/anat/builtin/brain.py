@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import nibabel as nib
 import numpy as np
 from ants import n4_bias_field_correction
-from scipy.ndimage import binary_fill_holes, gaussian_filter, label
+from scipy.ndimage import affine_transform, binary_fill_holes, gaussian_filter, label
 
+from commissure.anat.builtin.border import brain_border, signed_distance
+from commissure.anat.builtin.pose import head_pose, sharp_head
 from commissure.errors import DatasetError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import voxel_volume_mm3, zooms_mm
-from commissure.images.registration import apply_transform, register, to_ants
-from commissure.images.template import TemplateMap, head_brain_mask, template, whole_head
-from commissure.images.transforms import read_affine
+from commissure.images.registration import linear_map, to_ants
+from commissure.images.template import template
 
 #: A head with its skull is larger than this, a brain without it is not (litres).
 STRIPPED_BELOW_L = 2.3
@@ -26,30 +25,36 @@ STRIPPED_BELOW_L = 2.3
 #: Below this nothing like a human brain is in the image (litres).
 BRAIN_ABOVE_L = 0.4
 
-#: Voxel size at which heads are compared; skulls differ in anything finer.
-HEAD_MM = 4.0
+#: Voxel size at which the border of the brain is looked for; finer heads are averaged.
+HEAD_MM = 2.0
 
-#: SyN iterations of the head, coarse to fine: its mask and priors are only where the search starts.
-HEAD_ITERATIONS = (40, 20, 0)
+#: Voxel size at which shading is found and the head is laid onto the template.
+ROUGH_MM = 4.0
+
+#: The border of a brain lies so far outside the template's, laid onto it by an affine map (mm).
+BEYOND_TEMPLATE_MM = 1.5
 
 
 @dataclass(frozen=True)
-class FirstRegistration:
-    """Where the brain is, as a quick registration to the template tells.
+class Brain:
+    """Where the brain is.
 
     Attributes
     ----------
     to_person
         4x4, template mm to the person's mm.
-    priors
-        (3, X, Y, Z) the template's GM, WM and CSF on the person's grid.
-    mask
-        (X, Y, Z) bool.
+    border
+        3-D image: about the distance to the border of the brain in mm, negative inside; to be
+        sampled linearly on whatever grid is wanted.
     """
 
     to_person: np.ndarray
-    priors: np.ndarray
-    mask: np.ndarray
+    border: nib.Nifti1Image
+
+    def mask(self, reference: nib.Nifti1Image) -> np.ndarray:
+        """Bool mask of the brain on the grid of another image of the same head."""
+        distance = resample_to(self.border, reference.shape, reference.affine, outside="edge")
+        return largest_component(binary_fill_holes(distance < 0))
 
 
 def foreground(image: nib.Nifti1Image) -> np.ndarray:
@@ -125,66 +130,81 @@ def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
         )
 
 
-def first_registration(
-    image: nib.Nifti1Image, *, stripped: bool, seed: int = 1
-) -> FirstRegistration:
-    """Register the head to the template head, or the brain to the template's brain.
+def extract_brain(image: nib.Nifti1Image, *, stripped: bool) -> Brain:
+    """Find the brain in a head, or take the brain that is there.
 
     Parameters
     ----------
     image
         3-D T1w, any orientation.
     stripped
-        Whether it comes without skull; then its own foreground is the mask.
-    seed
-        Random seed of the metric's sampling.
+        Whether it comes without skull; then its own foreground is the brain.
 
     Notes
     -----
-    Mutual information (Mattes), so the contrast may be any T1 weighting; affine, then SyN. The
-    template's brain mask, moved onto it, is a brain extraction without model weights.
+    The head is laid onto the averaged head, freed from shading where the brain must be, and laid
+    again: once as a whole, once by what is inside the brain alone. The mean of both says where the
+    border is expected; :func:`commissure.anat.builtin.border.brain_border` finds it in the image.
     """
-    target = template("T1w", resolution_mm=HEAD_MM) if stripped else sharp_head()
-    moving = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < HEAD_MM else image
-    names: tuple[TemplateMap, ...] = ("GM", "WM", "mask")
-    with tempfile.TemporaryDirectory() as scratch:
-        forward, inverse = Path(scratch, "forward.h5"), Path(scratch, "inverse.h5")
-        register(
-            target,
-            moving,
-            kind="syn",
-            forward=forward,
-            inverse=inverse,
-            iterations=HEAD_ITERATIONS,
-            seed=seed,
-        )
-        grey, white, brain = (
-            np.asarray(apply_transform(template(name, resolution_mm=2.0), image, [inverse]).dataobj)
-            for name in names
-        )
-        to_person = read_affine(forward)
-    priors = np.stack([grey, white, np.clip(brain - grey - white, 0, 1)])
-    mask = brain > 0.5
+    head = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < 0.9 * HEAD_MM else image
+    to_person = head_pose(head, stripped=stripped)
+    zooms = zooms_mm(head.affine)
     if stripped:
-        mask = largest_component(binary_fill_holes(foreground(image)))
-    return FirstRegistration(to_person, priors, mask)
+        share = nib.Nifti1Image(foreground(image).astype(np.float32), image.affine)
+        covered = resample_to(coarser(share, max(zooms)), head.shape, head.affine)
+        mask = largest_component(binary_fill_holes(covered > 0.5))
+        return Brain(to_person, nib.Nifti1Image(signed_distance(mask, zooms), head.affine))
+    flat = _flattened(head, _template_distance(to_person, head) < 2)
+    rough = coarser(nib.Nifti1Image(np.clip(flat, 0, 1.3), head.affine), ROUGH_MM)
+    as_head = linear_map(
+        sharp_head(ROUGH_MM), rough, kind="affine", initial=to_person, sampling=0.1
+    )
+    as_brain = linear_map(
+        template("T1w", resolution_mm=ROUGH_MM),
+        rough,
+        kind="affine",
+        initial=as_head,
+        fixed_mask=np.asanyarray(template("mask", resolution_mm=ROUGH_MM).dataobj),
+        sampling=0.3,
+    )
+    expected = (_template_distance(as_head, head) + _template_distance(as_brain, head)) / 2
+    expected -= BEYOND_TEMPLATE_MM
+    border = brain_border(_flattened(head, expected < 0), expected, zooms)
+    return Brain(as_brain, nib.Nifti1Image(border, head.affine))
+
+
+def _flattened(head: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
+    """The head without shading, white matter at 1, (X, Y, Z) float32."""
+    flat = np.asanyarray(head.dataobj) / coil_brightness(head, mask, rough=True)
+    core = mask & (signed_distance(mask, zooms_mm(head.affine)) < -12)
+    return (flat / np.percentile(flat[core if core.any() else mask], 85)).astype(np.float32)
+
+
+def _template_distance(to_person: np.ndarray, head: nib.Nifti1Image) -> np.ndarray:
+    """Distance to the template's border in mm, negative inside, by an affine map."""
+    distance = _template_border()
+    step = np.linalg.inv(distance.affine) @ np.linalg.inv(to_person) @ head.affine
+    moved = affine_transform(
+        np.asanyarray(distance.dataobj),
+        step[:3, :3],
+        step[:3, 3],
+        output_shape=head.shape,
+        order=1,
+        mode="nearest",
+    )
+    return moved * abs(np.linalg.det(to_person[:3, :3])) ** (1 / 3)
 
 
 @lru_cache(maxsize=1)
-def sharp_head() -> nib.Nifti1Image:
-    """The template's own brain in the template head: skull and sulci alike.
-
-    The head is that of one man; the template has the sulci of many, and no skull. The man's brain
-    where it reaches out of the mask is faded out.
-    """
-    head, brain = whole_head(), template("T1w", resolution_mm=2.0)
-    mask = np.asanyarray(head_brain_mask().dataobj)
-    inner = resample_to(brain, head.shape, head.affine) * mask
-    outer = np.asanyarray(head.dataobj)
-    outer = outer * np.median(inner[mask > 0]) / np.median(outer[mask > 0])
-    cover = np.clip(2 * gaussian_filter(mask, 1.0), 0, 1)
-    joined = inner + outer * (1 - cover) * (1 - mask)
-    return coarser(nib.Nifti1Image(joined.astype(np.float32), head.affine), HEAD_MM)
+def _template_border() -> nib.Nifti1Image:
+    """Signed distance to the border of the template's brain in mm, 2 mm, far beyond its edge."""
+    brain = template("mask", resolution_mm=2.0)
+    around = 15
+    mask = np.pad(np.asanyarray(brain.dataobj) > 0, around)
+    affine = brain.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ np.full(3, around)
+    distance = signed_distance(mask, zooms_mm(affine))
+    return nib.Nifti1Image(gaussian_filter(distance, 1.0), affine)
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
@@ -197,10 +217,10 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     return parts == sizes.argmax()
 
 
-def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
+def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray, *, rough: bool = False) -> np.ndarray:
     """Smooth brightness of the receive coil by N4: the coarse part, which needs no tissue maps.
 
-    Two levels (a spline of 200 mm, then 100 mm) at :data:`HEAD_MM`: with more, N4 takes deep white
+    Two levels (a spline of 200 mm, then 100 mm) at :data:`ROUGH_MM`: with more, N4 takes deep white
     matter for coil brightness where voxels are large. What remains is found together with the
     tissues (:func:`commissure.anat.builtin.tissues.tissue_posteriors`).
 
@@ -210,6 +230,9 @@ def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
         3-D T1w.
     mask
         Where the brain is, on the image's grid.
+    rough
+        A quarter of the work, and a third level (50 mm) for heads under a surface coil: enough to
+        tell brain from bone, and not to measure by.
 
     Returns
     -------
@@ -220,14 +243,14 @@ def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
     -----
     Tustison NJ et al., N4ITK: improved N3 bias correction, IEEE TMI 29:1310-1320, 2010.
     """
-    small = coarser(image, HEAD_MM)
-    cover = coarser(nib.Nifti1Image(mask.astype(np.float32), image.affine), HEAD_MM)
+    small = coarser(image, ROUGH_MM)
+    cover = coarser(nib.Nifti1Image(mask.astype(np.float32), image.affine), ROUGH_MM)
     brain = nib.Nifti1Image((np.asarray(cover.dataobj) > 0.5).astype(np.float32), small.affine)
     field = n4_bias_field_correction(
         to_ants(small),
         mask=to_ants(brain),
-        shrink_factor=2,
-        convergence={"iters": [50, 50], "tol": 1e-7},
+        shrink_factor=3 if rough else 2,
+        convergence={"iters": [20, 20, 20] if rough else [50, 50], "tol": 1e-7},
         spline_param=200,
         return_bias_field=True,
     ).numpy()

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from commissure.anat.builtin.brain import (
     check_head,
     coil_brightness,
-    first_registration,
+    extract_brain,
     foreground_litres,
     is_stripped,
-    largest_component,
 )
 from commissure.anat.builtin.mp2rage import without_noise
 from commissure.anat.builtin.structures import segment_structures
@@ -38,12 +37,6 @@ from commissure.images.load import load_image, same_grid, save_image, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, TemplateMap, template
 from commissure.names import Scan, sidecar_path
-
-#: The first mask is widened by this: what the template head missed can still be found.
-WIDENING_MM = 3.0
-
-#: Where the template's mask covers more than this of a voxel, the second search looks at it.
-RIM = 0.2
 
 
 @dataclass(frozen=True)
@@ -151,34 +144,24 @@ def segmented(
     """
     mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
-    start = first_registration(low, stripped=stripped)
-    light = coil_brightness(low, start.mask)
+    brain = extract_brain(image, stripped=stripped)
+    mask = brain.mask(low)
+    light = coil_brightness(low, mask)
     flat = np.asanyarray(low.dataobj) / light
-    stripped_mask = start.mask if stripped else None
-    mask, to_person = start.mask, start.to_person
-    room = mask
-    if not stripped:
-        wider = max(1, round(WIDENING_MM / zooms_mm(low.affine)[0]))
-        room = binary_dilation(mask, iterations=wider)
-    for voxel_mm in (2 * mm, mm):
-        brain = nib.Nifti1Image(np.where(room, flat, 0).astype(np.float32), low.affine)
-        to_person = affine_to_template(brain, initial=to_person)
-        warp = warp_to_template(
-            brain,
-            initial=to_person,
-            voxel_mm=voxel_mm,
-            to_template=to_template,
-            from_template=from_template,
-        )
-        if not stripped:
-            share = _on_person(["mask"], low, from_template)[0]
-            mask, room = largest_component(share > 0.5), largest_component(share > RIM)
+    alone = nib.Nifti1Image(np.where(mask, flat, 0).astype(np.float32), low.affine)
+    warp = warp_to_template(
+        alone,
+        initial=affine_to_template(alone, initial=brain.to_person),
+        voxel_mm=mm,
+        to_template=to_template,
+        from_template=from_template,
+    )
     priors = np.stack(_on_person(TISSUES, low, from_template))
     tissues = _tissues(flat, mask, priors, settings)
     brightness = nib.Nifti1Image(_continued(tissues.bias, mask, low.affine) * light, low.affine)
     if low is image:
         return SegmentedHead(mask, tissues, brightness, warp.sidecar())
-    return _finer(image, brightness, stripped_mask, from_template, settings, warp.sidecar())
+    return _finer(image, brightness, brain.mask(image), from_template, settings, warp.sidecar())
 
 
 def _on_person(
@@ -209,22 +192,12 @@ def _tissues(
 def _finer(
     image: nib.Nifti1Image,
     brightness: nib.Nifti1Image,
-    stripped_mask: np.ndarray | None,
+    mask: np.ndarray,
     from_template: Path,
     settings: AnatPreprocessSettings,
     warp: dict[str, object],
 ) -> SegmentedHead:
     """The last segmentation, on the image's own grid, in a box around the brain."""
-    if stripped_mask is None:
-        outline = _on_person(["mask"], image, from_template)[0]
-    else:
-        outline = resample_to(
-            nib.Nifti1Image(stripped_mask.astype(np.float32), brightness.affine),
-            image.shape,
-            image.affine,
-        ) * (np.asanyarray(image.dataobj) != 0)
-    mask = largest_component(outline > 0.5)
-    del outline
     box = bounding_box(mask, pad=2)
     part = image.slicer[box]
     priors = np.stack(_on_person(TISSUES, part, from_template))
