@@ -46,7 +46,11 @@ class Cohort:
     sites
         Names in sorted order; a single ``"all"`` where no site is known.
     positive, negative
-        Names of the two labels that the models tell apart.
+        The two labels that the models tell apart, as they stand in the tables.
+    positive_name, negative_name
+        What a reader calls them.
+    positive_people, negative_people
+        Their people in words for a sentence.
     """
 
     people: pd.DataFrame
@@ -54,6 +58,10 @@ class Cohort:
     sites: Sequence[str]
     positive: str
     negative: str
+    positive_name: str
+    negative_name: str
+    positive_people: str
+    negative_people: str
 
     def members(self, *roles: Role) -> list[str]:
         """Identifiers of the people with one of these roles."""
@@ -96,13 +104,23 @@ def cohort(
     people["site"] = [named if pd.isna(site) else str(site) for site in site_of]
     roles = {name: _role(name, positive, negative) for name in people["group"].unique()}
     people["role"] = people["group"].map(roles).astype(str)
+    names = {
+        positive: str(question.get("positive_name") or positive),
+        negative: str(question.get("negative_name") or negative),
+    }
+    roles = {names.get(name, name): role for name, role in roles.items()}
+    people["group"] = [names.get(name, name) for name in people["group"]]
     sizes = people["group"].value_counts()
     groups = sorted(
         (CohortGroup(str(name), roles[name], int(n)) for name, n in sizes.items()),
         key=lambda group: (_SERIES[group.role], group.name),
     )
     sites = sorted(people["site"].unique()) or ["all"]
-    return Cohort(people, groups, sites, positive, negative)
+    return Cohort(
+        people, groups, sites, positive, negative, names[positive], names[negative],
+        *(str(question.get(f"{side}_people") or f"{label} patients")
+          for side, label in (("positive", positive), ("negative", negative))),
+    )  # fmt: skip
 
 
 def _group(label: str, given: str, decided: bool) -> str:

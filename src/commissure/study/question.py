@@ -31,6 +31,10 @@ def question_counts(
     return {
         "positive": settings.label.positive,
         "negative": settings.label.negative,
+        "positive_name": settings.label.shown(settings.label.positive),
+        "negative_name": settings.label.shown(settings.label.negative),
+        "positive_people": settings.label.people(settings.label.positive),
+        "negative_people": settings.label.people(settings.label.negative),
         "n": int(labelled.sum()),
         "n_positive": int(positive.sum()),
         "n_indeterminate": int((label == INDETERMINATE).sum()),

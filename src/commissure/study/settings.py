@@ -67,6 +67,31 @@ class LabelSettings(Section):
     )
     positive: str = Field(default="resistant", description="Label whose probability is predicted.")
     negative: str = Field(default="responsive", description="The other label.")
+    positive_name: str | None = Field(
+        default=None,
+        description="What the report calls the people of the positive label, as patients with "
+        "autism; by their label if unset.",
+    )
+    negative_name: str | None = Field(
+        default=None, description="The same for the other label, as comparison people."
+    )
+
+    def people(self, label: str) -> str:
+        """The people of one of the two labels, in words for a sentence."""
+        name = self.positive_name if label == self.positive else self.negative_name
+        if name:
+            return name
+        if self.source == "column":
+            return f"people with {self.column} “{label}”"
+        return f"{label} patients"
+
+    def shown(self, label: str) -> str:
+        """One of the two labels, in words for a table; a bare code says of which column it is."""
+        name = self.positive_name if label == self.positive else self.negative_name
+        if name:
+            return name
+        coded = self.source == "column" and not any(map(str.isalpha, label))
+        return f"{self.column} {label}" if coded else label
 
     @model_validator(mode="after")
     def _two_labels(self) -> Self:

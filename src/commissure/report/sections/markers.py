@@ -67,7 +67,9 @@ def comparisons(people: Cohort) -> list[Comparison]:
     if control and patients:
         pairs.append(Comparison("patients − controls", patients, control, 0))
     if positive and negative:
-        pairs.append(Comparison(f"{people.positive} − {people.negative}", positive, negative, 2))
+        pairs.append(
+            Comparison(f"{people.positive_name} − {people.negative_name}", positive, negative, 2)
+        )
     return pairs
 
 
@@ -123,6 +125,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         "means": _means(main, values, people, results),
         "adjusted_for": columns,
         "head": _HEAD in values,
+        "declared": bool(declared_keys(list(values), settings.main_markers)),
         "level": f"{100 * level:g} %",
         "markers": len(values),
         "people": len({who for series in values.values() for who in series.index}),
@@ -173,8 +176,12 @@ def main_keys(keys: Sequence[Key], wanted: Sequence[str]) -> list[Key]:
 
     Where none of the named ones was measured (a lab's own tables), the first twelve.
     """
-    named = [key for name in wanted for key in keys if f"{key[1]}/{key[2]}" == name]
-    return named or list(keys)[:12]
+    return declared_keys(keys, wanted) or list(keys)[:12]
+
+
+def declared_keys(keys: Sequence[Key], wanted: Sequence[str]) -> list[Key]:
+    """The markers that the settings name, as marker/region, and that were measured."""
+    return [key for name in wanted for key in keys if f"{key[1]}/{key[2]}" == name]
 
 
 def marker_unit(key: Key, results: Results) -> str:

@@ -49,7 +49,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
             "reason": text.sentence(text.without_paths(reason)),
             "cautions": cautions,
         }
-    models, question = metrics["models"], metrics.get("question", {})
+    models = metrics["models"]
     main = main_model(metrics)
     others = sorted({model.get("kind", "") for model in models.values()} - set(KINDS))
     shared = {
@@ -78,8 +78,8 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         "forest": _forest(models),
         "curves": _curves(results, people, main),
         "tables": model_tables(metrics, main),
-        "positive": question.get("positive", people.positive),
-        "negative": question.get("negative", people.negative),
+        "positive": people.positive_name,
+        "negative": people.negative_name,
     }
 
 

@@ -53,7 +53,8 @@ def _modelled(metrics: Mapping[str, Any], people: Cohort) -> dict[str, Any] | No
     if metrics.get("status") != "fitted" or not question.get("n"):
         return None
     words, n_positive = outcome_words(metrics), question.get("n_positive") or 0
-    two_labels = f"{n_positive} {people.positive}, {question['n'] - n_positive} {people.negative}"
+    two_labels = f"{n_positive} {people.positive_name}, {question['n'] - n_positive} "
+    two_labels += people.negative_name
     return {
         "n": question["n"],
         "told_apart": two_labels if words is None else words.people(question),

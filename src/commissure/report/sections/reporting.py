@@ -192,7 +192,7 @@ def _facts(run: ReportInput) -> dict[str, str]:
     n_people = len(people.people)
     n_markers = len(results.markers.groupby(["modality", "marker", "region"]))
     n_modalities = results.markers["modality"].nunique()
-    outcome = f"{people.positive} against {people.negative}.".capitalize()
+    outcome = text.sentence(f"{people.positive_people} against {people.negative_people}")
     performance = ""
     several = len((results.metrics.get("question") or {}).get("sites") or {}) > 1
     columns = sorted({row["by"] for row in results.metrics.get("by_group") or []})

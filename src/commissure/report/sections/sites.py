@@ -23,11 +23,10 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content | None:
     schemes = metrics.get("by_site") or {}
     if not fitted(metrics) or not schemes.get(CV, {}).get("sites"):
         return None
-    question = metrics.get("question", {})
     several = len(schemes[CV]["sites"]) > 1
     return {
         "main": main_model(metrics),
-        "positive": question.get("positive", run.people.positive),
+        "positive": run.people.positive_name,
         "several": several,
         "left_out": LEAVE_SITE_OUT in schemes,
         "forest": _forest(schemes) if several else "",

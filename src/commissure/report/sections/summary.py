@@ -48,11 +48,11 @@ def _asked(results: Results, people: Cohort) -> str:
         return f"This run measured markers from {means}. No model of the outcome was fitted."
     if not fitted(results.metrics):
         return (
-            f"This run measured markers from {means}. A classifier of {people.positive} against "
-            f"{people.negative} patients was not fitted."
+            f"This run measured markers from {means}. A classifier of {people.positive_people} "
+            f"against {people.negative_people} was not fitted."
         )
     return (
-        f"Can {people.positive} patients be told from {people.negative} ones, by {means}, in "
+        f"Can {people.positive_people} be told from {people.negative_people}, by {means}, in "
         "people the model has not seen?"
     )
 
@@ -94,9 +94,10 @@ def _found(results: Results, people: Cohort) -> list[str]:
     p = model.get("p_permutation")
     kind = f" ({area['interval']})" if area.get("interval") else ""
     sentence = (
-        f"Within a site, the model “{name}” ranks a {people.positive} above a {people.negative} "
-        f"patient with a probability (AUC) of {with_interval(area)}, the 95 % interval{kind} in "
-        f"brackets; 0.50 is chance. It rests on {n} people, {positive} of them {people.positive}"
+        f"Within a site, the model “{name}” ranks one of the {people.positive_people} above one "
+        f"of the {people.negative_people} with a probability (AUC) of {with_interval(area)}, the "
+        f"95 % interval{kind} in brackets; 0.50 is chance. It rests on {n} people, {positive} of "
+        f"them {people.positive_name}"
     )
     if text.is_number(p):
         sentence += f"; p {text.p_value(p)} by permutation, with labels shuffled within site"
