@@ -103,7 +103,13 @@ class TableSettings(ColumnsSettings):
 
     @model_validator(mode="after")
     def _one_description(self) -> Self:
-        of_one = {"marker", *ColumnsSettings.model_fields} & self.model_fields_set
+        # A job is given every option, those too that nobody set.
+        of_one = {
+            name
+            for name in ("marker", *ColumnsSettings.model_fields)
+            if getattr(self, name)
+            != type(self).model_fields[name].get_default(call_default_factory=True)
+        }
         if self.markers and of_one:
             raise ValueError(
                 f"markers says it of each kind of value: {min(of_one)} is not set here"

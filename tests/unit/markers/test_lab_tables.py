@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.lab_tables import lab_table
 from commissure.markers.registry import definitions
-from commissure.markers.settings import TableSettings
+from commissure.markers.settings import TableSettings, read_tables
 from commissure.markers.table import definition_record, marker_table
 from commissure.rows import Marker, write_markers
 
@@ -253,6 +253,12 @@ def test_one_table_may_hold_several_kinds_of_value(tmp_path):
         lab_table(wide(tmp_path, FREESURFER, markers={**KINDS, "more": {"columns": ["lh_*"]}}))
     with pytest.raises(ValueError, match="unit is not set here"):
         TableSettings(file="x.tsv", unit="mm3", markers=KINDS)
+
+
+@pytest.mark.parametrize("given", [{"layout": "tidy"}, {"markers": KINDS}, {}])
+def test_settings_reach_a_job_as_they_are(given):
+    settings = TableSettings(file="x.tsv", **given)
+    assert read_tables([settings.model_dump(mode="json")]) == [settings]
 
 
 def test_the_head_size_of_two_tables_is_taken_once(tmp_path):
