@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 #: Log-odds by which a face neighbour of a structure favours the same structure.
-NEIGHBOUR_WEIGHT = 0.3
+NEIGHBOUR_WEIGHT = 0.5
 
 #: Exponent of the likelihood. Neighbouring voxels share their blur, and no structure is of one
 #: intensity: a voxel says less than a Gaussian of its noise would have it.
@@ -41,7 +41,13 @@ PARTIAL_VOLUME_MIN = (0.03, 30)
 
 #: Share of white matter in the classes' box that has any intensity from GM to WM: the claustrum,
 #: hyperintensities, what is blurred.
-WHITE_OTHER = 0.05
+WHITE_OTHER = 0.15
+
+#: Quantile of the voxels where fluid is expected that fluid's mean does not exceed.
+DARKEST = 0.15
+
+#: Share of a ventricle that has any intensity from fluid to GM: the choroid plexus.
+PLEXUS = 0.1
 
 #: Share of sulci and cisterns that is no fluid: vessels and meninges of any intensity.
 OUTSIDE_OTHER = 0.1
@@ -104,6 +110,10 @@ def tissue_means(intensity: np.ndarray, expected: np.ndarray) -> np.ndarray:
         mean = weight @ y / count
         sd = np.sqrt((weight * (y - mean[:, None]) ** 2).sum(axis=1) / count + 1e-12)
         sd = np.minimum(sd, 1.3 * np.median(sd))
+    # Slit-like ventricles have hardly a voxel of fluid alone: their darkest are nearest to it.
+    sure_fluid = expected[0] > 0.5
+    if sure_fluid.any():
+        mean[0] = min(mean[0], np.quantile(intensity[sure_fluid], DARKEST))
     return mean
 
 
@@ -256,8 +266,12 @@ class _Model:
         between = (y > grey) & (y < clear)
         other = np.where(between, np.log(WHITE_OTHER / max(clear - grey, 1e-6)), -50.0)
         score[white] = np.logaddexp(score[white] + np.log1p(-WHITE_OTHER), other)
+        fluid = self.kinds.index("CSF")
+        plexus = (y > self.tissues[0]) & (y < grey)
+        other = np.where(plexus, np.log(PLEXUS / max(grey - self.tissues[0], 1e-6)), -50.0)
+        score[fluid] = np.logaddexp(score[fluid] + np.log1p(-PLEXUS), other)
         if "outside" in self.kinds:
-            outside, fluid = self.kinds.index("outside"), self.kinds.index("CSF")
+            outside = self.kinds.index("outside")
             score[outside] = np.logaddexp(
                 score[fluid] + np.log1p(-OUTSIDE_OTHER),
                 np.float32(np.log(OUTSIDE_OTHER / self.range)),
