@@ -47,6 +47,7 @@ SMALLEST = {
     "mrs_recovery": ["--people", "1", "--draws", "2"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
+    "structures": ["--painted"],
     "realignment": ["--volumes", "3", "--only", "commissure"],
     "recovery_clinical": [
         "{tmp}/recovery",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 #: Log-odds by which a face neighbour of a structure favours the same structure.
-NEIGHBOUR_WEIGHT = 0.5
+NEIGHBOUR_WEIGHT = 0.3
 
 #: Exponent of the likelihood. Neighbouring voxels share their blur, and no structure is of one
 #: intensity: a voxel says less than a Gaussian of its noise would have it.
@@ -41,13 +41,13 @@ PARTIAL_VOLUME_MIN = (0.03, 30)
 
 #: Share of white matter in the classes' box that has any intensity from GM to WM: the claustrum,
 #: hyperintensities, what is blurred.
-WHITE_OTHER = 0.15
+WHITE_OTHER = 0.1
 
 #: Quantile of the voxels where fluid is expected that fluid's mean does not exceed.
 DARKEST = 0.15
 
 #: Share of a ventricle that has any intensity from fluid to GM: the choroid plexus.
-PLEXUS = 0.1
+PLEXUS = 0.03
 
 #: Share of sulci and cisterns that is no fluid: vessels and meninges of any intensity.
 OUTSIDE_OTHER = 0.1

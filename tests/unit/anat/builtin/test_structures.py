@@ -98,8 +98,10 @@ def test_a_shorter_hippocampus_is_seen_where_the_warp_does_not_know_of_it(
     place = np.arange(base.shape[1])[None, :, None]
     gone = hippocampus & (place < np.percentile(np.nonzero(hippocampus)[1], 30))
     found = segmented(np.where(gone, 0, base))
-    ratio = found.volumes_mm3["Hippocampus_L"] / plain.volumes_mm3["Hippocampus_L"]
-    assert ratio == pytest.approx(1 - gone.sum() / hippocampus.sum(), abs=0.08)
+    lost = 1 - found.volumes_mm3["Hippocampus_L"] / plain.volumes_mm3["Hippocampus_L"]
+    planted = gone.sum() / hippocampus.sum()
+    # The rim of fluid that has come beside white matter looks like the grey matter it was.
+    assert 0.65 * planted < lost < 1.2 * planted
     for name in ("Hippocampus_R", "Putamen_L", "Thalamus_L"):
         assert found.volumes_mm3[name] == pytest.approx(plain.volumes_mm3[name], rel=0.02), name
 
