@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_closing, binary_fill_holes
 
 from commissure.anat.builtin.preprocess import preprocess
 from commissure.anat.measure import measure
@@ -38,7 +39,8 @@ def _half(data: np.ndarray) -> np.ndarray:
 
 def _nan_around(data: np.ndarray) -> np.ndarray:
     data = data.astype(np.float32)
-    return np.where(data < 0.1 * np.percentile(data, 98), np.nan, data)
+    head = binary_fill_holes(binary_closing(data > 0.1 * np.percentile(data, 98), iterations=3))
+    return np.where(head, data, np.nan)
 
 
 def _ball(data: np.ndarray) -> np.ndarray:

@@ -50,6 +50,9 @@ HEAD_SHARE = 0.1
 #: Air whose z-score is above this is an artefact, unless it lies within a tenth of the way out.
 ARTEFACT_Z, ARTEFACT_FAR = 10.0, 0.1
 
+#: A mask may end this far from where the field of view cuts the brain (mm).
+EDGE_MM = 3.0
+
 #: A copy that is displaced by fewer voxels than this is blur.
 GHOST_VOXELS_MIN = 2
 
@@ -310,7 +313,7 @@ def repeated_slices(image: nib.Nifti1Image, brain: np.ndarray) -> int:
 
 
 def edge_area_cm2(raw: nib.Nifti1Image, mask: np.ndarray) -> float:
-    """Area of the brain in the outermost slice that was measured, the largest of the six.
+    """Area of the brain where what was measured ends, the largest of the six sides.
 
     Parameters
     ----------
@@ -321,8 +324,9 @@ def edge_area_cm2(raw: nib.Nifti1Image, mask: np.ndarray) -> float:
 
     Notes
     -----
-    A whole brain ends in a cap: at most a few cm² of it lie in one slice. Where the field of view
-    cuts it, the cut is as large as the brain is there.
+    Slices up to :data:`EDGE_MM` from the outermost count, because masks end a voxel before a cut. A
+    whole brain ends in a cap, of which 15 to 30 cm² lie that near to its end. Where the field of
+    view cuts it, the cut is as large as the brain is there.
     """
     data = np.asanyarray(raw.dataobj)
     measured = data > 0.01 * np.percentile(data, 98)
@@ -334,8 +338,10 @@ def edge_area_cm2(raw: nib.Nifti1Image, mask: np.ndarray) -> float:
         if not slices.size:
             continue
         area = mask.sum(axis=others) * float(np.prod(size[list(others)])) / 100
-        largest = max(largest, float(area[slices[0]]), float(area[slices[-1]]))
-    return largest
+        near = max(1, round(EDGE_MM / size[axis]))
+        low, high = int(slices[0]), int(slices[-1]) + 1
+        largest = max(largest, *area[low : low + near + 1], *area[max(0, high - near - 1) : high])
+    return float(largest)
 
 
 def mriqc_measures(

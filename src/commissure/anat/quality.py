@@ -49,8 +49,8 @@ MASK_DICE, MISSED_ML, EMPTY_ML = 0.93, 10.0, 8.0
 #: Fluid is as bright as this part of the brain at most (percentile).
 DARKEST_PERCENT = 5.0
 
-#: Brain in the outermost slice.
-EDGE_CM2 = 15.0
+#: Brain where the field of view ends.
+EDGE_CM2 = 30.0
 
 #: Tissue that contradicts its place.
 UNEXPECTED_ML = 2.0
@@ -182,7 +182,7 @@ def image_checks(
             "brain_at_edge_cm2",
             edge_area_cm2(same or head.whole, mask),
             EDGE_CM2,
-            "brain in the outermost slice that was measured",
+            "area of the brain where the field of view ends",
         ),
         at_most(
             "unexpected_tissue_ml",

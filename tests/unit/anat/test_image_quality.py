@@ -25,6 +25,7 @@ from commissure.anat.image_quality import (
     summary,
     tissue_summaries,
 )
+from commissure.anat.quality import EDGE_CM2
 from commissure.images.template import head_brain_mask, template, whole_head
 
 WHITE, GREY = Summary(1000, 47.06, 51.78, 9), Summary(687.15, 72.99, 76.96, 9)
@@ -163,12 +164,15 @@ def test_constant_and_repeated_slices_are_counted(head) -> None:
 
 def test_a_cut_brain_is_wide_at_the_edge_and_a_whole_one_is_not(head) -> None:
     image, brain = head
-    assert edge_area_cm2(image, brain) < 2
     top = int(np.flatnonzero(brain.any(axis=(0, 1)))[-1]) - 17
+    assert edge_area_cm2(image, brain) < EDGE_CM2
+    ended = brain.copy()
+    ended[:, :, top - 1 :] = False
     part = nib.Nifti1Image(np.asarray(image.dataobj)[:, :, :top], image.affine)
     assert edge_area_cm2(part, brain[:, :, :top]) > 50
+    assert edge_area_cm2(part, ended[:, :, :top]) > 50
     empty = np.asarray(image.dataobj).copy()
     empty[:, :, top:] = 0
     assert edge_area_cm2(nib.Nifti1Image(empty, image.affine), brain) > 50
     stripped = nib.Nifti1Image(np.where(brain, np.asarray(image.dataobj), 0), image.affine)
-    assert edge_area_cm2(stripped, brain) < 15
+    assert edge_area_cm2(stripped, brain) < EDGE_CM2
