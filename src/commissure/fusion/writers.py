@@ -78,6 +78,7 @@ def write_metrics(
             "question": study.question,
             "models": fitted.records,
             **secondary,
+            **({"change": list(study.change)} if study.change else {}),
             "cautions": list(cautions),
             "settings": study.settings.model_dump(mode="json"),
         },

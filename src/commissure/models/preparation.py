@@ -26,7 +26,8 @@ class Preparation(TransformerMixin, BaseEstimator):
     """Make one block comparable: head size out, gaps filled, sites aligned, scaled.
 
     In this order, each step learnt on the training people who have the block: residuals of volumes
-    on head size (``V - b (H - mean H)``, b from the controls among them), values far from all
+    on head size (``V - b (H - mean H)``, b from the controls among them), residuals of a follow-up
+    on its baseline where change is asked for, values far from all
     others (a code for what was not measured, a slip of the decimal point) to the median -+ 5 robust
     standard deviations, median for gaps, ComBat over sites (with the confounds it is to keep, never
     with the label), residuals of all columns on the confounds that are to be taken out (b from the
@@ -44,6 +45,7 @@ class Preparation(TransformerMixin, BaseEstimator):
         reference = np.zeros(len(X), dtype=bool) if y is None else _first(y) < 0
         self.limits_ = self.head_limits_ = NO_LIMITS
         self._learn_head_size(X, reference)
+        self.before_ = _baseline_slopes(X[~reference], block)
         values = self._adjusted(X)
         values = values[has_block(X, block) & ~reference]
         # Gaps sort to the end. NumPy's nanmedian takes ten times as long on tables of this size.
@@ -126,7 +128,31 @@ class Preparation(TransformerMixin, BaseEstimator):
             low, high = self.head_limits_
             head = np.where((head < low) | (head > high), np.nan, head) - self.mean_head_size_
             values = values - self.slopes_ * np.where(np.isfinite(head), head, 0.0)[:, None]
+        if self.before_ is not None:
+            slopes, means = self.before_
+            values = values - slopes * (X[:, list(self.block.before)] - means)
         return values if self.limits_ is NO_LIMITS else np.clip(values, *self.limits_)
+
+
+def _baseline_slopes(X: np.ndarray, block: Block) -> tuple[np.ndarray, np.ndarray] | None:
+    """Slope of each follow-up on its baseline, and the mean baseline; None where there are none.
+
+    By least squares over people who have both, values far from all others left out.
+    """
+    if not block.before:
+        return None
+    before, after = X[:, list(block.before)], X[:, list(block.columns)]
+    for values in (before, after):
+        low, high = _limits(np.sort(values, axis=0))
+        values[(values < low) | (values > high)] = np.nan
+    both = np.isfinite(before) & np.isfinite(after)
+    count = np.maximum(both.sum(axis=0), 1)
+    means = np.where(both, before, 0.0).sum(axis=0) / count
+    centred = np.where(both, before - means, 0.0)
+    level = np.where(both, after, 0.0).sum(axis=0) / count
+    square = (centred**2).sum(axis=0)
+    product = (centred * np.where(both, after - level, 0.0)).sum(axis=0)
+    return np.where(square > 0, product / np.where(square > 0, square, 1.0), 0.0), means
 
 
 def _centred_confounds(X: np.ndarray, columns: tuple[int, ...], means: np.ndarray) -> np.ndarray:

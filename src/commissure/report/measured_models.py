@@ -7,7 +7,7 @@ from typing import Any
 
 from commissure.report import text
 from commissure.report.metrics import KINDS, main_model, value_and_interval, with_interval
-from commissure.report.model_tables import ModelTable, site_classifier_table
+from commissure.report.model_tables import ModelTable, change_table, site_classifier_table
 from commissure.report.outcome_words import OutcomeWords
 from commissure.report.plots import marker_figures
 
@@ -124,4 +124,5 @@ def _tables(metrics: Mapping[str, Any], words: OutcomeWords, main: str) -> list[
         ],
     )  # fmt: skip
     sites = site_classifier_table(metrics.get("site_classifier") or [])
-    return [table for table in (comparisons, exclusions, sites) if table.rows]
+    change = change_table(metrics.get("change") or [])
+    return [table for table in (comparisons, exclusions, change, sites) if table.rows]

@@ -24,6 +24,7 @@ def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTabl
     """Every table that ``metrics.json`` has rows for."""
     tables = (
         _modality_value(metrics.get("modalities") or []),
+        change_table(metrics.get("change") or []),
         _comparisons(metrics.get("comparisons") or [], main),
         _exclusions(metrics.get("exclusion_sensitivity") or [], main),
         _missingness(metrics.get("missingness_patterns") or [], main),
@@ -33,6 +34,37 @@ def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTabl
         _stability(metrics.get("stability") or {}),
     )
     return [table for table in tables if table.rows]
+
+
+def change_table(rows: Sequence[Mapping[str, Any]], most: int = 12) -> ModelTable:
+    """Of which markers the change is more than retest error, the most reliable first."""
+    known = [row for row in rows if text.is_number(row.get("reliability"))]
+    known = sorted(known, key=lambda row: -row["reliability"])
+    shown = known[:most] or list(rows)[:most]
+    return ModelTable(
+        "How much of the change is more than retest error",
+        f"{len(shown)} of {len(rows)} markers. Reliability: the share of the spread of change that "
+        "measuring the same person twice does not explain. A change counts as one person's from "
+        "the detectable change on (1.96 standard errors of a difference).",
+        ["Marker", "People", "Mean change", "SD", "Retest SD", "Reliability", "Detectable",
+         "Beyond it"],
+        [
+            [
+                f"{text.modality(row['modality'])}: "
+                f"{text.marker_name(row['marker'], row['region'])}",
+                str(row["n"]),
+                *(text.number(row[key]) if text.is_number(row[key]) else text.ABSENT
+                  for key in ("mean", "sd")),
+                f"{text.number(row['retest_sd'])} ({row['source']})"
+                if text.is_number(row["retest_sd"]) else "unknown",
+                text.fixed(row["reliability"]),
+                text.number(row["detectable"]) if text.is_number(row["detectable"])
+                else text.ABSENT,
+                text.percent(row["beyond"], 1) if text.is_number(row["beyond"]) else text.ABSENT,
+            ]
+            for row in shown
+        ],
+    )  # fmt: skip
 
 
 def _modality_value(rows: Sequence[Mapping[str, Any]]) -> ModelTable:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from commissure.markers.change import BEFORE
 from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.selection import measured_rows
 from commissure.study.cells import as_text
+from commissure.study.change_columns import baselines_of_change, with_baselines
 from commissure.study.confound_columns import with_confounds
 from commissure.study.outcome_words import outcome_word
 from commissure.study.predictors import coded_columns, refuse_post_outcome
@@ -60,6 +62,8 @@ class Block:
         Columns of confounds whose part ComBat keeps.
     removed
         Columns of confounds whose linear part is taken out.
+    before
+        Of residual change, the columns of the baseline, one for each of ``columns``.
     family
         The column with the number of each person's family, whose people stay in one inner fold;
         None where nobody is related.
@@ -72,6 +76,7 @@ class Block:
     sites: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
     family: int | None = None
 
 
@@ -160,7 +165,9 @@ def build_design(
     cautions += _far_values(values, columns)
     following, messages = _following_columns(columns, definitions, settings)
     cautions += messages
-    measured = _by_modality(columns, left_out=idle | following | set(confounds))
+    before = baselines_of_change(columns)
+    no_markers = {*confounds, *before.values()}
+    measured = _by_modality(columns, left_out=idle | following | no_markers)
 
     present = {
         name: np.isfinite(values[:, indices]).any(axis=1) for name, indices in measured.items()
@@ -183,6 +190,7 @@ def build_design(
     blocks, messages = _modality_blocks(measured, columns, volumes, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
+    blocks = with_baselines(blocks, columns, before)
     blocks = with_confounds(blocks, columns, numbers[CONFOUNDS], settings)
     blocks |= {
         name: Block(name, numbers[name]) for name in (*BASELINES, COVARIATES) if numbers.get(name)
@@ -265,6 +273,8 @@ def _idle_columns(
     constant, copies = set(), set()
     first_with: dict[bytes, int] = {}
     for index, column in enumerate(values.T):
+        if columns[index].modality.endswith(BEFORE):
+            continue
         known = column[np.isfinite(column)]
         if len(known) > 2 and np.ptp(known) < SMALLEST:
             constant.add(index)
@@ -292,6 +302,8 @@ def _far_values(values: np.ndarray, columns: Sequence[DesignColumn]) -> list[str
     """A sentence on values far from all others, as a code for nothing or a slipped point."""
     far: dict[int, int] = {}
     for index, column in enumerate(values.T):
+        if columns[index].modality.endswith(BEFORE):
+            continue
         known = column[np.isfinite(column)]
         if len(known) < FEWEST_TO_COMPARE:
             continue

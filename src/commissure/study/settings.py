@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from commissure.settings import Section
 from commissure.study.labels.scales import SCALES, ScaleName
@@ -157,6 +157,11 @@ class OutcomeSettings(Section):
     controls_as_class: bool = Field(
         default=False, description="classes: healthy controls are a class and no reference."
     )
+    days_column: str | None = Field(
+        default=None,
+        description="Participants' column with the days from the baseline visit to the outcome; an "
+        "outcome before a visit that is used is refused. A time to an event is its own.",
+    )
     name: str = Field(default="", description="What the report calls the outcome.")
     unit: str = Field(default="", description="Unit of a number or a time, for the report.")
 
@@ -279,6 +284,18 @@ class StudySettings(Section):
         default_factory=list,
         description="Columns that follow or define the outcome (hospitalisations, clozapine, "
         "current dose) and are to be used all the same.",
+    )
+    visit_markers: list[Literal["baseline", "change", "residual_change"]] = Field(
+        default=["baseline"],
+        min_length=1,
+        description="Markers that the models see. change: sessions.followup minus the baseline; "
+        "residual_change: the follow-up freed of the baseline, learnt in the training people; each "
+        "is a block of its own beside those of the baseline.",
+    )
+    retest_sd: dict[str, PositiveFloat] = Field(
+        default_factory=dict,
+        description="Standard deviation of a marker measured again in the same person, by the "
+        "marker's name and in its unit; without it that of the controls' change tells it.",
     )
     head_size: Literal["residual", "none"] = Field(
         default="residual",

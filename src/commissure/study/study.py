@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.markers.selection import kept_rows
+from commissure.study.changes import model_rows
 from commissure.study.design import Design, build_design
 from commissure.study.outcomes.kind import OutcomeKind, carries_outcome
 from commissure.study.outcomes.registry import OUTCOME_KINDS
@@ -52,6 +53,10 @@ class Study(Generic[SettingsT_co]):
         Unit of each marker.
     covariates
         What is taken out of the outcome, one row per row of ``people``.
+    visits
+        ``participant_id session visit days`` of every session.
+    change
+        Reliability of each marker's change, where the models see change.
     """
 
     settings: SettingsT_co
@@ -66,6 +71,8 @@ class Study(Generic[SettingsT_co]):
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     covariates: pd.DataFrame | None = None
+    visits: pd.DataFrame | None = None
+    change: Sequence[Mapping[str, Any]] = ()
 
     @property
     def text(self) -> np.ndarray:
@@ -93,8 +100,8 @@ class Study(Generic[SettingsT_co]):
     def under(self, rules: pd.DataFrame) -> Self:
         """The same people under other exclusions, of whom some may have no marker left."""
         design = build_design(
-            kept_rows(self.rows, rules), self.definitions, self.people, settings=self.settings,
-            covariates=self.covariates,
+            model_rows(kept_rows(self.rows, rules), self.visits, self.definitions, self.settings),
+            self.definitions, self.people, settings=self.settings, covariates=self.covariates,
         )  # fmt: skip
         return replace(self, design=design, rules=rules)
 

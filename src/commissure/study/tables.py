@@ -17,6 +17,7 @@ from commissure.markers.visits import baseline_rows, visit_table
 from commissure.modalities import MODALITIES
 from commissure.outputs import CAUTIONS, PARTICIPANTS, VISITS
 from commissure.rows import read_markers
+from commissure.study.changes import change_of, model_rows, refuse_without_followup, uses_change
 from commissure.study.design import FAMILY, build_design
 from commissure.study.labels.history import (
     read_trials,
@@ -24,6 +25,7 @@ from commissure.study.labels.history import (
     trial_cautions,
 )
 from commissure.study.labels.registry import RULES
+from commissure.study.outcome_dates import refuse_late_visits
 from commissure.study.outcomes.kind import OutcomeTables
 from commissure.study.outcomes.registry import OUTCOME_KINDS
 from commissure.study.predictors import refuse_post_outcome
@@ -99,15 +101,20 @@ def read_study(
     rules, rows = read_exclusions(exclusions), read_markers(markers)
     check_units(rows)
     cautions += unknown_participants(rows, everyone, markers.name)
-    rows, messages = _counted_rows(rows, visits)
-    cautions += messages
+    table, messages = visit_table(rows) if visits is None else (VISITS.read_file(visits), [])
+    cautions += [*messages, *refuse_late_visits(everyone, labels, table, settings)]
+    if uses_change(settings):
+        refuse_without_followup(table)
+    else:
+        rows = baseline_rows(rows, table)
     cautions += _idle_rules(rules, rows, everyone)
     kept = kept_rows(rows, rules)
     if len(rows) and not len(kept):
         cautions.append(f"{exclusions.name} excludes all {len(rows)} rows of markers.")
     meanings = _definitions(definitions)
     covariates = kind.covariates(of_people, settings)
-    design = build_design(kept, meanings, people, settings=settings, covariates=covariates)
+    seen = model_rows(kept, table, meanings, settings)
+    design = build_design(seen, meanings, people, settings=settings, covariates=covariates)
     cautions += _family_cautions(people, of_people)
     return Study(
         settings=settings,
@@ -122,6 +129,8 @@ def read_study(
         definitions=meanings,
         units={str(k): str(v) for k, v in kept.groupby("marker")["unit"].first().items()},
         covariates=covariates,
+        visits=table,
+        change=change_of(kept, table, people, settings),
     )
 
 
@@ -223,14 +232,6 @@ def _labels(
     labels = rule.label(trials, people, settings)
     cautions += treated_control_cautions(labels)
     return labels, [*cautions, *rule.cautions(labels, people, settings)]
-
-
-def _counted_rows(rows: pd.DataFrame, visits: Path | None) -> tuple[pd.DataFrame, list[str]]:
-    """Rows of the baseline; sentences on it where no step before has said them."""
-    if visits is not None:
-        return baseline_rows(rows, VISITS.read_file(visits)), []
-    table, cautions = visit_table(rows)
-    return baseline_rows(rows, table), cautions
 
 
 def _trials(
