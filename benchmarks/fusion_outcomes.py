@@ -9,6 +9,7 @@ left out (needs the table fcon1000-freesurfer; says so and stops where it is abs
     python benchmarks/fusion_outcomes.py null [--kind continuous classes time_to_event]
         [--cohorts 1000] [--permutations 199]
     python benchmarks/fusion_outcomes.py planted [--people 2000] [--cohorts 5]
+    python benchmarks/fusion_outcomes.py change [--people 400] [--cohorts 40]
     python benchmarks/fusion_outcomes.py fcon1000 [--data ../shared/data/tables]
 """
 
@@ -233,6 +234,47 @@ def concordance_of(beta: float, draws: int = 400_000) -> float:
     return float((seen * right).sum() / seen.sum())
 
 
+def change(asked: argparse.Namespace) -> None:
+    """Two visits, of which only the change differs between the labels, or nothing but noise."""
+    n, size, retest = asked.people or 400, 10, 1.0
+    for d in (0.8, 0.0):
+        values = []
+        for seed in range(asked.cohorts):
+            rng = np.random.default_rng(np.random.SeedSequence([seed, 82]))
+            y, site = rng.integers(0, 2, n), rng.integers(0, 3, n)
+            level = rng.normal(0, 3, (n, size)) + rng.normal(size=(3, size))[site]
+            # Without a difference the second visit is the first, measured again.
+            truth = rng.normal(0, 1.0 if d else 0.0, (n, size))
+            spread = np.sqrt((1.0 if d else 0.0) + 2 * retest**2)
+            truth += d * spread / np.sqrt(size) * y[:, None]
+            first = level + rng.normal(0, retest, (n, size))
+            second = level + truth + rng.normal(0, retest, (n, size))
+            at = np.arange(size)
+            blocks = {
+                "baseline": Block("baseline", tuple(at)),
+                "change": Block("change", tuple(at + size)),
+                "residual": Block("residual", tuple(at + 2 * size), before=tuple(at)),
+            }
+            columns = tuple(DesignColumn("anat", f"r{i}", "marker") for i in range(3 * size))
+            who = np.array([f"sub-{i:05d}" for i in range(n)])
+            design = Design(who, np.array(list("abc"))[site],
+                            np.hstack([first, second - first, second]), columns, blocks,
+                            tuple(blocks))  # fmt: skip
+            settings = FusionSettings(repeats=1, inner_folds=3, seed=seed)
+            study = Study(settings, design, y)
+            specs = [ModelSpec(name, "modality", "", (name,), (block,))
+                     for name, block in blocks.items()]  # fmt: skip
+            scores = cross_validated(study, specs)
+            measure = MEASURES["binary"]
+            values.append([measure.estimates(study, scores[name])["within"].value
+                           for name in blocks])  # fmt: skip
+        mean, error = np.mean(values, axis=0), np.std(values, axis=0) / np.sqrt(asked.cohorts)
+        print(f"change of d = {d} in {n} people ({asked.cohorts} cohorts), best AUC "
+              f"{norm.cdf(d / np.sqrt(2)):.3f}: " + ", ".join(
+                  f"{name} {m:.3f} +- {e:.3f}"
+                  for name, m, e in zip(blocks, mean, error, strict=True)), flush=True)  # fmt: skip
+
+
 def fcon1000(asked: argparse.Namespace) -> None:
     """Age of the controls of FCON1000."""
     path = asked.data / "fcon1000-freesurfer/fcon1000.csv"
@@ -290,7 +332,7 @@ def fcon1000(asked: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["null", "planted", "fcon1000"])
+    parser.add_argument("what", choices=["null", "planted", "change", "fcon1000"])
     parser.add_argument("--kind", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--models", nargs="+", default=["late", "early", "stacked"])
     parser.add_argument("--cohorts", type=int)
@@ -300,8 +342,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tables"))
     asked = parser.parse_args()
-    asked.cohorts = asked.cohorts or {"null": 1000, "planted": 5}.get(asked.what, 1)
-    {"null": null, "planted": planted, "fcon1000": fcon1000}[asked.what](asked)
+    asked.cohorts = asked.cohorts or {"null": 1000, "planted": 5, "change": 40}.get(asked.what, 1)
+    {"null": null, "planted": planted, "change": change, "fcon1000": fcon1000}[asked.what](asked)
 
 
 if __name__ == "__main__":
