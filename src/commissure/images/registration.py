@@ -18,10 +18,10 @@ import numpy as np
 from commissure.files import atomic
 from commissure.images.transforms import read_affine, write_affine
 
-Kind = Literal["rigid", "affine", "syn", "warp"]
+Kind = Literal["rigid", "affine", "syn"]
 Interpolation = Literal["linear", "nearestNeighbor", "bSpline", "lanczosWindowedSinc"]
 
-_ANTS_KIND = {"rigid": "Rigid", "affine": "Affine", "syn": "SyN", "warp": "SyNOnly"}
+_ANTS_KIND = {"rigid": "Rigid", "affine": "Affine", "syn": "SyN"}
 
 #: Where a linear registration has a place to start from, it only has to be refined: pyramids that
 #: begin as coarse as ANTs' own lose small, coarse images altogether.
@@ -56,7 +56,6 @@ def register(
     moving_mask: np.ndarray | None = None,
     initial: np.ndarray | None = None,
     iterations: Sequence[int] = (40, 20, 10),
-    linear_metric: Literal["mattes", "GC", "meansquares"] = "mattes",
     syn_metric: Literal["mattes", "CC", "meansquares"] = "mattes",
     linear_sampling: float = 1.0,
     seed: int = 1,
@@ -68,8 +67,7 @@ def register(
     fixed, moving
         3-D images.
     kind
-        ``rigid`` (6 parameters), ``affine`` (12), ``syn`` (affine, then diffeomorphic SyN), or
-        ``warp`` (SyN alone, after ``initial``).
+        ``rigid`` (6 parameters), ``affine`` (12), or ``syn`` (affine, then diffeomorphic SyN).
     forward
         File to write: moves an image from the moving to the fixed space (``.h5``).
     inverse
@@ -82,8 +80,8 @@ def register(
         meet.
     iterations
         SyN iterations per level, coarse to fine.
-    linear_metric, syn_metric
-        Similarity measures of the two stages.
+    syn_metric
+        Similarity measure of SyN; the linear stage's is mutual information (Mattes).
     linear_sampling
         Share of the voxels that the linear stage looks at where it has ``initial``.
     seed
@@ -123,7 +121,6 @@ def register(
             initial_transform=start,
             outprefix=f"{scratch}/",
             reg_iterations=tuple(iterations),
-            aff_metric=linear_metric,
             syn_metric=syn_metric,
             syn_sampling=4 if syn_metric == "CC" else 32,
             write_composite_transform=True,
