@@ -30,7 +30,13 @@ import pandas as pd
 from ants import n4_bias_field_correction
 from rich.console import Console
 from rich.table import Table
-from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    affine_transform,
+    binary_dilation,
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+)
 
 from commissure.anat.builtin.structures import SegmentedStructures, segment_structures
 from commissure.anat.builtin.warp import affine_to_template, warp_to_template
@@ -130,35 +136,31 @@ def turned(head: Head, *, degrees: float = 10.0, noise_percent: float = 3.0) -> 
     return Head(head.name, nib.Nifti1Image(data.astype(np.float32), head.t1w.affine), mask)
 
 
-def scaled(head: Head, target: np.ndarray, factor: float, *, fading_mm: float) -> Head:
-    """The head, a region of it smoothly scaled about its middle line; ``factor`` of its volume.
+def grown(
+    head: Head, target: np.ndarray, factor: float, *, fading_mm: float
+) -> tuple[Head, np.ndarray]:
+    """The head, a region of it smoothly grown or shrunk to ``factor`` of its volume.
 
-    The displacement falls to zero over ``fading_mm`` around the region.
+    Its surface moves along its normals; what lies within ``fading_mm`` makes room or follows.
+    Also gives where each voxel comes from, (3, X, Y, Z).
     """
     size = np.array(zooms_mm(head.t1w.affine))
-    cover = gaussian_filter(
-        binary_dilation(target, iterations=max(1, round(3 / size.min()))).astype(np.float32),
-        fading_mm / size,
-    )
-    cover = np.clip(cover / np.quantile(cover[target], 0.2), 0, 1)
-    inside = np.argwhere(target) * size
-    middle = inside.mean(axis=0)
-    axis = np.linalg.svd(inside - middle, full_matrices=False)[2][0]
-    place = np.moveaxis(np.indices(head.mask.shape), 0, -1) * size
-    along = (place - middle) @ axis
-    across = place - middle - along[..., None] * axis
-
-    def at(shrink: float) -> np.ndarray:
-        """Where each voxel comes from, for so much of the distance to the line."""
-        return np.moveaxis((place + shrink * cover[..., None] * across) / size, -1, 0)
-
-    low, high = -0.6, 0.6
-    for _ in range(14):
-        shrink = (low + high) / 2
-        moved = map_coordinates(target.astype(np.float32), at(shrink), order=1)
-        low, high = (shrink, high) if moved.sum() > factor * target.sum() else (low, shrink)
-    data = map_coordinates(np.asanyarray(head.t1w.dataobj), at(shrink), order=3, mode="nearest")
-    return Head(head.name, nib.Nifti1Image(data, head.t1w.affine), head.mask)
+    away = distance_transform_edt(~target, sampling=size)
+    away = gaussian_filter(away - distance_transform_edt(target, sampling=size), 1.0 / size)
+    normal = np.stack(np.gradient(away, *size))
+    normal /= np.maximum(np.sqrt((normal**2).sum(axis=0)), 1e-3)
+    outside = np.clip(1 - away / fading_mm, 0, 1)
+    weight = np.where(away > 0, outside, np.exp(away / 2))
+    unit = normal * weight / size[:, None, None, None]
+    place = np.indices(head.mask.shape)
+    low, high = -0.5 * fading_mm, 0.9 * fading_mm
+    for _ in range(12):
+        source = place - (low + high) / 2 * unit
+        moved = map_coordinates(target.astype(np.float32), source, order=1).sum()
+        middle = (low + high) / 2
+        low, high = (low, middle) if moved > factor * target.sum() else (middle, high)
+    data = map_coordinates(np.asanyarray(head.t1w.dataobj), source, order=3, mode="nearest")
+    return Head(head.name, nib.Nifti1Image(data, head.t1w.affine), head.mask), source
 
 
 def overlap(
@@ -268,16 +270,25 @@ def main() -> None:
 
 
 def planted(console: Console, head: Head, found: SegmentedStructures, folder: Path) -> None:
-    """Shrink the left hippocampus, enlarge the ventricles, and print what is found."""
-    hippocampus = found.labels == 17
-    for percent in (5, 10):
-        change = scaled(head, hippocampus, 1 - percent / 100, fading_mm=2.0)
-        title = f"{head.name}: left hippocampus smaller by {percent} %"
-        print_changes(console, title, found, segmented(change, folder))
-    for label, side in ((4, "left"), (43, "right")):
-        change = scaled(head, found.labels == label, 2.5, fading_mm=8.0)
-        title = f"{head.name}: {side} lateral ventricle 2.5 times as large"
-        print_changes(console, title, found, segmented(change, folder))
+    """Change hippocampus and ventricles smoothly; print what was planted and what is found."""
+    cases = (
+        ("Hippocampus_L", 0.95, 6.0), ("Hippocampus_L", 0.9, 6.0), ("LateralVentricle_L", 2.5, 25.0)
+    )  # fmt: skip
+    number = structures().labels.set_index("name")["index"]
+    for name, factor, fading_mm in cases:
+        change, source = grown(head, found.labels == number[name], factor, fading_mm=fading_mm)
+        after = segmented(change, folder)
+        title = f"{head.name}: {name} x {factor:g}"
+        table = Table("structure", "planted left, right %", "found left, right %", title=title)
+        for shown in SHOWN:
+            sides = [f"{shown}_{side}" for side in "LR"]
+            masks = [(found.labels == number[side]).astype(np.float32) for side in sides]
+            true = [map_coordinates(m, source, order=1).sum() / m.sum() for m in masks]
+            mine = [after.volumes_mm3[side] / found.volumes_mm3[side] for side in sides]
+            table.add_row(
+                shown, *("  ".join(f"{100 * (r - 1):+.1f}" for r in row) for row in (true, mine))
+            )
+        console.print(table)
 
 
 if __name__ == "__main__":
