@@ -69,6 +69,7 @@ SMALLEST = {
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
+    "brain_masks": ["{data}", "--heads", "pu01"],
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],

@@ -16,8 +16,8 @@ class AnatPreprocessSettings(Section):
 
     skull_stripped: Literal["auto", "yes", "no"] = Field(
         "auto",
-        description="Whether the images come without skull; 'auto' asks the sidecar's "
-        "SkullStripped, then the image itself.",
+        description="Whether the images come without skull; 'auto' looks at the image, and notes "
+        "where the sidecar's SkullStripped says otherwise.",
     )
     registration_resolution_mm: float = Field(
         2.0,

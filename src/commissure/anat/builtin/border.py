@@ -22,16 +22,17 @@ BAND_MM = 20.0
 #: How far the expected border may be off: width of the logistic curve across it (mm).
 EXPECTED_MM = 6.0
 
-#: Weights, relative to two bright neighbours: of the expectation, of a voxel that is darker than
-#: fluid or brighter than white matter by a quarter, which speak for outside.
-EXPECTATION, DARK, BRIGHT = 0.01, 0.05, 0.1
+#: Weights, relative to two bright neighbours: of the expectation; of a voxel that is darker than
+#: fluid or much brighter than white matter, which speak for outside; of fluid, which speaks for
+#: inside up to so many mm beyond the expected border.
+EXPECTATION, DARK, BRIGHT, FLUID, WET_MM = 0.01, 0.05, 0.1, 0.004, 6.0
 
-#: Intensities over that of white matter: below the first, tissue conducts less; below the second
-#: lies bone, above the third fat.
+#: Intensities: below the first, over white matter, tissue conducts less; below the second, over the
+#: person's fluid, lies bone; above the third, over white matter, fat.
 TISSUE, BONE, FAT = 0.6, 0.7, 1.35
 
-FLUID, WET_MM, CORE_MM = 0.004, 6.0, -12.0
-DARK_HERE, FLUID_HERE = 0.5, 0.0
+#: So deep below the expected border, the darkest voxels are fluid (mm).
+CORE_MM = -12.0
 
 #: Loss of conductance towards dark voxels, and across differences of intensity.
 DARKNESS, CONTRAST = 6.0, 4.0
@@ -39,8 +40,10 @@ DARKNESS, CONTRAST = 6.0, 4.0
 #: How far the surface is looked for, and the step (mm).
 REACH_MM, STEP_MM = 12.0, 1.0
 
-#: Weight of the fall of intensity in the surface's place, and of the square of its shift (1/mm^2).
-FALL, SHIFT = 1.0, 0.002
+#: What places the surface: bone inside of it, the fall of intensity, the square of its shift
+#: (1/mm^2). These and the weights above were chosen on eight real heads and two simulated ones
+#: against the masks of deepbet 1.0.2.
+BONE_INSIDE, FALL, SHIFT = 0.5, 1.0, 0.004
 
 #: Neighbours by which the surface is smooth, within about so many mm; rounds of smoothing.
 NEIGHBOURS, NEIGHBOUR_MM, ROUNDS = 12, 4.0, 10
@@ -184,8 +187,7 @@ def _surface(
         map_coordinates(part, along.reshape(3, -1), order=1, mode="nearest").reshape(-1, steps.size)
         for part in (inside, bright)
     )
-    outside = 0.5 - walk + DARK_HERE * bone_share(values, fluid)
-    outside -= FLUID_HERE * fluid_share(values, fluid)
+    outside = 0.5 - walk + BONE_INSIDE * bone_share(values, fluid)
     cost = STEP_MM * np.cumsum(outside, axis=1) + SHIFT * steps**2
     cost[:, 1:-1] -= FALL * np.clip(values[:, :-2] - values[:, 2:], 0, 0.6)
     shift = _agreed(cost, steps, surface.neighbours)

@@ -9,7 +9,13 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 from ants import n4_bias_field_correction
-from scipy.ndimage import affine_transform, binary_fill_holes, gaussian_filter, label
+from scipy.ndimage import (
+    affine_transform,
+    binary_fill_holes,
+    binary_opening,
+    gaussian_filter,
+    label,
+)
 
 from commissure.anat.builtin.border import brain_border, signed_distance
 from commissure.anat.builtin.pose import head_pose, sharp_head
@@ -21,6 +27,9 @@ from commissure.images.template import template
 
 #: A head with its skull is larger than this, a brain without it is not (litres).
 STRIPPED_BELOW_L = 2.3
+
+#: What is fainter than this share of the bright end is no tissue.
+FAINT = 0.1
 
 #: Below this nothing like a human brain is in the image (litres).
 BRAIN_ABOVE_L = 0.4
@@ -73,12 +82,28 @@ def foreground_litres(image: nib.Nifti1Image) -> float:
     return int(foreground(image).sum()) * voxel_volume_mm3(image.affine) / 1e6
 
 
-def is_stripped(
-    image: nib.Nifti1Image,
-    *,
-    wanted: Literal["auto", "yes", "no"] = "auto",
-    declared: object = None,
-) -> bool:
+def tissue_foreground(image: nib.Nifti1Image) -> np.ndarray:
+    """The largest body of what is clearly brighter than the background, with its holes filled.
+
+    Ringing of a spline, noise, and a background that is not zero stay below a tenth of the bright
+    end of the image.
+    """
+    data = np.asanyarray(image.dataobj)
+    corners = data[np.ix_(*([0, -1] for _ in range(3)))].ravel()
+    background = float(np.median(corners))
+    top = float(np.percentile(data, 98))
+    bright = data - background > FAINT * max(top - background, 0.5 * (data.max() - background))
+    return binary_fill_holes(largest_component(binary_opening(bright)))
+
+
+def looks_stripped(image: nib.Nifti1Image) -> bool:
+    """Whether an image shows a brain without its skull: its tissue is smaller than any head."""
+    rough = coarser(image, ROUGH_MM) if min(zooms_mm(image.affine)) < ROUGH_MM else image
+    litres = tissue_foreground(rough).sum() * voxel_volume_mm3(rough.affine) / 1e6
+    return bool(litres < STRIPPED_BELOW_L)
+
+
+def is_stripped(image: nib.Nifti1Image, *, wanted: Literal["auto", "yes", "no"] = "auto") -> bool:
     """Whether a T1w image comes without its skull.
 
     Parameters
@@ -86,19 +111,33 @@ def is_stripped(
     image
         3-D T1w.
     wanted
-        The setting: ``yes`` and ``no`` decide, ``auto`` asks further.
-    declared
-        ``SkullStripped`` of the sidecar. Only a ``true`` is relied on: a ``false`` is often filled
-        by template, and anything else says nothing.
-
-    Notes
-    -----
-    Without a word from either, the image is stripped when its foreground is smaller than
-    :data:`STRIPPED_BELOW_L`.
+        The setting: ``yes`` and ``no`` decide, ``auto`` looks at the image.
     """
-    if wanted != "auto":
-        return wanted == "yes"
-    return declared is True or foreground_litres(image) < STRIPPED_BELOW_L
+    return looks_stripped(image) if wanted == "auto" else wanted == "yes"
+
+
+def stripped_notes(image: nib.Nifti1Image, *, stripped: bool, declared: object) -> list[str]:
+    """What does not agree: the sidecar's ``SkullStripped``, the setting, and the image.
+
+    Only a ``true`` of the sidecar says something: a ``false`` is often filled in by template.
+    """
+    seen = "without a skull" if looks_stripped(image) else "with its skull"
+    taken = "without a skull" if stripped else "with its skull"
+    if declared is True and not stripped:
+        return [f"The sidecar says SkullStripped, the image looks like a head {seen}: taken so."]
+    if seen != taken:
+        return [f"The head is taken {taken}, as the setting says; the image looks {seen}."]
+    return []
+
+
+def stripped_mask(image: nib.Nifti1Image) -> np.ndarray:
+    """The brain in an image without skull: all that is not background, (X, Y, Z) bool.
+
+    Where the background is not one value, what is clearly brighter than it.
+    """
+    if foreground_litres(image) < STRIPPED_BELOW_L:
+        return largest_component(binary_fill_holes(foreground(image)))
+    return tissue_foreground(image)
 
 
 def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
@@ -150,7 +189,7 @@ def extract_brain(image: nib.Nifti1Image, *, stripped: bool) -> Brain:
     to_person = head_pose(head, stripped=stripped)
     zooms = zooms_mm(head.affine)
     if stripped:
-        share = nib.Nifti1Image(foreground(image).astype(np.float32), image.affine)
+        share = nib.Nifti1Image(stripped_mask(image).astype(np.float32), image.affine)
         covered = resample_to(coarser(share, max(zooms)), head.shape, head.affine)
         mask = largest_component(binary_fill_holes(covered > 0.5))
         return Brain(to_person, nib.Nifti1Image(signed_distance(mask, zooms), head.affine))

@@ -20,6 +20,7 @@ from commissure.anat.builtin.brain import (
     extract_brain,
     foreground_litres,
     is_stripped,
+    stripped_notes,
 )
 from commissure.anat.builtin.mp2rage import without_noise
 from commissure.anat.builtin.structures import segment_structures
@@ -82,7 +83,8 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
     image, notes = _readied(load_image(scan.path, who=scan.who, ndim=3, nan_around=True), scan)
     check_head(image, who=scan.who, name=scan.path.name)
     declared = scan.metadata().get("SkullStripped") if scan.sidecars else None
-    stripped = is_stripped(image, wanted=settings.skull_stripped, declared=declared)
+    stripped = is_stripped(image, wanted=settings.skull_stripped)
+    notes += stripped_notes(image, stripped=stripped, declared=declared)
     finest = settings.segmentation_resolution_mm
     lesion = lesion_mask(scan, image)
     seen = image if lesion is None else filled(image, lesion)

@@ -52,6 +52,7 @@ def tissue_posteriors(
     parts: int = 4,
     prior_weight: float = 1.0,
     trust: float = 1.0,
+    exclude: np.ndarray | None = None,
     neighbour_weight: float = 0.15,
     bias_degree: int = 3,
     iterations: int = 30,
@@ -78,7 +79,13 @@ def tissue_posteriors(
         Exponent of the priors, 0 to 1.
     trust
         Further exponent of the priors once brightness and noise are learnt. Below 1, the result
-        follows the image where the template is not yet in place.
+        follows the image where a person differs from the template: a voxel of four parts meets its
+        prior once a part, so that a pure one counts it four times. On three real heads grey matter
+        is 10 to 16 % above a network's labels with 1, and -5 to -1 % with 0.5; on heads simulated
+        from the template's own shares 1 is right.
+    exclude
+        (X, Y, Z) bool: voxels, as of a lesion, from which nothing is learnt. They are segmented
+        as all others.
     neighbour_weight
         Log-odds by which one face neighbour of a tissue favours that tissue.
     bias_degree
@@ -100,7 +107,8 @@ def tissue_posteriors(
     y, prior, span = _clipped(intensity[box][inside], np.stack([p[box][inside] for p in priors]))
     basis = _smooth_basis(inside, bias_degree)
     mix = _mixtures(parts)
-    every = slice(None, None, max(1, y.size // LEARN_FROM))
+    typical = np.arange(y.size) if exclude is None else np.flatnonzero(~exclude[box][inside])
+    every = typical[:: max(1, typical.size // LEARN_FROM)]
     learnt = _learn(
         y[every],
         prior[:, every],

@@ -3,12 +3,15 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.ndimage import rotate
 
 from commissure.anat.builtin.brain import (
     check_head,
     foreground_litres,
     is_stripped,
     largest_component,
+    stripped_mask,
+    stripped_notes,
 )
 from commissure.errors import DatasetError
 
@@ -28,28 +31,39 @@ def test_litres_of_a_ball_are_those_of_geometry(ball) -> None:
 
 
 @pytest.mark.parametrize(
-    ("radius_mm", "noise", "expected"), [(70.0, 0.0, True), (95.0, 0.0, False), (70.0, 5.0, False)]
+    ("radius_mm", "noise", "expected"),
+    [(70.0, 0.0, True), (95.0, 0.0, False), (70.0, 5.0, True), (95.0, 5.0, False)],
 )
 def test_a_brain_is_told_from_a_head(ball, radius_mm: float, noise: float, expected: bool) -> None:
-    """1.4 litres on a zero background are a brain; 3.6 litres, or noise all around, are not."""
+    """1.4 litres are a brain and 3.6 litres are a head, with noise around them or without."""
     assert is_stripped(_ball_image(ball, radius_mm, noise)) is expected
 
 
-@pytest.mark.parametrize(
-    ("wanted", "said", "expected"),
-    [
-        ("yes", None, True),
-        ("no", True, False),
-        ("auto", True, True),
-        ("auto", False, False),
-        ("auto", "abc", False),
-        ("auto", 1e6, False),
-    ],
-)
-def test_the_setting_decides_before_the_sidecar_and_the_sidecar_before_the_image(
-    ball, wanted, said, expected: bool
-) -> None:
-    assert is_stripped(_ball_image(ball, 95.0), wanted=wanted, declared=said) is expected
+@pytest.mark.parametrize("order", [3, 5])
+def test_the_ringing_of_a_spline_makes_no_head_of_a_brain(ball, order: int) -> None:
+    image = _ball_image(ball, 70.0)
+    turned = rotate(np.asarray(image.dataobj), 10, order=order, reshape=False)
+    assert foreground_litres(nib.Nifti1Image(turned, image.affine)) > 2.3
+    assert is_stripped(nib.Nifti1Image(turned, image.affine))
+
+
+def test_a_background_that_is_not_zero_makes_no_head_of_a_brain(ball) -> None:
+    image = _ball_image(ball, 70.0, noise=2.0)
+    shifted = nib.Nifti1Image(np.asarray(image.dataobj) + 40, image.affine)
+    assert is_stripped(shifted)
+    inside = stripped_mask(shifted).sum() * 4.0**3 / 1e6
+    assert inside == pytest.approx(4 / 3 * np.pi * 0.72**3, rel=0.05)
+
+
+def test_the_setting_decides_and_what_disagrees_is_noted(ball) -> None:
+    head, brain = _ball_image(ball, 95.0), _ball_image(ball, 70.0)
+    assert is_stripped(head, wanted="yes") and not is_stripped(brain, wanted="no")
+    assert not stripped_notes(head, stripped=False, declared=False)
+    assert not stripped_notes(brain, stripped=True, declared=True)
+    (said,) = stripped_notes(head, stripped=False, declared=True)
+    assert "SkullStripped" in said and "with its skull" in said
+    (forced,) = stripped_notes(head, stripped=True, declared=None)
+    assert "as the setting says" in forced
 
 
 def test_a_field_of_view_too_small_for_a_brain_is_refused() -> None:

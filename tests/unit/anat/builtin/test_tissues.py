@@ -87,3 +87,35 @@ def test_same_input_gives_same_bytes() -> None:
     mask = np.ones(truth.shape[1:], bool)
     one, two = (tissue_posteriors(_image(truth), mask, truth).posterior for _ in range(2))
     assert one.tobytes() == two.tobytes()
+
+
+def test_nothing_is_learnt_from_what_is_excluded() -> None:
+    truth = _layers()
+    image = _image(truth)
+    lesion = np.zeros(image.shape, bool)
+    lesion[2:8, 5:25, 5:25] = True
+    image[lesion] = 25.0  # A cavity as dark as fluid, where the template has grey matter.
+    mask = np.ones(image.shape, bool)
+    priors = 0.9 * truth + 0.1 / 3
+    taken, left_out = (
+        tissue_posteriors(image, mask, priors, bias_degree=0, exclude=exclude)
+        for exclude in (None, lesion)
+    )
+    assert left_out.mean == pytest.approx(INTENSITY, abs=0.5)
+    assert left_out.sd[0] < 3 and left_out.sd[0] < taken.sd[0]
+
+
+def test_half_the_trust_follows_the_image_where_a_person_differs_from_the_template() -> None:
+    """Cortex a voxel thicker than the template's, which is nearly sure of white matter there."""
+    truth = _layers()
+    priors = 0.94 * truth + 0.02
+    truth[:, 10:12] = np.array([1, 0, 0]).reshape(3, 1, 1, 1)
+    mask = np.ones(truth.shape[1:], bool)
+    image = _image(truth, noise=8.0)
+    grey = [
+        tissue_posteriors(image, mask, priors, bias_degree=0, trust=trust)
+        .posterior[0, 10:12]
+        .mean()
+        for trust in (1.0, 0.5)
+    ]
+    assert grey[1] > 1.3 * grey[0]
