@@ -44,7 +44,7 @@ TEMPLATE_CORRELATION = 0.45
 CNR = 0.75
 
 #: The engine's mask against the one by intensity and shape (:mod:`commissure.anat.second_mask`).
-MASK_DICE, MISSED_ML, EMPTY_ML = 0.93, 10.0, 8.0
+MASK_DICE, MISSED_ML, EMPTY_ML = 0.93, 30.0, 8.0
 
 #: Fluid is as bright as this part of the brain at most (percentile).
 DARKEST_PERCENT = 5.0
@@ -151,17 +151,21 @@ def image_checks(
     tissues = tissue_summaries(data, head.posterior, voxel)
     white, grey = tissues["WM"].median, tissues["GM"].median
     brightest = white + abs(white - grey) / 2 if white > 0 else np.inf
-    to_template = linear_to_template(coordinates, head.mask)
+    in_crop = linear_to_template(coordinates, head.mask)
     cropping = np.eye(4)
     cropping[:3, 3] = [-(part.start or 0) for part in head.box]
-    to_template = to_template @ cropping
+    to_template = in_crop @ cropping
     mask = head.whole_mask
     same = raw if raw is not None and same_grid(raw, head.whole) else None
     # Skull that an engine took for fluid would be compared with itself; the darkest is fluid.
     darkest = min(tissues["CSF"].median, float(np.percentile(data[head.mask], DARKEST_PERCENT)))
     seen = {**tissues, "CSF": replace(tissues["CSF"], median=darkest)}
     second = compare_masks(head.whole, mask, seen, to_template)
-    unexpected = unexpected_tissue(data, head.mask, seen, coordinates, voxel)
+    # A warp stretches the template's ventricles into a lesion: where tissue belongs is taken from
+    # the linear map alone.
+    place = np.moveaxis(np.indices(head.mask.shape, dtype=np.float32), 0, -1)
+    linear = nib.affines.apply_affine(in_crop, place).astype(np.float32)
+    unexpected = unexpected_tissue(data, head.mask, seen, linear, voxel)
     return [
         at_least(
             "template_correlation",

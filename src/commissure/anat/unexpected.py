@@ -26,7 +26,7 @@ VENTRICLE_SHARE, VENTRICLE_MM = 0.7, 25.0
 WIDENED_MM = 10.0
 
 #: What is thinner than twice this is no lesion but a border in another place (mm).
-THICK_MM = 3.5
+THICK_MM = 6.0
 
 #: Distance at which points are compared.
 SPACING_MM = 2.0
@@ -67,7 +67,7 @@ def unexpected_tissue(
     tissues
         From :func:`commissure.anat.image_quality.tissue_summaries`: how bright tissues are.
     coordinates
-        (X, Y, Z, 3) template mm of each voxel.
+        (X, Y, Z, 3) template mm of each voxel, by a linear map: a warp follows lesions.
     voxel_mm
         Edges of a voxel.
 

@@ -67,7 +67,7 @@ def test_tissue_is_looked_for_in_the_image_not_in_the_mask(real_head) -> None:
     assert np.isnan(compare_masks(image, mask, unknown, to_template).dice)
 
 
-@pytest.mark.parametrize(("radius_mm", "seen"), [(15, True), (12, True), (3, False)])
+@pytest.mark.parametrize(("radius_mm", "seen"), [(15, True), (3, False)])
 def test_a_ball_of_fluid_in_white_matter_is_unexpected(radius_mm, seen) -> None:
     head = whole_head()
     mask = np.asarray(head_brain_mask().dataobj) > 0
