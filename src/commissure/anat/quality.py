@@ -1,7 +1,7 @@
 """What tells a good image, segmentation and registration from a bad one.
 
 Limits of MRIQC's measures are quantiles of 737 images that raters accepted
-(``benchmarks/anat_limits.py``); the others were set between nine real heads and the same heads with
+(``benchmarks/anat_limits.py``); the others were set on a few real heads and on one of them with
 planted faults (``benchmarks/anat_faults.py``).
 """
 
