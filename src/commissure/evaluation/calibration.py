@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.optimize import brentq
+from sklearn.linear_model import LogisticRegression
 
-from commissure.models.logistic import intercept_at, ridge_logistic
+from commissure.models.logistic import intercept_at, ridge_logistic, sigmoid
 
 #: Share of the people in a neighbourhood of the calibration curve.
 SPAN = 0.75
@@ -33,6 +35,25 @@ def slope_and_intercept(labels: np.ndarray, probabilities: np.ndarray) -> tuple[
     _, weights = ridge_logistic(standard, labels[:, None].astype(float), np.array([1e-6]))
     slope = float(weights[0, 0]) / spread
     return (slope if abs(weights[0, 0]) < 50 else math.nan), intercept
+
+
+def weighted_slope_and_intercept(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> tuple[float, float]:
+    """:func:`slope_and_intercept` of people who count by weights, shape (people,)."""
+    logit = np.log(probabilities) - np.log1p(-probabilities)
+
+    def excess(intercept: float) -> float:
+        return float(weights @ (sigmoid(logit + intercept) - labels))
+
+    intercept = float(brentq(excess, -60.0, 60.0, xtol=1e-10))
+    spread = float(logit.std())
+    if spread < 1e-9:
+        return math.nan, intercept
+    standard = ((logit - logit.mean()) / spread)[:, None]
+    model = LogisticRegression(C=1e6, solver="newton-cholesky", tol=1e-10)
+    slope = float(model.fit(standard, labels, sample_weight=weights).coef_[0, 0])
+    return (slope / spread if abs(slope) < 50 else math.nan), intercept
 
 
 def calibration_curve(

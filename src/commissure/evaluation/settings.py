@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from commissure.models.settings import ModelSettings
+
+#: The threshold that maximises sensitivity + specificity among the training people.
+YOUDEN: Literal["youden"] = "youden"
 
 
 class EvaluationSettings(ModelSettings):
@@ -32,4 +37,18 @@ class EvaluationSettings(ModelSettings):
         default=True,
         description="Shares of the modalities, stability of the markers, learning curve and the "
         "result under each exclusion rule; they take about as long as all else.",
+    )
+    threshold: Literal["youden"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.5,
+        description="Predicted probability from which a person is taken for positive where "
+        "sensitivity, predictive values and net benefit are told; youden takes the one with the "
+        "largest sensitivity + specificity among the training people of each fold.",
+    )
+    prevalence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the positive label where the model would be used: predictive values, "
+        "net benefit and calibration are then told at it beside those of the sample, whose share "
+        "follows from who was recruited.",
     )

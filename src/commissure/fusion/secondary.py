@@ -9,6 +9,7 @@ from commissure.evaluation.by_group import results_by_group, results_by_site
 from commissure.evaluation.comparisons import comparisons
 from commissure.evaluation.curves import prediction_curves
 from commissure.evaluation.decision_curve import decision_curve
+from commissure.evaluation.decisions import decisions
 from commissure.evaluation.learning_curve import learning_curve
 from commissure.evaluation.modality_value import (
     MOST_MEMBERS,
@@ -40,6 +41,9 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
     drawn = [main.name] if baseline in (None, main.name) else [main.name, str(baseline)]
     within = fitted.main_auc
     question = study.question
+    deciding = [
+        spec.name for spec in fitted.specs if spec.kind == "fusion" or spec.name == main.name
+    ]
     results: dict[str, Any] = {
         "best_baseline": baseline,
         "by_site": results_by_site(study, fitted.main_repeats, fitted.main_left_out, fitted.null),
@@ -47,6 +51,7 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
         "comparisons": comparisons(study, main.name, scores),
         "curves": prediction_curves(study, scores, drawn),
         "decision_curve": decision_curve(study, scores, main.name),
+        "decisions": decisions(study, scores, deciding),
         "missingness_patterns": missingness_patterns(study, main, fitted.main_repeats, fitted.null),
         "site_classifier": site_classifier(study, main, fitted.first_repeat),
         "sample_size": sample_size_advice(within.value, question["n"], question["n_positive"]),

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from commissure.report import text
+from commissure.report.decision_tables import decision_tables
 from commissure.report.metrics import with_interval
-
-
-@dataclass(frozen=True)
-class ModelTable:
-    """One table: its title, a note, headings and cells."""
-
-    title: str
-    note: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+from commissure.report.table import ModelTable
 
 
 def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTable]:
     """Every table that ``metrics.json`` has rows for."""
     tables = (
+        *decision_tables(metrics.get("decisions") or {}, metrics.get("question") or {}),
         _modality_value(metrics.get("modalities") or []),
         change_table(metrics.get("change") or []),
         _comparisons(metrics.get("comparisons") or [], main),

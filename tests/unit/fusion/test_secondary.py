@@ -31,5 +31,9 @@ def test_what_a_report_draws_is_in_the_metrics(fitted_study) -> None:
     assert curve["roc"]["false_positive_rate"][-1] == curve["roc"]["true_positive_rate"][-1] == 1.0
     assert sum(row["n"] for row in curve["calibration"]) == curve["n"] == 32
     assert {"threshold", "all", "none", "late", "clinical"} <= set(metrics["decision_curve"])
+    assert set(metrics["decisions"]["models"]) == {"late", "early", "stacked"}
+    late = metrics["decisions"]["models"]["late"]
+    assert late["n"] == 32 and late["declared"] is None
+    assert late["sample"]["brier"] == pytest.approx(metrics["models"]["late"]["brier"], abs=1e-12)
     needed = metrics["sample_size"]["rows"][0]["people_needed"]["10"]
     assert any(f"about {needed} people" in caution for caution in metrics["cautions"])

@@ -44,3 +44,35 @@ def test_every_question_has_its_table_and_numbers_are_those_of_the_metrics() -> 
 
 def test_a_run_that_did_not_ask_has_no_emptymodel_tables() -> None:
     assert model_tables({}, "late") == []
+
+
+def _decided(prevalence: float) -> dict:
+    return {
+        "prevalence": prevalence, "threshold": 0.5, "sensitivity": AREA, "specificity": AREA,
+        "balanced_accuracy": 0.7, "positive_predictive_value": None,
+        "negative_predictive_value": 0.81, "net_benefit": 0.1, "net_benefit_all": -0.2,
+        "average_precision": 0.55, "average_precision_chance": prevalence, "predicted": 0.41,
+        "brier": 0.2, "calibration_slope": 0.9, "calibration_intercept": -0.1,
+    }  # fmt: skip
+
+
+def test_decisions_have_a_sentence_each_and_say_at_which_prevalence() -> None:
+    late = {"n": 10, "n_positive": 4, "sample": _decided(0.4), "declared": None}
+    decisions = {"threshold": 0.5, "prevalence": None, "models": {"late": late, "early": late}}
+    question = {"positive_name": "converters", "negative_name": "others"}
+    (table,) = model_tables({"decisions": decisions, "question": question}, "late")
+    assert table.head == ["", "late", "early", "What it says"]
+    assert "No prevalence is declared (fusion.prevalence)" in table.note
+    rows = {row[0]: row for row in table.rows}
+    assert rows["Sensitivity"][1] == rows["Sensitivity"][2] == "0.12 (−0.05 to 0.30)"
+    assert rows["Positive predictive value"][1] == "–"
+    assert "label converters" in rows["Sensitivity"][-1]
+    assert rows["AUPRC"][1] == "0.55" and "by chance 0.40." in rows["AUPRC"][-1]
+    assert all(row[-1].endswith(".") and "{" not in row[-1] for row in table.rows)
+
+    declared = {**late, "declared": _decided(0.1)}
+    decisions = {"threshold": "youden", "prevalence": 0.1, "models": {"late": declared}}
+    here, there = model_tables({"decisions": decisions, "question": question}, "late")
+    assert "No prevalence" not in here.note and "Youden" in here.note
+    assert there.title == "Decisions where the prevalence is 0.10"
+    assert "ratio of the prior odds" in there.note
