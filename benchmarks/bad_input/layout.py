@@ -173,7 +173,7 @@ def planted_cases() -> list[tuple[str, str, Planted, Sequence[Verdict]]]:
          Planted(lambda bids: _closed(bids, "sub-02/anat"), lost=[T1W], told="Permission denied"), TOLD),
         ("l19b", "a sidecar without the right to read it",
          Planted(lambda bids: _closed(bids, T1W.replace(".nii.gz", ".json")), lost=[T1W], told="ermission denied"), TOLD),
-        ("l20", "a second T1w image of the visit", laid("sub-02/anat/sub-02_desc-preproc_T1w.nii.gz", told="another T1w image of this visit is used",), RIGHT_OR_TOLD),
+        ("l20", "a second T1w image of the visit", laid("sub-02/anat/sub-02_desc-preproc_T1w.nii.gz", told="an image of this visit as it was acquired is used",), RIGHT_OR_TOLD),
         ("l23", "a spectrum of sub-02 in the folder of sub-09", laid("sub-09/mrs/sub-02_voi-ACC_svs.nii.gz"), TOLD),
         ("l25", "visit of the folder and of the name differ", laid("sub-03/ses-1/anat/sub-03_ses-2_T1w.nii.gz"), TOLD),
         ("l26", ".nii beside .nii.gz", laid(T1W.removesuffix(".gz"), lost=[T1W]), TOLD),

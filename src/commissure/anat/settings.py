@@ -70,8 +70,9 @@ class AnatImageSettings(Section):
         default_factory=dict,
         description="What the T1w images to use must have in their names, where a visit has "
         "several: {acq: mprage}, {run: [1, 2]}, {suffix: UNIT1}; an empty text asks that the "
-        "entity is not there, {ce: ''}. Of those left, images without a contrast agent come "
-        "first, then T1w before UNIT1, then the one with most contrast.",
+        "entity is not there, {ce: ''}. Of those left, images as they were acquired come before "
+        "processed ones (desc-), then those without a contrast agent, then T1w before UNIT1, "
+        "then the one with most contrast.",
     )
 
     @field_validator("image")

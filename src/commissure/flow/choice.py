@@ -17,6 +17,9 @@ Wanted = Mapping[str, Sequence[str]]
 #: Said of each of several images of a visit that only the contrast tells apart.
 EQUALS = "one of {count} T1w images of this visit; the one with most contrast is used"
 
+#: What an image is that is preferred to another, by disadvantage of the other.
+BETTER = ("as it was acquired", "without a contrast agent", "that is no ratio of an MP2RAGE")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -50,14 +53,14 @@ class Candidate:
                 return f"anat.image asks for {asked}"
         return ""
 
-    def disadvantages(self) -> tuple[bool, bool]:
-        """Whether a contrast agent was given, and whether it is a ratio of an MP2RAGE.
+    def disadvantages(self) -> tuple[bool, bool, bool]:
+        """Whether it was processed already, whether a contrast agent was given, whether a ratio.
 
-        Vessels and the pituitary that an agent brightens are taken for tissue; the air of a ratio
-        is noise.
+        What made an image with ``desc-`` is not known. Vessels and the pituitary that an agent
+        brightens are taken for tissue; the air of a ratio of an MP2RAGE is noise.
         """
         entities, suffix, _ = parse_name(self.name)
-        return "ce" in entities, suffix == "UNIT1"
+        return "desc" in entities, "ce" in entities, suffix == "UNIT1"
 
 
 def _same(value: str, other: str) -> bool:
@@ -97,7 +100,7 @@ def choice(scans: Sequence[str], wanted: Wanted) -> dict[str, tuple[bool, str]]:
             note = EQUALS.format(count=len(equal)) if len(equal) > 1 else ""
             decided[candidate.scan] = True, note
             continue
-        agent = candidate.disadvantages()[0] and not (best or (False, False))[0]
-        why = "without a contrast agent" if agent else "that is no ratio of an MP2RAGE"
+        reasons = zip(candidate.disadvantages(), best or (), BETTER, strict=False)
+        why = next(better for this, least, better in reasons if this and not least)
         decided[candidate.scan] = False, f"an image of this visit {why} is used ({equal[0].name})"
     return decided

@@ -29,6 +29,8 @@ def used(names, wanted=None):
         ("ce-gadolinium_T1w T1w", {}, ["T1w"]),
         ("ce-gadolinium_T1w", {}, ["ce-gadolinium_T1w"]),
         ("ce-gadolinium_T1w UNIT1", {}, ["UNIT1"]),
+        ("desc-preproc_T1w T1w", {}, ["T1w"]),
+        ("desc-preproc_T1w ce-gadolinium_T1w", {}, ["ce-gadolinium_T1w"]),
         ("UNIT1 acq-mprage_T1w", {}, ["acq-mprage_T1w"]),
         ("UNIT1 acq-mprage_T1w", {"suffix": ("UNIT1",)}, ["UNIT1"]),
         ("run-1_T1w run-2_T1w", {}, ["run-1_T1w", "run-2_T1w"]),
