@@ -324,6 +324,16 @@ FALSIFICATION = Output(
 MODEL = Output(
     "fusion/model/model.skops", "The declared model, fitted on everybody", when="sometimes"
 )
+PLAIN_MODEL = Output(
+    "fusion/model/model.json",
+    "The same model as plain numbers, where it is a sum of weighted markers",
+    when="sometimes",
+)
+SCORER = Output(
+    "fusion/model/scorer.py",
+    "Scores people by `model.json`; needs NumPy only",
+    when="sometimes",
+)
 CARD = Output(
     "fusion/model/card.md",
     "What the stored model is for, and what it reached",
@@ -360,7 +370,8 @@ OUTPUTS: Mapping[str, Output] = {
     output.path: output
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
-        LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, CARD,
+        LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
+        SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
         REPORT, RUN, CONFIG, CRATE, DESCRIPTION,
         PERMUTATIONS,

@@ -37,6 +37,28 @@ def slope_and_intercept(labels: np.ndarray, probabilities: np.ndarray) -> tuple[
     return (slope if abs(weights[0, 0]) < 50 else math.nan), intercept
 
 
+def recalibration(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope that calibrate out-of-fold logits (Cox 1958); the slope not below 0.
+
+    Parameters
+    ----------
+    labels, logits
+        Shape (people,); a person may occur once a repeat. Where they tell all labels apart no
+        slope is the most likely one, and they stay as they are.
+    """
+    if logits[labels == 1].min() > logits[labels == 0].max():
+        return 0.0, 1.0
+    share = float(labels.mean())
+    spread, centre = float(logits.std()), float(logits.mean())
+    if spread > 1e-9:
+        standard = ((logits - centre) / spread)[:, None]
+        level, weights = ridge_logistic(standard, labels[:, None].astype(float), np.array([1e-6]))
+        if weights[0, 0] > 0:
+            slope = float(weights[0, 0]) / spread
+            return float(level[0]) - slope * centre, slope
+    return math.log(share / (1 - share)), 0.0
+
+
 def weighted_slope_and_intercept(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> tuple[float, float]:

@@ -102,7 +102,9 @@ def decided(
         (``net_benefit_all``), ``average_precision`` beside that of chance
         (``average_precision_chance``), ``predicted`` (mean probability), ``brier``,
         ``calibration_slope`` and ``calibration_intercept``. Means over the repeats;
-        NaN where nobody is taken for what the number is about.
+        NaN where nobody is taken for what the number is about. At another prevalence ``unshifted``
+        has the predictive values and the net benefit of taking the same people for positive as in
+        the sample, which is what ``dcurves`` gives at a prevalence.
     """
     share = float(np.mean(repeats[0].labels))
     target = share if prevalence is None else prevalence
@@ -111,6 +113,15 @@ def decided(
     positive = int(repeats[0].labels.sum())
     negative = len(repeats[0].labels) - positive
     hit, right, t = mean.pop("sensitivity"), mean.pop("specificity"), mean.pop("threshold")
+    unshifted = {}
+    if prevalence is not None:
+        same = decided(repeats, threshold)
+        hit0, right0 = same["sensitivity"]["value"], same["specificity"]["value"]
+        unshifted = {"unshifted": {
+            "positive_predictive_value": _share(hit0 * target, (1 - right0) * (1 - target)),
+            "negative_predictive_value": _share(right0 * (1 - target), (1 - hit0) * target),
+            "net_benefit": net_benefit_at(hit0, right0, target, same["threshold"]),
+        }}  # fmt: skip
     return {
         "prevalence": target,
         "threshold": t,
@@ -121,6 +132,7 @@ def decided(
         "negative_predictive_value": _share(right * (1 - target), (1 - hit) * target),
         "average_precision_chance": target,
         **mean,
+        **unshifted,
     }
 
 

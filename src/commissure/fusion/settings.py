@@ -6,8 +6,16 @@ Each floor adds its own options: :mod:`commissure.study.settings`,
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from commissure.evaluation.settings import EvaluationSettings
 
 
 class FusionSettings(EvaluationSettings):
     """The classifier and the attempts to prove it wrong."""
+
+    recalibrate: bool = Field(
+        default=False,
+        description="The stored model's logits get the intercept and slope that calibrate the "
+        "out-of-fold predictions (a slope below 0 counts as 0); the results are as before.",
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from commissure.evaluation.calibration import recalibration
 from commissure.files import write_json, write_table
 from commissure.fusion.fitted import FittedStudy
 from commissure.fusion.kinds import RESULT_KINDS
@@ -15,7 +16,7 @@ from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import FUSED_MODELS
 from commissure.outputs import IMPORTANCE, PREDICTIONS, SPLITS
 from commissure.study.study import Study, Unfittable
-from commissure.transport.stored_model import store, store_reason
+from commissure.transport.stored_model import AS_FITTED, store, store_reason
 
 
 def write_labels(study: Study[FusionSettings] | Unfittable[FusionSettings], out: Path) -> None:
@@ -95,8 +96,14 @@ def write_model(fitted: FittedStudy, out: Path) -> None:
             "predictions and results stand beside this folder.",
         )
         return
+    again = AS_FITTED
+    if fitted.study.settings.recalibrate:
+        logits = np.concatenate([repeat.logits for repeat in fitted.main_repeats])
+        labels = np.concatenate([repeat.labels for repeat in fitted.main_repeats])
+        seen = np.isfinite(logits) & (labels >= 0)
+        again = recalibration(labels[seen], logits[seen])
     record = fitted.records[fitted.main.name]
-    store(fitted.study, fitted.main, record=record, out=out / "model")
+    store(fitted.study, fitted.main, record=record, out=out / "model", recalibration=again)
 
 
 def write_unfitted(

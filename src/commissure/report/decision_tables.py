@@ -38,6 +38,17 @@ _MEASURES = (
 )  # fmt: skip
 
 
+# The same of those who are taken for positive in the sample, at the declared prevalence.
+_UNSHIFTED = (
+    ("positive_predictive_value", "Positive predictive value, odds as they are",
+     "The same where the people taken for it are those of the table above."),
+    ("negative_predictive_value", "Negative predictive value, odds as they are",
+     "The same where the people taken for it are those of the table above."),
+    ("net_benefit", "Net benefit, odds as they are",
+     "The same where the people taken for it are those of the table above."),
+)  # fmt: skip
+
+
 def decision_tables(
     decisions: Mapping[str, Any], question: Mapping[str, Any]
 ) -> tuple[ModelTable, ...]:
@@ -85,6 +96,10 @@ def _table(
             [name, *(with_interval(_record(model[key])) for model in told.values()),
              text.capital(sentence.format(**words))]
             for key, name, sentence in _MEASURES
+        ]
+        + [
+            [name, *(text.fixed(model["unshifted"][key]) for model in told.values()), sentence]
+            for key, name, sentence in (() if sample else _UNSHIFTED)
         ],
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commissure.models.registry import FUSED_MODELS
@@ -39,6 +39,7 @@ def model_card(
             "fitted on everybody and has not been tested itself. It is no medical device and "
             "decides nothing about a person.",
             "",
+            *_recalibration(about.get("recalibration") or (0.0, 1.0)),
             "It abstains where a person has none of its modalities, or lies outside of the "
             f"training people. People of a site that was not in training are {unseen_sites}.",
             "",
@@ -49,6 +50,9 @@ def model_card(
             "whether the model was trained on that person.",
             "",
             *([fused.card_warning, ""] if fused and fused.card_warning else []),
+            "`model.json`, where it is there, holds the same model as plain numbers, and "
+            "`scorer.py` scores people by it with NumPy alone; it does not abstain.",
+            "",
             "Use: `commissure apply <this folder> <output folder of a new run, or markers.tsv>`.",
             "",
             "```json",
@@ -57,6 +61,19 @@ def model_card(
             "",
         ]
     )
+
+
+def _recalibration(again: Sequence[float]) -> list[str]:
+    """What was done to the logits of the estimator, if anything."""
+    intercept, slope = again
+    if (intercept, slope) == (0.0, 1.0):
+        return []
+    flat = " They did not follow the labels: everybody gets the same probability." * (slope == 0)
+    return [
+        f"Its logits are recalibrated by the out-of-fold predictions: intercept {intercept:.3f}, "
+        f"slope {slope:.3f}.{flat} The numbers above are those before that.",
+        "",
+    ]
 
 
 def _numbers(about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]]) -> list[str]:

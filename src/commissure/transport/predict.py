@@ -103,7 +103,7 @@ def predicted_probabilities(
         probability.
     """
     blocks = stored.model.blocks_
-    probability = sigmoid(stored.model.logits(values)[:, 0])
+    probability = sigmoid(stored.logits(values))
     trained_on = in_training(values, blocks, stored.domain, stored.digests)
     distances = {
         block.name: np.where(

@@ -6,6 +6,7 @@ from commissure.evaluation.calibration import (
     brier,
     calibration_curve,
     calibration_index,
+    recalibration,
     slope_and_intercept,
 )
 
@@ -35,3 +36,21 @@ def test_calibration_curve_finds_the_true_probability() -> None:
     assert calibration_curve(y, p, np.array([0.3, 0.5, 0.7])) == pytest.approx(
         [0.3, 0.5, 0.7], abs=0.04
     )
+
+
+def test_recalibration_takes_back_what_was_done_to_true_logits() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=40000)
+    y = (rng.random(len(true)) < 1 / (1 + np.exp(-true))).astype(int)
+    intercept, slope = recalibration(y, 2 * true - 1)
+    assert slope == pytest.approx(0.5, abs=0.02) and intercept == pytest.approx(0.5, abs=0.04)
+    p = 1 / (1 + np.exp(-(intercept + slope * (2 * true - 1))))
+    assert slope_and_intercept(y, p) == pytest.approx((1, 0), abs=1e-4)
+
+
+def test_recalibration_turns_nothing_round_and_leaves_perfect_order_alone() -> None:
+    y = np.array([0, 0, 1, 0, 1, 1, 1])
+    against = -np.array([0.0, 1, 2, 3, 4, 5, 6])
+    assert recalibration(y, against) == pytest.approx((np.log(4 / 3), 0.0))
+    assert recalibration(y, np.full(7, 0.3)) == pytest.approx((np.log(4 / 3), 0.0))
+    assert recalibration(np.array([0, 0, 1, 1]), np.array([-2.0, -1, 1, 2])) == (0.0, 1.0)

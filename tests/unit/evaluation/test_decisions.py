@@ -81,11 +81,14 @@ def test_net_benefit_is_that_of_dcurves_and_of_the_decision_curve() -> None:
         told = net_benefit_at(hit, right, 0.4, threshold)
         assert told == pytest.approx(net_benefit(y, p, np.array([threshold]))[0])
         assert decided([TEN], threshold)["net_benefit"] == pytest.approx(told)
+        same = decided([TEN], threshold, 0.2)["unshifted"]
         # dcurves.dca(prevalence=.2): tp_rate - threshold / (1 - threshold) * fp_rate.
         tp_rate, fp_rate = hit * 0.2, (1 - right) * 0.8
         assert net_benefit_at(hit, right, 0.2, threshold) == pytest.approx(
             tp_rate - threshold / (1 - threshold) * fp_rate
         )
+        assert same["net_benefit"] == pytest.approx(tp_rate - threshold / (1 - threshold) * fp_rate)
+        assert same["positive_predictive_value"] == pytest.approx(tp_rate / (tp_rate + fp_rate))
 
 
 def test_calibration_at_a_prevalence_is_right_where_only_the_prevalence_differs() -> None:

@@ -70,9 +70,12 @@ def test_decisions_have_a_sentence_each_and_say_at_which_prevalence() -> None:
     assert rows["AUPRC"][1] == "0.55" and "by chance 0.40." in rows["AUPRC"][-1]
     assert all(row[-1].endswith(".") and "{" not in row[-1] for row in table.rows)
 
-    declared = {**late, "declared": _decided(0.1)}
+    unshifted = {"positive_predictive_value": 0.3, "negative_predictive_value": 0.9,
+                 "net_benefit": -0.1}  # fmt: skip
+    declared = {**late, "declared": {**_decided(0.1), "unshifted": unshifted}}
     decisions = {"threshold": "youden", "prevalence": 0.1, "models": {"late": declared}}
     here, there = model_tables({"decisions": decisions, "question": question}, "late")
     assert "No prevalence" not in here.note and "Youden" in here.note
     assert there.title == "Decisions where the prevalence is 0.10"
     assert "ratio of the prior odds" in there.note
+    assert there.rows[-3][:2] == ["Positive predictive value, odds as they are", "0.30"]

@@ -11,7 +11,7 @@ from commissure.errors import DatasetError
 from commissure.models.registry import FUSED_MODELS, ModelSpec, fit_models
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Block
-from commissure.transport import stored_model
+from commissure.transport import reference_scorer, stored_model
 
 
 @pytest.mark.parametrize("name", FUSED_MODELS)
@@ -53,3 +53,36 @@ def test_foreign_types_and_pickles_are_refused(tmp_path) -> None:
             stored_model.load(tmp_path / name)
     with pytest.raises(DatasetError, match="there is no stored model"):
         stored_model.load(tmp_path / "nothing")
+
+
+def test_a_model_of_an_older_version_is_refused_in_words(stored, tmp_path) -> None:
+    content = skops.io.load(stored / "model.skops", trusted=list(stored_model.TRUSTED))
+    for part, lacks in ((content["model"], "slopes_"), (content["model"].models_[0], "coef_"),
+                        (content["model"].models_[0].preparations_[0], "removal_")):  # fmt: skip
+        kept = part.__dict__.pop(lacks)
+        skops.io.dump(content, tmp_path / "model.skops")
+        with pytest.raises(DatasetError, match=r"stored by version 0.*lacks what version"):
+            stored_model.load(tmp_path)
+        part.__dict__[lacks] = kept
+    del content["version"], content["model"].slopes_
+    skops.io.dump(content, tmp_path / "model.skops")
+    with pytest.raises(DatasetError, match="older version, which does not say its number"):
+        stored_model.load(tmp_path)
+
+
+def test_a_recalibrated_model_says_so_and_scores_by_it(make_study) -> None:
+    study = make_study("again", d=1.0)
+    few = {"repeats": 1, "permutations": 0, "models": ["late", "modalities"]}
+    plain = study.run(**few)
+    first = stored_model.load(study.results / "model")
+    assert first.recalibration == stored_model.AS_FITTED
+    again = study.run(**few, recalibrate=True)
+    second = stored_model.load(study.results / "model")
+    assert again["models"] == plain["models"]
+    intercept, slope = second.recalibration
+    assert (intercept, slope) != stored_model.AS_FITTED and slope >= 0
+    X = np.random.default_rng(0).normal(size=(9, len(second.columns)))
+    assert second.logits(X) == pytest.approx(intercept + slope * first.logits(X), abs=1e-12)
+    assert f"slope {slope:.3f}" in (study.results / "model/card.md").read_text()
+    kept = reference_scorer.read_model(study.results / "model/model.json")
+    assert reference_scorer.logits(kept, X) == pytest.approx(second.logits(X), abs=1e-12)
