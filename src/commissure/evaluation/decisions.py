@@ -46,7 +46,7 @@ def decisions(
     settings = study.settings
     results = {}
     for name in models:
-        repeats = [_scored(repeat) for repeat in repeats_of(study, scores[name])]
+        repeats = [scored_people(repeat) for repeat in repeats_of(study, scores[name])]
         labels = repeats[0].labels
         if len(set(labels.tolist())) < 2:
             continue
@@ -74,7 +74,8 @@ class ScoredPeople:
     fold: np.ndarray
 
 
-def _scored(repeat: HeldOut) -> ScoredPeople:
+def scored_people(repeat: HeldOut) -> ScoredPeople:
+    """Those of a repeat who have a score."""
     scored = np.isfinite(repeat.logits)
     return ScoredPeople(repeat.labels[scored], repeat.logits[scored], repeat.fold[scored])
 
@@ -125,8 +126,8 @@ def decided(
     return {
         "prevalence": target,
         "threshold": t,
-        "sensitivity": _with_wilson(hit, positive),
-        "specificity": _with_wilson(right, negative),
+        "sensitivity": with_wilson(hit, positive),
+        "specificity": with_wilson(right, negative),
         "balanced_accuracy": (hit + right) / 2,
         "positive_predictive_value": _share(hit * target, (1 - right) * (1 - target)),
         "negative_predictive_value": _share(right * (1 - target), (1 - hit) * target),
@@ -229,7 +230,7 @@ def _share(part: float, rest: float) -> float:
     return part / (part + rest) if part + rest > 0 else math.nan
 
 
-def _with_wilson(share: float, n: int) -> dict[str, float]:
+def with_wilson(share: float, n: int) -> dict[str, float]:
     """A mean share over repeats with Wilson's interval for as many people."""
     middle = (share + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
     half = Z_95 / (1 + Z_95**2 / n) * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2))

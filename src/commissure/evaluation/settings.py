@@ -52,3 +52,10 @@ class EvaluationSettings(ModelSettings):
         "net benefit and calibration are then told at it beside those of the sample, whose share "
         "follows from who was recruited.",
     )
+    conformal_level: float = Field(
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="Share of the people of each label whose conformal set of labels is to hold "
+        "the true one.",
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from commissure.evaluation.by_group import results_by_group, results_by_site
 from commissure.evaluation.comparisons import comparisons
+from commissure.evaluation.conformal import conformal_results
 from commissure.evaluation.curves import prediction_curves
 from commissure.evaluation.decision_curve import decision_curve
 from commissure.evaluation.decisions import decisions
@@ -52,6 +53,7 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
         "curves": prediction_curves(study, scores, drawn),
         "decision_curve": decision_curve(study, scores, main.name),
         "decisions": decisions(study, scores, deciding),
+        "conformal": conformal_results(study, scores, deciding),
         "missingness_patterns": missingness_patterns(study, main, fitted.main_repeats, fitted.null),
         "site_classifier": site_classifier(study, main, fitted.first_repeat),
         "sample_size": sample_size_advice(within.value, question["n"], question["n_positive"]),

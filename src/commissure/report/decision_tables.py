@@ -134,3 +134,23 @@ def _prevalence(sample: bool, decisions: Mapping[str, Any]) -> str:
             "AUPRC are those of this study’s share, which follows from who was recruited."
         )
     return "The share follows from who was recruited; the declared prevalence is below."
+
+
+def conformal_table(conformal: Mapping[str, Any], question: Mapping[str, Any]) -> ModelTable:
+    """Coverage of the sets of labels, and how often they name one."""
+    models = conformal.get("models") or {}
+    positive = question.get("positive_name") or "positive"
+    negative = question.get("negative_name") or "negative"
+    level = text.fixed(conformal.get("level"))
+    return ModelTable(
+        "How often a person gets one label, at a declared certainty",
+        f"Conformal sets at the level {level}: a label is left out of a person’s set where few "
+        f"people of that label are as untypical. {level} of the people of each label should have "
+        "it in their set; that holds for new people like these, not at another site.",
+        ["Model", f"Right for {positive}", f"Right for {negative}", "One label", "Both", "None"],
+        [
+            [name, with_interval(row["coverage_positive"]), with_interval(row["coverage_negative"]),
+             *(text.fixed(row[key]) for key in ("one", "both", "none"))]
+            for name, row in models.items()
+        ],
+    )  # fmt: skip

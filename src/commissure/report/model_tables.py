@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commissure.report import text
-from commissure.report.decision_tables import decision_tables
+from commissure.report.decision_tables import conformal_table, decision_tables
 from commissure.report.metrics import with_interval
 from commissure.report.table import ModelTable
 
@@ -15,6 +15,7 @@ def model_tables(metrics: Mapping[str, Any], main: str | None) -> list[ModelTabl
     """Every table that ``metrics.json`` has rows for."""
     tables = (
         *decision_tables(metrics.get("decisions") or {}, metrics.get("question") or {}),
+        conformal_table(metrics.get("conformal") or {}, metrics.get("question") or {}),
         _modality_value(metrics.get("modalities") or []),
         change_table(metrics.get("change") or []),
         _comparisons(metrics.get("comparisons") or [], main),

@@ -35,5 +35,6 @@ def test_what_a_report_draws_is_in_the_metrics(fitted_study) -> None:
     late = metrics["decisions"]["models"]["late"]
     assert late["n"] == 32 and late["declared"] is None
     assert late["sample"]["brier"] == pytest.approx(metrics["models"]["late"]["brier"], abs=1e-12)
+    assert set(metrics["conformal"]["models"]) == {"late", "early", "stacked"}
     needed = metrics["sample_size"]["rows"][0]["people_needed"]["10"]
     assert any(f"about {needed} people" in caution for caution in metrics["cautions"])

@@ -79,3 +79,15 @@ def test_decisions_have_a_sentence_each_and_say_at_which_prevalence() -> None:
     assert there.title == "Decisions where the prevalence is 0.10"
     assert "ratio of the prior odds" in there.note
     assert there.rows[-3][:2] == ["Positive predictive value, odds as they are", "0.30"]
+
+
+def test_conformal_sets_have_their_table() -> None:
+    row = {
+        "coverage_positive": AREA,
+        "coverage_negative": AREA,
+        "one": 0.6,
+        "both": 0.4,
+        "none": 0.0,
+    }
+    (table,) = model_tables({"conformal": {"level": 0.9, "models": {"late": row}}}, "late")
+    assert table.rows[0][3:] == ["0.60", "0.40", "0.00"] and "level 0.90" in table.note
