@@ -1,4 +1,4 @@
-# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert"
+# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert deep"
 # make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
 # make test   set up, run the tests          make test-fast   without the slow ones
 # make check  style, types, layers, spelling, lint          make docs   regenerate schema and option page
@@ -65,9 +65,12 @@ atlases: env
 
 # Versions that are locked stay; to renew one, take it out of every lock first.
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
+# torch without CUDA, several GB less; where its wheel lies in a folder: UV_FIND_LINKS=folder make TORCH_BUILD= lock
+TORCH_BUILD := --torch-backend cpu
 lock:
 	$(COMPILE) --extra build -o envs/requirements.lock
 	for extra in combat convert dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
+	$(COMPILE) $(TORCH_BUILD) --extra build --extra deep -c envs/requirements.lock -o envs/deep.lock
 
 clean:
 	rm -rf demo .snakemake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -9,6 +10,16 @@ from pydantic import Field, field_validator
 from commissure.images.atlas_settings import AtlasFiles
 from commissure.names import ENTITY_ORDER
 from commissure.settings import EngineSettings, Section
+
+#: What can find the brain in a head with its skull.
+BrainExtraction = Literal["builtin", "deepbet"]
+
+
+def chosen_extraction(wanted: Literal["auto", "builtin", "deepbet"]) -> BrainExtraction:
+    """What finds the brain: ``auto`` is deepbet where it is installed."""
+    if wanted != "auto":
+        return wanted
+    return "deepbet" if find_spec("deepbet") else "builtin"
 
 
 class AnatPreprocessSettings(Section):
@@ -18,6 +29,12 @@ class AnatPreprocessSettings(Section):
         "auto",
         description="Whether the images come without skull; 'auto' looks at the image, and notes "
         "where the sidecar's SkullStripped says otherwise.",
+    )
+    brain_extraction: Literal["auto", "builtin", "deepbet"] = Field(
+        "auto",
+        description="What finds the brain in a head with its skull: builtin, or the network "
+        "deepbet (extra: make env EXTRAS=deep). 'auto' is deepbet where it is installed; the "
+        "sidecar of the mask names it.",
     )
     registration_resolution_mm: float = Field(
         2.0,

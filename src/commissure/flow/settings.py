@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, field_validator
 
-from commissure.anat.settings import AnatSettings
+from commissure.anat.settings import AnatSettings, chosen_extraction
 from commissure.dwi.settings import DwiSettings
 from commissure.engines.registry import engines_of
 from commissure.errors import ConfigError, DatasetError
@@ -166,6 +166,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             )
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
+    settings = _with_extraction_chosen(settings)
     if settings.bids_dir is None and not settings.tables:
         raise ConfigError(
             "bids_dir",
@@ -198,6 +199,21 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
             wanted="the extra 'combat' of this installation",
             mend='Run `make env EXTRAS="combat"`, or set fusion.combat: none in config.yaml',
         )
+
+
+def _with_extraction_chosen(settings: Settings) -> Settings:
+    """Settings in which ``auto`` became what is installed, so that every step says and keeps it."""
+    anat = settings.anat
+    read = "anat" in settings.modalities and anat.engine == "builtin"
+    if read and anat.brain_extraction == "deepbet" and find_spec("deepbet") is None:
+        raise ConfigError(
+            "anat.brain_extraction",
+            found="it is 'deepbet', and the package deepbet is not installed",
+            wanted="the extra 'deep' of this installation",
+            mend='Run `make env EXTRAS="deep"`, or set anat.brain_extraction: auto in config.yaml',
+        )
+    chosen = {"brain_extraction": chosen_extraction(anat.brain_extraction)}
+    return settings.model_copy(update={"anat": anat.model_copy(update=chosen)})
 
 
 def _check_paths(settings: Settings) -> None:

@@ -18,7 +18,9 @@ from scipy.ndimage import (
 )
 
 from commissure.anat.builtin.border import brain_border, signed_distance
+from commissure.anat.builtin.deep import deepbet_mask
 from commissure.anat.builtin.pose import head_pose, sharp_head
+from commissure.anat.settings import BrainExtraction
 from commissure.errors import DatasetError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import voxel_volume_mm3, zooms_mm
@@ -169,7 +171,9 @@ def check_head(image: nib.Nifti1Image, *, who: str, name: str) -> None:
         )
 
 
-def extract_brain(image: nib.Nifti1Image, *, stripped: bool) -> Brain:
+def extract_brain(
+    image: nib.Nifti1Image, *, stripped: bool, by: BrainExtraction = "builtin"
+) -> Brain:
     """Find the brain in a head, or take the brain that is there.
 
     Parameters
@@ -178,12 +182,15 @@ def extract_brain(image: nib.Nifti1Image, *, stripped: bool) -> Brain:
         3-D T1w, any orientation.
     stripped
         Whether it comes without skull; then its own foreground is the brain.
+    by
+        What finds the border where there is a skull; the pose is found the same way.
 
     Notes
     -----
     The head is laid onto the averaged head, freed from shading where the brain must be, and laid
     again: once as a whole, once by what is inside the brain alone. The mean of both says where the
-    border is expected; :func:`commissure.anat.builtin.border.brain_border` finds it in the image.
+    border is expected; :func:`commissure.anat.builtin.border.brain_border` finds it in the image,
+    or :func:`commissure.anat.builtin.deep.deepbet_mask` says where it is.
     """
     head = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < 0.9 * HEAD_MM else image
     to_person = head_pose(head, stripped=stripped)
@@ -206,6 +213,9 @@ def extract_brain(image: nib.Nifti1Image, *, stripped: bool) -> Brain:
         fixed_mask=np.asanyarray(template("mask", resolution_mm=ROUGH_MM).dataobj),
         sampling=0.3,
     )
+    if by == "deepbet":
+        border = signed_distance(deepbet_mask(image), zooms_mm(image.affine))
+        return Brain(as_brain, nib.Nifti1Image(border, image.affine))
     expected = (_template_distance(as_head, head) + _template_distance(as_brain, head)) / 2
     expected -= BEYOND_TEMPLATE_MM
     border = brain_border(_flattened(head, expected < 0), expected, zooms)

@@ -22,13 +22,14 @@ from commissure.anat.builtin.brain import (
     is_stripped,
     stripped_notes,
 )
+from commissure.anat.builtin.deep import extraction_record
 from commissure.anat.builtin.mp2rage import without_noise
 from commissure.anat.builtin.structures import segment_structures
 from commissure.anat.builtin.tissue_labels import CSF_LABEL
 from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
 from commissure.anat.builtin.warp import affine_to_template, warp_to_template
 from commissure.anat.lesion import filled, lesion_mask
-from commissure.anat.settings import AnatPreprocessSettings
+from commissure.anat.settings import AnatPreprocessSettings, chosen_extraction
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.atlas import structures
@@ -97,6 +98,9 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
     method = {
         "Sources": [_source(scan)],
         "SkullStripped": stripped,
+        "BrainExtraction": extraction_record(
+            chosen_extraction(settings.brain_extraction), stripped=stripped
+        ),
         "ForegroundLitres": round(foreground_litres(image), 3),
         "Parameters": settings.model_dump(),
         "Notes": [*header_notes(image), *notes],
@@ -146,7 +150,8 @@ def segmented(
     """
     mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
     low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
-    brain = extract_brain(image, stripped=stripped)
+    by = chosen_extraction(settings.brain_extraction)
+    brain = extract_brain(image, stripped=stripped, by=by)
     mask = brain.mask(low)
     light = coil_brightness(low, mask)
     flat = np.asanyarray(low.dataobj) / light
