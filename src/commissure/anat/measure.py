@@ -17,6 +17,7 @@ from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.thickness import (
     LARGEST_VOXEL_MM,
     implausible,
+    intensity_shares,
     regional_thickness,
     thickness_checks,
     thickness_map,
@@ -170,8 +171,9 @@ def _thickness(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[str, floa
     affine = head.t1w.affine
     if max(zooms_mm(affine)) > LARGEST_VOXEL_MM:
         return {}
-    thickness = thickness_map(head.posterior, affine, head.aseg)
-    return regional_thickness(thickness, head.posterior, coordinates)
+    t1w = np.asanyarray(head.t1w.dataobj, dtype=np.float32)
+    shares = intensity_shares(t1w, head.posterior, head.aseg)
+    return regional_thickness(thickness_map(shares, affine, head.aseg), shares, coordinates)
 
 
 def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
@@ -180,6 +182,12 @@ def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
         notes.append(
             f"The thickness of the cortex was not measured: voxels are larger than "
             f"{LARGEST_VOXEL_MM:g} mm."
+        )
+    elif settings.thickness:
+        notes.append(
+            "The thickness of the cortex hangs on the image's noise (6 % less with noise of 3 %) "
+            "and on the head's pose (superior frontal gyrus 9 % less when turned by 10 degrees): "
+            "compare it within one scanner and protocol only. About half of a thinning is seen."
         )
     space = head.files.template
     if head.aseg is None:

@@ -76,7 +76,7 @@ class AnatMeasureSettings(Section):
     thickness: bool = Field(
         False,
         description="Whether the thickness of the cortex is measured too (68 regions, some seconds "
-        "a person; voxels of at most 1.5 mm). On people it is still too thick: docs/anat.md.",
+        "a person; voxels of at most 1.5 mm). It hangs on the image's noise: docs/anat.md.",
     )
 
 

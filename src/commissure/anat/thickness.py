@@ -1,4 +1,4 @@
-"""Thickness of the cortex, from the tissue maps of any engine."""
+"""Thickness of the cortex, from the T1w image and the tissue maps of any engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
+from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.spatial import cKDTree
 
 from commissure.anat.volumes import NEAR_CORTEX, cortex_around, values_at
@@ -34,19 +35,88 @@ CLOSED = (
     "LateralVentricle",
 )  # fmt: skip
 
-#: Least rise of the distance to white matter, per mm, on the way outwards.
-LEAST_RISE = 0.5
+#: Step along a line through the cortex, in mm; how far it starts inside white matter.
+STEP_MM = 0.25
+INSIDE_MM = 1.5
+
+#: A line ends at most of the fluid, once less of it by so much follows; likewise where it is
+#: farthest from white matter, in mm.
+FLUID_FALLS = 0.1
+RIDGE_FALLS_MM = 0.1
+
+#: Grey matter may rise by so much on the way into white matter before that is another bank.
+GREY_RISES = 0.02
+
+#: Points of the border that say where a line starts, how near to the nearest of them, and by how
+#: many mm more a point weighs a third.
+NEAREST = 8
+BESIDE_MM = 1.0
+SOFTNESS_MM = 0.1
+
+#: Lines that are followed at a time.
+LINES = 100_000
+
+#: Voxels above this are taken for pure in learning what a tissue looks like; below the lower limit
+#: a tissue has no part in a voxel.
+PURE = 0.95
+NO_PART = 0.02
+
+
+def intensity_shares(t1w: np.ndarray, posterior: np.ndarray, aseg: np.ndarray | None) -> np.ndarray:
+    """Share of each tissue in a voxel by how bright it is between the pure tissues.
+
+    Tissue maps are smoothed by expectations, neighbours and resampling: thin blades of white
+    matter and narrow sulci are lost in them, and cortex is taken for thicker than it is. The image
+    still shows them.
+
+    Parameters
+    ----------
+    t1w
+        (X, Y, Z) bias-corrected, white matter brightest.
+    posterior
+        (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`, 0 outside the
+        brain.
+    aseg
+        (X, Y, Z) FreeSurfer's numbers; with it, tissues are learnt in and under the
+        cortex, and fluid in the lateral ventricles.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (3, X, Y, Z), sums to 1 in the brain, 0 outside. All 0 where fluid, grey and white
+        matter are not ever brighter: no thickness can be read then, and its regions are n/a.
+    """
+    pure = posterior > PURE
+    if aseg is None:
+        samples = [t1w[part] for part in pure]
+    else:
+        # At the edge of the mask what passes for fluid is air, bone or dura.
+        groups = structures().groups("structure")
+        ventricles = [n for side in "LR" for n in groups[f"LateralVentricle_{side}"]]
+        near = np.isin(aseg, NEAR_CORTEX)
+        samples = [t1w[pure[0] & near], t1w[pure[1] & near], t1w[np.isin(aseg, ventricles)]]
+    grey, white, fluid = (float(np.median(x)) if x.size else np.nan for x in samples)
+    if not fluid < grey < white:
+        return np.zeros_like(posterior, dtype=np.float32)
+    as_white = np.clip((t1w - grey) / (white - grey), 0, 1)
+    as_fluid = np.clip((grey - t1w) / (grey - fluid), 0, 1)
+    # Dura is as bright as cortex: what is surely fluid stays fluid.
+    surely = pure[2]
+    as_white = np.where((posterior[1] < NO_PART) | surely, 0, as_white)
+    as_fluid = np.where(surely, 1, np.where(posterior[2] < NO_PART, 0, as_fluid))
+    shares = np.stack([1 - as_white - as_fluid, as_white, as_fluid]).astype(np.float32)
+    return shares * (posterior.sum(axis=0) > 0)
 
 
 def thickness_map(
-    posterior: np.ndarray, affine: np.ndarray, aseg: np.ndarray | None = None
+    shares: np.ndarray, affine: np.ndarray, aseg: np.ndarray | None = None
 ) -> np.ndarray:
     """Thickness at every voxel of the cortex.
 
     Parameters
     ----------
-    posterior
-        (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`.
+    shares
+        (3, X, Y, Z) of :func:`intensity_shares`.
     affine
         4x4 of the grid.
     aseg
@@ -60,37 +130,102 @@ def thickness_map(
 
     Notes
     -----
-    The two borders of the cortex are where the share of white matter, and of both tissues, is one
-    half between two voxels. A voxel's thickness is its distance to the one plus that to the other.
-    Where the banks of a sulcus touch no fluid is seen; there it is the distance to white matter at
-    the ridge between the banks, from where it is projected back (Dahnke R, Yotter RA, Gaser C,
-    Cortical thickness and central surface estimation, NeuroImage 65:336-348, 2013).
+    A line goes from the nearest border of white matter through the voxel, and the shares of grey
+    matter are summed along it: where a voxel is half fluid, half of it counts (Aganj I et al.,
+    Measurement of cortical thickness from MRI by minimum line integrals on soft-classified tissue,
+    Hum Brain Mapp 30:3188-3199, 2009). It ends where most fluid is seen, and, where the banks of a
+    sulcus touch, on the ridge between them, as far from white matter as the line comes (Dahnke R,
+    Yotter RA, Gaser C, Cortical thickness and central surface estimation, NeuroImage 65:336-348,
+    2013).
     """
-    grey, white = _cerebrum(posterior, aseg)
+    grey, white = _cerebrum(shares, aseg)
     whole = np.zeros(grey.shape, np.float32)
-    box = bounding_box(grey + white > 0.5, pad=2)
+    if not (grey + white > 0.5).any():
+        return whole
+    box = bounding_box(grey + white > 0.5, pad=4)
     grey, white = grey[box], white[box]
     voxel_mm = np.array(zooms_mm(affine))
-    both = grey + white
-    cortex = (white < 0.5) & (both > 0.5)
+    cortex = (white < 0.5) & (grey + white > 0.5)
     place = np.argwhere(cortex)
-    if not len(place):
+    border = _border(white) * voxel_mm
+    if not len(place) or not len(border):
         return whole
-    at_white = _border(white) * voxel_mm
-    to_white, nearest = cKDTree(at_white).query(place * voxel_mm)
-    to_fluid, _ = cKDTree(_border(both) * voxel_mm).query(place * voxel_mm)
-    outwards = (place * voxel_mm - at_white[nearest]) / np.maximum(to_white, 1e-6)[:, None]
-    ridge = _ridge_height(cortex, place, to_white, outwards, voxel_mm)
-    value = np.minimum(np.minimum(to_white + to_fluid, ridge), THICKEST_MM)
+    tree = cKDTree(border)
+    near = binary_dilation(cortex, iterations=2) & (white < 0.5)
+    to_white = np.zeros(grey.shape, np.float32)
+    to_white[near] = tree.query(np.argwhere(near) * voxel_mm)[0]
+    start, outwards = _ways_out(place * voxel_mm, border, tree)
+    images = (grey, 1 - grey - white, to_white)
+    value = np.concatenate(
+        [
+            _grey_along(start[i : i + LINES], outwards[i : i + LINES], images, voxel_mm)
+            for i in range(0, len(place), LINES)
+        ]
+    )
     part = np.zeros(grey.shape, np.float32)
-    part[cortex] = value
+    part[cortex] = np.clip(value, STEP_MM, THICKEST_MM)
     whole[box] = part
     return whole
 
 
-def _cerebrum(posterior: np.ndarray, aseg: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _ways_out(
+    place: np.ndarray, border: np.ndarray, tree: cKDTree
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where lines through places (N, 3) start at white matter, and their directions; in mm.
+
+    The border is known at points: the nearest few are averaged, or lines would be oblique.
+    """
+    away, nearest = tree.query(place, k=NEAREST)
+    beside = np.linalg.norm(border[nearest] - border[nearest[:, :1]], axis=-1) < BESIDE_MM
+    weight = np.exp((away[:, :1] - away) / SOFTNESS_MM) * beside
+    weight /= weight.sum(axis=1, keepdims=True)
+    start = (border[nearest] * weight[..., None]).sum(axis=1)
+    way = place - start
+    return start, way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+
+
+def _grey_along(
+    start: np.ndarray,
+    outwards: np.ndarray,
+    images: tuple[np.ndarray, np.ndarray, np.ndarray],
+    voxel_mm: np.ndarray,
+) -> np.ndarray:
+    """Grey matter in mm along lines from the border of white matter, (N,).
+
+    ``start`` and ``outwards`` are (N, 3) in mm; ``images`` are grey matter, fluid and distance to
+    white matter.
+    """
+    inside = round(INSIDE_MM / STEP_MM)
+    along = STEP_MM * np.arange(-inside, round((THICKEST_MM + INSIDE_MM) / STEP_MM))
+    at = (start[:, None] + outwards[:, None] * along[:, None]) / voxel_mm
+    at = np.moveaxis(at, -1, 0).astype(np.float32)
+    grey, fluid, to_white = (
+        map_coordinates(image, at, order=1, output=np.float32, mode="nearest") for image in images
+    )
+    back = grey[:, inside::-1]
+    falling = back <= np.minimum.accumulate(back, axis=1) + GREY_RISES
+    inwards = (back * np.logical_and.accumulate(falling, axis=1)).sum(axis=1) - back[:, 0] / 2
+    fluid_ends, most_fluid = _peak(fluid[:, inside:], FLUID_FALLS)
+    ridge_ends, farthest = _peak(to_white[:, inside:], RIDGE_FALLS_MM)
+    end = np.where(fluid_ends <= ridge_ends, most_fluid, farthest)
+    ahead = grey[:, inside:]
+    before = np.arange(ahead.shape[1]) < end[:, None]
+    last = ahead[np.arange(len(end)), end]
+    return STEP_MM * (inwards + (ahead * before).sum(axis=1) - ahead[:, 0] / 2 + last / 2)
+
+
+def _peak(values: np.ndarray, fall: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where each row (N, T) has fallen below its highest so far, and where that highest is."""
+    count = values.shape[1]
+    fallen = values < np.maximum.accumulate(values, axis=1) - fall
+    ends = np.where(fallen.any(axis=1), fallen.argmax(axis=1), count)
+    before = np.arange(count) < ends[:, None]
+    return ends, np.where(before, values, -np.inf).argmax(axis=1)
+
+
+def _cerebrum(shares: np.ndarray, aseg: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Grey matter of the cortex, and what it lies on."""
-    grey, white = (np.asarray(part, np.float32) for part in posterior[:2])
+    grey, white = (np.asarray(part, np.float32) for part in shares[:2])
     if aseg is None:
         return grey, white
     groups = structures().groups("structure")
@@ -121,48 +256,8 @@ def _border(share: np.ndarray) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _ridge_height(
-    cortex: np.ndarray,
-    place: np.ndarray,
-    to_white: np.ndarray,
-    outwards: np.ndarray,
-    voxel_mm: np.ndarray,
-) -> np.ndarray:
-    """Distance to white matter at the end of each voxel's way outwards.
-
-    The way leads to the neighbour to which the distance rises most steeply, until it rises no
-    more. The ridge lies between that voxel and the next one away from white matter: halfway, with
-    what distance is left on both sides.
-    """
-    count = len(place)
-    number = np.full(np.array(cortex.shape) + 2, count)
-    number[tuple((place + 1).T)] = np.arange(count)
-    height = np.append(to_white, -np.inf)
-    steepest, straightest = np.full((2, count), -np.inf)
-    following = np.arange(count)
-    beyond = np.full(count, -np.inf)
-    for offset in product((-1, 0, 1), repeat=3):
-        if not any(offset):
-            continue
-        step_mm = np.array(offset) * voxel_mm
-        away = float(np.linalg.norm(step_mm))
-        neighbour = number[tuple((place + 1 + offset).T)]
-        rise = (height[neighbour] - to_white) / away
-        steeper = rise > steepest
-        steepest[steeper], following[steeper] = rise[steeper], neighbour[steeper]
-        along = outwards @ step_mm
-        straighter = along / away > straightest
-        straightest[straighter] = (along / away)[straighter]
-        beyond[straighter] = ((height[neighbour] + to_white + along) / 2)[straighter]
-    end = np.where(steepest < LEAST_RISE, np.arange(count), following)
-    for _ in range(int(np.ceil(np.log2(2 + max(cortex.shape))))):
-        end = end[end]
-    # Where the way leaves the cortex, fluid was seen: the distance to it decides.
-    return np.where(np.isfinite(beyond), np.maximum(beyond, to_white), np.inf)[end]
-
-
 def regional_thickness(
-    thickness: np.ndarray, posterior: np.ndarray, coordinates: np.ndarray
+    thickness: np.ndarray, shares: np.ndarray, coordinates: np.ndarray
 ) -> dict[str, float]:
     """Mean thickness of the Desikan-Killiany regions and of both sides' cortex, in mm.
 
@@ -170,8 +265,8 @@ def regional_thickness(
     ----------
     thickness
         (X, Y, Z) of :func:`thickness_map`.
-    posterior
-        (3, X, Y, Z); voxels weigh by their grey matter.
+    shares
+        (3, X, Y, Z) of :func:`intensity_shares`; voxels weigh by their grey matter.
     coordinates
         (X, Y, Z, 3) template mm of each voxel.
 
@@ -184,7 +279,7 @@ def regional_thickness(
     cortex = cortex_around()
     place = thickness > 0
     label = values_at(cortex.image, coordinates[place])
-    weight = posterior[TISSUES.index("GM")][place]
+    weight = shares[TISSUES.index("GM")][place]
     value = thickness[place]
     sides = {f"cortex_{side}": number for side, number in cortex.groups("hemisphere").items()}
     means = {}
