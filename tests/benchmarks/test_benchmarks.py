@@ -75,6 +75,7 @@ REAL = {
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}"],
+    "real_heads": ["{data}", "--heads", "pu01"],
 }  # fmt: skip
 
 

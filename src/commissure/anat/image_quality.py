@@ -57,7 +57,7 @@ EDGE_MM = 3.0
 GHOST_VOXELS_MIN = 2
 
 #: Names of what :func:`mriqc_measures` gives.
-MRIQC = ("cjv", "cnr", "snrd_total", "efc", "fber", "qi_1", "inu_range", "wm2max")
+MRIQC = ("cjv", "cnr", "snrd_total", "efc", "fber", "qi_1", "wm2max")
 
 #: Frequencies within these many samples are compared with each other, to find a spike.
 SPIKE_NEIGHBOURS = 7
@@ -289,7 +289,7 @@ def spectrum(image: nib.Nifti1Image) -> Spectrum:
 
 
 def repeated_slices(image: nib.Nifti1Image, brain: np.ndarray) -> int:
-    """Number of slices through the brain that are constant, or the same as the one before.
+    """Number of slices between others of the brain that are constant or the same as the one before.
 
     Parameters
     ----------
@@ -308,7 +308,10 @@ def repeated_slices(image: nib.Nifti1Image, brain: np.ndarray) -> int:
         constant = wide & (low == high)
         step = np.abs(np.diff(data, axis=axis)).max(axis=others)
         same = wide & np.concatenate([[False], step == 0])
-        count += int((constant | same).sum())
+        # Masks reach a slice beyond a stripped brain, where nothing is left to vary.
+        inner = np.flatnonzero(wide & ~(constant | same))
+        between = slice(inner[0], inner[-1]) if inner.size else slice(None)
+        count += int((constant | same)[between].sum())
     return count
 
 
@@ -349,7 +352,6 @@ def mriqc_measures(
     mask: np.ndarray,
     tissues: Mapping[str, Summary],
     to_template: np.ndarray,
-    raw: nib.Nifti1Image | None,
 ) -> dict[str, float | None]:
     """MRIQC's measures of a T1w image, under its names.
 
@@ -363,14 +365,12 @@ def mriqc_measures(
         From :func:`tissue_summaries` of the same image.
     to_template
         4x4, voxel to about template mm.
-    raw
-        The image as acquired, on the same grid; None where the engine changed the grid.
 
     Returns
     -------
     dict
-        The measures :data:`MRIQC`. None where there is no air around the head to measure, or
-        nothing to compare with; not a number where no tissue can be told.
+        The measures :data:`MRIQC`. None where there is no air around the head to measure; not a
+        number where no tissue can be told.
     """
     measures: dict[str, float | None] = dict.fromkeys(MRIQC)
     white = tissues["WM"].median
@@ -390,8 +390,6 @@ def mriqc_measures(
     measures["cjv"] = cjv(scaled["WM"], scaled["GM"])
     measures["cnr"] = cnr(scaled["WM"], scaled["GM"], air)
     measures["wm2max"] = WHITE / float(np.percentile(data, 99.95))
-    if raw is not None:
-        measures["inu_range"] = _inu_range(raw, t1w, mask)
     if there:
         measures["snrd_total"] = float(np.mean([snrd(t, air) for t in scaled.values()]))
         measures["efc"] = efc(data[around.measured])
@@ -399,14 +397,3 @@ def mriqc_measures(
         bad = int(around.artefact.sum())
         measures["qi_1"] = bad / (int(around.air.sum()) + bad)
     return measures
-
-
-def _inu_range(raw: nib.Nifti1Image, corrected: nib.Nifti1Image, mask: np.ndarray) -> float:
-    """Range of the brightness that was divided out, from its 5th to its 95th percentile."""
-    before, after = (np.asanyarray(image.dataobj)[mask] for image in (raw, corrected))
-    known = (before > 0) & (after > 0)
-    if known.sum() < VOXELS_MIN:
-        return float("nan")
-    field = before[known] / after[known]
-    low, high = np.percentile(field / np.median(field), [5, 95])
-    return float(high - low)

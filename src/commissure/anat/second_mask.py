@@ -90,7 +90,9 @@ def compare_masks(
     region = above_plane(low.shape, to_template @ step)
     region &= _skin_depth(data > HEAD_SHARE * white) > SKIN_MM
     tissue = (data > (grey + fluid) / 2) & (data < white + 0.6 * (white - grey))
-    core = largest(region & (distance_transform_edt(tissue) * COMPARED_MM > CORE_MM))
+    # Muscle that the field of view cuts is as thin as what is left of it.
+    depth = distance_transform_edt(np.pad(tissue, 1))[1:-1, 1:-1, 1:-1] * COMPARED_MM
+    core = largest(region & (depth > CORE_MM))
     grown = tissue & (distance_transform_edt(~core) * COMPARED_MM <= CORE_MM + 1)
     second = _filled(grown) & region
     first, grown = first & region, grown & region

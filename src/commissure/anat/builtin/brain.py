@@ -45,6 +45,10 @@ ROUGH_MM = 4.0
 #: The border of a brain lies so far outside the template's, laid onto it by an affine map (mm).
 BEYOND_TEMPLATE_MM = 1.5
 
+#: What stripping left under the brain: below this height in the template, and so far outside of its
+#: border by an affine map (mm). Vessels of the skull base lie there, and the neck's cord.
+BASE_BELOW_MM, BASE_BEYOND_MM = -10.0, 6.0
+
 
 @dataclass(frozen=True)
 class Brain:
@@ -181,7 +185,8 @@ def extract_brain(
     image
         3-D T1w, any orientation.
     stripped
-        Whether it comes without skull; then its own foreground is the brain.
+        Whether it comes without skull; then its own foreground is the brain, but for what lies
+        under it.
     by
         What finds the border where there is a skull; the pose is found the same way.
 
@@ -196,23 +201,13 @@ def extract_brain(
     to_person = head_pose(head, stripped=stripped)
     zooms = zooms_mm(head.affine)
     if stripped:
-        share = nib.Nifti1Image(stripped_mask(image).astype(np.float32), image.affine)
-        covered = resample_to(coarser(share, max(zooms)), head.shape, head.affine)
-        mask = largest_component(binary_fill_holes(covered > 0.5))
-        return Brain(to_person, nib.Nifti1Image(signed_distance(mask, zooms), head.affine))
+        return _left_brain(image, head, to_person)
     flat = _flattened(head, _template_distance(to_person, head) < 2)
     rough = coarser(nib.Nifti1Image(np.clip(flat, 0, 1.3), head.affine), ROUGH_MM)
     as_head = linear_map(
         sharp_head(ROUGH_MM), rough, kind="affine", initial=to_person, sampling=0.1
     )
-    as_brain = linear_map(
-        template("T1w", resolution_mm=ROUGH_MM),
-        rough,
-        kind="affine",
-        initial=as_head,
-        fixed_mask=np.asanyarray(template("mask", resolution_mm=ROUGH_MM).dataobj),
-        sampling=0.3,
-    )
+    as_brain = _brain_map(rough, as_head)
     if by == "deepbet":
         border = signed_distance(deepbet_mask(image), zooms_mm(image.affine))
         return Brain(as_brain, nib.Nifti1Image(border, image.affine))
@@ -220,6 +215,35 @@ def extract_brain(
     expected -= BEYOND_TEMPLATE_MM
     border = brain_border(_flattened(head, expected < 0), expected, zooms)
     return Brain(as_brain, nib.Nifti1Image(border, head.affine))
+
+
+def _brain_map(rough: nib.Nifti1Image, initial: np.ndarray) -> np.ndarray:
+    """4x4, template mm to the person's mm, by what is inside the brain alone."""
+    return linear_map(
+        template("T1w", resolution_mm=ROUGH_MM),
+        rough,
+        kind="affine",
+        initial=initial,
+        fixed_mask=np.asanyarray(template("mask", resolution_mm=ROUGH_MM).dataobj),
+        sampling=0.3,
+    )
+
+
+def _left_brain(image: nib.Nifti1Image, head: nib.Nifti1Image, to_person: np.ndarray) -> Brain:
+    """The brain of an image without skull, without the vessels under it that stripping left."""
+    zooms = zooms_mm(head.affine)
+    share = nib.Nifti1Image(stripped_mask(image).astype(np.float32), image.affine)
+    covered = resample_to(coarser(share, max(zooms)), head.shape, head.affine)
+    mask = largest_component(binary_fill_holes(covered > 0.5))
+    flat = np.where(mask, np.clip(_flattened(head, mask), 0, 1.3), 0).astype(np.float32)
+    rough = coarser(nib.Nifti1Image(flat, head.affine), ROUGH_MM)
+    to_person = _brain_map(rough, to_person)
+    back = np.linalg.inv(to_person) @ head.affine
+    x, y, z = (np.arange(n) for n in head.shape)
+    height = back[2, 0] * x[:, None, None] + back[2, 1] * y[:, None] + back[2, 2] * z + back[2, 3]
+    beyond = _template_distance(to_person, head) > BASE_BEYOND_MM
+    mask = largest_component(mask & ~(beyond & (height < BASE_BELOW_MM)))
+    return Brain(to_person, nib.Nifti1Image(signed_distance(mask, zooms), head.affine))
 
 
 def _flattened(head: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
