@@ -14,7 +14,7 @@ import pytest
 from commissure.engines.interface import example_files
 from commissure.markers.status import read_statuses
 from commissure.modalities import MODALITIES
-from commissure.outputs import CARD, MODEL, OUTPUTS
+from commissure.outputs import CARD, MODEL, OUTPUTS, PLAIN_MODEL, SCORER
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_six_people_are_not_classified_and_the_report_says_so(tiny_run):
 
 def test_a_run_leaves_the_declared_files_with_the_declared_columns(tiny_run):
     absent = {path for path in OUTPUTS if "*" not in path and not (tiny_run.out / path).exists()}
-    assert absent <= {MODEL.path, CARD.path}
+    assert absent <= {MODEL.path, PLAIN_MODEL.path, SCORER.path, CARD.path}
     for output in OUTPUTS.values():
         if output.columns and "*" not in output.path:
             written = list(output.read(tiny_run.out))
