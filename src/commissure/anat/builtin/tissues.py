@@ -81,8 +81,7 @@ def tissue_posteriors(
         Further exponent of the priors once brightness and noise are learnt. Below 1, the result
         follows the image where a person differs from the template: a voxel of four parts meets its
         prior once a part, so that a pure one counts it four times. On three real heads grey matter
-        is 10 to 16 % above a network's labels with 1, and -5 to -1 % with 0.5; on heads simulated
-        from the template's own shares 1 is right.
+        is 10 to 16 % above a network's labels with 1, -1 to +3 % with 0.6, and -5 to -1 % with 0.5.
     exclude
         (X, Y, Z) bool: voxels, as of a lesion, from which nothing is learnt. They are segmented
         as all others.

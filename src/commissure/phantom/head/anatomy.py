@@ -13,16 +13,16 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import regions
-from commissure.images.template import head_brain_mask, one_person_head, template
+from commissure.images.template import head_brain_mask, one_person_head
 from commissure.phantom.head.deformation import (
     STRUCTURES,
-    TISSUES,
     fitted_deformation,
     grid_weights,
     intracranial,
     labels_at,
     random_velocity,
 )
+from commissure.phantom.head.tissue_maps import TISSUES, tissue_maps
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import Protocol
 
@@ -158,8 +158,7 @@ def _blurred_maps(voxel_mm: float) -> dict[str, nib.Nifti1Image]:
     fwhm = math.sqrt(max(voxel_mm**2 - 1, 0))
     keep = 2 if voxel_mm >= 2 else 1
     maps = {}
-    for name in TISSUES:
-        image = template(name)  # type: ignore[arg-type]
+    for name, image in tissue_maps().items():
         data = gaussian_filter(np.asanyarray(image.dataobj), fwhm / 2.3548)
         affine = image.affine @ np.diag([keep, keep, keep, 1])
         maps[name] = nib.Nifti1Image(np.ascontiguousarray(data[::keep, ::keep, ::keep]), affine)

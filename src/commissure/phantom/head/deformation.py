@@ -25,14 +25,12 @@ from scipy.ndimage import affine_transform
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import cortex_around, regions, structures
-from commissure.images.template import template
+from commissure.phantom.head.tissue_maps import TISSUES, tissue_maps
 
 #: The structures whose volume a person's markers may set.
 STRUCTURES = (
     "Hippocampus_L", "Hippocampus_R", "SFG_L", "SFG_R", "LateralVentricle_L", "LateralVentricle_R",
 )  # fmt: skip
-
-TISSUES = ("GM", "WM", "CSF")
 
 #: The velocity grid: it surrounds the template's brain; beyond it the outermost values go on.
 GRID_MM = 4.0
@@ -248,12 +246,12 @@ class GridWeights:
 
 @lru_cache(maxsize=1)
 def grid_weights() -> GridWeights:
-    """Adjoint of trilinear interpolation, applied to the template's tissues and labels.
+    """Adjoint of trilinear interpolation, applied to the tissues and labels before.
 
     A volume after a deformation is then a dot product with the Jacobian determinant. Label and
     tissue meet at 1 mm; blocks of eight voxels are then interpolated as one.
     """
-    maps = {name: template(name) for name in TISSUES}  # type: ignore[arg-type]
+    maps = tissue_maps()
     fractions = {name: np.asanyarray(image.dataobj) for name, image in maps.items()}
     affine, shape = maps["GM"].affine, maps["GM"].shape
     brain = np.flatnonzero(np.add.reduce(list(fractions.values())).ravel() > 0)

@@ -73,11 +73,8 @@ def test_volumes_are_those_that_were_planted(measured) -> None:
     true = {region: value for (name, region), value in head.truth.items() if name == "volume"}
     for region in ("GM", "WM", "TIV"):
         assert found[region] == pytest.approx(true[region], rel=0.06)
-    for region in ("SFG_L", "SFG_R", "LateralVentricle_L", "LateralVentricle_R"):
-        assert found[region] == pytest.approx(true[region], rel=0.12), region
-    # The simulated image shows the template's grey matter, whose blurred hippocampus is wider than
-    # the label that the truth counts: 10 to 16 % more is seen on both sides at any voxel size.
-    for region in ("Hippocampus_L", "Hippocampus_R"):
-        assert found[region] == pytest.approx(1.12 * true[region], rel=0.08), region
+    for structure in ("Hippocampus", "SFG", "LateralVentricle"):
+        for region in (f"{structure}_L", f"{structure}_R"):
+            assert found[region] == pytest.approx(true[region], rel=0.12), region
     ratio = found["Hippocampus_L"] / found["Hippocampus_R"]
     assert ratio == pytest.approx(true["Hippocampus_L"] / true["Hippocampus_R"], abs=0.12)

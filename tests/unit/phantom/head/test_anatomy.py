@@ -7,9 +7,9 @@ import pytest
 
 from commissure.errors import ConfigError
 from commissure.images.atlas import cortex_around, regions
-from commissure.images.template import template
 from commissure.phantom.head import deformation
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy
+from commissure.phantom.head.tissue_maps import tissue_maps
 from commissure.phantom.person import Person
 from commissure.phantom.protocol import chosen_protocol
 
@@ -41,10 +41,9 @@ def head() -> Anatomy:
 
 @pytest.fixture(scope="module")
 def in_template() -> dict[str, np.ndarray]:
-    """Grey matter, CSF and labels of the atlas on the template's own grid."""
-    gm, csf = template("GM"), template("CSF")
-    label = np.asanyarray(regions().image.dataobj)
-    return {"GM": np.asanyarray(gm.dataobj), "CSF": np.asanyarray(csf.dataobj), "label": label}
+    """Tissues before the deformation and labels of the atlas, on the template's own grid."""
+    maps = {name: np.asanyarray(image.dataobj) for name, image in tissue_maps().items()}
+    return maps | {"label": np.asanyarray(regions().image.dataobj)}
 
 
 def test_structures_have_the_volumes_asked_for(head, in_template):
@@ -58,12 +57,10 @@ def test_structures_have_the_volumes_asked_for(head, in_template):
         assert factor * HEAD * before == pytest.approx(head.truth["volume", name], rel=0.01)
 
 
-def test_volumes_of_tissues_sum_to_the_head_asked_for(head):
+def test_volumes_of_tissues_sum_to_the_head_asked_for(head, in_template):
     tissues = [head.truth["volume", name] for name in ("GM", "WM", "CSF")]
     assert sum(tissues) == pytest.approx(head.truth["volume", "TIV"], rel=1e-9)
-    inside = sum(
-        np.asanyarray(template(name).dataobj).sum(dtype=float) for name in ("GM", "WM", "CSF")
-    )
+    inside = sum(in_template[name].sum(dtype=float) for name in ("GM", "WM", "CSF"))
     assert HEAD * inside == pytest.approx(head.truth["volume", "TIV"], rel=1e-3)
     assert head.truth["tiv", "head"] == head.truth["volume", "TIV"]
 
