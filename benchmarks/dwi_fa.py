@@ -35,6 +35,8 @@ from rich.table import Table
 
 from commissure.anat.builtin.preprocess import preprocess as preprocess_anat
 from commissure.anat.settings import AnatSettings
+from commissure.dataset.index import build_index
+from commissure.dataset.tree import tree_of
 from commissure.dwi import measure as measuring
 from commissure.dwi.builtin.preprocess import preprocess
 from commissure.dwi.gradients import Gradients
@@ -44,8 +46,6 @@ from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tracts import finer_grid, label_shares, parts_for, tract_average
 from commissure.dwi.white_matter import WhiteMatter
-from commissure.flow.index import build_index
-from commissure.flow.tree import tree_of
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, jhu_dti81
 from commissure.images.grid import block_means, resample_to

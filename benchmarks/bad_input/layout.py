@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commissure.flow.index import read_entries
+from commissure.dataset.index import read_entries
 from commissure.flow.plan import Plan
 from commissure.names import bids_name
 

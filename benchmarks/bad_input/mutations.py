@@ -22,9 +22,9 @@ import numpy as np
 from nibabel.nifti1 import header_dtype as nifti1
 from nibabel.nifti2 import header_dtype as nifti2
 
+from commissure.dataset.index import manifest
 from commissure.derivatives import Derivatives
 from commissure.flow.batch import run_batch
-from commissure.flow.index import manifest
 from commissure.flow.job import Job
 from commissure.flow.refresh import refresh_index
 from commissure.markers.status import read_statuses

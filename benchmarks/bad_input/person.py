@@ -9,8 +9,8 @@ from typing import Any
 
 from commissure.anat.builtin.preprocess import preprocess
 from commissure.anat.settings import AnatPreprocessSettings
-from commissure.flow.index import build_index
-from commissure.flow.tree import tree_of
+from commissure.dataset.index import build_index
+from commissure.dataset.tree import tree_of
 from commissure.images.anat_files import AnatFiles
 from commissure.names import Scan
 from commissure.phantom.request import chosen_request

@@ -20,11 +20,11 @@ from types import SimpleNamespace
 
 import yaml
 
+from commissure.dataset.index import manifest
 from commissure.derivatives import Derivatives
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.batch import run_batch
-from commissure.flow.index import manifest
 from commissure.flow.job import Job
 from commissure.flow.lost import reopen
 from commissure.flow.refresh import refresh_index

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from commissure.delimited import MISSING, TableReader, safe_cell, separator, table_text
 from commissure.errors import DatasetError
+from commissure.tables.delimited import MISSING, TableReader, safe_cell, separator, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def write_table(table: pd.DataFrame, path: Path | str) -> None:
     """Write a TSV in one step, missing values as ``n/a``.
 
     Text that a spreadsheet would run as a formula is written so that it does not
-    (:func:`commissure.delimited.safe_cell`); :func:`read_table` gives it back as it was.
+    (:func:`commissure.tables.delimited.safe_cell`); :func:`read_table` gives it back as it was.
     """
     quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
     safe = table.set_axis([safe_cell(str(name)) for name in table], axis=1)
@@ -119,7 +119,8 @@ def read_table(path: Path | str, *, text: Iterable[str] = ("participant_id",)) -
     Raises
     ------
     DatasetError
-        The file is missing, empty, or not as :class:`commissure.delimited.TableReader` asks for.
+        The file is missing, empty, or not as :class:`~commissure.tables.delimited.TableReader` asks
+        for.
     """
     import pandas as pd
 

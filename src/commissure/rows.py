@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from commissure.delimited import safe_cell
 from commissure.errors import DatasetError
 from commissure.files import read_table, write_text
 from commissure.names import Scan
+from commissure.tables.delimited import safe_cell
 
 if TYPE_CHECKING:
     import pandas as pd

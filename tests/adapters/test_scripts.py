@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 
 from commissure.anat.settings import AnatPreprocessSettings
+from commissure.dataset.index import build_index, write_entries
+from commissure.dataset.tree import tree_of
 from commissure.files import read_table
-from commissure.flow.index import build_index, write_entries
 from commissure.flow.job import study_tables
-from commissure.flow.tree import tree_of
 from commissure.rows import COLUMNS
 
 SECTIONS = ("input", "output", "params")

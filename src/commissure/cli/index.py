@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from commissure.cli.errors import readable
+from commissure.dataset.index import survey
+from commissure.dataset.tree import tree_of
 from commissure.errors import DatasetError
-from commissure.flow.index import survey
-from commissure.flow.tree import tree_of
 from commissure.modalities import MODALITIES
 
 

@@ -1,1 +1,1 @@
-"""Settings, dataset index, job bridge and code digest: the only part that knows Snakemake."""
+"""Settings, plan, batches, job bridge and code digest: the only part that knows Snakemake."""

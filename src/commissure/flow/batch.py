@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commissure.dataset.contrast import of_most_contrast
+from commissure.dataset.index import Entry, read_entries
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
 from commissure.files import remove_drafts
-from commissure.flow.contrast import of_most_contrast
-from commissure.flow.index import Entry, read_entries
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
 from commissure.flow.transient import is_full, is_transient

@@ -9,17 +9,17 @@ import difflib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from commissure.delimited import read_cells
 from commissure.errors import ConfigError
 from commissure.flow.settings import Settings
 from commissure.fusion.settings import FusionSettings
-from commissure.identifiers import compare_people, read_identifiers
 from commissure.markers.lab_check import check_table
 from commissure.markers.registry import definitions
 from commissure.markers.visit_choice import Visit, choose_visits, refuse_unknown_sessions
 from commissure.modalities import MODALITIES
 from commissure.names import participant_label
 from commissure.study.people_check import STANDARD, CheckedPeople, check_people
+from commissure.tables.delimited import read_cells
+from commissure.tables.identifiers import compare_people, read_identifiers
 
 
 def check_tables(

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from commissure.dataset.index import Entry, read_entries
 from commissure.engines.registry import rule_files
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
-from commissure.flow.index import Entry, read_entries
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index

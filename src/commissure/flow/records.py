@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from commissure.dataset.index import Entry
 from commissure.files import write_json
-from commissure.flow.index import Entry
 
 
 def lost_files(files: Mapping[str, int], folder: Path | str) -> list[str]:

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from commissure.errors import DatasetError
-from commissure.files import write_text
-from commissure.flow.choice import Wanted
-from commissure.flow.index import (
+from commissure.dataset.choice import Wanted
+from commissure.dataset.index import (
     EVERY_IMAGE,
     Entry,
     manifest,
@@ -21,7 +19,9 @@ from commissure.flow.index import (
     survey,
     write_entries,
 )
-from commissure.flow.tree import Tree, tree_of
+from commissure.dataset.tree import Tree, tree_of
+from commissure.errors import DatasetError
+from commissure.files import write_text
 
 
 def assign_batches(entries: Sequence[Entry], size: int, known: Mapping[str, int]) -> list[Entry]:

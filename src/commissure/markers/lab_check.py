@@ -14,14 +14,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from commissure.cell_values import cell_number, code_cautions, column_numbers, holds_numbers
-from commissure.delimited import Cells, Row, read_cells
 from commissure.errors import ConfigError, DatasetError
-from commissure.identifiers import read_identifiers
 from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.settings import ColumnsSettings, TableSettings
-from commissure.personal import personal_caution, personal_columns
 from commissure.rows import COLUMNS, Quality
+from commissure.tables.cell_values import cell_number, code_cautions, column_numbers, holds_numbers
+from commissure.tables.delimited import Cells, Row, read_cells
+from commissure.tables.identifiers import read_identifiers
+from commissure.tables.personal import personal_caution, personal_columns
 
 _HEAD_SIZE_NAME = re.compile(
     r"(e?tiv|icv|(estimated)?(total)?intracranialvol(ume)?)(mm3|ml|cm3|icv)?"

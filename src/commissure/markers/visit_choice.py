@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from commissure.delimited import Cells, read_cells
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.settings import SessionsSettings
 from commissure.markers.visit_names import named_baseline, visit_name
+from commissure.tables.delimited import Cells, read_cells
 
 #: A person and one of their sessions, both with prefix.
 Visit = tuple[str, str]

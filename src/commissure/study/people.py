@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from commissure.files import read_table
-from commissure.identifiers import compare_people
 from commissure.outputs import PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
 from commissure.study.people_check import (
@@ -22,6 +21,7 @@ from commissure.study.people_check import (
 )
 from commissure.study.people_values import age_in_years
 from commissure.study.settings import ParticipantsSettings
+from commissure.tables.identifiers import compare_people
 
 
 def read_people(

@@ -12,11 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commissure.cell_values import code_cautions
-from commissure.delimited import Cells, read_cells
 from commissure.errors import ConfigError, DatasetError
-from commissure.identifiers import read_identifiers
-from commissure.personal import personal_caution, personal_columns
 from commissure.study.people_values import (
     check_ages,
     group_cautions,
@@ -25,6 +21,10 @@ from commissure.study.people_values import (
     written_sites,
 )
 from commissure.study.settings import ParticipantsSettings
+from commissure.tables.cell_values import code_cautions
+from commissure.tables.delimited import Cells, read_cells
+from commissure.tables.identifiers import read_identifiers
+from commissure.tables.personal import personal_caution, personal_columns
 
 #: Columns that every people table has after reading; n/a where the file has none.
 STANDARD = ("age", "sex", "site", "group", "family")

@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from commissure.cell_values import cell_number
-from commissure.delimited import Cells
 from commissure.errors import DatasetError
 from commissure.study.labels.vocabulary import means_control
+from commissure.tables.cell_values import cell_number
+from commissure.tables.delimited import Cells
 
 #: Ages beyond are those of nobody, years.
 OLDEST = 120.0

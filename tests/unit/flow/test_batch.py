@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from commissure.dataset.index import manifest
 from commissure.derivatives import Derivatives
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.flow.batch import run_batch
-from commissure.flow.index import manifest
 from commissure.flow.job import Job, running
 from commissure.flow.refresh import refresh_index
 from commissure.markers.outcomes import outcomes

@@ -51,7 +51,7 @@ def test_planning_loads_nothing_heavy(config):
 @pytest.mark.parametrize(
     "module",
     ["errors", "files", "rows", "names", "checks", "modalities", "settings", "derivatives",
-     "definitions", "flow.settings", "flow.plan", "flow.index", "flow.code", "cli",
+     "definitions", "flow.settings", "flow.plan", "flow.code", "dataset.index", "cli",
      *(f"{modality}.{door}" for modality in MODALITIES for door in ("settings", "definitions"))],
 )  # fmt: skip
 def test_light_doors_stay_light(module):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from benchmarks.bad_input.mutations import mutations, planted
 
+from commissure.dataset.index import build_index
+from commissure.dataset.tree import tree_of
 from commissure.errors import CommissureError
-from commissure.flow.index import build_index
-from commissure.flow.tree import tree_of
 from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.measure import measure
 from commissure.mrs.settings import MrsSettings

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from commissure.delimited import read_cells
 from commissure.errors import DatasetError
 from commissure.files import read_table
-from commissure.identifiers import read_identifiers
 from commissure.outputs import LABELS
 from commissure.study.labels.drugs import drug_cautions, refuse_doubtful_drugs
 from commissure.study.labels.vocabulary import CONTROL, INDETERMINATE, is_control
+from commissure.tables.delimited import read_cells
+from commissure.tables.identifiers import read_identifiers
 
 #: Takes the trials of a patient, at least one, and the person; gives label and reason.
 Course = Callable[[Sequence[Mapping[Any, Any]], Mapping[Any, Any]], tuple[str, str]]

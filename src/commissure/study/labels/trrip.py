@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from commissure.cell_values import cell_number
 from commissure.errors import DatasetError
 from commissure.study.cells import as_number, as_text
 from commissure.study.labels.drugs import substance
@@ -22,6 +21,7 @@ from commissure.study.labels.rule import LabelRule
 from commissure.study.labels.scales import SCALES, symptom_reduction
 from commissure.study.labels.vocabulary import INDETERMINATE, RESISTANT, RESPONSIVE
 from commissure.study.settings import StudySettings, TrripSettings
+from commissure.tables.cell_values import cell_number
 
 BEFORE, AFTER = "score_before", "score_after"
 TRIAL_COLUMNS = (

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commissure.delimited import MISSING, plain_cell, read_cells, safe_cell
 from commissure.errors import DatasetError
 from commissure.files import read_table, write_table
+from commissure.tables.delimited import MISSING, plain_cell, read_cells, safe_cell
 
 QUICK = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from commissure.errors import DatasetError
-from commissure.files import write_text
-from commissure.flow.associations import IMAGE, Associations
-from commissure.flow.choice import Wanted, choice
-from commissure.flow.naming import (
+from commissure.dataset.associations import IMAGE, Associations
+from commissure.dataset.choice import Wanted, choice
+from commissure.dataset.naming import (
     MODALITY_OF,
     Odd,
     closed,
@@ -26,7 +24,9 @@ from commissure.flow.naming import (
     unknown_entity,
     unreadable,
 )
-from commissure.flow.tree import Tree
+from commissure.dataset.tree import Tree
+from commissure.errors import DatasetError
+from commissure.files import write_text
 from commissure.names import Scan, parse_name
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
@@ -68,7 +68,7 @@ class Entry:
         visit that the job will choose one.
     refused
         What is wrong with an image that would be processed otherwise: one of
-        :data:`commissure.flow.naming.KINDS`; empty where nothing is.
+        :data:`commissure.dataset.naming.KINDS`; empty where nothing is.
     """
 
     participant_id: str
@@ -132,7 +132,7 @@ def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[
     root
         The dataset.
     tree
-        Its files, from :func:`commissure.flow.tree.tree_of`.
+        Its files, from :func:`commissure.dataset.tree.tree_of`.
     image
         ``anat.image`` of the configuration: what is asked of the T1w images.
 

@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
+from commissure.dataset.index import build_index, read_entries, survey
+from commissure.dataset.tree import tree_of
 from commissure.errors import DatasetError
-from commissure.flow.index import build_index, read_entries, survey
 from commissure.flow.refresh import refresh_index
-from commissure.flow.tree import tree_of
 
 GOOD = "sub-01/anat/sub-01_T1w.nii.gz"
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commissure.errors import DatasetError
-from commissure.flow.index import (
+from commissure.dataset.index import (
     Entry,
     build_index,
     read_entries,
 )
+from commissure.dataset.tree import tree_of
+from commissure.errors import DatasetError
 from commissure.flow.refresh import assign_batches, refresh_index
-from commissure.flow.tree import tree_of
 
 
 @pytest.fixture

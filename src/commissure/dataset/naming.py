@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from commissure.dataset.associations import IMAGE
 from commissure.errors import DatasetError
-from commissure.flow.associations import IMAGE
 from commissure.modalities import MODALITIES
 from commissure.names import ENTITY_ORDER, bids_name
 

@@ -1,7 +1,7 @@
 """Which T1w image of a visit is used, where there are several.
 
 What names and settings tell is decided when a run is planned; between images that they leave equal
-the contrast decides, which the job measures (:mod:`commissure.flow.contrast`).
+the contrast decides, which the job measures (:mod:`commissure.dataset.contrast`).
 """
 
 from __future__ import annotations

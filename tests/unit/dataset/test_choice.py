@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.flow.choice import choice
-from commissure.flow.contrast import of_most_contrast
-from commissure.flow.index import build_index
-from commissure.flow.tree import tree_of
+from commissure.dataset.choice import choice
+from commissure.dataset.contrast import of_most_contrast
+from commissure.dataset.index import build_index
+from commissure.dataset.tree import tree_of
 from commissure.images.contrast import tissue_contrast
 from commissure.images.load import load_image
 from commissure.images.template import whole_head

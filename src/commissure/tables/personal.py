@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from commissure.delimited import Cells, plain_numbers
+from commissure.tables.delimited import Cells, plain_numbers
 
 # Ends of a name of a column, in words; numbers and the words of _TAIL may follow.
 _ENDS = (

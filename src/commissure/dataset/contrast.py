@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from commissure.dataset.index import Entry
 from commissure.errors import DatasetError
 from commissure.files import write_json
-from commissure.flow.index import Entry
 from commissure.images.contrast import tissue_contrast
 from commissure.images.load import load_image
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from commissure.delimited import Cells
 from commissure.errors import DatasetError
 from commissure.names import participant_label
+from commissure.tables.delimited import Cells
 
 
 def read_identifiers(table: Cells, column: str) -> list[str]:

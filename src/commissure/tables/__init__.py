@@ -1,0 +1,1 @@
+"""Delimited text as labs write it: read strictly, cell by cell."""
