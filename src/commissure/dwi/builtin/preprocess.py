@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dipy.denoise.gibbs import gibbs_removal
 from scipy.ndimage import binary_dilation
 
-from commissure.dwi.builtin.denoise import mppca
+from commissure.dwi.builtin.denoise import NARROWEST, mppca
+from commissure.dwi.builtin.gibbs import not_fit_for_unringing, without_ringing
 from commissure.dwi.builtin.realign import Realignment, realign
 from commissure.dwi.builtin.resampling import (
     TargetGrid,
@@ -38,9 +38,6 @@ from commissure.images.header import header_notes
 from commissure.images.load import identical_volumes, load_image, save_image, zooms_mm
 from commissure.images.rigid import resample_pose
 from commissure.names import Scan
-
-#: Width of a denoising patch in voxels.
-_PATCH = 5
 
 
 @dataclass(frozen=True)
@@ -117,9 +114,10 @@ def preprocess(
     notes = [*raw.notes, *raw.gradients.notes]
     anat = anat if anat is not None and anat.complete() else None
     series, noise = _denoised(series, raw.brain, settings, notes)
-    if settings.gibbs:
-        series = _without_ringing(series)
     metadata = scan.metadata() if scan.sidecars else {}
+    unrung = settings.gibbs and _may_be_unrung(metadata, notes)
+    if unrung:
+        series = without_ringing(series, raw.brain)
     phase = _eddy_phase(metadata, raw.affine, settings, notes)
     motion = realign(
         series,
@@ -145,6 +143,7 @@ def preprocess(
         settings,
         anat=anat,
         motion=motion,
+        unrung=unrung,
         eddy=phase is not None,
         shift=b0.shift,
         brain=b0.brain,
@@ -204,20 +203,22 @@ def _denoised(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     if settings.denoise == "none":
         return series, None
-    if min(series.shape[:3]) < _PATCH:
+    if min(series.shape[:3]) < NARROWEST:
         notes.append(
             f"Not denoised: {min(series.shape[:3])} voxels along an axis are fewer than the "
-            f"{_PATCH} of a patch."
+            f"{NARROWEST} of a patch."
         )
         return series, None
     # Two voxels around the brain move into it when the head does.
     around = binary_dilation(mask, iterations=2)
-    return mppca(series, around, radius=_PATCH // 2, step=settings.denoise_step_voxels)
+    return mppca(series, around, step=settings.denoise_step_voxels)
 
 
-def _without_ringing(series: np.ndarray) -> np.ndarray:
-    # More than one process would re-execute the caller's script.
-    return gibbs_removal(series.astype(np.float32), inplace=False, num_processes=1)
+def _may_be_unrung(metadata: dict[str, Any], notes: list[str]) -> bool:
+    reason = not_fit_for_unringing(metadata)
+    if reason:
+        notes.append(f"Gibbs ringing is not removed: {reason}.")
+    return not reason
 
 
 def _eddy_phase(

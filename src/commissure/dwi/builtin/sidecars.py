@@ -63,6 +63,7 @@ def series_sidecar(
     *,
     anat: AnatFiles | None,
     motion: Realignment,
+    unrung: bool,
     eddy: bool,
     shift: Shift | None,
     brain: np.ndarray,
@@ -80,6 +81,8 @@ def series_sidecar(
         As given to :func:`commissure.dwi.builtin.preprocess.preprocess`.
     motion
         Poses and dropouts.
+    unrung
+        Whether Gibbs ringing was removed.
     eddy
         Whether eddy currents were corrected.
     shift
@@ -103,7 +106,7 @@ def series_sidecar(
         "SkullStripped": False,
         "Denoising": settings.denoise if noise is not None else "none",
         "DenoisingStepVoxels": settings.denoise_step_voxels if noise is not None else None,
-        "GibbsRingingRemoved": settings.gibbs,
+        "GibbsRingingRemoved": unrung,
         "Realigned": settings.realign,
         "Interpolation": "cubic spline, once",
         "GradientsTurned": True,

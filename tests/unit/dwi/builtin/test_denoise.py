@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.dwi.builtin.denoise import mppca
+from commissure.dwi.builtin.denoise import mppca, patch_widths
 
 
 def noisy_series(shape=(12, 11, 10), volumes=20, sd=30.0):
@@ -35,6 +35,27 @@ def test_noise_is_measured_and_removed_to_the_border_with_sparse_patches():
     assert np.sqrt(np.mean((found - truth) ** 2)) < 15
     dense, _ = mppca(noisy, np.ones(noisy.shape[:3]), step=1)
     assert np.std(found - truth) < 1.05 * np.std(dense - truth)
+
+
+@pytest.mark.parametrize("volumes", [33, 65, 105, 150, 200, 288, 300])
+def test_the_noise_is_right_with_few_volumes_and_with_many(volumes):
+    _, noisy = noisy_series((13, 11, 9), volumes)
+    _, noise = mppca(noisy, np.ones(noisy.shape[:3]))
+    assert noise.mean() == pytest.approx(30.0, rel=0.03)
+
+
+def test_patches_hold_as_many_voxels_as_there_are_volumes_where_the_image_allows():
+    assert patch_widths((96, 96, 60), 65) == (5, 5, 5)
+    assert patch_widths((96, 96, 60), 150) == (7, 5, 5)
+    assert patch_widths((96, 96, 60), 300) == (7, 7, 7)
+    assert patch_widths((96, 96, 6), 300) == (9, 7, 5)
+    assert patch_widths((6, 6, 6), 300) == (5, 5, 5)
+
+
+def test_noise_in_patches_with_fewer_voxels_than_volumes():
+    _, noisy = noisy_series((6, 6, 6), 200)
+    _, noise = mppca(noisy, np.ones(noisy.shape[:3]))
+    assert noise.mean() == pytest.approx(30.0, rel=0.06)
 
 
 def test_outside_the_mask_nothing_changes_and_nothing_is_nan():
