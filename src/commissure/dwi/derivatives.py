@@ -225,13 +225,18 @@ def read_preprocessed(
         who=scan.who,
         b0_max_b_s_mm2=b0_max_b_s_mm2,
     )
+    confounds = _read_confounds(scan, files.confounds, image.shape[3])
+    data, left_out = np.asanyarray(image.dataobj), gradients.without_direction
+    if left_out:
+        data = np.delete(data, left_out, axis=3)
+        confounds = confounds if confounds is None else confounds.drop(index=list(left_out))
     return PreprocessedSeries(
-        data=np.asanyarray(image.dataobj),
+        data=data,
         affine=image.affine,
         mask=np.asanyarray(mask.dataobj) > 0,
         gradients=gradients,
         space=files.space,
-        confounds=_read_confounds(scan, files.confounds, image.shape[3]),
+        confounds=confounds,
         sidecar=json.loads(files.sidecar.read_text(encoding="utf-8"))
         if files.sidecar.exists()
         else {},

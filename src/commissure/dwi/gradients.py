@@ -8,7 +8,7 @@ directions (RAS+) except in files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,15 @@ import numpy as np
 from commissure.errors import DatasetError, QualityError
 from commissure.files import write_text
 from commissure.images.load import zooms_mm
+
+#: A shorter vector is none; how far from 1 a unit vector may be; how far b-values may jitter.
+_NO_LENGTH, _LENGTH_TOLERANCE, _B_TOLERANCE = 1e-3, 0.05, 0.05
+
+#: So many vectors are shortened on purpose; fewer are damage.
+_SHORTENED_MIN = 3
+
+#: Largest share of the weighted volumes that may be averages over directions.
+_AVERAGES_MAX = 0.2
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,19 @@ class Gradients:
     b
         ``(volumes,)``, s/mm².
     directions
-        ``(volumes, 3)``, unit vectors in the world (RAS+); zero where there is no weighting.
+        ``(volumes, 3)``, unit vectors in the world (RAS+); zero where there is no weighting, or a
+        small one without a direction.
     notes
         What was mended on reading, one sentence each.
+    without_direction
+        Volumes of the image that have no row here: weighted, but in no direction, as the average
+        over directions (trace) that scanners add.
     """
 
     b: np.ndarray
     directions: np.ndarray
     notes: tuple[str, ...] = ()
+    without_direction: tuple[int, ...] = ()
 
     def b0(self, max_b_s_mm2: float) -> np.ndarray:
         """Which volumes count as unweighted: ``(volumes,)`` of bool."""
@@ -51,11 +65,11 @@ class Gradients:
             (Leemans A & Jones DK, Magn Reson Med 61:1336-1349, 2009).
         """
         turned = np.einsum("...ji,...j->...i", rotations, self.directions)
-        return Gradients(self.b, turned, self.notes)
+        return replace(self, directions=turned)
 
     def subset(self, chosen: np.ndarray) -> Gradients:
         """Keep some volumes (bool or indices)."""
-        return Gradients(self.b[chosen], self.directions[chosen], self.notes)
+        return replace(self, b=self.b[chosen], directions=self.directions[chosen])
 
 
 def voxel_axes(affine: np.ndarray) -> np.ndarray:
@@ -92,20 +106,20 @@ def read_gradients(
     Raises
     ------
     DatasetError
-        A file is missing or not a table of numbers, the counts differ, no volume is unweighted, a
-        weighted volume has no direction or one that is not a unit vector, or the b-values are in
-        other units.
+        A file is missing or not a table of numbers, the counts differ, no volume is unweighted,
+        many weighted volumes have no direction, the lengths of vectors contradict the b-values, or
+        these are in other units.
     QualityError
         Fewer than six directions that are not collinear: no tensor can be fitted.
     """
     table = _read_tables(files, who)
     _refuse_other_counts(table, volumes)
     _refuse_impossible_values(table, b0_max_b_s_mm2)
-    length = np.linalg.norm(table.vectors, axis=1)
+    table, without = _without_averages(table, b0_max_b_s_mm2)
+    table = _with_unit_vectors(table, b0_max_b_s_mm2)
     weighted = table.b > b0_max_b_s_mm2
-    units = np.where(weighted[:, None], table.vectors / np.where(length, length, 1)[:, None], 0.0)
-    distinct = distinct_directions(units[weighted])
-    if distinct < 6 or np.linalg.matrix_rank(quadratic(units[weighted]), tol=0.05) < 6:
+    distinct = distinct_directions(table.vectors[weighted])
+    if distinct < 6 or np.linalg.matrix_rank(quadratic(table.vectors[weighted]), tol=0.05) < 6:
         raise QualityError(
             who,
             found=f"{table.bvec} has {distinct} distinct gradient directions"
@@ -113,7 +127,7 @@ def read_gradients(
             wanted="at least 6 that are not collinear or in one plane",
             mend="Leave this series out; it carries no tensor",
         )
-    return Gradients(table.b, units @ voxel_axes(affine).T, table.notes)
+    return Gradients(table.b, table.vectors @ voxel_axes(affine).T, table.notes, without)
 
 
 @dataclass(frozen=True)
@@ -196,26 +210,72 @@ def _refuse_impossible_values(table: _Tables, b0_max: float) -> None:
             wanted="at least one unweighted volume",
             mend="Add the b0 volume to the series, or raise dwi.b0_max_b_s_mm2",
         )
-    length = np.linalg.norm(table.vectors, axis=1)
-    if (weighted & (length < 1e-3)).any():
-        volume = int(np.flatnonzero(weighted & (length < 1e-3))[0])
+
+
+def _without_averages(table: _Tables, b0_max: float) -> tuple[_Tables, tuple[int, ...]]:
+    """Leave out the few weighted volumes that have no direction; refuse a table of many."""
+    weighted = table.b > b0_max
+    without = weighted & (np.linalg.norm(table.vectors, axis=1) < _NO_LENGTH)
+    volumes = tuple(int(i) for i in np.flatnonzero(without))
+    if not volumes:
+        return table, ()
+    if len(volumes) > _AVERAGES_MAX * weighted.sum():
         raise DatasetError(
             table.who,
-            found=f"volume {volume} has b = {b[volume]:g} s/mm² and no direction in {table.bvec}",
+            found=f"volume {volumes[0]} has b = {table.b[volumes[0]]:g} s/mm² and no direction in "
+            f"{table.bvec}, and so have {len(volumes)} of {int(weighted.sum())} weighted volumes",
             wanted="a unit vector for each weighted volume",
-            mend="If it is the scanner's trace image, take it out of image, bval and bvec",
+            mend=f"Write {table.bvec} and {table.bval} again",
         )
-    wrong = weighted & (np.abs(length - 1) > 0.05)
-    if wrong.any():
-        volume = int(np.flatnonzero(wrong)[0])
-        raise DatasetError(
-            table.who,
-            found=f"the direction of volume {volume} in {table.bvec} has length "
-            f"{length[volume]:.3f} ({int(wrong.sum())} of {int(weighted.sum())} are no unit "
-            "vectors)",
-            wanted="length 1",
-            mend=f"Write unit vectors to {table.bvec} and the true b-values to {table.bval}",
+    listed = ", ".join(map(str, volumes))
+    note = (
+        f"Volume{'s' * (len(volumes) > 1)} {listed} left out: weighted, but without a direction in "
+        f"{table.bvec}, as the scanner's own average over directions is."
+    )
+    kept = ~without
+    return (
+        replace(table, b=table.b[kept], vectors=table.vectors[kept], notes=(*table.notes, note)),
+        volumes,
+    )
+
+
+def _with_unit_vectors(table: _Tables, b0_max: float) -> _Tables:
+    """Make all vectors unit vectors, and b-values true where the lengths say how they differ.
+
+    Some scanners write one b-value and shorten the vectors of what is weighted less: the weighting
+    goes with the square of the length. Others write both.
+    """
+    length = np.linalg.norm(table.vectors, axis=1)
+    directed = (length >= _NO_LENGTH) & (table.b > 0)
+    units = np.where(directed[:, None], table.vectors / np.where(directed, length, 1)[:, None], 0.0)
+    weighted = table.b > b0_max
+    wrong = weighted & (np.abs(length - 1) > _LENGTH_TOLERANCE)
+    if not wrong.any():
+        return replace(table, vectors=units)
+    by_length = table.b[weighted].max() * length**2
+    count = (
+        f"{int(wrong.sum())} of {int(weighted.sum())} vectors in {table.bvec} are no unit vectors"
+    )
+    if (np.abs(by_length - table.b) < _B_TOLERANCE * table.b.max())[weighted].all():
+        note = f"{count}: their lengths follow the b-values, and they were made unit vectors."
+        return replace(table, vectors=units, notes=(*table.notes, note))
+    one_b = np.ptp(table.b[weighted]) < _B_TOLERANCE * table.b.max()
+    several = wrong.sum() >= _SHORTENED_MIN
+    if several and one_b and (length[weighted] <= 1 + _LENGTH_TOLERANCE).all():
+        note = (
+            f"{count}, and {table.bval} has one b-value: it was multiplied by their squared "
+            "length, as scanners mean it that shorten vectors for lower b-values."
         )
+        b = np.where(weighted, np.round(by_length), table.b)
+        return replace(table, b=b, vectors=units, notes=(*table.notes, note))
+    volume = int(np.flatnonzero(wrong)[0])
+    raise DatasetError(
+        table.who,
+        found=f"the direction of volume {volume} in {table.bvec} has length {length[volume]:.3f} "
+        f"({int(wrong.sum())} of {int(weighted.sum())} are no unit vectors)",
+        wanted="length 1",
+        mend=f"Write unit vectors to {table.bvec} and the true b-values to {table.bval}",
+    )
 
 
 def quadratic(directions: np.ndarray) -> np.ndarray:

@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from commissure.checks import Check, at_least, write_quality
+from commissure.checks import Check, at_least, at_most, write_quality
 from commissure.dwi.bvec_order import order_check
 from commissure.dwi.derivatives import DwiMeasured, PreprocessedSeries, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
-from commissure.dwi.gradients import Gradients, distinct_directions, quadratic
 from commissure.dwi.partial_volume import white_matter_signal
 from commissure.dwi.quality import b0_snr, series_checks, tensor_checks
 from commissure.dwi.settings import DwiMeasureSettings
 from commissure.dwi.tensor import TensorMaps, fit_tensor
+from commissure.dwi.tensor_volumes import (
+    B_JITTER,
+    carries_tensor,
+    tensor_volumes,
+    too_few_directions,
+    usable_values,
+)
 from commissure.dwi.tracts import Average, tract_average
 from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
 from commissure.images.anat_files import AnatFiles
@@ -141,13 +147,32 @@ def _measure_tensor(
     settings: DwiMeasureSettings,
 ) -> None:
     """Fit the tensor, and average it over tracts; what is missing is said in ``findings``."""
-    chosen = series.gradients.b <= settings.tensor_max_b_s_mm2
+    b0_max = settings.b0_max_b_s_mm2
+    chosen = tensor_volumes(
+        series.gradients, max_b_s_mm2=settings.tensor_max_b_s_mm2, b0_max_b_s_mm2=b0_max
+    )
     gradients = series.gradients.subset(chosen)
-    cause = _no_tensor(gradients, settings)
-    if cause:
+    if not carries_tensor(gradients, b0_max_b_s_mm2=b0_max):
+        cause = too_few_directions(series.gradients, b0_max_b_s_mm2=b0_max)
         findings.missing = {"tensor": cause, "tracts": cause}
         return
-    maps = fit_tensor(series.data[..., chosen], gradients, series.mask)
+    usable = usable_values(series)
+    maps = fit_tensor(
+        series.data[..., chosen],
+        gradients,
+        series.mask,
+        robust=settings.robust_tensor,
+        usable=None if usable is None else usable[..., chosen],
+    )
+    findings.checks.append(
+        at_most(
+            "tensor_b_s_mm2",
+            float(gradients.b.max()),
+            settings.tensor_max_b_s_mm2 + B_JITTER,
+            "Diffusion is not Gaussian at high b-values: FA and MD read lower.",
+        )
+    )
+    findings.checks.append(Check("tensor_outliers_percent", 100 * maps.left_out))
     findings.checks.append(
         order_check(
             series.data[..., chosen],
@@ -182,17 +207,6 @@ def _measure_tensor(
         series.affine,
         title=findings.scan.label,
         path=files.tensor_figure,
-    )
-
-
-def _no_tensor(gradients: Gradients, settings: DwiMeasureSettings) -> str:
-    """Why no tensor can be fitted; empty where one can."""
-    weighted = gradients.directions[~gradients.b0(settings.b0_max_b_s_mm2)]
-    if len(weighted) >= 6 and np.linalg.matrix_rank(quadratic(weighted), tol=0.05) >= 6:
-        return ""
-    return (
-        f"{distinct_directions(weighted)} distinct directions up to b = "
-        f"{settings.tensor_max_b_s_mm2:g} s/mm² are too few for a tensor (6)"
     )
 
 
@@ -240,7 +254,11 @@ def _white_matter_tensor(
 def _partial_volume_corrected(
     series: PreprocessedSeries, white: WhiteMatter, settings: DwiMeasureSettings
 ) -> _WhiteMatterTensor:
-    chosen = series.gradients.b <= settings.tensor_max_b_s_mm2
+    chosen = tensor_volumes(
+        series.gradients,
+        max_b_s_mm2=settings.tensor_max_b_s_mm2,
+        b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+    )
     gradients = series.gradients.subset(chosen)
     signal, corrected = white_matter_signal(
         series.data[..., chosen],

@@ -76,8 +76,13 @@ class DwiMeasureSettings(_SeriesSettings):
     tensor_max_b_s_mm2: float = Field(
         1500.0,
         ge=500,
-        le=3000,
-        description="Largest b-value that enters the tensor, a model of Gaussian diffusion.",
+        le=5000,
+        description="Largest b-value that enters the tensor, a model of Gaussian diffusion. Where "
+        "no shell up to it carries a tensor the lowest one that does is taken, and flagged.",
+    )
+    robust_tensor: bool = Field(
+        True,
+        description="Leave values far from a voxel's tensor (4 standard deviations) out of it.",
     )
     atlas: AtlasFiles = Field(
         default_factory=AtlasFiles, description="Tracts instead of those of JHU's ICBM-DTI-81."

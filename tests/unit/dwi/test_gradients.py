@@ -81,8 +81,8 @@ def spoilt(kind, bvals, bvecs):
     elif kind == "no b0":
         bvals[0] = 300
         bvecs[:, 0] = [0, 0, 1]
-    elif kind == "trace":
-        bvecs[:, 5] = 0
+    elif kind == "no directions":
+        bvecs[:, 4:8] = 0
     elif kind == "length":
         bvecs[:, 3] *= 0.7
     elif kind == "nan":
@@ -104,7 +104,7 @@ def spoilt(kind, bvals, bvecs):
         ("vectors", DatasetError, "3 lines of 11 numbers for 13 volumes"),
         ("units", DatasetError, "from 0 to 1; 0 to some thousands of s/mm²"),
         ("no b0", DatasetError, "the lowest is 300"),
-        ("trace", DatasetError, "volume 5 has b = 1000 s/mm² and no direction"),
+        ("no directions", DatasetError, "volume 4 has b = 1000 s/mm² and no direction"),
         ("length", DatasetError, "volume 3 in sub-01_dwi.bvec has length 0.700"),
         ("nan", DatasetError, "NaN"),
         ("negative", DatasetError, "run from -1000 to 1000"),
@@ -117,6 +117,47 @@ def test_impossible_tables_are_refused_in_one_sentence(files, good, kind, error,
         read_gradients(files(*spoilt(kind, *good)), AFFINE, volumes=13, who="sub-01 ses-2")
     assert str(caught.value).startswith("sub-01 ses-2: ")
     assert words in str(caught.value)
+
+
+def test_the_average_over_directions_of_the_scanner_is_left_out_and_named(files, good):
+    bvals, bvecs = good
+    bvecs = bvecs.copy()
+    bvecs[:, 5] = 0
+    table = read_gradients(files(bvals, bvecs), AFFINE, volumes=13, who="sub-01")
+    assert table.without_direction == (5,)
+    assert len(table.b) == len(table.directions) == 12
+    assert "Volume 5 left out" in table.notes[0]
+
+
+def test_shortened_vectors_give_the_lower_shell_its_b_value(files, good):
+    bvals, bvecs = good
+    shortened = bvecs.copy()
+    shortened[:, 8:] *= np.sqrt(0.5)
+    table = read_gradients(files(bvals, shortened), AFFINE, volumes=13, who="sub-01")
+    assert np.allclose(table.b[8:], 500, atol=1)
+    assert np.allclose(table.b[1:8], 1000)
+    assert np.allclose(np.linalg.norm(table.directions[1:], axis=1), 1)
+    assert "multiplied by their squared length" in table.notes[0]
+    # Where the b-values say the same, they are not shortened once more.
+    told = bvals.copy()
+    told[8:] = 500
+    table = read_gradients(files(told, shortened), AFFINE, volumes=13, who="sub-01")
+    assert np.array_equal(table.b, told)
+    assert "lengths follow the b-values" in table.notes[0]
+    # Where they contradict each other, neither is believed.
+    told[8:] = 700
+    with pytest.raises(DatasetError, match="length 0.707"):
+        read_gradients(files(told, shortened), AFFINE, volumes=13, who="sub-01")
+
+
+@pytest.mark.real
+def test_a_real_scanners_average_is_left_out(shared_data):
+    stem = shared_data / "bids-more/sub-bn02/dwi/sub-bn02_dwi"
+    files = {kind: stem.with_suffix(f".{kind}") for kind in ("bval", "bvec")}
+    image = nib.load(stem.with_suffix(".nii.gz"))
+    table = read_gradients(files, image.affine, volumes=image.shape[3], who="sub-bn02")
+    assert table.without_direction == (33,)
+    assert len(table.b) == 33
 
 
 def test_missing_and_unreadable_tables_are_named(files, good):

@@ -142,6 +142,7 @@ def preprocess(
         scan,
         settings,
         anat=anat,
+        affine=raw.affine,
         motion=motion,
         unrung=unrung,
         eddy=phase is not None,
@@ -169,6 +170,7 @@ def _read(scan: Scan, settings: DwiPreprocessSettings) -> tuple[np.ndarray, _Raw
         who=scan.who,
         b0_max_b_s_mm2=b0_max,
     )
+    series = np.delete(series, gradients.without_direction, axis=3)
     unweighted = gradients.b0(b0_max)
     brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
     correlation = neighbouring_correlation(series, gradients, brain, b0_max_b_s_mm2=b0_max)

@@ -62,6 +62,7 @@ def series_sidecar(
     settings: DwiPreprocessSettings,
     *,
     anat: AnatFiles | None,
+    affine: np.ndarray,
     motion: Realignment,
     unrung: bool,
     eddy: bool,
@@ -79,6 +80,8 @@ def series_sidecar(
     ----------
     scan, settings, anat
         As given to :func:`commissure.dwi.builtin.preprocess.preprocess`.
+    affine
+        4x4, voxel to mm, of the series as acquired.
     motion
         Poses and dropouts.
     unrung
@@ -119,6 +122,8 @@ def series_sidecar(
         "Slices": int(motion.dropouts.shape[1]),
         "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
         "OutlierSlicesReplaced": settings.replace_outliers,
+        "AcquiredAffine": affine.tolist(),
+        "RotationCentreMm": motion.centre.tolist(),
         "MatrixT1wToDwi": to_series.tolist() if anat else None,
         "Notes": notes,
     }
