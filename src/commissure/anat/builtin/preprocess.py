@@ -7,64 +7,26 @@ the template's own; the registered template says which tissue to expect where.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
-from commissure.anat.builtin.brain import (
-    check_head,
-    coil_brightness,
-    extract_brain,
-    foreground_litres,
-    is_stripped,
-    stripped_notes,
-)
+from commissure.anat.builtin.brain import foreground_litres
 from commissure.anat.builtin.deep import extraction_record
-from commissure.anat.builtin.mp2rage import without_noise
+from commissure.anat.builtin.head import ReadiedHead, readied_head
+from commissure.anat.builtin.segmentation import SegmentedHead, segmented
 from commissure.anat.builtin.structures import segment_structures
 from commissure.anat.builtin.tissue_labels import CSF_LABEL
-from commissure.anat.builtin.tissues import Segmentation, tissue_posteriors
-from commissure.anat.builtin.warp import affine_to_template, warp_to_template
-from commissure.anat.lesion import filled, lesion_mask
 from commissure.anat.settings import AnatPreprocessSettings, chosen_extraction
 from commissure.files import atomic, write_json
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.atlas import structures
-from commissure.images.grid import bounding_box, coarser, resample_to
+from commissure.images.grid import bounding_box, resample_to
 from commissure.images.header import header_notes
-from commissure.images.load import load_image, same_grid, save_image, zooms_mm
-from commissure.images.registration import apply_transform
-from commissure.images.template import TEMPLATE, TemplateMap, template
+from commissure.images.load import same_grid, save_image
+from commissure.images.template import TEMPLATE
 from commissure.names import Scan, sidecar_path
-
-#: Trust in the template's tissues once brightness is learnt. They are the mean of many people, with
-#: more grey matter than anybody: in full they add a tenth to the grey matter of real heads.
-TISSUE_TRUST = 0.6
-
-
-@dataclass(frozen=True)
-class SegmentedHead:
-    """What the engine finds in a T1w, on the grid it segmented on.
-
-    Attributes
-    ----------
-    mask
-        (X, Y, Z) bool.
-    tissues
-        Segmentation on the same grid.
-    brightness
-        3-D image of the smooth brightness that the T1w is to be divided by.
-    warp
-        What speaks for the quality of the way to the template, under its names in a sidecar.
-    """
-
-    mask: np.ndarray
-    tissues: Segmentation
-    brightness: nib.Nifti1Image
-    warp: dict[str, object]
 
 
 def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) -> None:
@@ -85,173 +47,55 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         The image is not there, cannot be read, is not three-dimensional, holds NaN, or cannot
         hold a brain.
     """
-    image, notes = _readied(load_image(scan.path, who=scan.who, ndim=3, nan_around=True), scan)
-    check_head(image, who=scan.who, name=scan.path.name)
-    declared = scan.metadata().get("SkullStripped") if scan.sidecars else None
-    stripped = is_stripped(image, wanted=settings.skull_stripped)
-    notes += stripped_notes(image, stripped=stripped, declared=declared)
-    finest = settings.segmentation_resolution_mm
-    lesion = lesion_mask(scan, image)
-    seen = image if lesion is None else filled(image, lesion)
-    work = coarser(seen, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else seen
+    head = readied_head(scan, settings=settings)
     files = AnatFiles.of(scan, folder)
     with atomic(files.to_template) as forward, atomic(files.from_template) as inverse:
-        head = segmented(
-            work, stripped=stripped, settings=settings, to_template=forward, from_template=inverse
+        found = segmented(
+            head.work,
+            stripped=head.stripped,
+            settings=settings,
+            to_template=forward,
+            from_template=inverse,
         )
     method = {
         "Sources": [_source(scan)],
-        "SkullStripped": stripped,
+        "SkullStripped": head.stripped,
         "BrainExtraction": extraction_record(
-            chosen_extraction(settings.brain_extraction), stripped=stripped
+            chosen_extraction(settings.brain_extraction), stripped=head.stripped
         ),
-        "ForegroundLitres": round(foreground_litres(image), 3),
+        "ForegroundLitres": round(foreground_litres(head.image), 3),
         "Parameters": settings.model_dump(),
-        "Notes": [*header_notes(image), *notes],
+        "Notes": [*header_notes(head.image), *head.notes],
     }
     for path in (files.to_template, files.from_template):
         _write_sidecar(
             path,
             {
                 **method,
-                **head.warp,
+                **found.warp.sidecar(),
                 "Description": "ITK composite of an affine map and a diffeomorphic warp by local "
                 "correlation",
                 "Template": TEMPLATE,
             },
         )
-    write_images(head, image, work, files, method, lesion=lesion, seen=seen)
+    write_images(found, head, files, method)
 
 
-def _readied(image: nib.Nifti1Image, scan: Scan) -> tuple[nib.Nifti1Image, list[str]]:
-    """An image as the engine needs it, and what was done to it."""
-    if scan.suffix != "UNIT1":
-        return image, []
-    image, note = without_noise(scan, image)
-    return image, [note]
-
-
-def segmented(
-    image: nib.Nifti1Image,
-    *,
-    stripped: bool,
-    settings: AnatPreprocessSettings,
-    to_template: Path,
-    from_template: Path,
-) -> SegmentedHead:
-    """Find brain, tissues and the way to the template.
-
-    Parameters
-    ----------
-    image
-        3-D T1w on the grid to segment on.
-    stripped
-        Whether it comes without skull.
-    settings
-        Resolutions and weights.
-    to_template, from_template
-        Composite transforms to write (``.h5``).
-    """
-    mm = max(settings.registration_resolution_mm, min(zooms_mm(image.affine)))
-    low = coarser(image, mm) if min(zooms_mm(image.affine)) < 0.9 * mm else image
-    by = chosen_extraction(settings.brain_extraction)
-    brain = extract_brain(image, stripped=stripped, by=by)
-    mask = brain.mask(low)
-    light = coil_brightness(low, mask)
-    flat = np.asanyarray(low.dataobj) / light
-    alone = nib.Nifti1Image(np.where(mask, flat, 0).astype(np.float32), low.affine)
-    warp = warp_to_template(
-        alone,
-        initial=affine_to_template(alone, initial=brain.to_person),
-        voxel_mm=mm,
-        to_template=to_template,
-        from_template=from_template,
-    )
-    priors = np.stack(_on_person(TISSUES, low, from_template))
-    tissues = _tissues(flat, mask, priors, settings)
-    brightness = nib.Nifti1Image(_continued(tissues.bias, mask, low.affine) * light, low.affine)
-    if low is image:
-        return SegmentedHead(mask, tissues, brightness, warp.sidecar())
-    return _finer(image, brightness, brain.mask(image), from_template, settings, warp.sidecar())
-
-
-def _on_person(
-    names: Sequence[TemplateMap], reference: nib.Nifti1Image, from_template: Path
-) -> list[np.ndarray]:
-    """Maps of the template moved onto a person's grid."""
-    # Large voxels would hit or miss what maps of 1 mm show, and pay for reading them.
-    mm = 2.0 if min(zooms_mm(reference.affine)) >= 2.0 else 1.0
-    maps = [template(name, resolution_mm=mm) for name in names]
-    return [np.asarray(apply_transform(part, reference, [from_template]).dataobj) for part in maps]
-
-
-def _tissues(
-    flat: np.ndarray,
-    mask: np.ndarray,
-    priors: np.ndarray,
-    settings: AnatPreprocessSettings,
-) -> Segmentation:
-    return tissue_posteriors(
-        flat,
-        mask,
-        priors,
-        prior_weight=settings.prior_weight,
-        trust=TISSUE_TRUST,
-        neighbour_weight=settings.neighbour_weight,
-    )
-
-
-def _finer(
-    image: nib.Nifti1Image,
-    brightness: nib.Nifti1Image,
-    mask: np.ndarray,
-    from_template: Path,
-    settings: AnatPreprocessSettings,
-    warp: dict[str, object],
-) -> SegmentedHead:
-    """The last segmentation, on the image's own grid, in a box around the brain."""
-    box = bounding_box(mask, pad=2)
-    part = image.slicer[box]
-    priors = np.stack(_on_person(TISSUES, part, from_template))
-    light = resample_to(brightness, part.shape, part.affine, outside="edge")
-    small = _tissues(np.asanyarray(part.dataobj) / light, mask[box], priors, settings)
-    posterior = np.zeros((3, *image.shape), np.float32)
-    posterior[(slice(None), *box)] = small.posterior
-    tissues = Segmentation(posterior, small.bias, small.mean, small.sd, small.iterations)
-    return SegmentedHead(mask, tissues, brightness, warp)
-
-
-def _continued(bias: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Brightness known inside the brain, smoothly continued to 1 far outside of it."""
-    sigma = 8.0 / np.array(zooms_mm(affine))
-    cover = gaussian_filter(mask.astype(np.float32), sigma)
-    spread = gaussian_filter(np.log(bias) * mask, sigma) / (cover + 1e-2)
-    return np.where(mask, bias, np.exp(spread)).astype(np.float32)
-
-
-def write_images(
-    head: SegmentedHead,
-    image: nib.Nifti1Image,
-    work: nib.Nifti1Image,
-    files: AnatFiles,
-    method: dict,
-    *,
-    lesion: np.ndarray | None = None,
-    seen: nib.Nifti1Image | None = None,
-) -> None:
+def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, method: dict) -> None:
     """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars.
 
     A lesion is part of the brain and none of its tissues; the structures are those of the image
-    in which it is filled (``seen``).
+    in which it is filled.
     """
+    image, work, lesion = head.image, head.work, head.lesion
     native, affine = image.shape, image.affine
-    light = resample_to(head.brightness, native, affine, outside="edge")
+    light = resample_to(found.brightness, native, affine, outside="edge")
     corrected = nib.Nifti1Image(np.asanyarray(image.dataobj) / light, affine)
     save_image(np.asanyarray(corrected.dataobj), affine, files.preproc)
-    if seen is not None and seen is not image:
-        corrected = nib.Nifti1Image(np.asanyarray(seen.dataobj) / light, affine)
+    if head.filled is not image:
+        corrected = nib.Nifti1Image(np.asanyarray(head.filled.dataobj) / light, affine)
     del light
-    mask, posterior = head.mask, head.tissues.posterior
+    mask, posterior = found.mask, found.tissues.posterior
     as_acquired = same_grid(work, image)
     if not as_acquired:
         rough = nib.Nifti1Image(mask.astype(np.float32), work.affine)
@@ -271,7 +115,7 @@ def write_images(
     )
     for share, path in zip(shares, files.tissues, strict=True):
         save_image(_placed(share, box, native), affine, path)
-    tissues = head.tissues
+    tissues = found.tissues
     method = {**method, "SpatialReference": _source_name(method), "Resolution": "native"}
     _write_sidecar(
         files.preproc,

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from commissure.anat.builtin.preprocess import segmented
+from commissure.anat.builtin.segmentation import segmented
 from commissure.anat.builtin.structures import segment_structures
 from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import (
