@@ -21,7 +21,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from scipy.stats import norm
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.nested import Division, nested_auc, prepared
 from commissure.study.splits import stratified_folds
 

@@ -33,6 +33,17 @@ SMALLEST = {
         "--columns",
         "50",
     ],
+    "fusion_scale": [
+        "{tmp}/scale",
+        "--people",
+        "120",
+        "--sites",
+        "2",
+        "--permutations",
+        "5",
+        "--repeats",
+        "1",
+    ],
     "kills": [
         "{tmp}/kills",
         "--kills",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.images.rigid import framewise_displacement
 from commissure.markers.recovery import icc_a1
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of

@@ -16,6 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from commissure.evaluation.pairs import (
+    PairwiseComparisons,
+    difference_of,
+    distinct_pairs,
+    together,
+    wins_by_labelling,
+)
 from commissure.markers.intervals import Z_95
 from commissure.models.logistic import sigmoid
 
@@ -23,8 +30,6 @@ from commissure.models.logistic import sigmoid
 DELONG = "DeLong"
 # Standard errors that a normal variate exceeds in one of twenty draws.
 _Z_ONE_SIDED = 1.6448536269514722
-#: Logits closer than this tie: equal people must not be ranked by the last bit of a product.
-TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,41 +64,6 @@ class AucEstimate:
 NO_AUC = AucEstimate(math.nan, math.nan, math.nan, math.nan, "none: nobody can be compared")
 
 
-@dataclass(frozen=True)
-class PairwiseComparisons:
-    """Comparisons of positive with negative people.
-
-    Attributes
-    ----------
-    won
-        Shape (positive, negative): 1 where the positive one scored higher, 0.5 at a tie.
-    compared
-        The same shape: 1 where the two were compared.
-    """
-
-    won: np.ndarray
-    compared: np.ndarray
-
-
-def pairwise_comparisons(
-    labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray
-) -> PairwiseComparisons:
-    """Compare every positive with every negative person of the same stratum.
-
-    Parameters
-    ----------
-    labels
-        Ones, zeros, and anything else for people who are not compared; shape (people,).
-    scores, stratum
-        Shape (people,). NaN scores are left out.
-    """
-    positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    high, low = scores[positive][:, None], scores[negative][None, :]
-    fair = (stratum[positive][:, None] == stratum[negative][None, :]) & np.isfinite(high - low)
-    won = np.where(fair, _won(np.where(fair, high - low, 0.0)), 0.0)
-    return PairwiseComparisons(won, fair.astype(float))
-
-
 def auc(
     repeats: Sequence[PairwiseComparisons], widening: float = 1.0, *, of_mean: bool = False
 ) -> AucEstimate:
@@ -117,13 +87,13 @@ def auc(
     of_mean
         Whether that is the error of all repeats together, and not the mean of theirs.
     """
-    compared = sum(float(pairs.compared.sum()) for pairs in repeats)
+    compared = sum(pairs.count for pairs in repeats)
     if not compared:
         return NO_AUC
-    value = sum(float(pairs.won.sum()) for pairs in repeats) / compared
-    shown = [pairs for pairs in repeats if pairs.compared.any()]
+    value = sum(pairs.total_won for pairs in repeats) / compared
+    shown = [pairs for pairs in repeats if pairs.count]
     if of_mean:
-        shown = [_together(shown)]
+        shown = [together(shown)]
     variance = float(np.mean([delong_variance(pairs) for pairs in shown]))
     n1, n0, met = _people_and_pairs(repeats)
     if value in (0.0, 1.0):
@@ -142,19 +112,11 @@ def auc(
     return AucEstimate(value, low, high, error, interval, n1 + n0, met)
 
 
-def _together(repeats: Sequence[PairwiseComparisons]) -> PairwiseComparisons:
-    """All comparisons of several repeats."""
-    return PairwiseComparisons(
-        np.sum([pairs.won for pairs in repeats], axis=0),
-        np.sum([pairs.compared for pairs in repeats], axis=0),
-    )
-
-
 def _people_and_pairs(repeats: Sequence[PairwiseComparisons]) -> tuple[int, int, int]:
     """Positive people, negative people and pairs of them that are compared in any repeat."""
-    total = _together(repeats).compared
+    everybody = together(repeats)
     return (
-        int(total.any(axis=1).sum()), int(total.any(axis=0).sum()), int(np.count_nonzero(total)),
+        int(everybody.positive.sum()), int(everybody.negative.sum()), distinct_pairs(repeats),
     )  # fmt: skip
 
 
@@ -163,19 +125,12 @@ def delong_variance(pairs: PairwiseComparisons) -> float:
 
     Where not all pairs are compared, that of the U statistic weighted by the comparisons.
     """
-    return _u_variance(pairs.won, pairs.compared)
-
-
-def _u_variance(won: np.ndarray, compared: np.ndarray) -> float:
-    rows, columns = compared.any(axis=1), compared.any(axis=0)
-    n1, n0 = int(rows.sum()), int(columns.sum())
-    weight, won = compared[rows][:, columns], won[rows][:, columns]
-    value = won.sum() / weight.sum()
-    deviation = (won - value * weight) * (n1 * n0 / weight.sum())
+    value = pairs.total_won / pairs.count
+    square = ((pairs.won - value * pairs.compared) / pairs.count) ** 2
     return sum(
-        float((part**2).sum()) / (size * (size - 1))
-        for part, size in ((deviation.mean(axis=1), n1), (deviation.mean(axis=0), n0))
-        if size > 1
+        float(square[side].sum()) * size / (size - 1)
+        for side in (pairs.positive, pairs.negative)
+        if (size := int(side.sum())) > 1
     )
 
 
@@ -194,12 +149,11 @@ def auc_difference(
     """
     total, count, variances, shared = 0.0, 0.0, [], []
     for left, right in zip(first, second, strict=True):
-        both = left.compared * right.compared
-        if both.any():
-            gap = (left.won - right.won) * both
-            total, count = total + float(gap.sum()), count + float(both.sum())
-            shared.append(PairwiseComparisons(gap, both))
-            variances.append(_u_variance(gap, both))
+        gap = difference_of(left, right)
+        if gap is not None:
+            total, count = total + gap.total_won, count + gap.count
+            shared.append(gap)
+            variances.append(delong_variance(gap))
     if not count:
         return NO_AUC
     value, error = total / count, math.sqrt(float(np.mean(variances)))
@@ -282,33 +236,6 @@ def auc_by_labelling(
     return auc_of_wins(labels, *wins_by_labelling(labels, scores, stratum))
 
 
-def wins_by_labelling(
-    labels: np.ndarray, scores: np.ndarray, stratum: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """What each person won and how often they were compared, so that no table of pairs is kept.
-
-    Parameters
-    ----------
-    labels, scores, stratum
-        As :func:`auc_by_labelling` takes them.
-
-    Returns
-    -------
-    won, compared : numpy.ndarray
-        The shape of ``labels``; of several repeats they add up.
-    """
-    won, compared = np.zeros(labels.shape), np.zeros(labels.shape)
-    for value in np.unique(stratum):
-        rows = np.flatnonzero((stratum == value) & np.isfinite(scores[:, 0]))
-        y, s = labels[rows], scores[rows]
-        compared[rows] = y * (1 - y).sum(axis=0) + (1 - y) * y.sum(axis=0)
-        for index, person in enumerate(rows):
-            gain = y[index] * (1 - y) * _won(s[index] - s)
-            won[person] += gain.sum(axis=0)
-            won[rows] += gain
-    return won, compared
-
-
 def auc_of_wins(
     labels: np.ndarray, won: np.ndarray, compared: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -329,7 +256,3 @@ def auc_of_wins(
         part = (side * square).sum(axis=0) * size / np.maximum(size - 1, 1)
         variances += np.where(size > 1, part, 0.0)
     return np.where(pairs > 0, aucs, np.nan), np.where(pairs > 0, variances, np.nan)
-
-
-def _won(lead: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.where(np.abs(lead) > TIE, np.sign(lead), 0.0))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
 from commissure.evaluation.out_of_fold import Scores, mean_probabilities
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.markers.intervals import wilson_interval
 from commissure.models.settings import ModelSettings
 from commissure.study.study import Study

@@ -8,13 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from commissure.evaluation.auc import (
-    AucEstimate,
-    PairwiseComparisons,
-    auc,
-    pairwise_comparisons,
-    wins_by_labelling,
-)
+from commissure.evaluation.auc import AucEstimate, auc
+from commissure.evaluation.pairs import PairwiseComparisons, pairwise_comparisons, wins_by_labelling
 from commissure.models.estimators import TwoLabels
 from commissure.models.logistic import Solver
 from commissure.models.registry import ModelSpec, fit_models

@@ -38,20 +38,20 @@ class Coalitions:
     members
         Names of the blocks.
     won
-        Per coalition the comparisons won, shape (positive, negative), summed over repeats.
+        Comparisons won under each coalition, summed over repeats.
     compared
-        How often each pair was compared.
+        How many there were.
     """
 
     members: tuple[str, ...]
-    won: Mapping[Coalition, np.ndarray]
-    compared: np.ndarray
+    won: Mapping[Coalition, float]
+    compared: float
 
     def value(self, coalition: Coalition) -> float:
         """AUC within site of a coalition."""
         if not coalition:
             return 0.5
-        return float(self.won[coalition].sum() / max(float(self.compared.sum()), 1e-12))
+        return self.won[coalition] / max(self.compared, 1e-12)
 
 
 def coalition_values(
@@ -94,11 +94,11 @@ def coalition_values(
         held_out_each(study, coalitions, [f for f in folds if f.repeat == repeat], scores)
         for repeat in sorted({fold.repeat for fold in folds})
     ]
-    won, compared = {}, np.zeros((0, 0))
+    won, compared = {}, 0.0
     for coalition in coalitions:
         pairs = [held[coalition].comparisons() for held in repeats]
-        won[coalition] = np.sum([pair.won for pair in pairs], axis=0)
-        compared = np.sum([pair.compared for pair in pairs], axis=0)
+        won[coalition] = sum(pair.total_won for pair in pairs)
+        compared = sum(pair.count for pair in pairs)
     return Coalitions(tuple(block.name for block in blocks), won, compared)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import AucEstimate, auc, pairwise_comparisons
+from commissure.evaluation.auc import AucEstimate, auc
 from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
 from commissure.evaluation.held_out import HeldOut, outcome_covariates, said_by
 from commissure.evaluation.importance import Importance
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.evaluation.permutation import NullDistribution, auc_within_site
 from commissure.models.logistic import sigmoid
 from commissure.models.registry import ModelSpec, fit_models

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from commissure.evaluation.auc import AucEstimate, PairwiseComparisons, auc, auc_of_wins
+from commissure.evaluation.auc import AucEstimate, auc, auc_of_wins
 from commissure.evaluation.held_out import HeldOut, held_out_each
+from commissure.evaluation.pairs import PairwiseComparisons
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.models.registry import ModelSpec, fit_models
 from commissure.study.outcomes.kind import carries_outcome

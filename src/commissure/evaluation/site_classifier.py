@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
 from commissure.evaluation.held_out import held_out_each
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.logistic import axes_of
 from commissure.models.preparation import Preparation, has_block
 from commissure.models.registry import ModelSpec

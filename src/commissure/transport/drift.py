@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_ind_from_stats
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
 from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.preparation import has_block
 from commissure.study.design import SITE, Block
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
@@ -224,5 +225,5 @@ def _performance(scored: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
 def _auc_with_people(y: np.ndarray, logit: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
     """An area with the number of people that were compared at all."""
     pairs = pairwise_comparisons(y, logit, stratum)
-    people = int(pairs.compared.any(axis=0).sum() + pairs.compared.any(axis=1).sum())
+    people = int((pairs.compared > 0).sum())
     return {**auc([pairs]).record(), "n": people}

@@ -10,8 +10,8 @@ from commissure.evaluation.auc import (
     delong_variance,
     hanley_mcneil_variance,
     newcombe_interval,
-    pairwise_comparisons,
 )
+from commissure.evaluation.pairs import pairwise_comparisons
 
 
 def test_pooled_auc_is_that_of_scikit_learn_ties_included() -> None:

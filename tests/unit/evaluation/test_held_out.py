@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commissure.evaluation.auc import auc, auc_of_wins, pairwise_comparisons
+from commissure.evaluation.auc import auc, auc_of_wins
 from commissure.evaluation.held_out import held_out, held_out_each
 from commissure.evaluation.out_of_fold import out_of_fold, repeats_of
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.registry import FUSED_MODELS, fit_models
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from commissure.evaluation.auc import pairwise_comparisons
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.evaluation.permutation import (
     NullDistribution,
     auc_within_site,

@@ -3,7 +3,8 @@ import pytest
 from scipy.stats import norm
 from sklearn.base import clone
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.preparation import Preparation
 from commissure.study.design import Block

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.estimators import BlockModel
 from commissure.models.multiple_kernel import MultipleKernelFusion, aligned_weights
 from commissure.study.design import Block

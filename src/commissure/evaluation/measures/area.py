@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import AucEstimate, auc_difference, auc_of_wins, pairwise_comparisons
+from commissure.evaluation.auc import AucEstimate, auc_difference, auc_of_wins
 from commissure.evaluation.curves import prediction_curves
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.measures.measure import Measure, Statistic
 from commissure.evaluation.out_of_fold import FoldScores, model_aucs, model_record
+from commissure.evaluation.pairs import pairwise_comparisons, share_and_influence
 from commissure.evaluation.permutation import NullDistribution
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
@@ -28,16 +28,7 @@ class Area(Measure):
     def statistic(self, held: HeldOut, strata: np.ndarray) -> Statistic:
         """The AUC among people of one stratum."""
         pairs = pairwise_comparisons(held.labels, held.logits, strata)
-        compared = float(pairs.compared.sum())
-        influence = np.zeros(len(held.labels))
-        if not compared:
-            return Statistic(math.nan, influence, 0.0)
-        value = float(pairs.won.sum()) / compared
-        rest = (pairs.won - value * pairs.compared) / compared
-        for label, axis in ((1, 1), (0, 0)):
-            size = max(2, int(pairs.compared.any(axis=axis).sum()))
-            influence[held.labels == label] = rest.sum(axis=axis) * math.sqrt(size / (size - 1))
-        return Statistic(value, influence, compared)
+        return Statistic(*share_and_influence(pairs), pairs.count)
 
     def by_labelling(self, held: HeldOut) -> tuple[np.ndarray, np.ndarray]:
         """AUC and DeLong's variance."""

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import PairwiseComparisons, auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
 from commissure.evaluation.held_out import HeldOut
-from commissure.evaluation.measures.measure import Measure, Statistic, scored, share_won
+from commissure.evaluation.measures.measure import Measure, Statistic, scored
 from commissure.evaluation.out_of_fold import FoldScores, repeats_of
+from commissure.evaluation.pairs import (
+    PairwiseComparisons,
+    pairwise_comparisons,
+    share_and_influence,
+    wins_by_labelling,
+)
 from commissure.models.logistic import sigmoid
 from commissure.models.settings import ModelSettings
 from commissure.study.outcomes.classes import class_names
@@ -40,18 +47,12 @@ class HandTill(Measure):
         parts = []
         for first, second in combinations(range(held.logits.shape[1]), 2):
             pairs = compared_classes(held, strata, first, second)
-            if not pairs.compared.any():
+            if not pairs.count:
                 continue
-            value = float(pairs.won.sum() / pairs.compared.sum())
-            part = np.zeros(len(held.labels))
-            rest = (pairs.won - value * pairs.compared) / pairs.compared.sum()
-            for label, axis in ((first, 1), (second, 0)):
-                people = np.flatnonzero(held.labels == label)
-                size = max(2, int(pairs.compared.any(axis=axis).sum()))
-                part[people] = rest.sum(axis=axis) * math.sqrt(size / (size - 1))
+            value, part = share_and_influence(pairs)
             parts.append(part)
             values.append(value)
-            weight += float(pairs.compared.sum())
+            weight += pairs.count
         if not values:
             return Statistic(math.nan, influence, 0.0)
         return Statistic(float(np.mean(values)), np.mean(parts, axis=0), weight)
@@ -151,7 +152,7 @@ def compared_classes(
     logs = np.log(np.clip(class_probabilities(held.logits), 1e-300, None))
     by_first = pairwise_comparisons(labels, logs[:, first], strata)
     by_second = pairwise_comparisons(labels, -logs[:, second], strata)
-    return PairwiseComparisons((by_first.won + by_second.won) / 2, by_first.compared)
+    return replace(by_first, won=(by_first.won + by_second.won) / 2)
 
 
 def _pair_by_labelling(
@@ -172,17 +173,9 @@ def _pair_by_labelling(
     cells
         Who may be compared, shape (people,).
     """
-    won, compared = np.zeros(ones.shape), np.zeros(ones.shape)
-    for cell in np.unique(cells):
-        rows = np.flatnonzero((cells == cell) & np.isfinite(by_first[:, 0]))
-        compared[rows] = ones[rows] * zeros[rows].sum(axis=0) + zeros[rows] * ones[rows].sum(axis=0)
-        for person in rows:
-            ahead = share_won(by_first[person] - by_first[rows]) + share_won(
-                by_second[rows] - by_second[person]
-            )
-            gain = ones[person] * zeros[rows] * ahead / 2
-            won[person] += gain.sum(axis=0)
-            won[rows] += gain
+    labels = np.select([ones == 1, zeros == 1], [1, 0], -1)
+    won, compared = wins_by_labelling(labels, by_first, cells)
+    won = (won + wins_by_labelling(labels, -by_second, cells)[0]) / 2
     pairs = (ones * compared).sum(axis=0)
     total = np.maximum(pairs, 1)
     value = (ones * won).sum(axis=0) / total

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from commissure.definitions import RecoveryGoal
-from commissure.evaluation.auc import auc, pairwise_comparisons
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.markers.recovery import ALPHA
 from commissure.markers.registry import recovery_goals
 from commissure.report import text
