@@ -90,7 +90,7 @@ def field_error(
     true = -DWI_READOUT_S * voxel_means(off_resonance(template_mm, protocol.off_resonance_hz))
     true *= protocol.dwi.voxel_mm
     begin = time.process_time()
-    found = opposed_shift(
+    found, _ = opposed_shift(
         scan.data[..., 0], scan.reversed_b0s.mean(axis=3), scan.affine, mask, axis=1
     )
     seconds = time.process_time() - begin

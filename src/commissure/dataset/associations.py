@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from commissure.dataset.diffusion_runs import Acquisition, acquisitions
+from commissure.dataset.field_maps import field_maps_of
+
 #: Extensions of images.
 IMAGE = (".nii.gz", ".nii")
 
@@ -31,6 +34,7 @@ class Associations:
         self.by_folder: dict[str, list[str]] = {}
         for path in parsed:
             self.by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+        self._acquisitions: dict[str, dict[str, Acquisition]] = {}
 
     def of(self, root: Path, path: str) -> dict[str, str]:
         """Files other than sidecars that belong to an image, by what they are to it.
@@ -80,9 +84,43 @@ class Associations:
         for kind in ("bval", "bvec"):
             if applying := self.applying(path, "dwi", f".{kind}"):
                 associated[kind] = applying[-1]
-        if opposed := self.opposed(root, path):
-            associated["epi"], associated["epi_json"] = opposed
+        associated |= field_maps_of(self, root, path)
+        acquisition = self.acquisition(root, path)
+        for number, run in enumerate(acquisition.runs[1:] if acquisition else (), start=2):
+            associated[f"run{number}"] = run
+            for kind in ("bval", "bvec"):
+                associated[f"run{number}_{kind}"] = self.applying(run, "dwi", f".{kind}")[-1]
+            for level, sidecar in enumerate(self.applying(run, "dwi", ".json")):
+                associated[f"run{number}_json{level}"] = sidecar
+        if acquisition and acquisition.opposed and "epi" not in associated:
+            associated["epi"] = acquisition.opposed
+            associated["epi_json"] = self.applying(acquisition.opposed, "dwi", ".json")[-1]
         return associated
+
+    def acquisition(self, root: Path, path: str) -> Acquisition | None:
+        """The acquisition whose results carry the name of a diffusion image, if there is one."""
+        return self._by_lead(root, path.rpartition("/")[0]).get(path)
+
+    def part_of(self, root: Path, path: str) -> str:
+        """Why a diffusion image is not processed by itself; empty where it is."""
+        for lead, acquisition in self._by_lead(root, path.rpartition("/")[0]).items():
+            if path in acquisition.runs[1:]:
+                return f"joined to {lead.rpartition('/')[2]}"
+            if path == acquisition.opposed:
+                return f"b0 images of the opposite phase encoding for {lead.rpartition('/')[2]}"
+            if path in acquisition.idle:
+                return f"b0 images alone, of no use to {lead.rpartition('/')[2]}"
+        return ""
+
+    def _by_lead(self, root: Path, folder: str) -> dict[str, Acquisition]:
+        if folder not in self._acquisitions:
+            sorted_images = acquisitions(self, root, folder)
+            self._acquisitions[folder] = {each.runs[0]: each for each in sorted_images}
+        return self._acquisitions[folder]
+
+    def is_image(self, path: str) -> bool:
+        """Whether a file with a BIDS name is an image that can be read."""
+        return self.parsed[path][2] in IMAGE and path not in self.unreadable
 
     def _of_spectrum(self, path: str) -> dict[str, str]:
         reference = self.water_reference(path)
@@ -111,38 +149,6 @@ class Associations:
             applying += [candidate for _, candidate in sorted(in_folder)]
         return applying
 
-    def opposed(self, root: Path, path: str) -> tuple[str, str] | None:
-        """The ``epi`` field map that says it is for an image, and its own sidecar.
-
-        BIDS has two ways to say so: ``IntendedFor``, and ``B0FieldIdentifier`` of the one with
-        ``B0FieldSource`` of the other. Of several the first whose phase encoding is opposite.
-        """
-        folder = path.rsplit("/", 2)[0] + "/fmap"
-        candidates = [
-            (candidate, sidecars[-1])
-            for candidate in sorted(self.by_folder.get(folder, ()))
-            if self.parsed[candidate][1] == "epi"
-            and self.parsed[candidate][2] in IMAGE
-            and (sidecars := self.applying(candidate, "epi", ".json"))
-        ]
-        if not candidates:
-            return None
-        series_fields = self._fields(root, self.applying(path, "dwi", ".json"))
-        sources = set(_listed(series_fields.get("B0FieldSource")))
-        subject = path.split("/")[0]
-        fitting = []
-        for candidate, sidecar in candidates:
-            fields = self._fields(root, [sidecar])
-            meant = {text.rpartition(":")[2] for text in _listed(fields.get("IntendedFor"))}
-            meant |= {f"{subject}/{text}" for text in meant}
-            if path in meant or sources & set(_listed(fields.get("B0FieldIdentifier"))):
-                senses = {
-                    str(x.get("PhaseEncodingDirection")).endswith("-")
-                    for x in (series_fields, fields)
-                }
-                fitting.append((len(senses) == 1, candidate, sidecar))
-        return min(fitting)[1:] if fitting else None
-
     def water_reference(self, path: str) -> str | None:
         """The ``mrsref`` image of the same visit and voxel that shares most entities."""
         entities = self.parsed[path][0]
@@ -160,7 +166,7 @@ class Associations:
                 best = (shared, candidate)
         return best[1] if best else None
 
-    def _fields(self, root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
+    def fields(self, root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
         """Merged sidecars; one that cannot be read is refused by its step."""
         merged: dict[str, Any] = {}
         for sidecar in sidecars:
@@ -177,7 +183,3 @@ class Associations:
         """The image of the same name that is compressed where this one is not, or empty."""
         other = path.removesuffix(".gz") if path.endswith(".gz") else f"{path}.gz"
         return other if other in self.parsed else ""
-
-
-def _listed(value: Any) -> list[str]:
-    return [str(item) for item in (value if isinstance(value, list) else [value]) if item]

@@ -56,7 +56,9 @@ class Entry:
     sidecars
         JSON files that apply to it, most general first.
     associated
-        ``bval``, ``bvec``; ``epi`` of the opposite phase encoding with its sidecar ``epi_json``;
+        ``bval``, ``bvec``; ``run2``, ``run2_bval``, ``run2_bvec``, ``run2_json0`` ... of the other
+        runs of the acquisition; the field maps of
+        :func:`commissure.dataset.field_maps.field_maps_of`;
         ``mrsref`` and its sidecars ``mrsref_json``; ``roi``, the mask of a lesion; ``inv2``, the
         second inversion of an MP2RAGE.
     fingerprint
@@ -202,6 +204,7 @@ def survey(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> tuple[list
         if o.participant_id and o.modality
     ]  # fmt: skip
     entries = _chosen(sorted(entries, key=lambda entry: entry.scan), image)
+    entries = [_alone_or_joined(entry, root, associations) for entry in entries]
     return sorted([*entries, *refused], key=lambda entry: entry.scan), said
 
 
@@ -248,7 +251,7 @@ def _entry(
     for file in files:
         if file in tree.troubles:
             return unreadable(path, file, tree.troubles[file], modality)
-    for kind in ("mrsref", "epi"):
+    for kind in ("mrsref", "epi", "fieldmap", "phasediff", "magnitude"):
         if kind in associated and (twin := associations.twin(associated[kind])):
             return unreadable(path, associated[kind], f"{twin} is the same image", modality)
     try:
@@ -298,6 +301,14 @@ def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
             note = "only the first echo is used"
         chosen.append(replace(entry, used=False, note=note) if note else entry)
     return chosen
+
+
+def _alone_or_joined(entry: Entry, root: Path, associations: Associations) -> Entry:
+    """Leave aside the diffusion images that are processed with another."""
+    if entry.modality != "dwi" or not entry.used:
+        return entry
+    note = associations.part_of(root, entry.scan)
+    return replace(entry, used=False, note=note) if note else entry
 
 
 def write_entries(entries: Iterable[Entry], path: Path) -> None:

@@ -42,6 +42,17 @@ class DwiPreprocessSettings(_SeriesSettings):
         "some 0.02: in all of a study or in none. Left out, with a note, where the sidecar says "
         "that the scanner interpolated, or sampled part of k-space.",
     )
+    rician_from_b_s_mm2: float = Field(
+        1500.0,
+        ge=0,
+        description="Volumes from this b-value on are freed of the bias that noise gives weak "
+        "signals (Koay 2006), where the noise was measured by the denoising.",
+    )
+    bias_field: bool = Field(
+        True,
+        description="Even out the brightness of the receive coils (N4 on the b0); changes neither "
+        "FA nor MD.",
+    )
     realign: bool = Field(True, description="Realignment of all volumes, b-vectors turned along.")
     eddy: bool = Field(
         True,
@@ -50,8 +61,9 @@ class DwiPreprocessSettings(_SeriesSettings):
     )
     susceptibility: bool = Field(
         True,
-        description="Undo susceptibility distortion where `fmap/` has unweighted images of the "
-        "opposite phase encoding for the series.",
+        description="Undo susceptibility distortion where runs in `dwi/` have opposite phase "
+        "encodings, or `fmap/` has unweighted images of the opposite one for the series, or a "
+        "field map (phase difference, two phases, or Hz).",
     )
     outlier_z: float = Field(
         4.0,

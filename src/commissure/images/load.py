@@ -25,7 +25,12 @@ _PADDING_BYTES = 512
 
 
 def load_image(
-    path: Path | str, *, who: str, ndim: int | None = None, nan_around: bool = False
+    path: Path | str,
+    *,
+    who: str,
+    ndim: int | None = None,
+    nan_around: bool = False,
+    signed: bool = False,
 ) -> nib.Nifti1Image:
     """Load a NIfTI image into memory as float32 and check what later steps rely on.
 
@@ -40,6 +45,8 @@ def load_image(
     nan_around
         Whether NaN from the edge inwards is background and becomes 0, as SPM and FreeSurfer write
         it; NaN that the edge does not reach is refused all the same.
+    signed
+        Whether values may be negative, as those of phases and fields.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def load_image(
         data = data[..., 0]
     if nan_around and data.ndim == 3:
         data = _with_dark_background(data)
-    _check_values(data, path, who=who, ndim=ndim)
+    _check_values(data, path, who=who, ndim=ndim, signed=signed)
     affine = np.asarray(image.affine, dtype=np.float64)
     header = image.header.copy()
     header.set_data_dtype(np.float32)
@@ -150,7 +157,9 @@ def check_length(image: nib.Nifti1Image, length: int, path: Path, *, who: str) -
     )
 
 
-def _check_values(data: np.ndarray, path: Path, *, who: str, ndim: int | None) -> None:
+def _check_values(
+    data: np.ndarray, path: Path, *, who: str, ndim: int | None, signed: bool
+) -> None:
     """Refuse another number of dimensions, and intensities that no magnitude image has."""
     if ndim is not None and data.ndim != ndim:
         raise DatasetError(
@@ -186,7 +195,7 @@ def _check_values(data: np.ndarray, path: Path, *, who: str, ndim: int | None) -
             wanted="a largest one from {:g} to {:g}".format(*_LARGEST_INTENSITY),
             mend=f"Mend scl_slope and scl_inter of {path.name}, or convert it again",
         )
-    if low < 0:
+    if low < 0 and not signed:
         _check_sign(data, path, who)
 
 

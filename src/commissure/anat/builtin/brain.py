@@ -8,7 +8,6 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
-from ants import n4_bias_field_correction
 from scipy.ndimage import (
     affine_transform,
     binary_fill_holes,
@@ -22,9 +21,10 @@ from commissure.anat.builtin.deep import deepbet_mask
 from commissure.anat.builtin.pose import head_pose, sharp_head
 from commissure.anat.settings import BrainExtraction
 from commissure.errors import DatasetError
+from commissure.images.coil_brightness import coil_brightness
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import voxel_volume_mm3, zooms_mm
-from commissure.images.registration import linear_map, to_ants
+from commissure.images.registration import linear_map
 from commissure.images.template import template
 
 #: A head with its skull is larger than this, a brain without it is not (litres).
@@ -288,46 +288,3 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return parts == sizes.argmax()
-
-
-def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray, *, rough: bool = False) -> np.ndarray:
-    """Smooth brightness of the receive coil by N4: the coarse part, which needs no tissue maps.
-
-    Two levels (a spline of 200 mm, then 100 mm) at :data:`ROUGH_MM`: with more, N4 takes deep white
-    matter for coil brightness where voxels are large. What remains is found together with the
-    tissues (:func:`commissure.anat.builtin.tissues.tissue_posteriors`).
-
-    Parameters
-    ----------
-    image
-        3-D T1w.
-    mask
-        Where the brain is, on the image's grid.
-    rough
-        A quarter of the work, and a third level (50 mm) for heads under a surface coil: enough to
-        tell brain from bone, and not to measure by.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (X, Y, Z), geometric mean 1 inside the mask; divide the image by it.
-
-    Notes
-    -----
-    Tustison NJ et al., N4ITK: improved N3 bias correction, IEEE TMI 29:1310-1320, 2010.
-    """
-    small = coarser(image, ROUGH_MM)
-    cover = coarser(nib.Nifti1Image(mask.astype(np.float32), image.affine), ROUGH_MM)
-    brain = nib.Nifti1Image((np.asarray(cover.dataobj) > 0.5).astype(np.float32), small.affine)
-    field = n4_bias_field_correction(
-        to_ants(small),
-        mask=to_ants(brain),
-        shrink_factor=3 if rough else 2,
-        convergence={"iters": [20, 20, 20] if rough else [50, 50], "tol": 1e-7},
-        spline_param=200,
-        return_bias_field=True,
-    ).numpy()
-    field /= np.exp(np.log(field[np.asarray(brain.dataobj) > 0]).mean())
-    return resample_to(
-        nib.Nifti1Image(field, small.affine), image.shape, image.affine, outside="edge"
-    )

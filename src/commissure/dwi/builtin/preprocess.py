@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_dilation
 
 from commissure.dwi.builtin.denoise import NARROWEST, mppca
+from commissure.dwi.builtin.distortion import opposed_axis, shift_of_series
 from commissure.dwi.builtin.gibbs import not_fit_for_unringing, without_ringing
+from commissure.dwi.builtin.intensities import evened, without_rician_bias
 from commissure.dwi.builtin.realign import Realignment, realign
 from commissure.dwi.builtin.resampling import (
     TargetGrid,
@@ -19,65 +23,79 @@ from commissure.dwi.builtin.resampling import (
     sampled_at,
     world_places,
 )
+from commissure.dwi.builtin.runs import Run, joined_gradients, joined_realignments, read_runs
 from commissure.dwi.builtin.sidecars import (
     CONFOUNDS_SIDECAR,
+    Correction,
     confounds_table,
     mask_sidecar,
     series_sidecar,
 )
-from commissure.dwi.builtin.susceptibility import Shift, phase_axis, shift_from_opposed_images
+from commissure.dwi.builtin.slice_outliers import excitations
+from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask, matrix_to_t1w
 from commissure.dwi.derivatives import DwiFiles
-from commissure.dwi.gradients import Gradients, read_gradients, write_gradients
-from commissure.dwi.quality import neighbouring_correlation
+from commissure.dwi.gradients import Gradients, write_gradients
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.files import write_json, write_table
 from commissure.images.anat_files import AnatFiles
+from commissure.images.coil_brightness import coil_brightness
 from commissure.images.grid import resample_to
-from commissure.images.header import header_notes
-from commissure.images.load import identical_volumes, load_image, save_image, zooms_mm
-from commissure.images.rigid import resample_pose
+from commissure.images.load import load_image, save_image, zooms_mm
+from commissure.images.rigid import RigidTarget, resample_pose
 from commissure.names import Scan
+
+#: Gains of two runs further apart than this factor are worth a note.
+_GAIN_NOTED = 1.25
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """What is known of the raw series.
+class _Group:
+    """The runs with one phase encoding, realigned to their first b0.
 
     Attributes
     ----------
-    affine
-        4x4, voxel to mm.
+    runs
+        As read, denoised.
     gradients
-        One row per volume.
-    unweighted
-        ``(volumes,)`` of bool.
-    brain
-        3-D rough mask, from the b0 as acquired.
-    correlation
-        Neighbouring correlation.
-    repeated
-        Volumes that repeat the one before, voxel by voxel.
-    notes
-        What the header tells the reader.
+        Of all of them.
+    motion
+        Poses and dropouts.
+    b0, brain
+        3-D mean of the aligned unweighted volumes, and its brain mask.
     """
 
-    affine: np.ndarray
+    runs: Sequence[Run]
     gradients: Gradients
-    unweighted: np.ndarray
+    motion: Realignment
+    b0: np.ndarray
     brain: np.ndarray
-    correlation: float
-    repeated: int
-    notes: list[str]
 
 
 @dataclass(frozen=True)
-class _UndistortedB0:
-    """The mean unweighted volume and its brain mask on the acquired grid, and what was undone."""
+class _Undistorted:
+    """The mean unweighted volume and its brain mask on the acquired grid, and what was undone.
+
+    Attributes
+    ----------
+    image, brain
+        3-D.
+    shift
+        That of the first group; None where nothing was undone.
+    source
+        Image that the shift is from.
+    groups
+        Those that the series is made of.
+    matrices
+        4x4 each, from the world of the first group to that of the group.
+    """
 
     image: np.ndarray
     brain: np.ndarray
     shift: Shift | None
+    source: str
+    groups: Sequence[_Group]
+    matrices: Sequence[np.ndarray]
 
 
 def preprocess(
@@ -88,8 +106,10 @@ def preprocess(
     Parameters
     ----------
     scan
-        The raw series with its associated files ``bval`` and ``bvec``; ``epi`` and ``epi_json``
-        where there are unweighted images of the opposite phase encoding.
+        The raw series with its associated files ``bval`` and ``bvec``; further runs of the same
+        acquisition (``run2``, ``run2_bval`` ...), images of the opposite phase encoding (``epi``)
+        and field maps where there are such
+        (:meth:`commissure.dataset.associations.Associations.of`).
     folder
         Where to write (a person's ``dwi/``).
     anat
@@ -110,117 +130,133 @@ def preprocess(
     QualityError
         The directions span no tensor, or the image shows no brain.
     """
-    series, raw = _read(scan, settings)
-    notes = [*raw.notes, *raw.gradients.notes]
+    notes: list[str] = []
     anat = anat if anat is not None and anat.complete() else None
-    series, noise = _denoised(series, raw.brain, settings, notes)
-    metadata = scan.metadata() if scan.sidecars else {}
-    unrung = settings.gibbs and _may_be_unrung(metadata, notes)
-    if unrung:
-        series = without_ringing(series, raw.brain)
-    phase = _eddy_phase(metadata, raw.affine, settings, notes)
-    motion = realign(
-        series,
-        raw.affine,
-        raw.gradients,
-        raw.brain,
-        b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
-        outlier_z=settings.outlier_z,
-        replace_outliers=settings.replace_outliers,
-        move=settings.realign,
-        phase=phase,
-    )
-    del series
-    b0 = _undistorted_b0(scan, metadata, motion, raw, settings, notes)
-    grid, mask = _target(scan, b0, motion, raw.affine, anat, settings)
+    runs = read_runs(scan, notes, b0_max_b_s_mm2=settings.b0_max_b_s_mm2)
+    affine = runs[0].affine
+    corrections = [_corrected(run, settings, notes) for run in runs]
+    runs = _evenly_bright([correction.run for correction in corrections], notes)
+    groups = _groups(scan, runs, settings, notes)
+    b0 = _undistorted(scan, groups, affine, settings, notes)
+    motion = joined_realignments([group.motion for group in b0.groups], b0.matrices)
+    used = [run for group in b0.groups for run in group.runs]
+    gradients = joined_gradients(used)
+    grid, mask = _target(scan, b0, motion, affine, anat, settings)
     files = DwiFiles.of(scan, folder, space="T1w" if anat else "")
-    _write_images(files, motion, raw, grid, mask, b0.shift)
+    series = resampled_series(motion, affine, grid, b0.shift, _senses(b0.groups))
+    if settings.bias_field:
+        light = coil_brightness(nib.Nifti1Image(b0.image.astype(np.float32), affine), b0.brain)
+        in_grid = np.linalg.inv(grid.to_series) @ affine
+        series = evened(series, grid.affine, light, in_grid)
+    save_image(series, grid.affine, files.series)
+    del series
+    turned = gradients.turned((motion.head @ grid.to_series)[:, :3, :3])
+    write_gradients(turned, grid.affine, files.bval, files.bvec)
+    save_image(mask, grid.affine, files.mask)
     write_json(mask_sidecar(scan, anat), files.mask_sidecar)
-    write_table(confounds_table(motion), files.confounds)
+    starts = np.cumsum([0, *(len(run.gradients.b) for run in used[:-1])])
+    write_table(confounds_table(motion, starts), files.confounds)
     write_json(CONFOUNDS_SIDECAR, files.confounds_sidecar)
     sidecar = series_sidecar(
         scan,
         settings,
         anat=anat,
-        affine=raw.affine,
+        runs=used,
         motion=motion,
-        unrung=unrung,
-        eddy=phase is not None,
+        corrections=corrections,
+        eddy=_eddy_phase(runs[0].metadata, affine, settings, []) is not None,
         shift=b0.shift,
+        shift_source=b0.source,
         brain=b0.brain,
-        noise=None if noise is None else noise[raw.brain & (noise > 0)],
-        raw_correlation=raw.correlation,
-        repeated=raw.repeated,
         to_series=grid.to_series,
-        notes=notes,
+        notes=list(dict.fromkeys(notes)),
     )
     write_json(sidecar, files.sidecar)
     return files
 
 
-def _read(scan: Scan, settings: DwiPreprocessSettings) -> tuple[np.ndarray, _Raw]:
-    """The raw series, and what is known of it."""
-    image = load_image(scan.path, who=scan.who, ndim=4)
-    series = np.asanyarray(image.dataobj)
-    b0_max = settings.b0_max_b_s_mm2
-    gradients = read_gradients(
-        scan.associated,
-        image.affine,
-        volumes=series.shape[3],
-        who=scan.who,
-        b0_max_b_s_mm2=b0_max,
-    )
-    series = np.delete(series, gradients.without_direction, axis=3)
-    unweighted = gradients.b0(b0_max)
-    brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
-    correlation = neighbouring_correlation(series, gradients, brain, b0_max_b_s_mm2=b0_max)
-    return series, _Raw(
-        image.affine,
-        gradients,
-        unweighted,
-        brain,
-        correlation,
-        identical_volumes(series),
-        header_notes(image),
-    )
-
-
-def _write_images(
-    files: DwiFiles,
-    motion: Realignment,
-    raw: _Raw,
-    grid: TargetGrid,
-    mask: np.ndarray,
-    shift: Shift | None,
-) -> None:
-    """Write series, gradient table and mask on the grid wanted."""
-    save_image(resampled_series(motion, raw.affine, grid, shift), grid.affine, files.series)
-    turned = raw.gradients.turned((motion.head @ grid.to_series)[:, :3, :3])
-    write_gradients(turned, grid.affine, files.bval, files.bvec)
-    save_image(mask, grid.affine, files.mask)
+def _corrected(run: Run, settings: DwiPreprocessSettings, notes: list[str]) -> Correction:
+    """A run without noise, ringing and Rician bias, as far as was asked for and can be."""
+    series, noise = _denoised(run, settings, notes)
+    unrung = settings.gibbs
+    if unrung and (reason := not_fit_for_unringing(run.metadata)):
+        notes.append(f"Gibbs ringing is not removed from {run.name}: {reason}.")
+        unrung = False
+    if unrung:
+        series = without_ringing(series, run.brain)
+    strong = run.gradients.b >= settings.rician_from_b_s_mm2
+    unbiased = noise is not None and bool(strong.any())
+    if noise is not None and unbiased:
+        series = without_rician_bias(series, noise, strong)
+    inside = None if noise is None else noise[run.brain & (noise > 0)]
+    spread = float(np.median(inside)) if inside is not None and inside.size else None
+    return Correction(replace(run, series=series), spread, unrung, unbiased)
 
 
 def _denoised(
-    series: np.ndarray, mask: np.ndarray, settings: DwiPreprocessSettings, notes: list[str]
+    run: Run, settings: DwiPreprocessSettings, notes: list[str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     if settings.denoise == "none":
-        return series, None
-    if min(series.shape[:3]) < NARROWEST:
+        return run.series, None
+    narrowest = min(run.series.shape[:3])
+    if narrowest < NARROWEST:
         notes.append(
-            f"Not denoised: {min(series.shape[:3])} voxels along an axis are fewer than the "
+            f"{run.name} is not denoised: {narrowest} voxels along an axis are fewer than the "
             f"{NARROWEST} of a patch."
         )
-        return series, None
+        return run.series, None
     # Two voxels around the brain move into it when the head does.
-    around = binary_dilation(mask, iterations=2)
-    return mppca(series, around, step=settings.denoise_step_voxels)
+    around = binary_dilation(run.brain, iterations=2)
+    return mppca(run.series, around, step=settings.denoise_step_voxels)
 
 
-def _may_be_unrung(metadata: dict[str, Any], notes: list[str]) -> bool:
-    reason = not_fit_for_unringing(metadata)
-    if reason:
-        notes.append(f"Gibbs ringing is not removed: {reason}.")
-    return not reason
+def _evenly_bright(runs: Sequence[Run], notes: list[str]) -> list[Run]:
+    """Runs with the gain of the first: scanners set it anew for each."""
+    bright = [float(np.median(run.series[run.brain][:, run.unweighted])) for run in runs]
+    evened_runs = [runs[0]]
+    for run, signal in zip(runs[1:], bright[1:], strict=True):
+        gain = bright[0] / signal
+        if not 1 / _GAIN_NOTED < gain < _GAIN_NOTED:
+            notes.append(f"The signal of {run.name} was multiplied by {gain:.3g}, its gain.")
+        evened_runs.append(replace(run, series=run.series * np.float32(gain)))
+    return evened_runs
+
+
+def _groups(
+    scan: Scan, runs: Sequence[Run], settings: DwiPreprocessSettings, notes: list[str]
+) -> list[_Group]:
+    """Runs by the sense of their phase encoding, the first run's first, each realigned."""
+    senses = list(dict.fromkeys(run.sense for run in runs))
+    groups = []
+    for sense in senses:
+        members = [run for run in runs if run.sense == sense]
+        gradients = joined_gradients(members)
+        affine, brain = members[0].affine, members[0].brain
+        motion = realign(
+            members[0].series
+            if len(members) == 1
+            else np.concatenate([run.series for run in members], axis=3),
+            affine,
+            gradients,
+            brain,
+            b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+            outlier_z=settings.outlier_z,
+            replace_outliers=settings.replace_outliers,
+            move=settings.realign,
+            phase=_eddy_phase(members[0].metadata, affine, settings, notes),
+            excitations=excitations(members[0].metadata, members[0].series.shape[2]),
+        )
+        b0 = _mean_b0(motion, affine, gradients.b0(settings.b0_max_b_s_mm2))
+        groups.append(
+            _Group(members, gradients, motion, b0, b0_brain_mask(b0, affine, who=scan.who))
+        )
+    return groups
+
+
+def _senses(groups: Sequence[_Group]) -> np.ndarray:
+    """1 for volumes with the phase encoding of the first group, -1 for the others."""
+    counts = [len(group.gradients.b) for group in groups]
+    return np.repeat([1.0, *([-1.0] * (len(groups) - 1))], counts)
 
 
 def _eddy_phase(
@@ -243,25 +279,46 @@ def _eddy_phase(
     return affine[:3, encoded[0]] / zooms_mm(affine)[encoded[0]]
 
 
-def _undistorted_b0(
+def _undistorted(
     scan: Scan,
-    metadata: dict[str, Any],
-    motion: Realignment,
-    raw: _Raw,
+    groups: Sequence[_Group],
+    affine: np.ndarray,
     settings: DwiPreprocessSettings,
     notes: list[str],
-) -> _UndistortedB0:
-    affine = raw.affine
-    b0 = _mean_b0(motion, affine, raw.unweighted)
-    brain = b0_brain_mask(b0, affine, who=scan.who)
-    if not settings.susceptibility:
-        return _UndistortedB0(b0, brain, None)
-    shift = shift_from_opposed_images(scan, metadata, b0, brain, affine, notes)
+) -> _Undistorted:
+    first = groups[0]
+    metadata = first.runs[0].metadata
+    shift, source = None, ""
+    matrices = [np.eye(4)]
+    if len(groups) > 1:
+        second = groups[1]
+        axis, reason = opposed_axis(metadata, second.runs[0].metadata)
+        if axis is None:
+            names = ", ".join(run.name for run in second.runs)
+            notes.append(f"{names} left out: {reason}.")
+            groups = groups[:1]
+        elif settings.susceptibility:
+            shift, matrix = opposed_shift(first.b0, second.b0, affine, first.brain, axis=axis)
+            matrices, source = [np.eye(4), matrix], second.runs[0].name
+        else:
+            target = RigidTarget(first.b0, affine, first.brain)
+            matrices = [np.eye(4), target.matrix(target.pose(second.b0, robust=True))]
+    if shift is None and settings.susceptibility and len(groups) == 1:
+        shift, source = shift_of_series(
+            scan,
+            metadata,
+            first.b0,
+            first.brain,
+            affine,
+            notes,
+            b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
+        )
     if shift is None:
-        return _UndistortedB0(b0, brain, None)
-    tissue = world_places(b0.shape, affine)
-    b0 = np.clip(sampled_at(b0, affine, np.eye(4), *shift.seen_from(tissue)), 0, None)
-    return _UndistortedB0(b0, b0_brain_mask(b0, affine, who=scan.who), shift)
+        return _Undistorted(first.b0, first.brain, None, "", groups, matrices)
+    tissue = world_places(first.b0.shape, affine)
+    b0 = np.clip(sampled_at(first.b0, affine, np.eye(4), *shift.seen_from(tissue)), 0, None)
+    brain = b0_brain_mask(b0, affine, who=scan.who)
+    return _Undistorted(b0, brain, shift, source, groups, matrices)
 
 
 def _mean_b0(motion: Realignment, affine: np.ndarray, unweighted: np.ndarray) -> np.ndarray:
@@ -275,7 +332,7 @@ def _mean_b0(motion: Realignment, affine: np.ndarray, unweighted: np.ndarray) ->
 
 def _target(
     scan: Scan,
-    b0: _UndistortedB0,
+    b0: _Undistorted,
     motion: Realignment,
     affine: np.ndarray,
     anat: AnatFiles | None,

@@ -81,6 +81,7 @@ def realign(
     move: bool = True,
     passes: int = 2,
     phase: np.ndarray | None = None,
+    excitations: np.ndarray | None = None,
 ) -> Realignment:
     """Align all volumes of a diffusion series to its first b0.
 
@@ -108,6 +109,8 @@ def realign(
         ``(3,)``: unit vector of the phase encoding in the world. With it weighted volumes may
         also be displaced along it by eddy currents, linearly with place and with the gradient;
         without it, and where there are too few directions, volumes are aligned rigidly.
+    excitations
+        ``(slices,)``: which slices were excited together, and may be lost together.
 
     Notes
     -----
@@ -120,7 +123,13 @@ def realign(
     NeuroImage 141:556-572, 2016.
     """
     near = _near_the_brain(series, affine, mask)
-    options = ShellOptions(outlier_z=outlier_z, passes=passes, move=move, phase=phase)
+    options = ShellOptions(
+        outlier_z=outlier_z,
+        passes=passes,
+        move=move,
+        phase=phase,
+        excitations=None if excitations is None else excitations[near.box[2]],
+    )
     shell = shells(gradients.b, b0_max_b_s_mm2=b0_max_b_s_mm2)
     placement = _placed_b0s(near, shell == 0, move=move)
     for number in range(1, int(shell.max()) + 1):

@@ -64,18 +64,36 @@ def sampled_at(
 
 
 def resampled_series(
-    motion: Realignment, affine: np.ndarray, grid: TargetGrid, shift: Shift | None
+    motion: Realignment,
+    affine: np.ndarray,
+    grid: TargetGrid,
+    shift: Shift | None,
+    senses: np.ndarray,
 ) -> np.ndarray:
-    """Every volume on the grid wanted, interpolated once, signal kept: ``(x, y, z, volumes)``."""
+    """Every volume on the grid wanted, interpolated once, signal kept: ``(x, y, z, volumes)``.
+
+    Parameters
+    ----------
+    motion
+        The series and the poses of its volumes.
+    affine
+        4x4, voxel to mm, of the series.
+    grid
+        The grid wanted.
+    shift
+        Distortion to undo, that of the first volume; None for none.
+    senses
+        ``(volumes,)``: -1 for volumes with the opposite phase encoding, else 1.
+    """
     moved = np.empty((*grid.shape, len(motion.poses)), np.float32)
     if shift is not None:
         # The field belongs to the head and moves with it.
         tissue = world_places(grid.shape, grid.to_series @ grid.affine)
-        places, factor = shift.seen_from(tissue)
+        seen = {sense: shift.times(sense).seen_from(tissue) for sense in np.unique(senses)}
     for i, matrix in enumerate(motion.matrices):
         volume = motion.series[..., i]
         if shift is not None:
-            moved[..., i] = sampled_at(volume, affine, matrix, places, factor)
+            moved[..., i] = sampled_at(volume, affine, matrix, *seen[senses[i]])
         elif np.array_equal(matrix @ grid.to_series, np.eye(4)):
             moved[..., i] = volume
         else:

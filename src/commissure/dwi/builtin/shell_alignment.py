@@ -28,6 +28,7 @@ class ShellOptions:
     passes: int
     move: bool
     phase: np.ndarray | None
+    excitations: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,13 @@ def aligned_shell(
         predicted = predicted_volumes(stack, affine, turned, matrices)
         expected = _as_acquired(predicted, affine, matrices)
         # Looked for again in each round: dropouts darken the first predictions of their neighbours.
-        dark = dark_slices(acquired, expected, mask, limit_z=options.outlier_z)
+        dark = dark_slices(
+            acquired,
+            expected,
+            mask,
+            limit_z=options.outlier_z,
+            together=options.excitations,
+        )
         stack = acquired.copy()
         for i, k in np.argwhere(dark):
             stack[:, :, k, i] = expected[:, :, k, i]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from commissure.dwi.builtin.realign import Realignment
+from commissure.dwi.builtin.runs import Run
 from commissure.dwi.builtin.susceptibility import Shift
 from commissure.dwi.derivatives import POSE_COLUMNS
 from commissure.dwi.settings import DwiPreprocessSettings
@@ -40,10 +43,42 @@ CONFOUNDS_SIDECAR = {
 }
 
 
-def confounds_table(motion: Realignment) -> pd.DataFrame:
-    """Poses, framewise displacement and dropouts, one row per volume."""
+@dataclass(frozen=True)
+class Correction:
+    """A run of which noise, ringing and bias were taken away.
+
+    Attributes
+    ----------
+    run
+        What is left.
+    noise
+        Median standard deviation of the noise in the brain; None where it was not measured.
+    unrung
+        Whether Gibbs ringing was removed.
+    unbiased
+        Whether the Rician bias of strongly weighted volumes was removed.
+    """
+
+    run: Run
+    noise: float | None
+    unrung: bool
+    unbiased: bool
+
+
+def confounds_table(motion: Realignment, starts: np.ndarray) -> pd.DataFrame:
+    """Poses, framewise displacement and dropouts, one row per volume.
+
+    Parameters
+    ----------
+    motion
+        Poses and dropouts.
+    starts
+        First volume of each run, before which the head is not known.
+    """
     table = pd.DataFrame(motion.poses, columns=list(POSE_COLUMNS))
-    table["framewise_displacement"] = framewise_displacement(motion.poses)
+    displacement = framewise_displacement(motion.poses)
+    displacement[starts] = 0
+    table["framewise_displacement"] = displacement
     table["outlier_slices"] = motion.dropouts.sum(axis=1)
     return table.round(6) + 0.0
 
@@ -62,15 +97,13 @@ def series_sidecar(
     settings: DwiPreprocessSettings,
     *,
     anat: AnatFiles | None,
-    affine: np.ndarray,
+    runs: Sequence[Run],
     motion: Realignment,
-    unrung: bool,
+    corrections: Sequence[Correction],
     eddy: bool,
     shift: Shift | None,
+    shift_source: str,
     brain: np.ndarray,
-    noise: np.ndarray | None,
-    raw_correlation: float,
-    repeated: int,
     to_series: np.ndarray,
     notes: list[str],
 ) -> dict[str, Any]:
@@ -80,57 +113,68 @@ def series_sidecar(
     ----------
     scan, settings, anat
         As given to :func:`commissure.dwi.builtin.preprocess.preprocess`.
-    affine
-        4x4, voxel to mm, of the series as acquired.
+    runs
+        What the series is made of.
     motion
         Poses and dropouts.
-    unrung
-        Whether Gibbs ringing was removed.
+    corrections
+        What was taken away from each run, the first one first.
     eddy
         Whether eddy currents were corrected.
-    shift
-        Susceptibility distortion that was undone, None for none.
+    shift, shift_source
+        Susceptibility distortion that was undone, None for none; the image that it is from.
     brain
         3-D mask on the acquired grid, within which the shift is described.
-    noise
-        Standard deviations of the noise inside the brain, None where it was not measured.
-    raw_correlation
-        Neighbouring correlation before anything was done.
-    repeated
-        Volumes that repeat the one before, voxel by voxel.
     to_series
         4x4, from the world of the T1w image to that of the series.
     notes
         Sentences for the reader.
     """
+    first = corrections[0]
     return {
-        "Sources": [scan.path.name, *([anat.preproc.name, anat.mask.name] if anat else [])],
+        "Sources": [
+            *(run.name for run in runs),
+            *([anat.preproc.name, anat.mask.name] if anat else []),
+        ],
+        "RunVolumes": [len(run.gradients.b) for run in runs],
         "SpatialReference": anat.preproc.name if anat else "own",
         "SkullStripped": False,
-        "Denoising": settings.denoise if noise is not None else "none",
-        "DenoisingStepVoxels": settings.denoise_step_voxels if noise is not None else None,
-        "GibbsRingingRemoved": unrung,
+        "Denoising": settings.denoise if first.noise is not None else "none",
+        "DenoisingStepVoxels": settings.denoise_step_voxels if first.noise is not None else None,
+        "GibbsRingingRemoved": all(correction.unrung for correction in corrections),
+        "RicianBiasRemoved": any(correction.unbiased for correction in corrections),
+        "BiasFieldCorrected": settings.bias_field,
         "Realigned": settings.realign,
         "Interpolation": "cubic spline, once",
         "GradientsTurned": True,
         "EddyCurrentsCorrected": eddy,
         "SusceptibilityCorrected": shift is not None,
         "SusceptibilityShiftMm": None if shift is None else _largest_mm(shift, brain),
-        "NoiseStandardDeviation": _median(noise),
-        "NeighbouringCorrelationRaw": raw_correlation,
-        "IdenticalVolumes": repeated,
+        "SusceptibilitySource": shift_source or None,
+        "NoiseStandardDeviation": first.noise,
+        "NeighbouringCorrelationRaw": float(np.mean([run.correlation for run in runs])),
+        "IdenticalVolumes": sum(run.repeated for run in runs),
+        "BrainAtEdge": brain_at_edge(brain),
         "Slices": int(motion.dropouts.shape[1]),
         "OutlierSlices": [[int(i), int(k)] for i, k in np.argwhere(motion.dropouts)],
         "OutlierSlicesReplaced": settings.replace_outliers,
-        "AcquiredAffine": affine.tolist(),
+        "AcquiredAffine": runs[0].affine.tolist(),
         "RotationCentreMm": motion.centre.tolist(),
         "MatrixT1wToDwi": to_series.tolist() if anat else None,
         "Notes": notes,
     }
 
 
-def _median(noise: np.ndarray | None) -> float | None:
-    return float(np.median(noise)) if noise is not None and noise.size else None
+def brain_at_edge(brain: np.ndarray) -> float:
+    """Largest section of a brain mask on a face of its image, against the largest within.
+
+    The brain stem leaves the image of every head; where more does, a part of the brain is missing.
+    """
+    shares = []
+    for axis in range(3):
+        areas = brain.sum(axis=tuple({0, 1, 2} - {axis}))
+        shares.append(max(areas[0], areas[-1]) / max(areas.max(), 1))
+    return round(float(max(shares)), 3)
 
 
 def _largest_mm(shift: Shift, brain: np.ndarray) -> float:

@@ -7,10 +7,7 @@ field is the one that makes both images alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,10 +16,9 @@ from scipy.sparse import csr_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import cg
 
 from commissure.dwi.builtin.volume_prediction import moved_volume
-from commissure.images.grid import bounding_box, resample_to
-from commissure.images.load import load_image, zooms_mm
-from commissure.images.rigid import RigidTarget, resample_pose, rigid_matrix, smoothed
-from commissure.names import Scan, read_sidecars
+from commissure.images.grid import bounding_box
+from commissure.images.load import zooms_mm
+from commissure.images.rigid import RigidTarget, rigid_matrix, smoothed
 
 #: From coarse to fine: smoothing of the images (FWHM, mm) and edge of the voxels of the field (mm).
 _LEVELS = ((10.0, 6.0), (6.0, 4.0), (3.0, 2.5))
@@ -58,6 +54,10 @@ class Shift:
     voxels: np.ndarray
     affine: np.ndarray
     axis: int
+
+    def times(self, sense: float) -> Shift:
+        """The shift with the same phase encoding (1) or the opposite one (-1)."""
+        return Shift(self.voxels * np.float32(sense), self.affine, self.axis)
 
     @property
     def mm(self) -> np.ndarray:
@@ -98,7 +98,7 @@ def opposed_shift(
     *,
     axis: int,
     rounds: int = 2,
-) -> Shift:
+) -> tuple[Shift, np.ndarray]:
     """Find the shift of an image from one with the opposite phase encoding.
 
     Parameters
@@ -116,8 +116,10 @@ def opposed_shift(
 
     Returns
     -------
-    Shift
+    shift : Shift
         That of ``forward``.
+    matrix : numpy.ndarray
+        4x4, from the world of ``forward`` to that of ``backward``.
 
     Notes
     -----
@@ -149,7 +151,7 @@ def opposed_shift(
             )
     whole = np.zeros(mask.shape, np.float32)
     whole[box] = shift
-    return Shift(whole, affine, axis)
+    return Shift(whole, affine, axis), matrix
 
 
 def _refined(
@@ -236,72 +238,3 @@ def _difference(shape: tuple[int, ...], axis: int, *, central: bool = False) -> 
         line = diags_array([-1.0, 1.0], offsets=[0, 1], shape=(n - 1, n))
     before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
     return kron(kron(eye_array(before), line), eye_array(after)).tocsr()
-
-
-def shift_from_opposed_images(
-    scan: Scan,
-    metadata: Mapping[str, Any],
-    b0: np.ndarray,
-    mask: np.ndarray,
-    affine: np.ndarray,
-    notes: list[str],
-) -> Shift | None:
-    """Distortion of a series, from unweighted images of the opposite phase encoding.
-
-    Parameters
-    ----------
-    scan
-        The series; its associated files ``epi`` and ``epi_json`` are the images.
-    metadata
-        Sidecar of the series.
-    b0, mask, affine
-        Mean unweighted volume, its brain mask, and their affine.
-    notes
-        Takes the reason where the images cannot serve.
-
-    Returns
-    -------
-    Shift or None
-        None where there are no images or they cannot serve.
-    """
-    if "epi" not in scan.associated:
-        return None
-    path = scan.associated["epi"]
-    sidecars = [scan.associated["epi_json"]] if "epi_json" in scan.associated else []
-    opposed = read_sidecars(sidecars, who=scan.who)
-    axis, reason = _usable(metadata, opposed)
-    if axis is None:
-        notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
-        return None
-    return opposed_shift(b0, _mean_backward(path, scan.who, mask, affine), affine, mask, axis=axis)
-
-
-def _usable(series: Mapping[str, Any], opposed: Mapping[str, Any]) -> tuple[int | None, str]:
-    """Axis of the phase encoding, or None and the reason why two images do not fit."""
-    forward, backward = (
-        phase_axis(sidecar.get("PhaseEncodingDirection")) for sidecar in (series, opposed)
-    )
-    if forward is None or backward is None:
-        return None, "a sidecar names no PhaseEncodingDirection"
-    if (forward[0], -forward[1]) != backward:
-        return None, "its phase encoding is not opposite to that of the series"
-    series_s, opposed_s = (sidecar.get("TotalReadoutTime") for sidecar in (series, opposed))
-    if series_s and opposed_s and abs(series_s - opposed_s) > 0.05 * series_s:
-        return None, f"its readout takes {opposed_s:g} s, that of the series {series_s:g} s"
-    return forward[0], ""
-
-
-def _mean_backward(path: Path, who: str, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Mean of the images of the opposite phase encoding, on the grid of the series."""
-    image = load_image(path, who=who)
-    data = np.asanyarray(image.dataobj).astype(np.float32).reshape(*image.shape[:3], -1)
-    volumes = [
-        resample_to(nib.Nifti1Image(volume, image.affine), mask.shape, affine, outside="edge")
-        for volume in np.moveaxis(data, 3, 0)
-    ]
-    target = RigidTarget(volumes[0], affine, mask)
-    others = [
-        resample_pose(volume, affine, target.matrix(target.pose(volume)), mask.shape, affine)
-        for volume in volumes[1:]
-    ]
-    return np.mean([volumes[0], *others], axis=0)

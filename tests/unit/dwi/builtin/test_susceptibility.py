@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-
-import nibabel as nib
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -11,10 +8,8 @@ from commissure.dwi.builtin.susceptibility import (
     Shift,
     opposed_shift,
     phase_axis,
-    shift_from_opposed_images,
 )
 from commissure.images.rigid import resample_pose, rigid_matrix
-from commissure.names import Scan
 
 AFFINE = np.diag([-3.0, 3.0, 3.0, 1.0])
 AFFINE[:3, 3] = [70, -85, -60]
@@ -74,7 +69,8 @@ def test_the_field_that_shifted_two_images_oppositely_is_found(axis, moved):
         distorted(np.clip(one, 0, None), sign * true, axis) + rng.normal(0, 15, SHAPE)
         for one, sign in ((image, 1), (later, -1))
     )
-    found = opposed_shift(forward, 1.1 * backward, AFFINE, mask, axis=axis)
+    found, matrix = opposed_shift(forward, 1.1 * backward, AFFINE, mask, axis=axis)
+    assert np.abs(matrix - rigid_matrix(pose, np.zeros(3))).max() < 0.35
     off = (found.voxels - true)[mask]
     off -= np.median(off)  # the place of the whole head is the T1w's to say
     assert np.sqrt((off**2).mean()) < (0.12 if moved else 0.06)
@@ -87,7 +83,7 @@ def test_without_distortion_nothing_is_shifted():
     image, mask, _ = head()
     rng = np.random.default_rng(3)
     one, other = (image + rng.normal(0, 15, SHAPE) for _ in range(2))
-    off = opposed_shift(one, other, AFFINE, mask, axis=1).voxels[mask]
+    off = opposed_shift(one, other, AFFINE, mask, axis=1)[0].voxels[mask]
     assert np.sqrt((off**2).mean()) < 0.03
     assert np.abs(off).max() < 0.2
 
@@ -103,40 +99,7 @@ def test_tissue_is_sought_where_it_is_seen_and_gets_its_signal_back():
     assert np.allclose(factor, 1.1)
 
 
-def scan_of(folder, direction, **metadata):
-    """A diffusion scan beside an image of some phase encoding."""
-    image, mask, _ = head()
-    paths = {name: folder / name for name in ("dwi.nii.gz", "epi.nii.gz", "epi.json", "dwi.json")}
-    for name in ("dwi.nii.gz", "epi.nii.gz"):
-        nib.save(nib.Nifti1Image(image.astype(np.float32), AFFINE), paths[name])
-    own = {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05}
-    paths["dwi.json"].write_text(json.dumps(own))
-    paths["epi.json"].write_text(json.dumps({"PhaseEncodingDirection": direction, **metadata}))
-    associated = {"epi": paths["epi.nii.gz"], "epi_json": paths["epi.json"]}
-    return Scan(paths["dwi.nii.gz"], {"sub": "01"}, "dwi", [paths["dwi.json"]], associated), (
-        own, image, mask, AFFINE,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("direction", "metadata", "reason"),
-    [
-        ("j-", {}, "not opposite"),
-        ("i", {}, "not opposite"),
-        (None, {}, "names no PhaseEncodingDirection"),
-        ("j", {"TotalReadoutTime": 0.03}, "readout takes 0.03 s"),
-    ],
-)
-def test_an_image_that_cannot_serve_is_left_with_its_reason(tmp_path, direction, metadata, reason):
-    scan, rest = scan_of(tmp_path, direction, **metadata)
-    notes: list[str] = []
-    assert shift_from_opposed_images(scan, *rest, notes) is None
-    assert len(notes) == 1
-    assert reason in notes[0]
-
-
-def test_an_image_that_serves_gives_a_shift(tmp_path):
-    scan, rest = scan_of(tmp_path, "j", TotalReadoutTime=0.05)
-    notes: list[str] = []
-    assert np.abs(shift_from_opposed_images(scan, *rest, notes).mm).max() < 0.2
-    assert notes == []
+def test_the_opposite_phase_encoding_has_the_opposite_shift():
+    shift = Shift(np.full(SHAPE, 0.5), AFFINE, 1)
+    assert np.allclose(shift.times(-1).voxels, -0.5)
+    assert np.allclose(shift.times(1).voxels, 0.5)

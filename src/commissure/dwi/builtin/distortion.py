@@ -1,0 +1,223 @@
+"""From what the distortion of a series is known: opposed images, or a field map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
+from commissure.dwi.builtin.to_t1w import between_contrasts
+from commissure.errors import DatasetError
+from commissure.images.field_map import FieldMap, read_field_map
+from commissure.images.grid import resample_to
+from commissure.images.load import load_image
+from commissure.images.rigid import RigidTarget, resample_pose
+from commissure.names import Scan, read_sidecars
+
+#: Signal in the brain, against the brightest volume, below which a volume is weighted.
+_UNWEIGHTED_SHARE = 0.75
+
+#: Readout times of opposed images may differ by this share.
+_READOUT_TOLERANCE = 0.05
+
+
+def shift_of_series(
+    scan: Scan,
+    metadata: Mapping[str, Any],
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    notes: list[str],
+    *,
+    b0_max_b_s_mm2: float = 50.0,
+) -> tuple[Shift | None, str]:
+    """Distortion of a series, from the images that belong to it.
+
+    Parameters
+    ----------
+    scan
+        The series; its associated files ``epi`` with ``epi_json`` are unweighted images of the
+        opposite phase encoding, ``phasediff``, ``phase1`` and ``fieldmap`` are field maps.
+    metadata
+        Sidecar of the series.
+    b0, mask, affine
+        Mean unweighted volume, its brain mask, and their affine.
+    notes
+        Takes the reason where images cannot serve, and field maps that name no image.
+    b0_max_b_s_mm2
+        Largest b-value that counts as unweighted, where opposed images have b-values.
+
+    Returns
+    -------
+    shift : Shift or None
+        None where there are no images or they cannot serve.
+    source : str
+        Name of the image that it is from; empty for none.
+    """
+    shift = None
+    if "epi" in scan.associated:
+        shift = _from_opposed_images(scan, metadata, b0, mask, affine, notes, b0_max_b_s_mm2)
+        if shift is not None:
+            return shift, scan.associated["epi"].name
+    kind = next((k for k in ("fieldmap", "phasediff", "phase1") if k in scan.associated), "")
+    if kind:
+        shift = _from_field_map(scan, kind, metadata, b0, mask, affine, notes)
+        if shift is not None:
+            return shift, scan.associated[kind].name
+    notes += _unnamed_field_maps(scan)
+    return None, ""
+
+
+def _from_opposed_images(
+    scan: Scan,
+    metadata: Mapping[str, Any],
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    notes: list[str],
+    b0_max_b_s_mm2: float,
+) -> Shift | None:
+    path = scan.associated["epi"]
+    sidecars = [scan.associated["epi_json"]] if "epi_json" in scan.associated else []
+    axis, reason = opposed_axis(metadata, read_sidecars(sidecars, who=scan.who))
+    if axis is None:
+        notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
+        return None
+    backward = _mean_backward(scan, mask, affine, b0_max_b_s_mm2, notes)
+    return opposed_shift(b0, backward, affine, mask, axis=axis)[0]
+
+
+def opposed_axis(series: Mapping[str, Any], opposed: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Axis of the phase encoding, or None and the reason why two images do not fit.
+
+    Parameters
+    ----------
+    series, opposed
+        Sidecars.
+    """
+    forward, backward = (
+        phase_axis(sidecar.get("PhaseEncodingDirection")) for sidecar in (series, opposed)
+    )
+    if forward is None or backward is None:
+        return None, "a sidecar names no PhaseEncodingDirection"
+    if (forward[0], -forward[1]) != backward:
+        return None, "its phase encoding is not opposite to that of the series"
+    series_s, opposed_s = (sidecar.get("TotalReadoutTime") for sidecar in (series, opposed))
+    if series_s and opposed_s and abs(series_s - opposed_s) > _READOUT_TOLERANCE * series_s:
+        return None, f"its readout takes {opposed_s:g} s, that of the series {series_s:g} s"
+    return forward[0], ""
+
+
+def _mean_backward(
+    scan: Scan, mask: np.ndarray, affine: np.ndarray, b0_max: float, notes: list[str]
+) -> np.ndarray:
+    """Mean of the unweighted images of the opposite phase encoding, on the grid of the series."""
+    path = scan.associated["epi"]
+    image = load_image(path, who=scan.who)
+    if image.shape[:3] != mask.shape:
+        notes.append(
+            f"{path.name} has {image.shape[:3]} voxels and the series {mask.shape}: it was brought "
+            "to the grid of the series."
+        )
+    data = np.asanyarray(image.dataobj).astype(np.float32).reshape(*image.shape[:3], -1)
+    volumes = [
+        resample_to(nib.Nifti1Image(volume, image.affine), mask.shape, affine, outside="edge")
+        for volume in np.moveaxis(data, 3, 0)
+    ]
+    signals = np.array([float(np.median(volume[mask])) for volume in volumes])
+    unweighted = signals >= _UNWEIGHTED_SHARE * signals.max()
+    if "epi_bval" in scan.associated:
+        b = np.loadtxt(scan.associated["epi_bval"], ndmin=1).ravel()
+        unweighted &= (b <= b0_max) if b.size == len(volumes) else True
+    if not unweighted.any():
+        unweighted[signals.argmax()] = True
+    if not unweighted.all():
+        notes.append(
+            f"{int((~unweighted).sum())} of {len(volumes)} volumes of {path.name} are weighted and "
+            "did not serve."
+        )
+    chosen = [volume for volume, keep in zip(volumes, unweighted, strict=True) if keep]
+    target = RigidTarget(chosen[0], affine, mask)
+    others = [
+        resample_pose(volume, affine, target.matrix(target.pose(volume)), mask.shape, affine)
+        for volume in chosen[1:]
+    ]
+    return np.mean([chosen[0], *others], axis=0)
+
+
+def _from_field_map(
+    scan: Scan,
+    kind: str,
+    metadata: Mapping[str, Any],
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    notes: list[str],
+) -> Shift | None:
+    name = scan.associated[kind].name
+    encoded = phase_axis(metadata.get("PhaseEncodingDirection"))
+    readout_s = metadata.get("TotalReadoutTime")
+    reason = ""
+    if encoded is None:
+        reason = "the sidecar of the series names no PhaseEncodingDirection"
+    elif not isinstance(readout_s, int | float) or not 0 < readout_s < 1:
+        reason = f"the sidecar of the series has TotalReadoutTime {readout_s!r}, seconds are needed"
+    if not reason:
+        try:
+            field = read_field_map(scan.associated, who=scan.who)
+        except DatasetError as error:
+            reason, field = str(error).removeprefix(f"{scan.who}: ").rstrip("."), None
+    if reason or field is None or encoded is None or not isinstance(readout_s, int | float):
+        notes.append(f"Susceptibility is not corrected by {name}: {reason}.")
+        return None
+    return _shift_of_field(field, encoded, readout_s, b0, mask, affine)
+
+
+def _shift_of_field(
+    field: FieldMap,
+    encoded: tuple[int, float],
+    readout_s: float,
+    b0: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+) -> Shift:
+    """The shift that a field gives a series with this phase encoding and readout time."""
+    axis, sense = encoded
+
+    def on_series(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        # The matrix leads from the world of the series to that of the field map.
+        moved = nib.Nifti1Image(image, np.linalg.inv(matrix) @ field.affine)
+        return resample_to(moved, mask.shape, affine, outside="edge")
+
+    matrix = np.eye(4)
+    if field.magnitude is not None:
+        reference = on_series(field.magnitude.astype(np.float32), matrix)
+        matrix = between_contrasts(b0, reference, affine, mask)
+    # Between the middles of the first and the last of n lines the phase winds n - 1 times a line.
+    lines = mask.shape[axis]
+    voxels = on_series(field.hz, matrix) * np.float32(sense * readout_s * lines / (lines - 1))
+    return Shift(voxels, affine, axis)
+
+
+def _unnamed_field_maps(scan: Scan) -> list[str]:
+    """Say which field maps lie beside a series and name no image at all."""
+    folder = scan.path.parent.parent / "fmap"
+    if not folder.is_dir():
+        return []
+    idle = []
+    for path in sorted(folder.glob("*.json")):
+        kind = path.stem.rpartition("_")[2]
+        if kind not in ("epi", "phasediff", "phase1", "fieldmap"):
+            continue
+        fields = read_sidecars([path], who=scan.who)
+        if not fields.get("IntendedFor") and not fields.get("B0FieldIdentifier"):
+            idle.append(path.stem)
+    if not idle:
+        return []
+    return [
+        f"Susceptibility is not corrected: {', '.join(idle)} name no image (IntendedFor, or "
+        "B0FieldIdentifier with B0FieldSource of the series)."
+    ]
