@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from commissure.anat.builtin import preprocess
-from commissure.anat.builtin.brain import coil_brightness, extract_brain
+from commissure.anat.builtin.brain import extract_brain
 from commissure.anat.builtin.tissues import Segmentation
 from commissure.anat.settings import AnatSettings
 from commissure.anat.volumes import (
@@ -37,6 +37,7 @@ from commissure.anat.volumes import (
 )
 from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import structures
+from commissure.images.coil_brightness import coil_brightness
 from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register, to_ants
 from commissure.images.template import template
