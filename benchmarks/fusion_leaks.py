@@ -1,4 +1,4 @@
-"""Twelve planted leaks, each of which must be found, and clean runs without a false alarm.
+"""Thirteen planted leaks, each of which must be found, and clean runs without a false alarm.
 
 Every leak is planted in null cohorts (n = 100, 3 sites, 2 blocks of markers, gaps, controls, no
 effect). A leak in a procedure is found by the audit (test labels, other test people), a leak in a
@@ -30,8 +30,11 @@ from commissure.fusion.falsification import leakage_audit as audit
 from commissure.fusion.falsification.checks import overlap_verdict
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
+from commissure.markers.effect_patterns import effect_pattern
+from commissure.markers.vulnerability import published_vulnerability
 from commissure.models.nested import column_auc
 from commissure.models.registry import ModelSpec
+from commissure.models.vulnerability import Traits, VulnerabilityIndex
 from commissure.rows import Marker, write_markers
 from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.predictors import refuse_post_outcome
@@ -133,13 +136,25 @@ def residualisation(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.nd
 
 
 def vulnerability_index(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
-    x = markers(values)
-    train = fold.train[labels[fold.train] >= 0]
-    x = filled(x, x[train])
-    z = (x - x.mean(axis=0)) / x.std(axis=0)
-    pattern = np.sin(np.arange(MARKERS))
-    index = np.array([np.corrcoef(one, pattern)[0, 1] for one in z])
-    return ridge(index[:, None], labels, fold)
+    """RVI and AVI as published: covariates, ranks and standardisation over everybody."""
+    pattern = effect_pattern("fa", "schizophrenia")
+    x = pd.DataFrame(markers(values)[:, : len(pattern.traits)], columns=list(pattern.traits))
+    found = published_vulnerability(x, pattern, controls=labels < 0, covariates=values[:, [AGE]])
+    return ridge(np.column_stack([found.rvi, found.avi]), labels, fold)
+
+
+def index_of_all_controls(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
+    """The fold-safe index, but learnt on the controls of the test fold as well."""
+    index = VulnerabilityIndex(safe_vulnerability().traits[0]).fit(values, labels)
+    return ridge(index.transform(values), labels, fold)
+
+
+def safe_vulnerability() -> ModelSpec:
+    """The project's own model of the indices, whose controls are those in training."""
+    effects = effect_pattern("fa", "schizophrenia").d
+    traits = Traits("fa", tuple((i,) for i in range(len(effects))), effects, (AGE,))
+    block = Block("anat", tuple(range(SIZES[0])))
+    return ModelSpec("vulnerability", "index", "", ("anat",), (block,), traits=(traits,))
 
 
 def tuning_on_the_outer_fold(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
@@ -165,6 +180,7 @@ PROCEDURES = {
     "ComBat with the label": combat_with_label,
     "residualisation": residualisation,
     "vulnerability index": vulnerability_index,
+    "its controls of all folds": index_of_all_controls,
     "tuning on the outer fold": tuning_on_the_outer_fold,
     "threshold on the test fold": threshold_on_the_test_fold,
 }
@@ -253,6 +269,19 @@ def alarms(seed: int) -> list[str]:
     return [name for name, verdict in verdicts.items() if verdict.passed is False]
 
 
+def vulnerability_alarms(seed: int) -> list[str]:
+    """Names of the checks that fail for the model of vulnerability indices in a clean cohort."""
+    design, labels, fold = cohort(seed)
+    settings = FusionSettings(penalties=[1.0, 10.0], inner_folds=3)
+    audited = audit.study_procedure(safe_vulnerability(), settings), design.values, labels, fold
+    verdicts = {
+        "test_labels_unseen": audit.labels_verdict(*audited, seed=seed),
+        "test_people_unseen": audit.people_verdict(*audited, seed=seed),
+        "same_answer_twice": audit.repetition_verdict(*audited),
+    }
+    return [name for name, verdict in verdicts.items() if verdict.passed is False]
+
+
 def study_alarms(seed: int) -> list[str]:
     """Names of all checks that fail in a clean study, from its tables to falsification.json."""
     design, labels, _ = cohort(seed)
@@ -304,6 +333,10 @@ def main() -> None:
     for name in (*PROCEDURES, *TABLES):
         found = sum(leak_found(name, seed) for seed in range(asked.cohorts))
         print(f"{name:30s}{found:6d} of {asked.cohorts}", flush=True)
+    raised = [name for seed in range(asked.cohorts) for name in vulnerability_alarms(seed)]
+    print(
+        f"{'vulnerability model: false alarms':34s}{len(raised):2d} of {asked.cohorts} {raised or ''}"
+    )
     raised = [name for seed in range(asked.clean) for name in alarms(1000 + seed)]
     print(f"{'no leak: false alarms':30s}{len(raised):6d} of {asked.clean} {raised or ''}")
     raised = [name for seed in range(asked.studies) for name in study_alarms(2000 + seed)]

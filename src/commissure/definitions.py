@@ -31,6 +31,9 @@ class Definition:
         head size) and enters only confound models, corrections and quality control.
     adjust
         ``head_size`` for volumes of a lab that are freed of head size.
+    summaries
+        Regions that are averages of other regions of the marker: reported, and taken by indices,
+        but no candidate predictors, since the models see what they are made of.
     given_by
         ``images`` where the program measures it, ``table`` where a table of the lab gives it.
     """
@@ -43,6 +46,7 @@ class Definition:
     role: Literal["marker", "confound"] = "marker"
     adjust: Literal["none", "head_size"] = "none"
     given_by: Literal["images", "table"] = "images"
+    summaries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,33 @@ CAUTIONS = Output(
     (TableColumn("caution", "One sentence; it names no person.", TEXT),),
     notes="They stand in `metrics.json` and in the report, too.",
 )
+VULNERABILITY = Output(
+    "vulnerability.tsv",
+    "How alike each person's brain and the published pattern of a disorder are",
+    (
+        _PERSON,
+        TableColumn(
+            "traits",
+            "What is compared: `fa` (24 tracts), `fa_21` (without CC, IC and CR), `subcortical` or "
+            "`thickness`.",
+            TEXT,
+        ),
+        TableColumn(
+            "rvi",
+            "Regional vulnerability index: correlation of the person's traits with the pattern.",
+        ),
+        TableColumn(
+            "avi", "Alignment vulnerability index: sum of their products with the pattern."
+        ),
+        TableColumn("n_traits", "Traits on which the index rests."),
+    ),
+    notes="Covariates and ranks are taken over everybody: a number to report, no predictor. "
+    "[The indices](fusion.md#vulnerability-indices).",
+)  # fmt: skip
+VULNERABILITY_RECORD = Output(
+    "vulnerability.json",
+    "Who standardises the vulnerability indices, how many people have one, or why it is absent",
+)
 RECOVERY = Output(
     "recovery.tsv",
     "True against recovered markers, where the truth is known",
@@ -370,6 +397,7 @@ OUTPUTS: Mapping[str, Output] = {
     output.path: output
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
+        VULNERABILITY, VULNERABILITY_RECORD,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,

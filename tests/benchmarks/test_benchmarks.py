@@ -76,6 +76,7 @@ SMALLEST = {
         "first",
     ],
     "same_tables": ["{tmp}", "{tmp}"],
+    "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
 }
 #: Those that need the real data; ``{data}`` is its folder.

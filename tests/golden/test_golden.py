@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.images.rigid import framewise_displacement
+from commissure.markers.effect_patterns import EffectPattern
 from commissure.markers.recovery import icc_a1
+from commissure.markers.vulnerability import published_vulnerability
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.quantification.relaxation import (
@@ -75,3 +78,23 @@ def test_panss_response_subtracts_the_floor() -> None:
 def test_intraclass_correlation() -> None:
     entry = GOLDEN["icc"]
     assert icc_a1(np.array(entry["ratings"])) == pytest.approx(entry["icc_a1"], abs=1e-4)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("covariates", ["with_age_and_sex", "without_covariates"])
+def test_vulnerability_indices(shared_data: Path, covariates: str) -> None:
+    entry = GOLDEN["vulnerability"]
+    people = pd.read_csv(shared_data / "tables/rvi-example/data.csv")
+    traits = people.iloc[:, 5:]
+    pattern = EffectPattern(tuple(traits.columns), tuple(entry["pattern"]), "")
+    found = published_vulnerability(
+        traits,
+        pattern,
+        controls=(people["DX"] == 0).to_numpy(),
+        covariates=people[["Age", "Sex"]].to_numpy(float) if "age" in covariates else None,
+    )
+    np.testing.assert_allclose(found.rvi[:5], entry[covariates]["rvi"], atol=1e-6)
+    np.testing.assert_allclose(found.avi[:5], entry[covariates]["avi"], atol=1e-6)
+    if "age" in covariates:
+        means = [found.rvi[people["DX"] == group].mean() for group in range(4)]
+        np.testing.assert_allclose(means, entry["mean_rvi_by_group"], atol=1e-6)

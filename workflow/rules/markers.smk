@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
-# OUTPUTS:          markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -35,6 +35,31 @@ rule markers:
         reopened=plan.remade("markers"),
     script:
         "../scripts/markers/table.py"
+
+
+rule vulnerability:
+    """Compare everybody's brain with the published pattern of a disorder."""
+    input:
+        markers=out("markers.tsv"),
+        exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
+        people=out("participants.tsv"),
+    output:
+        vulnerability=out("vulnerability.tsv"),
+        record=out("vulnerability.json"),
+    log:
+        log_of("vulnerability", batch=False),
+    benchmark:
+        benchmark_of("vulnerability", batch=False)
+    resources:
+        mem_mb=memory(1000),
+    params:
+        settings=settings.fusion.vulnerability.model_dump(mode="json"),
+        code=code("markers/vulnerability.py"),
+        record=record("vulnerability"),
+        reopened=plan.remade("vulnerability"),
+    script:
+        "../scripts/markers/vulnerability.py"
 
 
 rule recovery:

@@ -7,6 +7,7 @@ rule provenance:
     input:
         markers=out("markers.tsv"),
         metrics=out("fusion/metrics.json"),
+        vulnerability=out("vulnerability.json"),
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
     output:
         run=out("provenance/run.json"),
@@ -40,6 +41,7 @@ rule report:
         exclusions=out("exclusions.tsv"),
         visits=out("visits.tsv"),
         people=out("participants.tsv"),
+        vulnerability=out("vulnerability.tsv"),
         metrics=out("fusion/metrics.json"),
         labels=out("fusion/labels.tsv"),
         run=out("provenance/run.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
+from commissure.dwi.enigma_names import AVERAGES
 
 #: What a diffusion scan is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "tensor", "tracts")
@@ -13,11 +14,14 @@ DEFINITIONS: tuple[Definition, ...] = (
         "dwi",
         "1",
         "Mean fractional anisotropy over the white-matter voxels of an atlas label above an FA "
-        "threshold (a ROI average, not TBSS); region WM is all white matter. Of the white matter's "
-        "share of the signal where voxels are large and there is a T1w image "
-        "(dwi.partial_volume_from_mm; partial_volume_corrected in the quality record).",
+        "threshold (a ROI average, not TBSS); region WM is all white matter. Regions of both "
+        "sides (ACR) and compounds (CC, IC, CR) are means of labels weighted by their voxels, as "
+        "ENIGMA-DTI has them. Of the white matter's share of the signal where voxels are large and "
+        "there is a T1w image (dwi.partial_volume_from_mm; partial_volume_corrected in the quality "
+        "record).",
         "Basser 1996 for FA; labels JHU ICBM-DTI-81 (Mori 2008) carried by nonlinear registration; "
         "Asllani 2008 for partial volumes",
+        summaries=tuple(AVERAGES),
     ),
     Definition(
         "md",
@@ -25,6 +29,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "mm2/s",
         "Mean diffusivity over the same voxels as fa, of the same share of the signal.",
         "Basser 1996",
+        summaries=tuple(AVERAGES),
     ),
     Definition(
         "dwi_motion",

@@ -23,7 +23,7 @@ from commissure.dwi.tensor_volumes import (
     too_few_directions,
     usable_values,
 )
-from commissure.dwi.tracts import Average, tract_average
+from commissure.dwi.tracts import Average, averaged_tracts, tract_average
 from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, jhu_dti81
@@ -192,6 +192,7 @@ def _measure_tensor(
     averages = _averages(
         tensor.maps, white, tensor.counted & (tensor.maps.fa > settings.tract_fa_min)
     )
+    averages |= _averages_of_tracts(averages, settings)
     _add_tracts(findings, averages, settings)
     findings.notes += white.notes
     findings.details = {
@@ -282,6 +283,17 @@ def _averages(
         region: (tract_average(maps.fa, share, counted), tract_average(maps.md, share, counted))
         for region, share in regions.items()
     }
+
+
+def _averages_of_tracts(
+    averages: dict[str, tuple[Average, Average]], settings: DwiMeasureSettings
+) -> dict[str, tuple[Average, Average]]:
+    """FA and MD over both sides and over compounds of the tracts that have enough voxels."""
+    kept = {
+        name: pair for name, pair in averages.items() if pair[0].voxels >= settings.tract_voxels_min
+    }
+    fa, md = (averaged_tracts({name: pair[k] for name, pair in kept.items()}) for k in (0, 1))
+    return {name: (fa[name], md[name]) for name in fa}
 
 
 def _add_tracts(

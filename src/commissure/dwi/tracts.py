@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from commissure.dwi.enigma_names import AVERAGES
 from commissure.images.grid import block_means
 from commissure.images.load import zooms_mm
 
@@ -94,3 +95,25 @@ def tract_average(
     if not chosen.any():
         return Average(float("nan"), 0)
     return Average(float(np.average(values[chosen], weights=share[chosen])), int(chosen.sum()))
+
+
+def averaged_tracts(measured: Mapping[str, Average]) -> dict[str, Average]:
+    """Means over both sides and over compounds, weighted by the number of voxels.
+
+    Parameters
+    ----------
+    measured
+        Average and number of voxels of the labels, as ``ACR_L`` and ``GCC``.
+
+    Returns
+    -------
+    dict
+        By the names of :data:`AVERAGES`; one whose parts are not all there is left out.
+    """
+    result = {}
+    for name, parts in AVERAGES.items():
+        if all(part in measured and measured[part].voxels for part in parts):
+            voxels = sum(measured[part].voxels for part in parts)
+            total = sum(measured[part].value * measured[part].voxels for part in parts)
+            result[name] = Average(total / voxels, voxels)
+    return result

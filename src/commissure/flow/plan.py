@@ -116,7 +116,7 @@ class Plan:
             for step in STEPS
             for batch in batches
         ]
-        rules = ["markers", "fusion", "provenance", "report"]
+        rules = ["markers", "vulnerability", "fusion", "provenance", "report"]
         rules += ["recovery"] if self.truth_file else []
         jobs = self.settings.fusion.permutation_jobs
         rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []

@@ -202,6 +202,10 @@ def definition_record(
                 str(marker), first["modality"], first["unit"], "Given by a table of the lab.",
                 "tables in config.yaml", given_by="table",
             )  # fmt: skip
-        entry = {key: value for key, value in vars(definition).items() if key != "marker"}
+        entry = {
+            key: value
+            for key, value in vars(definition).items()
+            if key != "marker" and (key != "summaries" or value)
+        }
         record[str(marker)] = {**entry, "regions": sorted(set(rows["region"]))}
     return record

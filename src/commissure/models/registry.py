@@ -33,7 +33,8 @@ from commissure.models.responses import (
     Response,
     response_of,
 )
-from commissure.models.settings import EstimatorSettings, ModelSettings
+from commissure.models.settings import VULNERABILITY, EstimatorSettings, ModelSettings
+from commissure.models.vulnerability import Traits, VulnerabilityModel, study_traits
 from commissure.study.design import (
     CLINICAL,
     CONFOUNDS,
@@ -45,7 +46,7 @@ from commissure.study.design import (
 from commissure.study.outcomes.kind import without_outcome
 from commissure.study.study import Study
 
-Kind = Literal["fusion", "modality", "baseline"]
+Kind = Literal["fusion", "modality", "index", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class ModelSpec:
         How the outcome is learnt.
     estimator
         What is fitted, where it is a scikit-learn estimator by its import path.
+    traits
+        Of a model of vulnerability indices, what these are made of.
     """
 
     name: str
@@ -148,6 +151,7 @@ class ModelSpec:
     blocks: tuple[Block, ...]
     response: Response = LOGISTIC
     estimator: EstimatorSettings | None = None
+    traits: tuple[Traits, ...] = ()
 
 
 def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
@@ -200,6 +204,11 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
                 specs[modality] = ModelSpec(
                     modality, "modality", description, (modality,), (block,), response
                 )
+        elif name == VULNERABILITY:
+            spec, sentences = _index(study, blocks, response)
+            cautions += sentences
+            if spec is not None:
+                specs[name] = spec
         elif name in _BASELINES:
             spec, sentences = _baseline(study, name, response)
             cautions += sentences
@@ -207,6 +216,31 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
                 specs[name] = spec
     order = sorted(specs, key=lambda name: name != settings.primary)
     return [specs[name] for name in order], cautions
+
+
+def _index(
+    study: Study[ModelSettings], blocks: Sequence[Block], response: Response
+) -> tuple[ModelSpec | None, list[str]]:
+    """The model of vulnerability indices, where the data carry it, and why not."""
+    traits = study_traits(study.design, study.settings)
+    named = {study.design.columns[n].modality for t in traits for part in t.columns for n in part}
+    of_traits = tuple(block for block in blocks if block.name in named)
+    if not of_traits:
+        return None, []
+    controls, wanted = int((~study.labelled).sum()), study.settings.vulnerability.min_controls
+    if controls < wanted:
+        return None, [
+            f"The {VULNERABILITY} model is left out: the study has {controls} controls, and "
+            f"{wanted} are needed (fusion.vulnerability.min_controls)."
+        ]
+    description = (
+        f"RVI and AVI of {study.settings.vulnerability.disorder} "
+        f"({', '.join(t.name for t in traits)}), by the controls in training"
+    )
+    modalities = tuple(block.name for block in of_traits)
+    return ModelSpec(
+        VULNERABILITY, "index", description, modalities, of_traits, response, traits=traits
+    ), []
 
 
 def _baseline(
@@ -230,7 +264,7 @@ def primary_name(specs: Sequence[ModelSpec], settings: ModelSettings) -> str | N
 
     Chosen by its place, never by its result.
     """
-    names = [spec.name for spec in specs if spec.kind != "baseline"]
+    names = [spec.name for spec in specs if spec.kind in ("fusion", "modality")]
     return settings.primary if settings.primary in names else next(iter(names), None)
 
 
@@ -265,6 +299,11 @@ def fit_models(
                 spec.blocks, *_options(settings, solver, spec.response),
                 estimator=spec.estimator.estimator,
                 options=dict(spec.estimator.options), grid=dict(spec.estimator.grid),
+            ).fit(X, y)  # fmt: skip
+        elif spec.traits:
+            fitted[spec.name] = VulnerabilityModel(
+                spec.blocks, *_options(settings, solver, spec.response),
+                traits=spec.traits, min_controls=settings.vulnerability.min_controls,
             ).fit(X, y)  # fmt: skip
         elif fused is None:
             fitted[spec.name] = single(spec.blocks[0])

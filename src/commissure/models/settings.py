@@ -14,7 +14,9 @@ from commissure.study.settings import StudySettings
 FusedName = Literal["late", "early", "stacked", "multiple_kernel"]
 #: Models that see no image.
 BaselineName = Literal["clinical", "confounds", "site", "missingness"]
-ModelName = Literal["modalities", FusedName, BaselineName]
+#: The published index of a disorder as a model.
+VULNERABILITY = "vulnerability"
+ModelName = Literal["modalities", "vulnerability", FusedName, BaselineName]
 #: A parameter of an estimator.
 Parameter = bool | int | float | str | None
 
@@ -41,7 +43,7 @@ class EstimatorSettings(Section):
 
     @model_validator(mode="after")
     def _own_name(self) -> Self:
-        if self.name in {"modalities", *get_args(FusedName), *get_args(BaselineName)}:
+        if self.name in get_args(ModelName):
             raise ValueError(f"'{self.name}' is the name of another model")
         if any(not values for values in self.grid.values()):
             raise ValueError("a parameter of the grid has no value")
@@ -53,11 +55,12 @@ class ModelSettings(StudySettings):
 
     models: list[ModelName | EstimatorSettings] = Field(
         default=[
-            "late", "early", "stacked", "modalities",
+            "late", "early", "stacked", "modalities", "vulnerability",
             "clinical", "confounds", "site", "missingness",
         ],
-        description="Models to fit; modalities stands for one model of each modality. An entry "
-        "with name, estimator and grid is any scikit-learn estimator by its import path.",
+        description="Models to fit; modalities stands for one model of each modality, "
+        "vulnerability for one of the indices RVI and AVI, learnt on the training controls. An "
+        "entry with name, estimator and grid is any scikit-learn estimator by its import path.",
     )  # fmt: skip
     primary: str = Field(
         default="late",

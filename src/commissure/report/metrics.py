@@ -7,7 +7,7 @@ from typing import Any
 
 from commissure.report import text
 
-KINDS = ("fusion", "modality", "baseline")
+KINDS = ("fusion", "modality", "index", "baseline")
 
 
 def fitted(metrics: Mapping[str, Any]) -> bool:

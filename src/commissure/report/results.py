@@ -29,6 +29,8 @@ from commissure.outputs import (
     RECOVERY_PAIRS,
     RUN,
     VISITS,
+    VULNERABILITY,
+    VULNERABILITY_RECORD,
     Output,
 )
 from commissure.rows import read_markers
@@ -36,7 +38,7 @@ from commissure.rows import read_markers
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
     COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
-    PREDICTIONS, IMPORTANCE,
+    PREDICTIONS, IMPORTANCE, VULNERABILITY,
 )  # fmt: skip
 
 
@@ -89,8 +91,9 @@ class Results:
         Quality records of the images that were measured, in the order of their paths.
     figures
         Figures of people, in the order of their paths.
-    metrics, falsification, false_positives, provenance
-        The JSON files of the models, of the group test and of the run; empty where absent.
+    metrics, falsification, false_positives, vulnerability, provenance
+        The JSON files of the models, of the group test, of the vulnerability indices and of the
+        run; empty where absent.
     absent
         Names of the files that are not there.
     left
@@ -107,6 +110,7 @@ class Results:
     metrics: Mapping[str, Any]
     falsification: Mapping[str, Any]
     false_positives: Mapping[str, Any]
+    vulnerability: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
     left: Sequence[str] = ()
@@ -159,6 +163,7 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         metrics=content(METRICS),
         falsification=content(FALSIFICATION),
         false_positives=content(RECOVERY_FALSE_POSITIVES),
+        vulnerability=content(VULNERABILITY_RECORD),
         provenance=content(RUN),
         absent=absent,
         left=sorted(path.name for path in folder.glob("sub-*") if path.name not in people),

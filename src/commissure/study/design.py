@@ -132,7 +132,8 @@ def build_design(
     markers
         Tidy rows of the baseline, exclusions already taken out.
     definitions
-        Content of markers.json; a marker whose ``role`` is ``confound`` enters the confounds only.
+        Content of markers.json; a marker whose ``role`` is ``confound`` enters the confounds only,
+        and its ``summaries`` (averages of its other regions) are in the matrix but in no block.
     people
         ``participant_id site`` and the columns that the settings name, one row per person.
     settings
@@ -166,7 +167,12 @@ def build_design(
     following, messages = _following_columns(columns, definitions, settings)
     cautions += messages
     before = baselines_of_change(columns)
-    no_markers = {*confounds, *before.values()}
+    summaries = [
+        index
+        for index, column in enumerate(columns)
+        if column.region in definitions.get(column.marker, {}).get("summaries", ())
+    ]
+    no_markers = {*confounds, *summaries, *before.values()}
     measured = _by_modality(columns, left_out=idle | following | no_markers)
 
     present = {
@@ -376,7 +382,7 @@ def _modality_blocks(
     settings: StudySettings,
 ) -> tuple[dict[str, Block], list[str]]:
     """Blocks of the modalities, and a sentence for each whose volumes cannot be adjusted."""
-    head_size = _head_size_column(columns)
+    head_size = head_size_column(columns)
     blocks, cautions = {}, []
     for name, indices in measured.items():
         adjusted = tuple(
@@ -395,7 +401,7 @@ def _modality_blocks(
     return blocks, cautions
 
 
-def _head_size_column(columns: Sequence[DesignColumn]) -> int | None:
+def head_size_column(columns: Sequence[DesignColumn]) -> int | None:
     """The marker ``tiv``, else that of a lab's table, else the region ``TIV``."""
     for marker in ("tiv", HEAD_SIZE):
         for index, column in enumerate(columns):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.selection import LARGEST
+from commissure.settings import Section
 from commissure.study.outcome_words import outcome_word
 from commissure.study.settings import StudySettings
 
@@ -49,7 +50,7 @@ def refuse_post_outcome(settings: StudySettings) -> None:
 
 
 def coded_columns(
-    people: pd.DataFrame, settings: StudySettings, key: str
+    people: pd.DataFrame, settings: Section, key: str, *, section: str = "fusion"
 ) -> tuple[pd.DataFrame, list[str]]:
     """Columns of the people as numbers; text becomes indicators, one column for two values.
 
@@ -60,7 +61,9 @@ def coded_columns(
     settings
         Name the columns under ``key``: those of the default are left out where there are none.
     key
-        ``clinical`` or ``confounds``.
+        ``clinical`` or ``confounds``, or another list of the settings.
+    section
+        Where the settings stand in the configuration, as errors name it.
 
     Returns
     -------
@@ -82,10 +85,10 @@ def coded_columns(
         if name not in people or people[name].isna().all():
             if name not in people and list(asked) != list(default):
                 raise ConfigError(
-                    f"fusion.{key}",
+                    f"{section}.{key}",
                     found=f"the participants table has no column '{name}'",
                     wanted=f"some of {[c for c in people.columns if c != 'participant_id']}",
-                    mend=f"Correct fusion.{key} in config.yaml",
+                    mend=f"Correct {section}.{key} in config.yaml",
                 )
             cautions.append(f"The {key} model does without '{name}': the people have no values.")
             continue

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from commissure.markers.vulnerability_settings import VulnerabilitySettings
 from commissure.settings import Section
 from commissure.study.labels.scales import SCALES, ScaleName
 from commissure.study.labels.vocabulary import CONTROL_WORDS
@@ -271,6 +272,7 @@ class StudySettings(Section):
     label: LabelSettings = LabelSettings()
     trrip: TrripSettings = TrripSettings()
     depression: DepressionSettings = DepressionSettings()
+    vulnerability: VulnerabilitySettings = VulnerabilitySettings()
     clinical: list[str] = Field(
         default=["age_at_onset"],
         description="Participants' columns of the clinical model, known before the outcome.",

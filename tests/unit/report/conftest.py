@@ -25,6 +25,7 @@ from commissure.outputs import (
     LABELS,
     PREDICTIONS,
     RECOVERY_PAIRS,
+    VULNERABILITY,
     Output,
 )
 from commissure.report.cohort import cohort
@@ -260,6 +261,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     write_table(_frame(labels, LABELS), folder / "fusion/labels.tsv")
     _fusion(folder, people, labels, rng)
     _recovery(folder, pairs, dict(zip(who, kinds, strict=True)))
+    _vulnerability(folder, dict(zip(who, kinds, strict=True)))
     write_json(
         {
             "versions": {"commissure": "0.1.0", "numpy": "2.3.5", "antspyx": "0.6.3"},
@@ -427,6 +429,32 @@ def _recovery(folder: Path, pairs: list[tuple], kinds: dict[str, str]) -> None:
         ),
         folder / "recovery_oracle.tsv",
     )
+
+
+def _vulnerability(folder: Path, kinds: dict[str, str]) -> None:
+    """RVI is 0 in controls, 0.2 in the responsive, 0.4 in the resistant, give or take 0.1."""
+    level = {"control": 0.0, "responsive": 0.2, "resistant": 0.4}
+    rows = [
+        (who, "fa", level.get(kind, 0.2) + 0.1 * (-1) ** i, i % 5, 24)
+        for i, (who, kind) in enumerate(kinds.items())
+    ]
+    write_table(VULNERABILITY.frame(rows), folder / "vulnerability.tsv")
+    of_controls = {"n_controls": sum(kind == "control" for kind in kinds.values()), "n": len(rows)}
+    write_json(
+        {
+            "disorder": "schizophrenia", "reference": "control", "within_site": False,
+            "min_controls": 10, "cautions": [],
+            "indices": [
+                {"traits": "fa", "title": "White matter, 24 tracts", "source": "Kelly 2018",
+                 "modality": "dwi", "marker": "fa", "n_traits": 24, "traits_not_measured": [],
+                 "covariates": ["age", "sex=M", "tiv"], "n_without_covariates": 1,
+                 "n_too_few_traits": 0, "sites_too_small": [], **of_controls},
+                {"traits": "thickness", "title": "Thickness of the cortex", "source": "van Erp",
+                 "reason": "no marker has four fifths of the 33 traits"},
+            ],
+        },
+        folder / "vulnerability.json",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

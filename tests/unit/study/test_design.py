@@ -140,3 +140,13 @@ def test_confounds_that_are_not_there_are_refused(options, words) -> None:
     table = markers(("a", "", "func", "r", "fc", 5.0), ("b", "", "func", "r", "fc", 6.0))
     with pytest.raises(ConfigError, match=words):
         build_design(table, {}, PEOPLE, settings=FusionSettings(**options))
+
+
+def test_averages_of_other_regions_are_in_the_matrix_and_in_no_model() -> None:
+    table = markers(*((who, "", "dwi", region, "fa", 0.4 + 0.01 * len(region) + shift)
+                      for who, shift in (("a", 0.0), ("b", 0.1))
+                      for region in ("ACR_L", "ACR_R", "ACR")))  # fmt: skip
+    definitions = {"fa": {"role": "marker", "summaries": ["ACR"]}}
+    design = build_design(table, definitions, PEOPLE, settings=FusionSettings())
+    assert [design.columns[i].region for i in design.blocks["dwi"].columns] == ["ACR_L", "ACR_R"]
+    assert "ACR" in {column.region for column in design.columns}

@@ -28,6 +28,7 @@ from commissure.study.splits import CV
 _KIND_TITLES = {
     "fusion": "All modalities together",
     "modality": "One modality alone",
+    "index": "A published index alone",
     "baseline": "Baselines: what images must beat",
 }
 _AREAS = ("auc_within_site", "auc_leave_site_out", "auc_pooled")

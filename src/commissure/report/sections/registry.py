@@ -17,6 +17,7 @@ from commissure.report.sections import (
     sites,
     spectroscopy,
     summary,
+    vulnerability,
 )
 
 SECTIONS = (
@@ -24,6 +25,7 @@ SECTIONS = (
     ReportSection("people", "Who went in, and who was lost", people.content),
     ReportSection("quality", "Quality of the measurements", quality.content),
     ReportSection("markers", "Markers by group", markers.content),
+    ReportSection("vulnerability", "Vulnerability indices", vulnerability.content),
     ReportSection("models", "Models", models.content),
     ReportSection("sites", "Results by site, sex and age", sites.content),
     ReportSection("falsification", "Attempts to prove it wrong", falsification.content),

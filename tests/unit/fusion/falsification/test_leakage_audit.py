@@ -9,7 +9,8 @@ from commissure.models.preparation import Preparation
 
 LEAKS = (
     "selection", "scaling", "imputation", "ComBat", "ComBat with the label", "residualisation",
-    "vulnerability index", "tuning on the outer fold", "threshold on the test fold",
+    "vulnerability index", "its controls of all folds", "tuning on the outer fold",
+    "threshold on the test fold",
     "a person in two folds", "a post-outcome column", "a copy of the label",
 )  # fmt: skip
 
@@ -34,6 +35,10 @@ def test_a_planted_leak_is_found(leaks, name: str) -> None:
 @pytest.mark.slow
 def test_clean_procedures_raise_no_alarm(leaks) -> None:
     assert [leaks.alarms(seed) for seed in range(50, 53)] == [[]] * 3
+
+
+def test_the_model_of_vulnerability_indices_raises_no_alarm(leaks) -> None:
+    assert [leaks.vulnerability_alarms(seed) for seed in range(50, 53)] == [[]] * 3
 
 
 def test_preparation_does_not_look_at_labels(leaks) -> None:
