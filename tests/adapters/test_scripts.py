@@ -18,8 +18,10 @@ import pytest
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.dataset.index import build_index, write_entries
 from commissure.dataset.tree import tree_of
-from commissure.files import read_table
+from commissure.files import read_table, write_table
 from commissure.flow.job import study_tables
+from commissure.markers.vulnerability_settings import VulnerabilitySettings
+from commissure.outputs import EXCLUSIONS, VISITS, VULNERABILITY
 from commissure.rows import COLUMNS
 
 SECTIONS = ("input", "output", "params")
@@ -176,3 +178,32 @@ def test_a_bug_keeps_its_traceback_and_a_known_error_its_sentence(run, tmp_path:
             output={"pairs": str(tmp_path / "p.tsv"), "recovery": str(tmp_path / "r.tsv")},
         )
     assert "truth.tsv" in (tmp_path / "log/recovery.log").read_text()
+
+
+def test_vulnerability_reads_the_tables_of_a_run_and_says_why_there_is_no_index(
+    run, tmp_path: Path
+) -> None:
+    people = [f"sub-{i:02d}" for i in range(1, 9)]
+    rows = [[p, "n/a", "dwi", "GCC", "fa", 0.6, "1", "ok"] for p in people]
+    written = {
+        "markers": pd.DataFrame(rows, columns=COLUMNS),
+        "exclusions": EXCLUSIONS.frame(),
+        "visits": VISITS.frame([(p, "", "baseline", None) for p in people]),
+        "people": pd.DataFrame({"participant_id": people, "group": "control"}),
+    }
+    for name, table in written.items():
+        write_table(table, tmp_path / f"{name}.tsv")
+    output = {"vulnerability": str(tmp_path / "v.tsv"), "record": str(tmp_path / "v.json")}
+    run(
+        "markers/vulnerability.py",
+        "vulnerability",
+        input={name: str(tmp_path / f"{name}.tsv") for name in written},
+        output=output,
+        params={"settings": VulnerabilitySettings().model_dump(mode="json")},
+    )
+    assert VULNERABILITY.read_file(Path(output["vulnerability"])).empty
+    record = json.loads(Path(output["record"]).read_text())
+    assert [entry["traits"] for entry in record["indices"]] == [
+        "fa", "fa_21", "subcortical", "thickness",
+    ]  # fmt: skip
+    assert all("four fifths" in entry["reason"] for entry in record["indices"])

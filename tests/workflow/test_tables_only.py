@@ -50,9 +50,13 @@ def test_the_worked_example_ends_in_a_report(tables, repository):
     metrics = json.loads((out / "fusion/metrics.json").read_text())
     assert metrics["status"] == "fitted"
     assert metrics["models"]["late"]["auc_within_site"]["value"] > 0.6
-    assert "told from responsive patients" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "told from responsive patients" in page
+    indices = json.loads((out / "vulnerability.json").read_text())["indices"]
+    assert indices[0]["n"] == 72 and indices[0]["n_controls"] > 10
+    assert "vulnerability" in metrics["models"] and "Vulnerability indices" in page
     assert re.search(r"markers.tsv: \d+ rows of ", (out / "logs/markers/markers.log").read_text())
-    assert "4 of 5 steps" in told.stderr + told.stdout
+    assert "5 of 6 steps" in told.stderr + told.stdout
     assert "Nothing to be done" in (done := tables.snakemake()).stderr + done.stdout
 
 
