@@ -4,7 +4,7 @@ Two people are compared only where that is fair. For the AUC *within site* they 
 and were scored by one fitted model: base rates of folds and sites then cannot rank anybody, a
 site-only model has exactly 0.5, and under the null the expectation is 0.5. Intervals are DeLong's,
 from the same table of comparisons, and may be widened by what permutations of the labels show
-(:class:`commissure.evaluation.permutation.NullDistribution`).
+(:class:`commissure.evaluation.null_distribution.NullDistribution`).
 """
 
 from __future__ import annotations

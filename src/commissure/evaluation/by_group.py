@@ -15,7 +15,7 @@ from commissure.evaluation.auc import AucEstimate, auc, newcombe_interval
 from commissure.evaluation.calibration import slope_and_intercept
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.meta_analysis import SiteAuc, random_effects
-from commissure.evaluation.permutation import NullDistribution, auc_within_site
+from commissure.evaluation.null_distribution import NullDistribution, auc_within_site
 from commissure.markers.intervals import Z_95
 from commissure.models.logistic import sigmoid
 from commissure.models.settings import ModelSettings

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
-from commissure.models.logistic import intercept_at, ridge_logistic, sigmoid
+from commissure.models.level_one import intercept_at, ridge_logistic
+from commissure.models.logistic import sigmoid
 
 #: Share of the people in a neighbourhood of the calibration curve.
 SPAN = 0.75

@@ -10,10 +10,11 @@ import numpy as np
 
 from commissure.evaluation.auc import AucEstimate, auc
 from commissure.evaluation.pairs import PairwiseComparisons, pairwise_comparisons, wins_by_labelling
-from commissure.models.estimators import TwoLabels
+from commissure.models.fitting import fit_models
 from commissure.models.logistic import Solver
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
+from commissure.models.two_labels import TwoLabels
 from commissure.study.design import COVARIATES
 from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import Fold

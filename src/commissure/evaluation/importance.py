@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commissure.models.estimators import BlockModel, FusedEstimator, TwoLabels
+from commissure.models.estimators import BlockModel, FusedEstimator
+from commissure.models.two_labels import TwoLabels
 from commissure.study.design import Design
 
 Key = tuple[str, str, str, str]

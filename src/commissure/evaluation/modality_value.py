@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from commissure.evaluation.held_out import held_out_each
+from commissure.models.fitting import fit_coalitions, fit_models
 from commissure.models.preparation import has_block
-from commissure.models.registry import ModelSpec, fit_coalitions, fit_models
+from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.design import CLINICAL, Block
 from commissure.study.splits import Fold
@@ -70,7 +71,7 @@ def coalition_values(
         The study.
     spec
         The main model; coalitions are joined as it joins
-        (:func:`commissure.models.registry.fit_coalitions`).
+        (:func:`commissure.models.fitting.fit_coalitions`).
     blocks
         The members.
     folds

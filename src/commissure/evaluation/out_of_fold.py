@@ -13,10 +13,11 @@ from commissure.evaluation.auc import AucEstimate, auc
 from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
 from commissure.evaluation.held_out import HeldOut, outcome_covariates, said_by
 from commissure.evaluation.importance import Importance
+from commissure.evaluation.null_distribution import NullDistribution, auc_within_site
 from commissure.evaluation.pairs import pairwise_comparisons
-from commissure.evaluation.permutation import NullDistribution, auc_within_site
+from commissure.models.fitting import fit_models
 from commissure.models.logistic import sigmoid
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.splits import CV, LEAVE_SITE_OUT, Fold
 from commissure.study.study import Study

@@ -11,18 +11,18 @@ The same permutations say by how much DeLong's intervals are too narrow for this
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from commissure.evaluation.auc import AucEstimate, auc, auc_of_wins
+from commissure.evaluation.auc import auc_of_wins
 from commissure.evaluation.held_out import HeldOut, held_out_each
-from commissure.evaluation.pairs import PairwiseComparisons
+from commissure.evaluation.null_distribution import MEASURED, NullDistribution
+from commissure.evaluation.pairs import wins_by_labelling
 from commissure.evaluation.settings import EvaluationSettings
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.fitting import fit_models, training_people
+from commissure.models.registry import ModelSpec
 from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.splits import (
     CV,
@@ -40,10 +40,8 @@ REDUCTION = (
     "step"
 )
 
-#: Permutations with fewer than which nothing is said of variances: their root is known to 10 %.
-FEWEST_PERMUTATIONS = 50
-#: Permutations of which DeLong's variance of all repeats together is computed, for its mean.
-MEASURED = 100
+#: Numbers of a table of people and labellings that is worked on at once (16 MB).
+TOGETHER = 2_000_000
 
 
 class PermutedMeasure(Protocol):
@@ -54,133 +52,6 @@ class PermutedMeasure(Protocol):
 
     def by_labelling(self, held: HeldOut) -> tuple[np.ndarray, np.ndarray]:
         """Value and variance of every labelling."""
-
-
-@dataclass(frozen=True)
-class NullDistribution:
-    """AUC within site of the reduced procedure.
-
-    Attributes
-    ----------
-    aucs
-        Shape (repeats, 1 + permutations), the true labels first.
-    variances
-        DeLong's variance of each; the same shape.
-    left_out
-        The same with one site after the other left out, a single repeat; None where no site can be.
-    of_mean
-        DeLong's variance of all repeats together, of the true labels and of the first
-        :data:`MEASURED` permutations; NaN beyond, None where there is one repeat.
-    """
-
-    aucs: np.ndarray
-    variances: np.ndarray
-    left_out: NullDistribution | None = None
-    of_mean: np.ndarray | None = None
-
-    @property
-    def observed(self) -> float:
-        """With the true labels, mean over the repeats."""
-        return float(_over_repeats(self.aucs[:, :1])[0])
-
-    @property
-    def permuted(self) -> np.ndarray:
-        """With permuted labels, mean over the repeats that compare anybody.
-
-        Shape (permutations,), NaN where no repeat does.
-        """
-        return _over_repeats(self.aucs[:, 1:])
-
-    @property
-    def known(self) -> np.ndarray:
-        """The permuted AUCs that are numbers."""
-        return self.permuted[np.isfinite(self.permuted)]
-
-    @property
-    def p(self) -> float:
-        """Share of labellings, the observed one counted, that do at least as well."""
-        known = self.known
-        if not len(known) or not np.isfinite(self.observed):
-            return float("nan")
-        better = (known >= self.observed - 1e-12).sum()
-        return float((better + 1) / (len(known) + 1))
-
-    def variance(self, repeats: int) -> float:
-        """Variance of the null AUC of a cross-validation with so many repeats.
-
-        That over the permutations, with the part that the folds have in it brought from the repeats
-        that were made to those that are asked for. Of one repeat nothing is known of that part, and
-        it stays whole.
-        """
-        made = len(self.aucs)
-        total = float(self.known.var(ddof=1))
-        if made == 1:
-            return total
-        by_repeat = self.aucs[:, 1:]
-        by_repeat = by_repeat[:, np.isfinite(by_repeat).all(axis=0)]
-        folds = float(by_repeat.var(axis=0, ddof=1).mean()) if by_repeat.size else 0.0
-        return max(0.0, total + folds * (1 / repeats - 1 / made))
-
-    def widening(self, repeats: int) -> float:
-        """By how much DeLong's standard error is too small for this procedure, never below 1.
-
-        DeLong's variance takes the scores as given: it knows nothing of models whose training
-        people are other models' test people. Permutations rerun all of that, so the variance of
-        their AUC is the true one of the null, and its ratio to the mean of DeLong's in the same
-        tables is what is missing. 1 with fewer than :data:`FEWEST_PERMUTATIONS` permutations.
-        """
-        if len(self.known) < FEWEST_PERMUTATIONS:
-            return 1.0
-        return self._ratio(repeats, float(np.nanmean(self.variances[:, 1:])))
-
-    def widening_of_mean(self, repeats: int) -> float | None:
-        """The same for DeLong's standard error of all repeats together; None where it is unknown.
-
-        DeLong's variance of R repeats together is ``a + b / R``; both come from that of one and
-        of all repeats of the permutations.
-        """
-        made = len(self.aucs)
-        if self.of_mean is None or made < 2 or len(self.known) < FEWEST_PERMUTATIONS:
-            return None
-        measured = np.flatnonzero(np.isfinite(self.of_mean[1:])) + 1
-        if len(measured) < FEWEST_PERMUTATIONS:
-            return None
-        single = float(np.nanmean(self.variances[:, measured]))
-        together = float(self.of_mean[measured].mean())
-        folds = (single - together) / (1 - 1 / made)
-        return self._ratio(repeats, single - folds + folds / repeats)
-
-    def _ratio(self, repeats: int, formula: float) -> float:
-        if not formula > 0:
-            return 1.0
-        return max(1.0, math.sqrt(self.variance(repeats) / formula))
-
-
-def auc_within_site(
-    repeats: Sequence[PairwiseComparisons], null: NullDistribution | None
-) -> AucEstimate:
-    """AUC over the repeats with an interval as wide as the permutations, where any, say.
-
-    Parameters
-    ----------
-    repeats
-        The comparisons of each repeat of the cross-validation.
-    null
-        The permutation test of the model.
-    """
-    if null is None:
-        return auc(repeats)
-    of_mean = null.widening_of_mean(len(repeats))
-    if of_mean is None:
-        return auc(repeats, null.widening(len(repeats)))
-    return auc(repeats, of_mean, of_mean=True)
-
-
-def _over_repeats(aucs: np.ndarray) -> np.ndarray:
-    """Mean of the numbers in each column, NaN where there is none."""
-    known = np.isfinite(aucs)
-    total = np.where(known, aucs, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def permuted_labels(
@@ -284,6 +155,8 @@ def permutation_test(
     for labellings in sorted(set(taking_part.values()) - {0}):
         same = [spec for spec in specs if taking_part[spec.name] == labellings]
         part = table[:, :labellings]
+        measured = max(1, 1 + MEASURED - first) if settings.permutation_repeats > 1 else 0
+        together = _Together(study, part[:, :measured], same)
         rounds = []
         for repeat in range(settings.permutation_repeats):
             seed = (settings.seed, 4, repeat)
@@ -291,14 +164,18 @@ def permutation_test(
                 study.labelled, sites, settings.outer_folds, seed, families
             ).astype(str)
             divisions = _divisions(CV, fold, np.unique(fold), families)
-            rounds.append(_one_round(study, part, same, divisions, 1 + MEASURED - first, measure))
-        left_out = _one_round(study, part, same, away, 0, measure) if away else {}
-        nulls |= {
-            spec.name: _joined(
-                [made[spec.name] for made in rounds], left_out.get(spec.name), labellings
+            rounds.append(_one_round(study, part, same, divisions, measure, together))
+        left_out = _one_round(study, part, same, away, measure) if away else {}
+        for spec in same:
+            aucs, variances = zip(*(made[spec.name] for made in rounds), strict=True)
+            without_site = None
+            if left_out:
+                away_aucs, away_variances = left_out[spec.name]
+                without_site = NullDistribution(away_aucs[None], away_variances[None])
+            of_mean = together.variances(spec.name, labellings) if measure is None else None
+            nulls[spec.name] = NullDistribution(
+                np.stack(aucs), np.stack(variances), without_site, of_mean
             )
-            for spec in same
-        }
     return {spec.name: nulls[spec.name] for spec in specs if spec.name in nulls}
 
 
@@ -308,28 +185,6 @@ def _labellings(spec: ModelSpec, first: int, count: int) -> int:
         return count + 1
     permuted = min(count, spec.estimator.permutations - first)
     return permuted + 1 if permuted > 0 else 0
-
-
-def _joined(rounds: Sequence[_Round], left_out: _Round | None, labellings: int) -> NullDistribution:
-    """The null distribution of a model from its repeats."""
-    of_mean = None
-    measured = rounds[0].labels.shape[1]
-    if len(rounds) > 1 and measured:
-        of_mean = np.full(labellings, np.nan)
-        _, of_mean[:measured] = auc_of_wins(
-            rounds[0].labels.astype(float),
-            np.sum([made.won for made in rounds], axis=0, dtype=float),
-            np.sum([made.compared for made in rounds], axis=0, dtype=float),
-        )
-    without_site = None
-    if left_out is not None:
-        without_site = NullDistribution(left_out.aucs[None], left_out.variances[None])
-    return NullDistribution(
-        np.stack([made.aucs for made in rounds]),
-        np.stack([made.variances for made in rounds]),
-        without_site,
-        of_mean,
-    )
 
 
 def _divisions(
@@ -347,25 +202,78 @@ def _divisions(
     return divisions
 
 
-@dataclass(frozen=True)
-class _Round:
-    """One repeat under every labelling, of one model.
+class _Together:
+    """What each person won in all repeats together, under the first labellings, by model.
 
-    Attributes
-    ----------
-    aucs, variances
-        AUC within site and DeLong's variance, shape (labellings,).
-    labels, won, compared
-        Of the first labellings, as :func:`commissure.evaluation.auc.wins_by_labelling` has them;
-        without columns where another measure than the AUC judges. Small numbers and halves of
-        them: single precision holds them exactly, in half the memory.
+    Small numbers and halves of them: single precision holds them exactly, in half the memory.
     """
 
-    aucs: np.ndarray
-    variances: np.ndarray
-    labels: np.ndarray
-    won: np.ndarray
-    compared: np.ndarray
+    def __init__(
+        self, study: Study[EvaluationSettings], table: np.ndarray, specs: Sequence[ModelSpec]
+    ) -> None:
+        self._labels = table
+        shape = (2, len(specs), *table.shape)
+        self._place = {spec.name: place for place, spec in enumerate(specs)}
+        self._won, self._compared = np.zeros(shape, dtype=np.float32)
+
+    def add(
+        self, name: str, rows: np.ndarray, first: int, won: np.ndarray, compared: np.ndarray
+    ) -> None:
+        """Take what the people of some rows won, from labelling ``first`` on."""
+        kept = slice(first, min(first + won.shape[1], self._labels.shape[1]))
+        if kept.stop > kept.start:
+            size = kept.stop - kept.start
+            self._won[self._place[name], rows, kept] += won[:, :size]
+            self._compared[self._place[name], rows, kept] += compared[:, :size]
+
+    def variances(self, name: str, labellings: int) -> np.ndarray | None:
+        """DeLong's variance of all repeats together; NaN beyond the first labellings."""
+        measured = self._labels.shape[1]
+        if not measured:
+            return None
+        place = self._place[name]
+        of_mean = np.full(labellings, np.nan)
+        _, of_mean[:measured] = auc_of_wins(
+            np.maximum(self._labels, 0).astype(float),
+            self._won[place].astype(float),
+            self._compared[place].astype(float),
+        )
+        return of_mean
+
+
+class _Tally:
+    """AUC and DeLong's variance of every labelling, gathered over people who are compared apart.
+
+    All that is added up are numbers of pairs, halves and quarters of them: the sums are exact.
+    """
+
+    def __init__(self, labellings: int) -> None:
+        self._sums = np.zeros((2, 5, labellings))
+        self._people = np.zeros((2, labellings))
+
+    def add(self, first: int, labels: np.ndarray, won: np.ndarray, compared: np.ndarray) -> None:
+        """Take what people won, shape (people, labellings from ``first`` on)."""
+        part = slice(first, first + labels.shape[1])
+        for side, of_side in enumerate((labels == 1, labels == 0)):
+            met, had = np.where(of_side, compared, 0.0), np.where(of_side, won, 0.0)
+            sums = self._sums[side, :, part]
+            sums[0] += met.sum(axis=0)
+            sums[1] += had.sum(axis=0)
+            for row, (a, b) in enumerate(((had, had), (had, met), (met, met)), 2):
+                sums[row] += np.einsum("ij,ij->j", a, b)
+            self._people[side, part] += (met > 0).sum(axis=0)
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """As :func:`commissure.evaluation.auc.auc_of_wins`."""
+        pairs = self._sums[0, 0]
+        total = np.maximum(pairs, 1)
+        aucs = self._sums[0, 1] / total
+        variances = np.zeros(len(pairs))
+        for sums, size in zip(self._sums, self._people, strict=True):
+            square = sums[2] - 2 * aucs * sums[3] + aucs**2 * sums[4]
+            part = np.maximum(square, 0.0) / total**2 * size / np.maximum(size - 1, 1)
+            variances += np.where(size > 1, part, 0.0)
+        return np.where(pairs > 0, aucs, np.nan), np.where(pairs > 0, variances, np.nan)
 
 
 def _one_round(
@@ -373,36 +281,71 @@ def _one_round(
     table: np.ndarray,
     specs: Sequence[ModelSpec],
     folds: Sequence[Fold],
-    measured: int,
     measure: PermutedMeasure | None,
-) -> Mapping[str, _Round]:
-    """AUC within site and DeLong's variance of every labelling, by model.
+    together: _Together | None = None,
+) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """AUC within site (or another measure) and its variance of every labelling, by model.
 
-    What each person won is kept of the first ``measured`` labellings, of the observed one always.
+    Folds one after the other, and in each as many labellings at once as fit into
+    :data:`TOGETHER`: what does not depend on labels is learnt once a fold.
+
+    Parameters
+    ----------
+    together
+        Takes what each person won under the first labellings.
     """
-    values = study.design.values
+    if measure is not None:
+        held = held_out_each(
+            study, [spec.name for spec in specs], folds,
+            lambda fold, test: _said(study, table, specs, fold, test), labels=table,
+        )  # fmt: skip
+        return {name: measure.by_labelling(scored) for name, scored in held.items()}
+    tallies = {spec.name: _Tally(table.shape[1]) for spec in specs}
+    for fold in folds:
+        test = fold.test[study.labelled[fold.test]]
+        sites = study.design.sites[test]
+        for first, said in _said_in_parts(study, table, specs, fold, test):
+            for name, logits in said.items():
+                labels = table[test, first : first + logits.shape[1]]
+                won, compared = wins_by_labelling(labels, logits, sites)
+                tallies[name].add(first, labels, won, compared)
+                if together is not None:
+                    together.add(name, test, first, won, compared)
+    return {name: tally.result() for name, tally in tallies.items()}
 
-    def scores(fold: Fold, test: np.ndarray) -> Mapping[str, np.ndarray]:
+
+def _said_in_parts(
+    study: Study[EvaluationSettings],
+    table: np.ndarray,
+    specs: Sequence[ModelSpec],
+    fold: Fold,
+    test: np.ndarray,
+) -> Iterator[tuple[int, Mapping[str, np.ndarray]]]:
+    """Logits of the test people under some labellings after the others, and which is the first.
+
+    Shape (test people, labellings, or columns of several for each).
+    """
+    values, step = study.design.values, max(1, TOGETHER // max(1, len(fold.train)))
+    labellings = table.shape[1]
+    training = training_people(
+        values[fold.train], table[fold.train], study.settings, again=step < labellings
+    )
+    for first in range(0, labellings, step):
+        labels = table[fold.train, first : first + step]
         fitted = fit_models(
-            specs, values[fold.train], table[fold.train], settings=study.settings, solver="one_step"
-        )
-        return {name: model.logits(values[test]) for name, model in fitted.items()}
+            specs, training.X, labels, settings=study.settings, solver="one_step",
+            training=training,
+        )  # fmt: skip
+        yield first, {name: model.logits(values[test]) for name, model in fitted.items()}
 
-    held = held_out_each(study, [spec.name for spec in specs], folds, scores, labels=table)
-    kept = slice(0, max(1, measured))
-    rounds = {}
-    for name, scored in held.items():
-        if measure is not None:
-            nothing = np.zeros((0, 0))
-            rounds[name] = _Round(*measure.by_labelling(scored), nothing, nothing, nothing)
-            continue
-        labels, won, compared = scored.wins_by_labelling()
-        aucs, variances = auc_of_wins(labels, won, compared)
-        rounds[name] = _Round(
-            aucs,
-            variances,
-            labels[:, kept].astype(np.int8),
-            won[:, kept].astype(np.float32),
-            compared[:, kept].astype(np.float32),
-        )
-    return rounds
+
+def _said(
+    study: Study[EvaluationSettings],
+    table: np.ndarray,
+    specs: Sequence[ModelSpec],
+    fold: Fold,
+    test: np.ndarray,
+) -> Mapping[str, np.ndarray]:
+    """Logits of the test people under all labellings."""
+    parts = [said for _, said in _said_in_parts(study, table, specs, fold, test)]
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -11,7 +11,7 @@ import numpy as np
 
 from commissure.evaluation.auc import NO_AUC
 from commissure.evaluation.held_out import HeldOut, held_out
-from commissure.evaluation.permutation import NullDistribution, auc_within_site
+from commissure.evaluation.null_distribution import NullDistribution, auc_within_site
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec, model_specs, primary_name
 from commissure.models.settings import ModelSettings

@@ -16,17 +16,14 @@ from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.importance import Importance
 from commissure.evaluation.measures.measure import Measure
 from commissure.evaluation.measures.registry import MEASURES, permuted_measure
+from commissure.evaluation.null_distribution import FEWEST_PERMUTATIONS, NullDistribution
 from commissure.evaluation.out_of_fold import (
     Scores,
     left_out_of,
     out_of_fold,
     repeats_of,
 )
-from commissure.evaluation.permutation import (
-    FEWEST_PERMUTATIONS,
-    NullDistribution,
-    permutation_test,
-)
+from commissure.evaluation.permutation import permutation_test
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
 from commissure.study.splits import (

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from commissure.evaluation.measures.registry import permuted_measure
-from commissure.evaluation.permutation import NullDistribution, permutation_test
+from commissure.evaluation.null_distribution import NullDistribution
+from commissure.evaluation.permutation import permutation_test
 from commissure.files import read_table, write_table
 from commissure.fusion import writers
 from commissure.fusion.fitted import FittedStudy, fit_study, fold_cautions

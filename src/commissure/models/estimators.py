@@ -13,95 +13,44 @@ is one such fit.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from commissure.models.logistic import (
-    Solver,
-    axes_of,
-    sigmoid,
+from commissure.models.logistic import Axes
+from commissure.models.preparation import has_block
+from commissure.models.training import TrainingPeople, stacked
+from commissure.models.two_labels import (
+    TwoLabels,
+    checked_blocks,
+    encoded_labels,
+    encoded_outcomes,
 )
-from commissure.models.preparation import Preparation, has_block
-from commissure.models.responses import LOGISTIC, Response
-from commissure.study.design import Block
-from commissure.study.outcomes.kind import carries_outcome
-from commissure.study.splits import stratified_folds
 
 #: Ridge penalty of calibration and stacking, on evidence of unit variance: a weak prior.
 LEVEL_ONE_PENALTY = 1.0
 
 
-class TwoLabels(ClassifierMixin, BaseEstimator, ABC):
-    """What the estimators share: two labels, gaps allowed, a penalty by inner folds.
+class TrainedTogether(TwoLabels):
+    """An estimator that takes what others have learnt of the same training people."""
 
-    Attributes
-    ----------
-    blocks_ : tuple of Block
-        The blocks that it was fitted on.
-    base_ : numpy.ndarray
-        Logit of the share of positive labels in training, shape (labellings,).
-    """
-
-    blocks_: tuple[Block, ...]
-    base_: np.ndarray
-
-    def __init__(
-        self,
-        blocks: Sequence[Block] = (),
-        penalties: Sequence[float] = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
-        inner_folds: int = 5,
-        seed: int = 0,
-        solver: Solver = "newton",
-        response: Response | None = None,
-    ) -> None:
-        self.blocks = blocks
-        self.penalties = penalties
-        self.inner_folds = inner_folds
-        self.seed = seed
-        self.solver = solver
-        self.response = response
-
-    @property
-    def _response(self) -> Response:
-        """How the outcome is learnt; two labels unless another response was given."""
-        return self.response or LOGISTIC
-
-    @property
-    def _options(self) -> tuple[Any, ...]:
-        """The parameters that the models of the blocks share."""
-        return self.penalties, self.inner_folds, self.seed, self.solver, self.response
-
-    def __sklearn_tags__(self) -> Any:
-        """The tags."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = True
-        return tags
-
-    @abstractmethod
-    def logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits of shape (people, labellings); NaN for people who have none of the blocks."""
-
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Logit of the positive label; NaN for people who have none of the blocks."""
-        return squeezed(self, X)
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both labels, shape (people, 2)."""
-        return both_probabilities(self, X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The more probable label; people without data get the negative one."""
-        return named(self, self.decision_function(X) > 0)
+    def _training(
+        self, X: np.ndarray, y: np.ndarray, training: TrainingPeople | None
+    ) -> tuple[np.ndarray, TrainingPeople]:
+        """Outcomes of the labelled people in columns, and the training people."""
+        if training is None:
+            X, labels, labelled, self.single_ = encoded_labels(self, X, y)
+            training = TrainingPeople(X, labelled, self.inner_folds, self.seed)
+        else:
+            labels, self.single_ = encoded_outcomes(self, y, training.labelled)
+            self.n_features_in_ = training.X.shape[1]
+        self.blocks_ = checked_blocks(self.blocks, training.X)
+        return labels, training
 
 
-class BlockModel(TwoLabels):
+class BlockModel(TrainedTogether):
     """Ridge logistic regression on one block, or on several side by side (early fusion).
 
     Every block has unit mean square norm after its preparation, so a block of 100 columns weighs
@@ -118,42 +67,51 @@ class BlockModel(TwoLabels):
         fusion and stacking learn from.
     """
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> BlockModel:
-        """Fit on the people with a label who have at least one of the blocks."""
-        X, labels, labelled, self.single_ = encoded_labels(self, X, y)
-        self.blocks_ = checked_blocks(self.blocks, X)
+    def fit(
+        self, X: np.ndarray, y: np.ndarray, training: TrainingPeople | None = None
+    ) -> BlockModel:
+        """Fit on the people with a label who have at least one of the blocks.
+
+        ``training`` takes what other models, or other labellings, of the same people have learnt
+        of them without a look at labels.
+        """
+        labels, training = self._training(X, y, training)
         response = self._response
-        labels, self.freed_ = response.freed(X[labelled], labels)
-        marks = np.where(labelled, 0, -1)
+        labels, self.freed_ = response.freed(training.labelled_rows, labels)
         penalties = np.asarray(self.penalties, float)
-        families = families_of(X[labelled], self.blocks_)
-        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed, families)
-        present = self._present(X[labelled])
-        everyone = np.full(len(X), -1)
-        everyone[labelled] = inner
-        logits = np.full((len(penalties), len(inner), labels.shape[1]), np.nan)
-        evidence = logits.copy()
-        for fold in np.unique(inner):
-            test = (inner == fold) & present
-            train = (inner != fold) & present
-            if not test.any() or not train.any():
-                continue
-            prepared = self._prepared(X[everyone != fold], marks[everyone != fold])
-            axes = axes_of(self._stacked(prepared, X[labelled][train]))
-            intercept, weights = response.path(axes, labels[train], penalties, self.solver)
-            scores = axes.project(self._stacked(prepared, X[labelled][test]))
-            evidence[:, test] = np.einsum("ir,lbr->lib", scores, weights)
-            logits[:, test] = evidence[:, test] + intercept[:, None, :]
-        seen = np.isfinite(logits[0, :, 0])
-        chosen = response.loss(labels[seen], logits[:, seen]).argmin(axis=0)
-        self.penalty_ = penalties[chosen]
-        self.evidence_ = evidence[chosen, :, np.arange(labels.shape[1])].T
-        self.preparations_ = self._prepared(X, marks)
-        axes = axes_of(self._stacked(self.preparations_, X[labelled][present]))
-        intercept, weights = response.path(axes, labels[present], penalties, self.solver)
+        present = training.present(self.blocks_)
+        divisions = training.inner_divisions(self.blocks_)
+        paths = [
+            response.path(
+                Axes(division.scores, division.scores[:0]),
+                labels[division.train],
+                penalties,
+                self.solver,
+            )
+            for division in divisions
+        ]
+        seen = np.zeros(len(labels), dtype=bool)
+        for division in divisions:
+            seen[division.test] = True
+        losses, scores = [], np.empty(labels.shape)
+        for number in range(len(penalties)):
+            for division, (intercept, weights) in zip(divisions, paths, strict=True):
+                scores[division.test] = division.test_scores @ weights[number].T + intercept[number]
+            losses.append(response.loss(labels[seen], scores[seen][None])[0])
+        chosen = np.argmin(losses, axis=0)
         column = np.arange(labels.shape[1])
-        self.intercept_ = intercept[chosen, column]
-        self.coef_ = axes.column_weights(weights[chosen, column])
+        self.penalty_ = penalties[chosen]
+        self.evidence_ = np.full(labels.shape, np.nan)
+        for division, (_, weights) in zip(divisions, paths, strict=True):
+            self.evidence_[division.test] = division.test_scores @ weights[chosen, column].T
+        self.preparations_ = training.preparations(self.blocks_)
+        axes = training.axes(self.blocks_)
+        # From the strongest penalty down each solution starts the next: weaker ones are not needed.
+        needed = np.flatnonzero(penalties >= self.penalty_.min())
+        intercept, weights = response.path(axes, labels[present], penalties[needed], self.solver)
+        place = np.searchsorted(needed, chosen)
+        self.intercept_ = intercept[place, column]
+        self.coef_ = axes.column_weights(weights[place, column])
         self.base_ = response.base(labels[present])
         return self
 
@@ -169,7 +127,7 @@ class BlockModel(TwoLabels):
 
     def prepared_markers(self, X: np.ndarray) -> np.ndarray:
         """The prepared blocks side by side."""
-        return self._stacked(self.preparations_, np.asarray(X, float))
+        return stacked(self.preparations_, np.asarray(X, float))
 
     def kept_columns(self) -> list[tuple[str, int]]:
         """Block and column number of each row of ``coef_``."""
@@ -183,13 +141,6 @@ class BlockModel(TwoLabels):
     def _present(self, X: np.ndarray) -> np.ndarray:
         return np.any([has_block(X, block) for block in self.blocks_], axis=0)
 
-    def _prepared(self, X: np.ndarray, marks: np.ndarray) -> list[Preparation]:
-        return [Preparation(block).fit(X, marks) for block in self.blocks_]
-
-    def _stacked(self, prepared: list[Preparation], X: np.ndarray) -> np.ndarray:
-        parts = [preparation.transform(X) for preparation in prepared]
-        return np.concatenate(parts, axis=1) / np.sqrt(len(parts))
-
 
 class FusedEstimator(TwoLabels):
     """A model that says how much each block weighs in it."""
@@ -199,7 +150,7 @@ class FusedEstimator(TwoLabels):
         """Weight of each block, shape (blocks, labellings)."""
 
 
-class EvidenceFusion(FusedEstimator):
+class EvidenceFusion(TrainedTogether, FusedEstimator):
     """What late fusion and stacking share: one model per block, joined by their evidence.
 
     The evidence of a block is the logit of its model without the intercept. It is 0 at the mean of
@@ -207,19 +158,26 @@ class EvidenceFusion(FusedEstimator):
     those who have it would, where gaps differ between the labels.
     """
 
-    def fit(self, X: np.ndarray, y: np.ndarray, fitted: Sequence[BlockModel] | None = None) -> Any:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        fitted: Sequence[BlockModel] | None = None,
+        training: TrainingPeople | None = None,
+    ) -> Any:
         """Fit the model of each block and the join.
 
         ``fitted`` takes models of the blocks that were fitted on the same people, labels, penalties
-        and folds, to save fitting them again.
+        and folds, to save fitting them again; ``training`` is that of :meth:`BlockModel.fit`.
         """
-        X, labels, labelled, self.single_ = encoded_labels(self, X, y)
-        self.blocks_ = checked_blocks(self.blocks, X)
+        labels, training = self._training(X, y, training)
         self.models_ = list(fitted) if fitted is not None else [
-            BlockModel((block,), *self._options).fit(X, self._again(y, labels, labelled))
+            BlockModel((block,), *self._options).fit(
+                training.X, self._again(y, labels, training.labelled)
+            )
             for block in self.blocks_
         ]  # fmt: skip
-        labels, self.freed_ = self._response.freed(X[labelled], labels)
+        labels, self.freed_ = self._response.freed(training.labelled_rows, labels)
         evidence = np.stack([model.evidence_ for model in self.models_], axis=2)
         self.base_ = self._response.base(labels)
         self._join(np.swapaxes(evidence, 0, 1), labels)
@@ -306,105 +264,6 @@ class StackedFusion(EvidenceFusion):
     def block_weights(self) -> np.ndarray:
         """Weight of each block's evidence, shape (blocks, labellings)."""
         return (self.weights_ / self.scale_[:, 0]).T
-
-
-def inner_fold_numbers(
-    people: int, inner_folds: int, seed: int, families: np.ndarray | None = None
-) -> np.ndarray:
-    """Inner folds of the training people, without a look at their labels.
-
-    Parameters
-    ----------
-    people
-        How many there are.
-    inner_folds, seed
-        Of the settings.
-    families
-        Number of each person's family, of :func:`families_of`: a family stays in one fold.
-    """
-    cards = people if families is None else len(np.unique(families))
-    return stratified_folds(np.zeros(people), min(inner_folds, cards), (seed, 2), families)
-
-
-def families_of(rows: np.ndarray, blocks: Sequence[Block]) -> np.ndarray | None:
-    """Number of each person's family; None where the blocks know of none."""
-    column = next((block.family for block in blocks if block.family is not None), None)
-    return None if column is None else rows[:, column]
-
-
-def encoded_labels(
-    model: Any, X: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Check what an estimator is fitted to, and tell labels from reference people.
-
-    Labels are 1 and 0, with -1 for reference people; or any two other values, the second of which
-    in their order is the positive one; or a table of 1, 0 and -1 with a labelling per column. With
-    a response of another outcome they are what that outcome is held as.
-
-    Returns
-    -------
-    X, labels, labelled, single
-        The values; zeros and ones of the labelled people (or what the response learns of them),
-        shape (people, labellings); who is labelled; whether there is one labelling.
-
-    Raises
-    ------
-    ValueError
-        There are more than two labels, or the values are no finite table (gaps are allowed).
-    """
-    y = np.asarray(y)
-    if model.response is not None:
-        X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan")
-        table = y[:, None] if y.ndim == 1 else y
-        labelled = carries_outcome(table[:, 0])
-        return X, model.response.columns(table[labelled]), labelled, y.ndim == 1
-    if y.ndim == 2 and y.shape[1] != 1:
-        X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan")
-        model.classes_ = np.array([0, 1])
-        labelled = y[:, 0] >= 0
-        return X, y[labelled].astype(float), labelled, False
-    single = y.ndim == 1
-    X, y = validate_data(model, X, y, dtype=float, ensure_all_finite="allow-nan")
-    check_classification_targets(y)
-    classes = np.unique(y)
-    numbered = y.dtype.kind in "iuf" and set(classes.tolist()) <= {-1, 0, 1}
-    if numbered and set(classes.tolist()) != {-1, 1}:
-        model.classes_ = np.array([0, 1])
-        labelled = y >= 0
-        return X, y[labelled, None].astype(float), labelled, single
-    if len(classes) > 2:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is multiclass: "
-            f"{len(classes)} classes"
-        )
-    model.classes_ = classes
-    return X, (y == classes[-1])[:, None].astype(float), np.ones(len(y), dtype=bool), single
-
-
-def checked_blocks(blocks: Sequence[Block], X: np.ndarray) -> tuple[Block, ...]:
-    """The blocks, or one of all columns where none is named."""
-    return tuple(blocks) or (Block("all", tuple(range(X.shape[1]))),)
-
-
-def squeezed(model: Any, X: np.ndarray) -> np.ndarray:
-    """Logits of checked values, without the axis of the labellings where there is one."""
-    check_is_fitted(model)
-    X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
-    logits = model.logits(X)
-    return logits[:, 0] if model.single_ else logits
-
-
-def named(model: Any, positive: np.ndarray) -> np.ndarray:
-    """The labels in the words of the fit."""
-    return model.classes_[np.minimum(positive.astype(int), len(model.classes_) - 1)]
-
-
-def both_probabilities(model: Any, X: np.ndarray) -> np.ndarray:
-    """Probabilities of both labels, shape (people, 2)."""
-    check_is_fitted(model)
-    X = validate_data(model, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
-    p = sigmoid(model.logits(X)[:, 0])
-    return np.column_stack([1 - p, p])
 
 
 def _scale(evidence: np.ndarray) -> np.ndarray:

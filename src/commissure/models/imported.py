@@ -20,17 +20,11 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.model_selection import ParameterGrid
 
 from commissure.errors import ConfigError
-from commissure.models.estimators import (
-    LEVEL_ONE_PENALTY,
-    BlockModel,
-    checked_blocks,
-    encoded_labels,
-    families_of,
-    inner_fold_numbers,
-)
+from commissure.models.estimators import LEVEL_ONE_PENALTY, BlockModel
 from commissure.models.logistic import Solver
 from commissure.models.responses import Cox, Gaussian, Response
 from commissure.models.settings import EstimatorSettings
+from commissure.models.training import TrainingPeople, stacked
 from commissure.study.design import Block
 
 #: Probabilities are held this far from 0 and 1 where their logit is taken.
@@ -66,16 +60,16 @@ class ImportedModel(BlockModel):
         self.options = options
         self.grid = grid
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> ImportedModel:
+    def fit(
+        self, X: np.ndarray, y: np.ndarray, training: TrainingPeople | None = None
+    ) -> ImportedModel:
         """Fit on the people with an outcome who have at least one of the blocks."""
-        X, labels, labelled, self.single_ = encoded_labels(self, X, y)
-        self.blocks_ = checked_blocks(self.blocks, X)
-        labels, self.freed_ = self._response.freed(X[labelled], labels)
-        marks = np.where(labelled, 0, -1)
-        present = self._present(X[labelled])
-        divisions = self._inner(X, labelled, marks, present)
-        self.preparations_ = self._prepared(X, marks)
-        training = self._stacked(self.preparations_, X[labelled][present])
+        labels, shared = self._training(X, y, training)
+        labels, self.freed_ = self._response.freed(shared.labelled_rows, labels)
+        present = shared.present(self.blocks_)
+        divisions = list(shared.inner_markers(self.blocks_))
+        self.preparations_ = shared.preparations(self.blocks_)
+        markers = stacked(self.preparations_, shared.labelled_rows[present])
         choices = list(ParameterGrid(dict(self.grid or {})))
         self.base_ = self._response.base(labels[present])
         self.chosen_, self.fitted_ = [], []
@@ -86,7 +80,7 @@ class ImportedModel(BlockModel):
             best = int(np.argmin([loss for loss, _, _ in tried]))
             calibration[:, column] = tried[best][1:]
             self.chosen_.append(choices[best])
-            self.fitted_.append(self._fit_one(choices[best], training, target[present]))
+            self.fitted_.append(self._fit_one(choices[best], markers, target[present]))
         self.intercept_, self.slope_ = calibration
         return self
 
@@ -96,26 +90,6 @@ class ImportedModel(BlockModel):
         prepared = self.prepared_markers(X)
         said = np.column_stack([self._said(fitted, prepared) for fitted in self.fitted_])
         return np.where(self._present(X)[:, None], said * self.slope_, np.nan)
-
-    def _inner(
-        self, X: np.ndarray, labelled: np.ndarray, marks: np.ndarray, present: np.ndarray
-    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-        """Training and test people of every inner fold, and their prepared markers."""
-        families = families_of(X[labelled], self.blocks_)
-        inner = inner_fold_numbers(int(labelled.sum()), self.inner_folds, self.seed, families)
-        everyone = np.full(len(X), -1)
-        everyone[labelled] = inner
-        divisions = []
-        for fold in np.unique(inner):
-            test, train = (inner == fold) & present, (inner != fold) & present
-            if test.any() and train.any():
-                prepared = self._prepared(X[everyone != fold], marks[everyone != fold])
-                values = X[labelled]
-                divisions.append(
-                    (train, test, self._stacked(prepared, values[train]),
-                     self._stacked(prepared, values[test]))
-                )  # fmt: skip
-        return divisions
 
     def _tried(
         self, choice: Mapping[str, Any], divisions: Sequence[tuple[Any, ...]], target: np.ndarray

@@ -17,13 +17,11 @@ from scipy.linalg.blas import dsyrk
 
 Solver = Literal["newton", "one_step"]
 
-#: Newton stops when no coordinate moves by more than this.
-TOLERANCE = 1e-8
 #: Newton by conjugate gradients stops when the loss can fall by about half of this.
 DECREMENT = 1e-18
 MAX_STEPS = 60
-#: Numbers in the stack of Hessians that is held at once (64 MB).
-STACK = 8_000_000
+#: Numbers whose losses are summed at once, which a processor's cache holds.
+TOGETHER = 32_768
 
 
 def sigmoid(logit: np.ndarray) -> np.ndarray:
@@ -37,133 +35,34 @@ def base_logit(labels: np.ndarray) -> np.ndarray:
     return np.log((ones + 0.5) / (len(labels) - ones + 0.5))
 
 
-def intercept_at(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Intercept that brings the mean probability of each column to its share of ones.
+def log_loss(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Sum of the log losses of each column.
+
+    ``log(1 + exp(s)) - y s``, with one logarithm for a block of people: the product of their
+    ``1 + exp(-|s|)``, each between 1 and 2, cannot overflow.
 
     Parameters
     ----------
     labels, logits
-        Shape (people, labellings); the logits enter with the slope 1.
+        Shape (people, columns).
 
     Returns
     -------
     numpy.ndarray
-        Shape (labellings,).
+        Shape (columns,).
     """
-    intercept = np.zeros(labels.shape[1])
-    for _ in range(MAX_STEPS):
-        p = sigmoid(logits + intercept)
-        step = (labels - p).sum(axis=0) / np.maximum((p * (1 - p)).sum(axis=0), 1e-12)
-        intercept += np.clip(step, -2, 2)
-        if (np.abs(step) < 1e-10).all():
-            break
-    return intercept
-
-
-def ridge_logistic(
-    X: np.ndarray, labels: np.ndarray, penalty: np.ndarray, allowed: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one ridge logistic model per problem.
-
-    Parameters
-    ----------
-    X
-        Shape (people, columns), shared by all problems, or (problems, people, columns).
-    labels
-        Zeros and ones, shape (people, problems).
-    penalty
-        Shape (problems,), positive.
-    allowed
-        Shape (problems, columns); weights that are not allowed stay zero.
-
-    Returns
-    -------
-    intercept, weights : numpy.ndarray
-        Shapes (problems,) and (problems, columns). A problem with one class gets its smoothed
-        base rate and zero weights.
-    """
-    people, problems = labels.shape
-    columns = X.shape[-1]
-    beta = np.zeros((problems, columns + 1))
-    beta[:, 0] = base_logit(labels)
-    ones = labels.sum(axis=0)
-    todo = np.flatnonzero((ones > 0) & (ones < people))
-    if not columns:
-        beta[todo, 0] = np.log(ones[todo] / (people - ones[todo]))
-        return beta[:, 0], beta[:, 1:]
-    chunk = max(1, STACK // max((columns + 1) ** 2, people * (columns + 1)))
-    for start in range(0, len(todo), chunk):
-        part = todo[start : start + chunk]
-        shared = X if X.ndim == 2 else X[part]
-        mask = None if allowed is None else allowed[part]
-        beta[part] = _newton(shared, labels[:, part].T, penalty[part], beta[part], mask)
-    return beta[:, 0], beta[:, 1:]
-
-
-def _newton(
-    X: np.ndarray,
-    labels: np.ndarray,
-    penalty: np.ndarray,
-    beta: np.ndarray,
-    allowed: np.ndarray | None,
-) -> np.ndarray:
-    """Newton iterations with step halving; labels (problems, people), beta in and out."""
-    problems, size = beta.shape
-    lead = np.ones((*X.shape[:-1], 1))
-    full = np.concatenate([lead, X], axis=-1)
-    if allowed is not None:
-        shown = np.concatenate([np.ones((problems, 1)), allowed], axis=1)
-        full = full * shown[:, None, :]
-    ridge = np.repeat(penalty[:, None], size, axis=1)
-    ridge[:, 0] = 0.0
-    beta = beta.copy()
-    diagonal = np.arange(size)
-
-    def logits(coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        if full.ndim == 2:
-            return coefficients @ full.T
-        return np.matmul(full[rows], coefficients[:, :, None])[:, :, 0]
-
-    def loss(logit: np.ndarray, coefficients: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        fit = np.logaddexp(0.0, logit) - labels[rows] * logit
-        return fit.sum(axis=1) + 0.5 * (ridge[rows] * coefficients**2).sum(axis=1)
-
-    active = np.arange(problems)
-    logit = logits(beta, active)
-    value = loss(logit, beta, active)
-    for _ in range(MAX_STEPS):
-        predictors = full if full.ndim == 2 else full[active]
-        p = sigmoid(logit)
-        gradient, hessian = _derivatives(predictors, p - labels[active], p * (1 - p))
-        gradient += ridge[active] * beta[active]
-        hessian[:, diagonal, diagonal] += ridge[active] + 1e-12
-        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
-        now = beta[active]
-        scale = np.ones((len(active), 1))
-        for _ in range(30):
-            trial = now - scale * step
-            new_logit = logits(trial, active)
-            new_value = loss(new_logit, trial, active)
-            worse = new_value > value + 1e-10 * (1 + np.abs(value))
-            if not worse.any():
-                break
-            scale[worse] *= 0.5
-        beta[active] = trial
-        going = np.abs(scale * step).max(axis=1) > TOLERANCE * (1 + np.abs(trial).max(axis=1))
-        if not going.any():
-            break
-        active, logit, value = active[going], new_logit[going], new_value[going]
-    return beta
-
-
-def _derivatives(
-    X: np.ndarray, residual: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and Hessian of the log loss of each problem, without the penalty."""
-    if X.ndim == 2:
-        return residual @ X, np.matmul(X.T * weight[:, None, :], X)
-    gradient = np.matmul(residual[:, None, :], X)[:, 0]
-    return gradient, np.matmul(np.swapaxes(X, 1, 2) * weight[:, None, :], X)
+    people, columns = logits.shape
+    total = np.zeros(columns)
+    step = max(1, min(512, TOGETHER // max(1, columns)))
+    for start in range(0, people, step):
+        logit = logits[start : start + step]
+        size = np.abs(logit)
+        total += 0.5 * size.sum(axis=0)
+        total += ((0.5 - labels[start : start + step]) * logit).sum(axis=0)
+        np.exp(np.negative(size, out=size), out=size)
+        size += 1.0
+        total += np.log(np.multiply.reduce(size, axis=0))
+    return total
 
 
 @dataclass(frozen=True)
@@ -373,41 +272,3 @@ def _one_step(
     curvature = (p * (1 - p))[:, None] * (axes.scores**2).sum(axis=0)
     weights = gradient / (curvature + np.asarray(penalties, float)[:, None, None])
     return np.repeat(base[None, :], len(penalties), axis=0), weights
-
-
-def nonnegative_logistic(
-    X: np.ndarray, labels: np.ndarray, penalty: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ridge logistic regression whose weights are not below zero (Breiman 1996, stacking).
-
-    Evidence that speaks against its own modality is noise at these sample sizes; a negative
-    weight would turn it round. Columns with negative weights are dropped and the rest refitted
-    until none is left.
-
-    Parameters
-    ----------
-    X
-        Shape (problems, people, columns).
-    labels
-        Shape (people, problems).
-    penalty
-        The same for all problems.
-
-    Returns
-    -------
-    intercept, weights : numpy.ndarray
-        Shapes (problems,) and (problems, columns).
-    """
-    problems, _, columns = X.shape
-    allowed = np.ones((problems, columns))
-    strength = np.full(problems, float(penalty))
-    intercept, weights = ridge_logistic(X, labels, strength, allowed)
-    for _ in range(columns):
-        again = np.flatnonzero((weights < 0).any(axis=1))
-        if not len(again):
-            break
-        allowed[again] *= weights[again] >= 0
-        intercept[again], weights[again] = ridge_logistic(
-            X[again], labels[:, again], strength[again], allowed[again]
-        )
-    return intercept, np.maximum(weights, 0.0)

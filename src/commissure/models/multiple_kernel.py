@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from commissure.models.estimators import (
-    FusedEstimator,
+from commissure.models.estimators import FusedEstimator
+from commissure.models.logistic import Axes, base_logit, logistic_path
+from commissure.models.preparation import Preparation, has_block
+from commissure.models.two_labels import (
     checked_blocks,
     encoded_labels,
     families_of,
     inner_fold_numbers,
 )
-from commissure.models.logistic import Axes, base_logit, logistic_path
-from commissure.models.preparation import Preparation, has_block
 from commissure.study.design import Block
 
 

@@ -1,4 +1,4 @@
-"""The models of a study: what each is, which of them the data carry, and fitting them.
+"""The models of a study: what each is, and which of them the data carry.
 
 A fused model is declared once, in :data:`FUSED_MODELS`, under its name in
 :data:`commissure.models.settings.FusedName`. Sentences, fitting, the coalitions of the modality
@@ -7,21 +7,12 @@ shares, the types that a stored model may hold and the warnings of its card deri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from commissure.models.estimators import (
-    BlockModel,
-    EvidenceFusion,
-    LateFusion,
-    StackedFusion,
-    TwoLabels,
-)
+from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.imported import TRUSTED_PARTS, ImportedModel, check_estimator
-from commissure.models.logistic import Solver
 from commissure.models.multiple_kernel import Kernel, MultipleKernelFusion
 from commissure.models.preparation import Preparation, SiteAlignment, has_block
 from commissure.models.responses import (
@@ -34,7 +25,8 @@ from commissure.models.responses import (
     response_of,
 )
 from commissure.models.settings import VULNERABILITY, EstimatorSettings, ModelSettings
-from commissure.models.vulnerability import Traits, VulnerabilityModel, study_traits
+from commissure.models.two_labels import TwoLabels
+from commissure.models.vulnerability import Traits, study_traits
 from commissure.study.design import (
     CLINICAL,
     CONFOUNDS,
@@ -266,122 +258,6 @@ def primary_name(specs: Sequence[ModelSpec], settings: ModelSettings) -> str | N
     """
     names = [spec.name for spec in specs if spec.kind in ("fusion", "modality")]
     return settings.primary if settings.primary in names else next(iter(names), None)
-
-
-def fit_models(
-    specs: Sequence[ModelSpec],
-    X: np.ndarray,
-    y: np.ndarray,
-    *,
-    settings: ModelSettings,
-    solver: Solver = "newton",
-) -> Mapping[str, TwoLabels]:
-    """Fit every model on the same training people.
-
-    The model of a modality is fitted once, whether it stands alone or is a part of a fused one.
-
-    Parameters
-    ----------
-    specs
-        The models.
-    X, y
-        Training people and their labels (-1: reference), as the estimators take them.
-    settings, solver
-        Penalties, inner folds and seed; how the logistic regressions are solved.
-    """
-    fitted: dict[str, TwoLabels] = {}
-    single = _single_models(X, y, settings, solver, specs[0].response) if specs else None
-    for spec in specs:
-        assert single is not None
-        fused = FUSED_MODELS.get(spec.name)
-        if spec.estimator is not None:
-            fitted[spec.name] = ImportedModel(
-                spec.blocks, *_options(settings, solver, spec.response),
-                estimator=spec.estimator.estimator,
-                options=dict(spec.estimator.options), grid=dict(spec.estimator.grid),
-            ).fit(X, y)  # fmt: skip
-        elif spec.traits:
-            fitted[spec.name] = VulnerabilityModel(
-                spec.blocks, *_options(settings, solver, spec.response),
-                traits=spec.traits, min_controls=settings.vulnerability.min_controls,
-            ).fit(X, y)  # fmt: skip
-        elif fused is None:
-            fitted[spec.name] = single(spec.blocks[0])
-        else:
-            options = _options(settings, solver, spec.response)
-            fitted[spec.name] = _fit_fused(fused, spec.blocks, X, y, options, single)
-    return fitted
-
-
-def fit_coalitions(
-    name: str,
-    coalitions: Sequence[tuple[Block, ...]],
-    X: np.ndarray,
-    y: np.ndarray,
-    *,
-    settings: ModelSettings,
-    response: Response = LOGISTIC,
-) -> list[TwoLabels]:
-    """Fit a model to every coalition of blocks, on the same training people.
-
-    Parameters
-    ----------
-    name
-        The fused model that joins the blocks of a coalition; where it is no fused model (there was
-        one modality only), late fusion does.
-    coalitions
-        Blocks of each coalition.
-    X, y, settings, response
-        As for :func:`fit_models`. Models of single blocks are fitted in full, whether they stand
-        alone or are joined; a model that is fitted to several blocks at once makes one Newton step.
-    """
-    fused = FUSED_MODELS.get(name, FUSED_MODELS["late"])
-    single = _single_models(X, y, settings, "newton", response)
-    options = _options(settings, "one_step", response)
-    return [
-        single(blocks[0])
-        if fused.linear and len(blocks) == 1
-        else _fit_fused(fused, blocks, X, y, options, single)
-        for blocks in coalitions
-    ]
-
-
-_Options = tuple[tuple[float, ...], int, int, Solver, Response | None]
-
-
-def _options(settings: ModelSettings, solver: Solver, response: Response) -> _Options:
-    # Two labels are what the estimators take without a response, and in any words.
-    other = None if response == LOGISTIC else response
-    return tuple(settings.penalties), settings.inner_folds, settings.seed, solver, other
-
-
-def _single_models(
-    X: np.ndarray, y: np.ndarray, settings: ModelSettings, solver: Solver, response: Response
-) -> Callable[[Block], BlockModel]:
-    """A function that fits the model of a block, once."""
-    fitted: dict[str, BlockModel] = {}
-
-    def single(block: Block) -> BlockModel:
-        if block.name not in fitted:
-            options = _options(settings, solver, response)
-            fitted[block.name] = BlockModel((block,), *options).fit(X, y)
-        return fitted[block.name]
-
-    return single
-
-
-def _fit_fused(
-    fused: FusedModel,
-    blocks: Sequence[Block],
-    X: np.ndarray,
-    y: np.ndarray,
-    options: _Options,
-    single: Callable[[Block], BlockModel],
-) -> TwoLabels:
-    model = fused.estimator(blocks, *options)
-    if isinstance(model, EvidenceFusion):
-        return model.fit(X, y, fitted=[single(block) for block in blocks])
-    return model.fit(X, y)
 
 
 def _too_few(study: Study[ModelSettings], name: str) -> str:

@@ -12,14 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.models.cox import cox_path, partial_loss, ridge_cox
-from commissure.models.logistic import (
-    Axes,
-    Solver,
-    base_logit,
-    intercept_at,
-    logistic_path,
-    nonnegative_logistic,
-)
+from commissure.models.level_one import intercept_at, nonnegative_logistic
+from commissure.models.logistic import Axes, Solver, base_logit, log_loss, logistic_path
 from commissure.study.design import COVARIATES, Design
 from commissure.study.outcomes.classes import class_names
 from commissure.study.settings import StudySettings
@@ -94,7 +88,7 @@ class Logistic(Response):
 
     def loss(self, columns: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Log loss."""
-        return np.asarray((np.logaddexp(0.0, scores) - columns * scores).sum(axis=1))
+        return np.array([log_loss(columns, of_penalty) for of_penalty in scores])
 
     def intercept(self, columns: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """That which brings the mean probability to the share of ones."""

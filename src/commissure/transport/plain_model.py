@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from commissure.models.estimators import BlockModel, LateFusion, StackedFusion, TwoLabels
+from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.preparation import Preparation
+from commissure.models.two_labels import TwoLabels
 from commissure.study.design import DesignColumn
 
 #: Raised when a reader of the older format would go wrong.

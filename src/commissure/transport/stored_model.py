@@ -23,9 +23,10 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from commissure import __version__
 from commissure.errors import DatasetError
 from commissure.files import write_json
-from commissure.models.estimators import TwoLabels
-from commissure.models.registry import ModelSpec, fit_models, stored_types
+from commissure.models.fitting import fit_models
+from commissure.models.registry import ModelSpec, stored_types
 from commissure.models.settings import ModelSettings
+from commissure.models.two_labels import TwoLabels
 from commissure.study.design import DesignColumn
 from commissure.study.study import Study
 from commissure.transport import reference_scorer

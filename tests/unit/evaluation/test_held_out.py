@@ -7,7 +7,8 @@ from commissure.evaluation.auc import auc, auc_of_wins
 from commissure.evaluation.held_out import held_out, held_out_each
 from commissure.evaluation.out_of_fold import out_of_fold, repeats_of
 from commissure.evaluation.pairs import pairwise_comparisons
-from commissure.models.registry import FUSED_MODELS, fit_models
+from commissure.models.fitting import fit_models
+from commissure.models.registry import FUSED_MODELS
 
 
 @pytest.mark.parametrize("name", FUSED_MODELS)

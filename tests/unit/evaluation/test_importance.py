@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from commissure.evaluation.importance import Importance, haufe_patterns, marker_patterns
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.fitting import fit_models
+from commissure.models.registry import ModelSpec
 
 
 def single(drawn, name: str) -> ModelSpec:

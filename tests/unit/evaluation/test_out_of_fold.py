@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.evaluation.out_of_fold import (
     mean_probabilities,
     model_aucs,
@@ -10,7 +11,6 @@ from commissure.evaluation.out_of_fold import (
     out_of_fold,
     repeats_of,
 )
-from commissure.evaluation.permutation import NullDistribution
 from commissure.study.splits import LEAVE_SITE_OUT, Fold
 
 

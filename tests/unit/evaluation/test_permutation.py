@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
+from commissure.evaluation.measures.registry import permuted_measure
+from commissure.evaluation.null_distribution import NullDistribution, auc_within_site
 from commissure.evaluation.pairs import pairwise_comparisons
-from commissure.evaluation.permutation import (
-    NullDistribution,
-    auc_within_site,
-    permutation_test,
-    permuted_labels,
-)
+from commissure.evaluation.permutation import permutation_test, permuted_labels
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
+from commissure.models.responses import response_of
 from commissure.study.design import SITE, Block, Design, DesignColumn
+from commissure.study.settings import OutcomeSettings
 from commissure.study.study import Study
 
 FEW = FusionSettings(permutations=99, permutation_repeats=1, inner_folds=3, penalties=[1.0, 10.0])
@@ -71,6 +70,37 @@ def test_p_is_uniform_on_noise(plain_design) -> None:
         settings = FEW.model_copy(update={"permutations": 39, "inner_folds": 2})
         found.append(permutation_test(Study(settings, design, y), [spec(design)])["x"].p)
     assert pytest.approx(np.mean(found), abs=0.137) == 0.5
+
+
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_labellings_in_parts_are_what_all_at_once_give(
+    plain_design, monkeypatch, kind: str
+) -> None:
+    # With so few numbers at once, 3 labellings are fitted together, and 25 parts make the test.
+    X, y, sites = drawn(90, 0.5, 3)
+    X[::7] = np.nan
+    y[::11] = -1
+    settings = FEW.model_copy(update={
+        "permutations": 70, "permutation_repeats": 2, "outcome": OutcomeSettings(kind=kind),
+    })  # fmt: skip
+    design = plain_design(X, sites)
+    outcome = y if kind == "binary" else np.where(y < 0, np.nan, y + X.sum(axis=1))
+    outcome = outcome if kind == "binary" else np.where(np.isfinite(outcome), outcome, 0.0)
+    study = Study(settings, design, outcome)
+    one = ModelSpec(
+        "x", "modality", "", ("x",), (design.blocks["x"],), response_of(design, settings)
+    )
+    measure = permuted_measure(kind)
+    whole = permutation_test(study, [one], measure=measure)["x"]
+    monkeypatch.setattr("commissure.evaluation.permutation.TOGETHER", 230)
+    parts = permutation_test(study, [one], measure=measure)["x"]
+    np.testing.assert_allclose(whole.aucs, parts.aucs, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(whole.variances, parts.variances, rtol=0, atol=1e-12)
+    assert whole.left_out is not None
+    assert parts.left_out is not None
+    np.testing.assert_allclose(whole.left_out.aucs, parts.left_out.aucs, rtol=0, atol=1e-12)
+    if whole.of_mean is not None:
+        np.testing.assert_allclose(whole.of_mean, parts.of_mean, rtol=0, atol=1e-12)
 
 
 def test_variance_is_that_of_as_many_repeats_as_are_asked_for() -> None:

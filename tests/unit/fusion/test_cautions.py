@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from commissure.evaluation.permutation import NullDistribution
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.fusion.cautions import best_baseline, reading_cautions
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commissure.evaluation.permutation import NullDistribution
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.fusion.fitted import fold_cautions
 
 

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from commissure.models.logistic import (
-    axes_of,
-    base_logit,
-    logistic_path,
-    nonnegative_logistic,
-    ridge_logistic,
-    sigmoid,
-)
+from commissure.models.level_one import nonnegative_logistic, ridge_logistic
+from commissure.models.logistic import axes_of, base_logit, log_loss, logistic_path, sigmoid
 
 
 @pytest.mark.parametrize("columns", [12, 90])
@@ -62,3 +56,12 @@ def test_weights_below_zero_are_dropped() -> None:
     _, alone = nonnegative_logistic(design[None, :, :1], y[:, None].astype(float), 1.0)
     assert weights[0, 1] == 0
     assert weights[0, 0] == pytest.approx(alone[0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 40, 5000])
+def test_log_loss_is_that_of_every_person_however_sure(columns: int) -> None:
+    rng = np.random.default_rng(8)
+    labels = rng.integers(0, 2, (1300, columns)).astype(float)
+    logits = rng.normal(size=(1300, columns)) * rng.choice([0.0, 1.0, 30.0, 800.0], (1300, 1))
+    expected = (np.logaddexp(0, logits) - labels * logits).sum(axis=0)
+    np.testing.assert_allclose(log_loss(labels, logits), expected, rtol=1e-13)

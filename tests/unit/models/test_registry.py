@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 
 from commissure.models.estimators import BlockModel
+from commissure.models.fitting import fit_coalitions, fit_models
 from commissure.models.multiple_kernel import MultipleKernelFusion
-from commissure.models.registry import (
-    FUSED_MODELS,
-    ModelSpec,
-    fit_coalitions,
-    fit_models,
-    stored_types,
-)
+from commissure.models.registry import FUSED_MODELS, ModelSpec, stored_types
 from commissure.models.settings import FusedName, ModelName, ModelSettings
 from commissure.study.design import Block
 

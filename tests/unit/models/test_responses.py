@@ -12,9 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from statsmodels.duration.hazard_regression import PHReg
 
 from commissure.models.cox import cox_path, null_residuals, partial_loss, ridge_cox
-from commissure.models.estimators import BlockModel, LateFusion, StackedFusion, inner_fold_numbers
+from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.logistic import axes_of
 from commissure.models.responses import Cox, Gaussian, OneVersusRest
+from commissure.models.two_labels import inner_fold_numbers
 from commissure.study.design import Block
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from commissure.files import write_json
-from commissure.models.registry import FUSED_MODELS, ModelSpec, fit_models
+from commissure.models.fitting import fit_models
+from commissure.models.registry import FUSED_MODELS, ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Block, DesignColumn
 from commissure.transport import reference_scorer, stored_model

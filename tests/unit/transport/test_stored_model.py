@@ -8,7 +8,8 @@ import skops.io
 from sklearn.gaussian_process import GaussianProcessClassifier
 
 from commissure.errors import DatasetError
-from commissure.models.registry import FUSED_MODELS, ModelSpec, fit_models
+from commissure.models.fitting import fit_models
+from commissure.models.registry import FUSED_MODELS, ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Block
 from commissure.transport import reference_scorer, stored_model

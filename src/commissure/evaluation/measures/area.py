@@ -11,9 +11,9 @@ from commissure.evaluation.auc import AucEstimate, auc_difference, auc_of_wins
 from commissure.evaluation.curves import prediction_curves
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.measures.measure import Measure, Statistic
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.evaluation.out_of_fold import FoldScores, model_aucs, model_record
 from commissure.evaluation.pairs import pairwise_comparisons, share_and_influence
-from commissure.evaluation.permutation import NullDistribution
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.study import Study

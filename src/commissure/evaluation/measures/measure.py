@@ -18,9 +18,10 @@ import numpy as np
 
 from commissure.evaluation.auc import NO_AUC, AucEstimate
 from commissure.evaluation.held_out import HeldOut
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.evaluation.out_of_fold import FoldScores, left_out_of, repeats_of
 from commissure.evaluation.pairs import TIE
-from commissure.evaluation.permutation import NullDistribution, permuted_labels
+from commissure.evaluation.permutation import permuted_labels
 from commissure.markers.intervals import Z_95
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings

@@ -10,7 +10,7 @@ import numpy as np
 from commissure.evaluation.auc import AucEstimate
 from commissure.evaluation.calibration import slope_and_intercept
 from commissure.evaluation.held_out import HeldOut
-from commissure.evaluation.permutation import NullDistribution
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.fitted import FittedStudy
 from commissure.markers.intervals import Z_95

@@ -17,8 +17,9 @@ import numpy as np
 from commissure.fusion.falsification.alike import SHARED_COLUMNS, near_copies
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.fitted import FittedStudy
+from commissure.models.fitting import fit_models
 from commissure.models.nested import column_auc
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.design import CLINICAL, CONFOUNDS, Design
 from commissure.study.outcomes.kind import carries_outcome

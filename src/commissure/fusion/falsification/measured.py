@@ -26,8 +26,9 @@ from commissure.fusion.falsification.leakage_audit import (
     sees_test_labels,
 )
 from commissure.fusion.fitted import FittedStudy
+from commissure.models.fitting import fit_models
 from commissure.models.preparation import has_block
-from commissure.models.registry import ModelSpec, fit_models
+from commissure.models.registry import ModelSpec
 from commissure.study.design import CONFOUNDS, MISSINGNESS, Block
 from commissure.study.splits import Fold
 

@@ -6,7 +6,7 @@ import pytest
 
 from commissure.evaluation.auc import NO_AUC, AucEstimate
 from commissure.evaluation.held_out import HeldOut
-from commissure.evaluation.permutation import NullDistribution
+from commissure.evaluation.null_distribution import NullDistribution
 from commissure.fusion.falsification.checks import (
     baseline_verdict,
     calibration_verdict,
