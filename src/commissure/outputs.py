@@ -254,6 +254,40 @@ VULNERABILITY_RECORD = Output(
     "vulnerability.json",
     "Who standardises the vulnerability indices, how many people have one, or why it is absent",
 )
+DWI_QUALITY = Output(
+    "dwi_quality.tsv",
+    "How good each diffusion series is, one row per series",
+    (
+        _PERSON, _SESSION, _SCAN,
+        TableColumn("runs", "Images that were joined to the series."),
+        TableColumn("volumes", "Volumes of the series."),
+        TableColumn("b_values", "Its b-values, rounded.", TEXT, unit="s/mm²"),
+        TableColumn("directions", "Distinct gradient directions."),
+        TableColumn("neighbouring_correlation_raw", "Correlation of volumes of neighbouring "
+                    "gradients as acquired (Yeh 2019)."),
+        TableColumn("neighbouring_correlation", "The same after preprocessing."),
+        TableColumn("mean_displacement_mm", "Mean framewise displacement.", unit="mm"),
+        TableColumn("largest_displacement_mm", "Largest framewise displacement.", unit="mm"),
+        TableColumn("outlier_slices_percent", "Slices of weighted volumes lost to dropout.",
+                    unit="%"),
+        TableColumn("tensor_outliers_percent", "Values left out of the tensor.", unit="%"),
+        TableColumn("tensor_residual_percent", "Residual of the tensor in white matter, of the "
+                    "unweighted signal.", unit="%"),
+        TableColumn("b0_snr", "Unweighted signal of white matter over the noise."),
+        TableColumn("cnr_lowest_shell", "Contrast between directions over noise in white matter."),
+        TableColumn("cnr_highest_shell", "The same of the highest b-value."),
+        TableColumn("bvec_coherence_lost", "How much less coherent fibres are than with the best "
+                    "table of axes; 0 where the table read is the best."),
+        TableColumn("bvec_order_gain", "How much better the tensor fits than in random order."),
+        TableColumn("fa_white_matter_correlation", "Correlation of FA with the white matter."),
+        TableColumn("brain_at_edge", "Largest section of the brain on a face of the image, against "
+                    "the largest within."),
+        TableColumn("susceptibility", "Image by which distortion was undone; n/a for none.", TEXT),
+        TableColumn("flags", "Names of the checks that failed.", TEXT),
+    ),
+    notes="What is not known is n/a. The checks of all modalities with their limits stand in "
+    "`*_qc.json` and in the report.",
+)  # fmt: skip
 RECOVERY = Output(
     "recovery.tsv",
     "True against recovered markers, where the truth is known",
@@ -398,6 +432,7 @@ OUTPUTS: Mapping[str, Output] = {
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
         VULNERABILITY, VULNERABILITY_RECORD,
+        DWI_QUALITY,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,

@@ -84,6 +84,7 @@ REAL = {
     "brain_masks": ["{data}", "--heads", "pu01"],
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
+    "dwi_real": ["{data}", "--parts", "pair", "fieldmap", "noise", "--people", "ui01", "--volumes", "150"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}"],

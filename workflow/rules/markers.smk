@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
-# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv, recovery*.tsv/.json where truth is known
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -17,6 +17,7 @@ rule markers:
         visits=out("visits.tsv"),
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
+        dwi_quality=out("dwi_quality.tsv"),
     log:
         log_of("markers", batch=False),
     benchmark:

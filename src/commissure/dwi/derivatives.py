@@ -138,6 +138,8 @@ class PreprocessedSeries:
         One row per volume with poses and framewise displacement; None where the engine wrote none.
     sidecar
         JSON beside the series; empty where there is none.
+    b0_max_b_s_mm2
+        Largest b-value that counts as unweighted.
     """
 
     data: np.ndarray
@@ -147,6 +149,7 @@ class PreprocessedSeries:
     space: Space
     confounds: pd.DataFrame | None
     sidecar: dict[str, Any]
+    b0_max_b_s_mm2: float = 50.0
 
     @property
     def poses(self) -> np.ndarray | None:
@@ -240,6 +243,7 @@ def read_preprocessed(
         sidecar=json.loads(files.sidecar.read_text(encoding="utf-8"))
         if files.sidecar.exists()
         else {},
+        b0_max_b_s_mm2=b0_max_b_s_mm2,
     )
 
 

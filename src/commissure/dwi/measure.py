@@ -13,7 +13,7 @@ from commissure.dwi.bvec_order import order_check
 from commissure.dwi.derivatives import DwiMeasured, PreprocessedSeries, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.partial_volume import white_matter_signal
-from commissure.dwi.quality import b0_snr, series_checks, tensor_checks
+from commissure.dwi.quality import b0_snr, contrast_checks, series_checks, tensor_checks
 from commissure.dwi.settings import DwiMeasureSettings
 from commissure.dwi.tensor import TensorMaps, fit_tensor
 from commissure.dwi.tensor_volumes import (
@@ -133,6 +133,8 @@ def measure(
         missing=findings.missing,
         space=series.space or "own",
         volumes=int(series.data.shape[3]),
+        runs=len(series.sidecar.get("RunVolumes", [1])),
+        susceptibility=series.sidecar.get("SusceptibilitySource") or "",
         b_values=sorted({round(float(b), -1) for b in series.gradients.b}),
         **findings.details,
     )
@@ -186,6 +188,7 @@ def _measure_tensor(
     core = (white.tissue["WM"] >= settings.tract_wm_min) & series.mask
     tensor = _white_matter_tensor(findings, series, maps, white, core, settings)
     findings.checks += tensor_checks(maps, white.tissue["WM"], series.mask, core, series.affine)
+    findings.checks += contrast_checks(series, core)
     snr, noise_source = b0_snr(series, maps, core)
     findings.checks.append(at_least("b0_snr", snr, settings.min_b0_snr, noise_source))
     findings.add("b0_snr", "WM", snr, "1")

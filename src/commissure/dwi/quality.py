@@ -7,13 +7,20 @@ import numpy as np
 from commissure.checks import Check, at_least, at_most, between
 from commissure.dwi.bvec_axes import axes_check, fibre_coherence
 from commissure.dwi.derivatives import PreprocessedSeries
-from commissure.dwi.gradients import Gradients, distinct_directions
+from commissure.dwi.gradients import Gradients, distinct_directions, quadratic, shells
 from commissure.dwi.settings import DwiMeasureSettings
 from commissure.dwi.tensor import TensorMaps
 from commissure.images.load import voxel_volume_mm3
 
 #: Volumes that a brain may have; beyond them the mask is wrong.
 BRAIN_LITRES = (0.8, 2.2)
+
+#: Section of the brain on a face of the image, against the largest within, beyond which a part of
+#: it was not acquired.
+BRAIN_AT_EDGE_MAX = 0.5
+
+#: Fewest volumes of a shell whose contrast is measured.
+_SHELL_VOLUMES_MIN = 10
 
 #: Median diffusivity that white matter may have in a living head.
 WHITE_MATTER_MD_MM2_S = (0.5e-3, 1.2e-3)
@@ -39,6 +46,8 @@ def series_checks(series: PreprocessedSeries, settings: DwiMeasureSettings) -> l
     motion = series.mean_displacement
     if motion is not None:
         checks.append(at_most("mean_displacement_mm", motion, settings.max_mean_displacement_mm))
+        largest = float(np.nanmax(np.asarray(series.displacement)))
+        checks.append(Check("largest_displacement_mm", largest))
     dropouts = series.dropouts
     if dropouts is not None:
         slices = series.sidecar["Slices"] * int(weighted.sum())
@@ -49,6 +58,10 @@ def series_checks(series: PreprocessedSeries, settings: DwiMeasureSettings) -> l
     repeated = series.sidecar.get("IdenticalVolumes")
     if repeated is not None:
         checks.append(at_most("identical_volumes", repeated, 0))
+    edge = series.sidecar.get("BrainAtEdge")
+    if edge is not None:
+        note = "" if edge <= BRAIN_AT_EDGE_MAX else "A part of the brain lies outside of the image."
+        checks.append(at_most("brain_at_edge", edge, BRAIN_AT_EDGE_MAX, note))
     litres = float(series.mask.sum() * voxel_volume_mm3(series.affine) / 1e6)
     checks.append(between("brain_litres", litres, *BRAIN_LITRES))
     return checks
@@ -88,6 +101,55 @@ def tensor_checks(
         residual = float(100 * np.median(maps.residual[core] / signal))
         checks.append(Check("tensor_residual_percent", residual))
     return checks
+
+
+def contrast_checks(series: PreprocessedSeries, core: np.ndarray) -> list[Check]:
+    """Contrast to noise of each shell: how much the direction changes the signal, over its noise.
+
+    Parameters
+    ----------
+    series
+        The preprocessed series.
+    core
+        3-D of bool: white matter.
+
+    Returns
+    -------
+    list of Check
+        ``cnr_b1000`` ..., without a limit; none for shells of few volumes.
+
+    Notes
+    -----
+    As in FSL's ``eddy_quad`` (Bastiani M et al., NeuroImage 184:801-812, 2019), where a Gaussian
+    process predicts the signal; here a quadratic form of the direction fitted to its logarithm.
+    """
+    numbers = shells(series.gradients.b, b0_max_b_s_mm2=series.b0_max_b_s_mm2)
+    checks = []
+    for number in range(1, int(numbers.max(initial=0)) + 1):
+        members = np.flatnonzero(numbers == number)
+        if len(members) < _SHELL_VOLUMES_MIN or not core.any():
+            continue
+        design = quadratic(series.gradients.directions[members])
+        values = np.maximum(series.data[core][:, members], 1e-6).astype(float)
+        predicted = _predicted(values, design)
+        freedom = len(members) / max(len(members) - np.linalg.matrix_rank(design), 1)
+        noise = np.sqrt(np.mean((values - predicted) ** 2, axis=1) * freedom)
+        ratio = float(np.median(predicted.std(axis=1) / np.maximum(noise, 1e-6)))
+        b = round(float(np.median(series.gradients.b[members])), -2)
+        checks.append(Check(f"cnr_b{b:.0f}", ratio))
+    return checks
+
+
+def _predicted(values: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Signals ``(voxels, volumes)`` as a form fitted to their logarithms has them, weighted."""
+    logs = np.log(values)
+    guess = logs @ np.linalg.pinv(design).T @ design.T
+    weights = np.exp(2 * (guess - guess.max(axis=1, keepdims=True)))
+    pairs = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+    normal = (weights @ pairs).reshape(-1, design.shape[1], design.shape[1])
+    normal += 1e-9 * np.eye(design.shape[1])
+    form = np.linalg.solve(normal, ((weights * logs) @ design)[..., None])[..., 0]
+    return np.exp(form @ design.T)
 
 
 def b0_snr(series: PreprocessedSeries, maps: TensorMaps, core: np.ndarray) -> tuple[float, str]:

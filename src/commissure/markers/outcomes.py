@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from commissure.markers.status import STATUS
 from commissure.names import bids_name, parse_name
+from commissure.outputs import DWI_QUALITY
 
 _TEXT = STATUS[: STATUS.index("cpu_s")]
+_CNR = re.compile(r"cnr_b(\d+)")
 _COLUMNS = [*_TEXT, "cpu_s", "wall_s"]
 
 
@@ -68,3 +73,45 @@ def marker_files(table: pd.DataFrame) -> list[Path]:
     """
     measured = table[(table["step"] == "measure") & (table["state"] == "present")]
     return [Path(path) for path in measured["markers"]]
+
+
+def dwi_quality(done: pd.DataFrame) -> pd.DataFrame:
+    """Gather the quality records of diffusion series.
+
+    Parameters
+    ----------
+    done
+        Of :func:`commissure.markers.outcomes.outcomes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns of :data:`commissure.outputs.DWI_QUALITY`; without rows where no series was
+        measured.
+    """
+    measured = done[
+        (done["modality"] == "dwi") & (done["step"] == "measure") & (done["state"] == "present")
+    ]
+    rows = []
+    for row in measured.to_dict("records"):
+        record = json.loads(Path(row["qc"]).read_text(encoding="utf-8"))
+        image = {key: row[key] or None for key in ("participant_id", "session", "scan")}
+        rows.append({**image, **_values(record)})
+    table = DWI_QUALITY.frame(rows)
+    return table.sort_values(["participant_id", "scan"], kind="stable", ignore_index=True)
+
+
+def _values(record: Mapping[str, Any]) -> dict[str, Any]:
+    checks = {check["name"]: check["value"] for check in record["checks"]}
+    contrasts = {int(match[1]): checks[name] for name in checks if (match := _CNR.fullmatch(name))}
+    values = {name: checks[name] for name in DWI_QUALITY.names if name in checks}
+    return {
+        **values,
+        "runs": record.get("runs"),
+        "volumes": record.get("volumes"),
+        "b_values": " ".join(f"{b:g}" for b in record.get("b_values", [])),
+        "cnr_lowest_shell": contrasts[min(contrasts)] if contrasts else None,
+        "cnr_highest_shell": contrasts[max(contrasts)] if contrasts else None,
+        "susceptibility": record.get("susceptibility") or None,
+        "flags": " ".join(record["flags"]) or None,
+    }

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from commissure.dwi.derivatives import PreprocessedSeries
 from commissure.dwi.gradients import Gradients
-from commissure.dwi.quality import neighbouring_correlation, series_checks
+from commissure.dwi.quality import contrast_checks, neighbouring_correlation, series_checks
 from commissure.dwi.settings import DwiMeasureSettings
 
 
@@ -44,3 +46,33 @@ def test_the_limits_of_a_series_are_those_of_the_settings(dti):
     assert "mean_displacement_mm" not in strict
     lenient = series_checks(series, DwiMeasureSettings(min_directions=12))
     assert next(check for check in lenient if check.name == "directions").passed is True
+
+
+def two_shells(dti, sd):
+    b = np.r_[np.zeros(3), np.full(20, 1000.0), np.full(20, 2000.0)]
+    directions = np.vstack([np.zeros((3, 3)), dti.even_directions(20), dti.even_directions(20)])
+    clean = np.tile(dti.signal(dti.tensor([0, 0, 1], 0.7, 0.8e-3), b, directions), (400, 1))
+    noisy = clean + np.random.default_rng(0).normal(0, sd, clean.shape)
+    return PreprocessedSeries(
+        noisy.reshape(20, 20, 1, -1).astype(np.float32), np.eye(4), np.ones((20, 20, 1), bool),
+        Gradients(b, directions), "", None, {},
+    ), clean  # fmt: skip
+
+
+@pytest.mark.parametrize("sd", [10.0, 30.0])
+def test_contrast_to_noise_of_each_shell_is_that_of_the_simulation(dti, sd):
+    series, clean = two_shells(dti, sd)
+    checks = {check.name: check.value for check in contrast_checks(series, series.mask)}
+    assert list(checks) == ["cnr_b1000", "cnr_b2000"]
+    for name, members in (("cnr_b1000", slice(3, 23)), ("cnr_b2000", slice(23, None))):
+        # Noise moves the prediction, too: by a share of six of twenty volumes.
+        true = np.sqrt(clean[0, members].var() + 0.3 * sd**2) / sd
+        assert checks[name] == pytest.approx(true, rel=0.15)
+
+
+def test_a_brain_that_leaves_the_image_is_flagged(dti):
+    series, _ = two_shells(dti, 10.0)
+    for share, passed in ((0.2, True), (0.8, False)):
+        cut = replace(series, sidecar={"BrainAtEdge": share})
+        checks = {check.name: check for check in series_checks(cut, DwiMeasureSettings())}
+        assert checks["brain_at_edge"].passed is passed

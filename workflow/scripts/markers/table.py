@@ -1,7 +1,7 @@
 """Join the markers of all modalities, and say what is missing or left out, and why."""
 
 from commissure.flow.job import optional, running
-from commissure.markers.outcomes import marker_files, outcomes
+from commissure.markers.outcomes import dwi_quality, marker_files, outcomes
 from commissure.study.people import read_people
 from commissure.study.settings import ParticipantsSettings
 from commissure.markers.completeness import completeness
@@ -20,11 +20,11 @@ with running(snakemake) as job:
     settings = ParticipantsSettings(**job.params.participants)
     people, messages = read_people(optional(job.input.people), settings=settings, present=visits["participant_id"])
     everybody = list(people["participant_id"])
-    state = completeness(done, people=everybody, products=products(), command=job.params.command)
     write_table(people, job.output.people)
     write_table(visits.replace({"session": {"": None}}), job.output.visits)
-    write_table(state, job.output.completeness)
+    write_table(completeness(done, people=everybody, products=products(), command=job.params.command), job.output.completeness)
     write_table(exclusions(markers, everybody, MarkersSettings(**job.params.settings)), job.output.exclusions)
+    write_table(dwi_quality(done), job.output.dwi_quality)
     write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions, *told]), job.output.cautions)
     write_json(definition_record(definitions(tables), markers), job.output.definitions)
     write_table(markers.replace({"session": {"": None}}), job.output.markers)
