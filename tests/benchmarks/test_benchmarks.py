@@ -85,6 +85,7 @@ REAL = {
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "dwi_real": ["{data}", "--parts", "pair", "fieldmap", "noise", "--people", "ui01", "--volumes", "150"],
+    "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}"],

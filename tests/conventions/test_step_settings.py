@@ -109,7 +109,9 @@ def another(model, field):
         str: ["none", "no", "press", "36P", "osprey_3t", "PCC", "builtin", 2.0],
         tuple: [default[:-1]] if isinstance(default, tuple) and len(default) > 1 else [("task",)],
         type(None): [0.05, 3.0],
-        dict: [{"image": "a.nii.gz", "labels": "a.tsv"}],
+        dict: [{"image": "a.nii.gz", "labels": "a.tsv"}, dict.fromkeys(default, "a.nii.gz")]
+        if isinstance(default, dict)
+        else [],
     }[type(default)]
     for value in candidates:
         try:

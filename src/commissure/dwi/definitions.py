@@ -31,6 +31,23 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Basser 1996",
         summaries=tuple(AVERAGES),
     ),
+    *(
+        Definition(
+            f"tbss_{map_}",
+            "dwi",
+            unit,
+            f"Mean {words} over the skeleton of the study's template within a label, in "
+            "ENIGMA-DTI's manner: FA is projected from across the skeleton, and MD is read where "
+            "FA was. Region WM is the whole skeleton (AverageFA). Only where dwi.skeleton names "
+            "its files.",
+            "Smith 2006; Jahanshad 2013 (ENIGMA-DTI)",
+            summaries=tuple(AVERAGES),
+        )
+        for map_, unit, words in (
+            ("fa", "1", "fractional anisotropy"),
+            ("md", "mm2/s", "mean diffusivity"),
+        )
+    ),
     Definition(
         "dwi_motion",
         "dwi",

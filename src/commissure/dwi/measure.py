@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.partial_volume import white_matter_signal
 from commissure.dwi.quality import b0_snr, contrast_checks, series_checks, tensor_checks
 from commissure.dwi.settings import DwiMeasureSettings
+from commissure.dwi.skeleton import on_skeleton, read_skeleton
 from commissure.dwi.tensor import TensorMaps, fit_tensor
 from commissure.dwi.tensor_volumes import (
     B_JITTER,
@@ -197,6 +199,8 @@ def _measure_tensor(
     )
     averages |= _averages_of_tracts(averages, settings)
     _add_tracts(findings, averages, settings)
+    if settings.skeleton.template:
+        _add_skeleton(findings, maps, series, files, settings)
     findings.notes += white.notes
     findings.details = {
         "atlas": atlas.name,
@@ -286,6 +290,30 @@ def _averages(
         region: (tract_average(maps.fa, share, counted), tract_average(maps.md, share, counted))
         for region, share in regions.items()
     }
+
+
+def _add_skeleton(
+    findings: _Findings,
+    maps: TensorMaps,
+    series: PreprocessedSeries,
+    files: DwiMeasured,
+    settings: DwiMeasureSettings,
+) -> None:
+    """Add the averages over the skeleton of the study's template."""
+    with tempfile.TemporaryDirectory(dir=files.markers.parent) as folder:
+        averages = on_skeleton(
+            read_skeleton(settings.skeleton),
+            {"fa": maps.fa, "md": maps.md},
+            series.mask,
+            series.affine,
+            folder=Path(folder),
+            resolution_mm=settings.registration_resolution_mm,
+        )
+    flagged = findings.flagged
+    for name, unit in (("fa", "1"), ("md", "mm2/s")):
+        for region, average in averages[name].items():
+            if average.voxels >= settings.tract_voxels_min:
+                findings.add(f"tbss_{name}", region, average.value, unit, flagged=flagged)
 
 
 def _averages_of_tracts(

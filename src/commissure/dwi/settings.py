@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from commissure.dwi.skeleton_settings import SkeletonFiles
 from commissure.images.atlas_settings import AtlasFiles
 from commissure.settings import EngineSettings, Section
 
@@ -98,6 +99,11 @@ class DwiMeasureSettings(_SeriesSettings):
     )
     atlas: AtlasFiles = Field(
         default_factory=AtlasFiles, description="Tracts instead of those of JHU's ICBM-DTI-81."
+    )
+    skeleton: SkeletonFiles = Field(
+        default_factory=SkeletonFiles,
+        description="Template, skeleton, distance map and labels of ENIGMA-DTI: FA and MD are also "
+        "projected onto the skeleton and averaged (tbss_fa, tbss_md).",
     )
     tract_fa_min: float = Field(
         0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."

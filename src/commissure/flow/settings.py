@@ -232,6 +232,12 @@ def _check_paths(settings: Settings) -> None:
         for kind, file in (("image", atlas.image), ("labels", atlas.labels)):
             if file and modality in settings.modalities and not Path(file).is_file():
                 missing[f"{modality}.atlas.{kind}"] = file
+    if "dwi" in settings.modalities:
+        missing |= {
+            f"dwi.skeleton.{name}": file
+            for name, file in settings.dwi.skeleton.model_dump().items()
+            if file and not Path(file).is_file()
+        }
     for key, file in missing.items():
         raise ConfigError(
             key,
