@@ -44,7 +44,7 @@ from commissure.dwi.measure import measure
 from commissure.dwi.settings import DwiSettings
 from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tensor_volumes import tensor_volumes
-from commissure.dwi.white_matter import from_anatomy, from_template_white_matter
+from commissure.dwi.tracts import empty_on, finer_grid, label_shares, parts_for
 from commissure.errors import CommissureError
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu_dti81
@@ -193,14 +193,14 @@ def one_series(scan, place: Path, anat: AnatFiles | None, settings: DwiSettings)
         b0_max_b_s_mm2=settings.b0_max_b_s_mm2,
     )  # fmt: skip
     maps = fit_tensor(series.data[..., chosen], series.gradients.subset(chosen), series.mask)
-    if anat is not None and series.space == "T1w":
-        white = from_anatomy(series.mask.shape, series.affine, anat, jhu_dti81())
-    else:
-        white = from_template_white_matter(
-            maps.fa, series.mask, series.affine, jhu_dti81(), forward=files.to_template,
-            inverse=files.from_template, resolution_mm=settings.registration_resolution_mm,
-        )  # fmt: skip
-    return averages(maps.fa, white.shares)
+    carrier = anat.from_template if anat is not None and series.space else files.from_template
+    parts = parts_for(series.affine)
+    labels = apply_transform(
+        jhu_dti81().image, empty_on(*finer_grid(series.mask.shape, series.affine, parts)),
+        [carrier], interpolation="nearestNeighbor",
+    )  # fmt: skip
+    shares = label_shares(np.asanyarray(labels.dataobj), jhu_dti81().groups("tract"), parts)
+    return averages(maps.fa, shares)
 
 
 def main() -> None:

@@ -197,7 +197,7 @@ def _measure_tensor(
     averages = _averages(
         tensor.maps, white, tensor.counted & (tensor.maps.fa > settings.tract_fa_min)
     )
-    averages |= _averages_of_tracts(averages, settings)
+    averages |= _averages_of_tracts(averages)
     _add_tracts(findings, averages, settings)
     if settings.skeleton.template:
         _add_skeleton(findings, maps, series, files, settings)
@@ -317,13 +317,10 @@ def _add_skeleton(
 
 
 def _averages_of_tracts(
-    averages: dict[str, tuple[Average, Average]], settings: DwiMeasureSettings
+    averages: dict[str, tuple[Average, Average]],
 ) -> dict[str, tuple[Average, Average]]:
-    """FA and MD over both sides and over compounds of the tracts that have enough voxels."""
-    kept = {
-        name: pair for name, pair in averages.items() if pair[0].voxels >= settings.tract_voxels_min
-    }
-    fa, md = (averaged_tracts({name: pair[k] for name, pair in kept.items()}) for k in (0, 1))
+    """FA and MD over both sides and over compounds, of sides that have any voxel."""
+    fa, md = (averaged_tracts({name: pair[k] for name, pair in averages.items()}) for k in (0, 1))
     return {name: (fa[name], md[name]) for name in fa}
 
 
