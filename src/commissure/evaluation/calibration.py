@@ -13,6 +13,8 @@ from commissure.models.logistic import sigmoid
 
 #: Share of the people in a neighbourhood of the calibration curve.
 SPAN = 0.75
+#: Distances between points and people that are looked at at once.
+TOGETHER = 131_072
 
 
 def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -95,17 +97,42 @@ def calibration_curve(
         Predictions at which the curve is wanted; those of the people by default.
     """
     points = probabilities if predictions is None else predictions
+    order, rank = np.argsort(probabilities, kind="stable"), np.argsort(points, kind="stable")
     near = max(2, math.ceil(SPAN * len(labels)))
-    apart = np.abs(points[:, None] - probabilities[None, :])
-    reach = np.maximum(np.partition(apart, near - 1, axis=1)[:, near - 1 : near], 1e-9)
-    weight = np.clip(1 - (apart / (1.0001 * reach)) ** 3, 0, None) ** 3
-    total = weight.sum(axis=1)
-    mean_p = weight @ probabilities / total
-    mean_y = weight @ labels / total
-    spread = weight @ probabilities**2 / total - mean_p**2
-    slope = weight @ (probabilities * labels) / total - mean_p * mean_y
+    p, y, at = probabilities[order], labels[order], points[rank]
+    reach = 1.0001 * np.maximum(_reach(p, at, near), 1e-9)
+    moments = np.column_stack([np.ones(len(p)), p, y, p**2, p * y])
+    sums = np.empty((len(at), moments.shape[1]))
+    step = max(1, TOGETHER // near)
+    for start in range(0, len(at), step):
+        part = slice(start, start + step)
+        # Both ends of the neighbourhood rise with the point.
+        low = np.searchsorted(p, (at[part] - reach[part]).min())
+        high = np.searchsorted(p, (at[part] + reach[part]).max(), side="right")
+        apart = np.abs(at[part, None] - p[None, low:high]) / reach[part, None]
+        weight = np.maximum(1 - apart * apart * apart, 0.0)
+        sums[part] = (weight * weight * weight) @ moments[low:high]
+    total = sums[:, 0]
+    mean_p, mean_y = sums[:, 1] / total, sums[:, 2] / total
+    spread = sums[:, 3] / total - mean_p**2
+    slope = sums[:, 4] / total - mean_p * mean_y
     slope = np.where(spread > 1e-12, slope / np.maximum(spread, 1e-12), 0.0)
-    return np.clip(mean_y + slope * (points - mean_p), 0.0, 1.0)
+    curve = np.empty(len(at))
+    curve[rank] = np.clip(mean_y + slope * (at - mean_p), 0.0, 1.0)
+    return curve
+
+
+def _reach(ordered: np.ndarray, points: np.ndarray, near: int) -> np.ndarray:
+    """Distance of each point to the ``near``-th nearest of rising values."""
+    near = min(near, len(ordered))
+    first, last = ordered[: len(ordered) - near + 1], ordered[near - 1 :]
+    # The window of so many values whose ends are as far to the left as to the right, or the next.
+    start = np.searchsorted(first + last, 2 * points)
+    reaches = []
+    for shift in (0, 1):
+        window = np.clip(start - shift, 0, len(first) - 1)
+        reaches.append(np.maximum(points - first[window], last[window] - points))
+    return np.minimum(*reaches)
 
 
 def calibration_index(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -54,3 +54,20 @@ def test_recalibration_turns_nothing_round_and_leaves_perfect_order_alone() -> N
     assert recalibration(y, against) == pytest.approx((np.log(4 / 3), 0.0))
     assert recalibration(y, np.full(7, 0.3)) == pytest.approx((np.log(4 / 3), 0.0))
     assert recalibration(np.array([0, 0, 1, 1]), np.array([-2.0, -1, 1, 2])) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("digits", [1, 12])
+def test_calibration_curve_is_that_of_every_pair_of_people(digits: int) -> None:
+    # Tricube weights of the nearest three quarters, person by person.
+    rng = np.random.default_rng(4)
+    p = np.round(rng.uniform(0.05, 0.95, 120), digits)
+    y = (rng.random(120) < p).astype(int)
+    points = np.r_[p[:20], 0.0, 0.31, 1.0]
+    expected = []
+    for point in points:
+        apart = np.abs(point - p)
+        reach = 1.0001 * np.sort(apart)[89]
+        weight = np.clip(1 - (apart / reach) ** 3, 0, None) ** 3
+        slope, level = np.polyfit(p - point, y, 1, w=np.sqrt(weight))
+        expected.append(np.clip(level, 0, 1) if abs(slope) > 0 else level)
+    assert calibration_curve(y, p, points) == pytest.approx(expected, abs=1e-10)

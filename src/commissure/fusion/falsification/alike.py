@@ -16,6 +16,8 @@ _MEASURED = 0.8
 _MARGIN = 4.0
 #: Pairs from which the likeness of unrelated people is learnt, and rows that are compared at once.
 _PAIRS, _ROWS = 2_000_000, 1000
+#: Of the drawn pairs, those whose likeness is computed at once.
+_DRAWN = 10_000
 
 
 def near_copies(values: np.ndarray) -> list[tuple[int, int]]:
@@ -42,16 +44,22 @@ def near_copies(values: np.ndarray) -> list[tuple[int, int]]:
     rng = np.random.default_rng(people)
     first, second = rng.integers(0, people, (2, min(_PAIRS, people**2)))
     apart = first != second
-    drawn = np.einsum("ij,ij->i", axes[first[apart]], axes[second[apart]])
+    first, second = first[apart], second[apart]
+    drawn = np.empty(len(first))
+    for start in range(0, len(drawn), _DRAWN):
+        part = slice(start, start + _DRAWN)
+        drawn[part] = np.einsum("ij,ij->i", axes[first[part]], axes[second[part]])
     lower, middle, upper = np.quantile(_fisher(drawn), [0.25, 0.5, 0.75])
     pairs = people * (people - 1) / 2
     limit = middle + (math.sqrt(2 * math.log(pairs)) + _MARGIN) * (upper - lower) / 1.349
     found = []
     for start in range(0, people, _ROWS):
-        like = _fisher(axes[start : start + _ROWS] @ axes.T)
-        for row, other in zip(*np.nonzero(like > limit), strict=True):
-            if start + row < other:
-                found.append((float(like[row, other]), int(start + row), int(other)))
+        cosine = axes[start : start + _ROWS] @ axes[start:].T
+        # Fisher's z rises with the cosine: it is computed of the few that may exceed the limit.
+        for row, other in zip(*np.nonzero(cosine > math.tanh(limit) - 1e-9), strict=True):
+            like = float(_fisher(cosine[row, other]))
+            if row < other and like > limit:
+                found.append((like, int(start + row), int(start + other)))
     return [
         (int(whole[a]), int(whole[b]))
         for _, a, b in sorted(found, key=lambda pair: (-pair[0], pair[1:]))

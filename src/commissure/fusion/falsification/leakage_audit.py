@@ -37,6 +37,8 @@ TRIALS, AUDIT_TRIALS = 12, 4
 COPY = 0.99
 #: Correlation over all markers from which two people are held to be one.
 SAME_PERSON = 0.999
+#: People who are compared with all others at once.
+_ROWS = 500
 
 
 def study_procedure(spec: ModelSpec, settings: ModelSettings) -> Procedure:
@@ -291,18 +293,22 @@ def same_people(values: np.ndarray) -> list[tuple[int, int]]:
     z = (values[:, kept] - np.nanmean(values[:, kept], axis=0)) / spread[kept]
     measured = np.isfinite(z).astype(float)
     z = np.nan_to_num(z)
-    shared = measured @ measured.T
-    square = (z**2) @ measured.T
-    product = z @ z.T
-    apart = square + square.T - 2 * product
-    with np.errstate(invalid="ignore", divide="ignore"):
+    square = z**2
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(z), _ROWS):
+        rows, later = slice(start, start + _ROWS), slice(start, None)
+        shared = measured[rows] @ measured[later].T
+        size = square[rows] @ measured[later].T
+        both = size + measured[rows] @ square[later].T
+        apart = both - 2 * (z[rows] @ z[later].T)
         close = np.where(
             shared >= SHARED_COLUMNS,
-            apart < (1 - SAME_PERSON) * (square + square.T),
-            (apart <= 1e-12 * (square + square.T)) & (shared >= 2),
+            apart < (1 - SAME_PERSON) * both,
+            (apart <= 1e-12 * both) & (shared >= 2),
         )
-    first, second = np.nonzero(np.triu(close & (square > 0), 1))
-    return [(int(a), int(b)) for a, b in zip(first, second, strict=True)]
+        first, second = np.nonzero(np.triu(close & (size > 0), 1))
+        pairs += [(int(start + a), int(start + b)) for a, b in zip(first, second, strict=True)]
+    return pairs
 
 
 def _differ(first: np.ndarray, second: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commissure.fusion.falsification import leakage_audit
 from commissure.fusion.falsification.alike import near_copies
 from commissure.fusion.falsification.leakage_audit import people_twice_verdict
 from commissure.study.design import Block, Design, DesignColumn
@@ -69,3 +70,16 @@ def test_repeated_people_of_a_public_cohort_are_found(shared_data) -> None:
     assert len(pairs) == 7
     assert all(table["site"][a] == table["site"][b] for a, b in pairs)
     assert all(abs(table["age"][a] - table["age"][b]) <= 2 for a, b in pairs)
+
+
+def test_people_in_parts_are_compared_as_all_at_once(monkeypatch) -> None:
+    x = cohort(3, 90, 30, common=1.0)
+    x[70], x[12], x[89] = x[4], x[11], x[88]
+    whole, same = near_copies(x), leakage_audit.same_people(x)
+    assert same == [(4, 70), (11, 12), (88, 89)]
+    monkeypatch.setattr("commissure.fusion.falsification.alike._ROWS", 7)
+    monkeypatch.setattr("commissure.fusion.falsification.alike._DRAWN", 100)
+    monkeypatch.setattr("commissure.fusion.falsification.leakage_audit._ROWS", 7)
+    assert near_copies(x) == whole
+    assert sorted(whole) == [(11, 12), (88, 89)]  # person 4 has too many gaps
+    assert leakage_audit.same_people(x) == same
