@@ -102,22 +102,34 @@ def peak_gb(reset: bool = False) -> float:
 
 
 class Steps:
-    """CPU seconds and peak memory between the lines that a run says on how far it is."""
+    """Prints CPU seconds and peak memory between the lines in which a run says how far it is."""
 
-    def __init__(self) -> None:
-        self.rows: dict[str, tuple[float, float]] = {}
-        self._name = "tables"
+    def __init__(self, people: int) -> None:
+        self._people, self._step = people, "tables"
         peak_gb(reset=True)
-        self._since = time.process_time()
+        self._begin = self._since = time.process_time()
+        self._largest = 0.0
 
     def __call__(self, line: str) -> None:
         """Close the step before a line, and open the one that it names."""
-        seconds, peak = self.rows.get(self._name, (0.0, 0.0))
-        now = time.process_time()
-        self.rows[self._name] = (seconds + now - self._since, max(peak, peak_gb(reset=True)))
-        self._since = now
         said = line.removeprefix("fusion: ")
-        self._name = "all repeats" if re.match(r"repeat \d+ of|\d+ people with", said) else said
+        step = "all repeats" if re.match(r"repeat \d+ of|\d+ people with", said) else said
+        if step != self._step:
+            self.close()
+            self._step = step
+
+    def close(self) -> None:
+        """Print the step."""
+        now, peak = time.process_time(), peak_gb(reset=True)
+        self._row(self._step, now - self._since, peak)
+        self._since, self._largest = now, max(self._largest, peak)
+
+    def whole(self) -> None:
+        """Print the whole run; its last line has closed the last step."""
+        self._row("in all", time.process_time() - self._begin, self._largest)
+
+    def _row(self, step: str, seconds: float, peak: float) -> None:
+        print(f"{self._people:<8}{step:<42}{seconds:>9.1f}{peak:>9.2f}", flush=True)
 
 
 def run(folder: Path, people: int, asked: argparse.Namespace) -> None:
@@ -127,13 +139,9 @@ def run(folder: Path, people: int, asked: argparse.Namespace) -> None:
         label={"source": "column", "column": "label"}, permutations=asked.permutations,
         repeats=asked.repeats, secondary_analyses=not asked.no_secondary,
     )  # fmt: skip
-    steps = Steps()
+    steps = Steps(people)
     fuse(settings=settings, out=folder / "fusion", treatments=None, progress=steps, **files)
-    for name, (seconds, peak) in steps.rows.items():
-        print(f"{people:<8}{name:<42}{seconds:>9.1f}{peak:>9.2f}")
-    whole = sum(seconds for seconds, _ in steps.rows.values())
-    print(f"{people:<8}{'in all':<42}{whole:>9.1f}{max(p for _, p in steps.rows.values()):>9.2f}",
-          flush=True)  # fmt: skip
+    steps.whole()
 
 
 def main() -> None:

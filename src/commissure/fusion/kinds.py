@@ -23,6 +23,10 @@ from commissure.fusion.settings import FusionSettings
 from commissure.study.outcomes.classes import class_names
 from commissure.study.settings import OutcomeKindName
 
+#: Labels or classes whose probability is told (nothing of a number), and the numbers, shape
+#: (people, labels).
+Predicted = tuple[Sequence[str], np.ndarray]
+
 
 @dataclass(frozen=True)
 class ResultKind:
@@ -37,7 +41,7 @@ class ResultKind:
     cautions
         Sentences without which a reader would take the numbers for more than they are.
     predictions
-        What ``predictions.tsv`` says of people in one division: rows of (what, number) each.
+        What ``predictions.tsv`` says of the people in one division.
     stored
         Whether the model is stored for other datasets.
     """
@@ -45,24 +49,20 @@ class ResultKind:
     checks: Sequence[FalsificationCheck]
     secondary: Callable[[FittedStudy, Callable[[str], None]], dict[str, Any]]
     cautions: Callable[[FittedStudy], list[str]]
-    predictions: Callable[[FoldScores, FusionSettings], list[list[tuple[str, float]]]]
+    predictions: Callable[[FoldScores, FusionSettings], Predicted]
     stored: bool = False
 
 
-def _probabilities(part: FoldScores, settings: FusionSettings) -> list[list[tuple[str, float]]]:
-    return [[(settings.label.positive, float(p))] for p in part.probabilities]
+def _probabilities(part: FoldScores, settings: FusionSettings) -> Predicted:
+    return (settings.label.positive,), part.probabilities[:, None]
 
 
-def _numbers(part: FoldScores, settings: FusionSettings) -> list[list[tuple[str, float]]]:
-    return [[("", float(said))] for said in part.logits]
+def _numbers(part: FoldScores, settings: FusionSettings) -> Predicted:
+    return ("",), part.logits[:, None]
 
 
-def _classes(part: FoldScores, settings: FusionSettings) -> list[list[tuple[str, float]]]:
-    names = class_names(settings)
-    return [
-        [(name, float(p)) for name, p in zip(names, row, strict=True)]
-        for row in np.atleast_2d(class_probabilities(part.logits))
-    ]
+def _classes(part: FoldScores, settings: FusionSettings) -> Predicted:
+    return tuple(class_names(settings)), np.atleast_2d(class_probabilities(part.logits))
 
 
 RESULT_KINDS: Mapping[OutcomeKindName, ResultKind] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from commissure.evaluation.calibration import recalibration
 from commissure.files import write_json, write_table
@@ -29,20 +30,34 @@ def write_labels(study: Study[FusionSettings] | Unfittable[FusionSettings], out:
 
 def write_predictions(fitted: FittedStudy, out: Path) -> None:
     """``predictions.tsv``: out-of-fold predictions of all models."""
-    study, text = fitted.study, fitted.study.text
+    study, design = fitted.study, fitted.study.design
     kind = RESULT_KINDS[study.settings.outcome.kind]
-    two_labels = study.settings.outcome.kind == "binary"
-    rows = [
-        (study.design.participants[row], spec.name, part.fold.scheme, part.fold.repeat,
-         part.fold.name, study.design.sites[row], text[row], what or None,
-         *((None, round(number, 6)) if two_labels or what else (round(number, 6), None)))
-        for spec in fitted.specs
-        for part in fitted.scores[spec.name]
-        for row, said in zip(part.rows, kind.predictions(part, study.settings), strict=True)
-        for what, number in said
-        if np.isfinite(number)
-    ]  # fmt: skip
-    write_table(PREDICTIONS.frame(rows), out / "predictions.tsv")
+    probabilities = study.settings.outcome.kind in ("binary", "classes")
+    said, rows, numbers = [], [], []
+    for spec in fitted.specs:
+        for part in fitted.scores[spec.name]:
+            names, predicted = kind.predictions(part, study.settings)
+            known = np.isfinite(predicted)
+            rows.append(np.repeat(part.rows, known.sum(axis=1)))
+            numbers.append(predicted[known].round(6))
+            fold = (spec.name, part.fold.scheme, part.fold.repeat, part.fold.name)
+            said.append((*fold, np.tile(names, (len(part.rows), 1))[known]))
+    people, sizes = np.concatenate(rows), [len(part) for part in rows]
+    # A word that stands in many rows is held once.
+    columns: dict[str, Any] = {
+        "participant_id": pd.Categorical(design.participants)[people],
+        "site": pd.Categorical(design.sites)[people],
+        "label": pd.Categorical(study.text)[people],
+        "predicted": pd.Categorical(np.concatenate([part[-1] for part in said])),
+        "value": np.nan if probabilities else np.concatenate(numbers),
+        "probability": np.concatenate(numbers) if probabilities else np.nan,
+    }
+    for place, name in enumerate(("model", "scheme", "repeat", "fold")):
+        columns[name] = np.repeat(pd.Categorical([part[place] for part in said]), sizes)
+    if not probabilities:
+        columns["predicted"] = None
+    table = pd.DataFrame(columns)[PREDICTIONS.names]
+    write_table(table, out / "predictions.tsv")
 
 
 def write_importance(fitted: FittedStudy, out: Path) -> None:
