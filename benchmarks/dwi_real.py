@@ -225,13 +225,18 @@ def planted(person: str, scan: Scan, *, share: float = 0.04, seed: int = 0) -> N
         f"{len(groups) // max(len(np.unique(groups)), 1)} at once): found {hits}, falsely {false}, "
         f"F1 {score:.2f}, {seconds:.1f} CPU s"
     )
-    turned = np.stack(
-        [rng.normal(0, 1, 6) * [0.8, 0.8, 0.8, 0.015, 0.015, 0.015] for _ in gradients.b]
-    )
-    turned[0] = 0
+    # A head that drifts, and jumps three times by some millimetres.
+    steps = rng.normal(0, 1, (len(gradients.b), 6)) * [0.15, 0.15, 0.15, 0.003, 0.003, 0.003]
+    for jump in rng.choice(np.arange(2, len(steps)), 3, replace=False):
+        steps[jump] += rng.normal(0, 1, 6) * [1, 1, 1, 0.02, 0.02, 0.02]
+    steps[0] = 0
+    turned = np.cumsum(steps, axis=0)
     centre = image.affine[:3, :3] @ (np.array(mask.shape) / 2) + image.affine[:3, 3]
     matrices = np.stack([rigid_matrix(pose, centre) for pose in turned])
-    still = realign(series, image.affine, gradients, mask)
+    encoded = phase_axis(scan.metadata().get("PhaseEncodingDirection"))
+    phase = None if encoded is None else image.affine[:3, encoded[0]]
+    phase = None if phase is None else phase / np.linalg.norm(phase)
+    still = realign(series, image.affine, gradients, mask, phase=phase)
     moved = np.stack(
         [
             resample_pose(
@@ -242,7 +247,7 @@ def planted(person: str, scan: Scan, *, share: float = 0.04, seed: int = 0) -> N
         axis=3,
     )
     begin = time.process_time()
-    motion = realign(moved, image.affine, gradients, mask)
+    motion = realign(moved, image.affine, gradients, mask, phase=phase)
     seconds = time.process_time() - begin
     off = [
         np.linalg.inv(matrices[i] @ still.head[i]) @ motion.head[i] for i in range(len(gradients.b))

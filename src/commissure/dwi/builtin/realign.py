@@ -79,7 +79,7 @@ def realign(
     outlier_z: float = 4.0,
     replace_outliers: bool = True,
     move: bool = True,
-    passes: int = 2,
+    passes: int = 5,
     phase: np.ndarray | None = None,
     excitations: np.ndarray | None = None,
 ) -> Realignment:
@@ -104,7 +104,7 @@ def realign(
     move
         False leaves every pose at zero and only looks for dropouts.
     passes
-        Rounds of prediction and alignment within a shell.
+        Rounds of prediction and alignment within a shell at most; fewer where they change little.
     phase
         ``(3,)``: unit vector of the phase encoding in the world. With it weighted volumes may
         also be displaced along it by eddy currents, linearly with place and with the gradient;

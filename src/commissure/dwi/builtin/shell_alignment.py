@@ -11,6 +11,7 @@ from commissure.dwi.builtin.eddy_currents import (
     split_head_and_eddy,
     without_direction_bias,
 )
+from commissure.dwi.builtin.shell_joint import pose_size_mm
 from commissure.dwi.builtin.slice_outliers import dark_slices
 from commissure.dwi.builtin.volume_prediction import moved_volume, predicted_volumes
 from commissure.dwi.gradients import Gradients
@@ -18,6 +19,10 @@ from commissure.images.rigid import RigidTarget, rigid_matrix, sheared_matrix
 
 #: Fewest volumes of a shell from which eddy currents are found.
 _EDDY_VOLUMES_MIN = 12
+
+#: A round that moves volumes by less than this is the last; one that moves a volume by more than
+#: that has lost it (sizes of poses, :func:`~commissure.dwi.builtin.shell_joint.pose_size_mm`).
+_SETTLED_MM, _LOST_MM = 0.1, 25.0
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,17 @@ def aligned_shell(
         stack = acquired.copy()
         for i, k in np.argwhere(dark):
             stack[:, :, k, i] = expected[:, :, k, i]
-        if options.move:
-            for i in range(count):
-                target = RigidTarget(
-                    predicted[..., i], affine, mask, fwhm_mm=(6.0,), shear_along=phase
-                )
-                poses[i] = target.pose(stack[..., i], initial=poses[i], robust=True)
+        if not options.move:
+            continue
+        before = poses.copy()
+        for i in range(count):
+            target = RigidTarget(predicted[..., i], affine, mask, fwhm_mm=(6.0,), shear_along=phase)
+            pose = target.pose(stack[..., i], initial=poses[i], robust=True)
+            # A volume of little signal may send the search out of the image.
+            if np.isfinite(pose).all() and pose_size_mm((pose - before[i])[:6]) < _LOST_MM:
+                poses[i] = pose
+        if np.median(pose_size_mm((poses - before)[:, :6])) < _SETTLED_MM:
+            break
     if phase is None:
         return AlignedShell(stack, poses, np.tile(np.eye(4), (count, 1, 1)), dark)
     heads, eddies = split_head_and_eddy(poses, gradients.directions, centre, phase)

@@ -61,6 +61,7 @@ def predicted_volumes(
         return aligned @ others.T.astype(np.float32)
     leave_out = (hat - np.diag(leverage)) / (1 - leverage)[:, None]
     # A dropout of nearly no signal would be minus infinity to the logarithm.
-    floor = 0.05 * aligned.mean(axis=3, keepdims=True) + 1e-6
+    # Interpolation leaves a few negative values in the air.
+    floor = np.maximum(0.05 * aligned.mean(axis=3, keepdims=True), 1e-6)
     logs = np.log(np.maximum(aligned, floor))
     return np.exp(logs @ leave_out.T.astype(np.float32))
