@@ -49,6 +49,29 @@ DEFINITIONS: tuple[Definition, ...] = (
         )
     ),
     Definition(
+        "free_water",
+        "dwi",
+        "1",
+        "Mean share of the signal that is free water over the white-matter voxels of an atlas "
+        "label. Only where dwi.free_water asks for it and two shells carry it.",
+        "Hoy 2014",
+    ),
+    Definition(
+        "fa_tissue",
+        "dwi",
+        "1",
+        "Mean fractional anisotropy of what is not free water, over the same voxels.",
+        "Hoy 2014",
+    ),
+    Definition(
+        "mean_kurtosis",
+        "dwi",
+        "1",
+        "Mean kurtosis of diffusion over the white-matter voxels of an atlas label. Only where "
+        "dwi.kurtosis asks for it and the shells carry it.",
+        "Jensen 2005",
+    ),
+    Definition(
         "dwi_motion",
         "dwi",
         "mm",

@@ -11,6 +11,12 @@ import numpy as np
 
 from commissure.checks import Check, at_least, at_most, write_quality
 from commissure.dwi.bvec_order import order_check
+from commissure.dwi.compartments import (
+    free_water,
+    lacking_for_free_water,
+    lacking_for_kurtosis,
+    mean_kurtosis,
+)
 from commissure.dwi.derivatives import DwiMeasured, PreprocessedSeries, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.partial_volume import white_matter_signal
@@ -201,6 +207,7 @@ def _measure_tensor(
     _add_tracts(findings, averages, settings)
     if settings.skeleton.template:
         _add_skeleton(findings, maps, series, files, settings)
+    _add_compartments(findings, series, white, tensor.counted, settings)
     findings.notes += white.notes
     findings.details = {
         "atlas": atlas.name,
@@ -314,6 +321,37 @@ def _add_skeleton(
         for region, average in averages[name].items():
             if average.voxels >= settings.tract_voxels_min:
                 findings.add(f"tbss_{name}", region, average.value, unit, flagged=flagged)
+
+
+def _add_compartments(
+    findings: _Findings,
+    series: PreprocessedSeries,
+    white: WhiteMatter,
+    counted: np.ndarray,
+    settings: DwiMeasureSettings,
+) -> None:
+    """Add free water and kurtosis of the tracts where they are asked for, or say why not."""
+    maps, reasons, flagged = {}, {}, findings.flagged
+    table, b0_max = series.gradients, settings.b0_max_b_s_mm2
+    if settings.free_water:
+        reasons["free_water"] = lacking_for_free_water(table, b0_max_b_s_mm2=b0_max)
+        if not reasons["free_water"]:
+            maps["free_water"], maps["fa_tissue"] = free_water(
+                series.data, table, counted, b0_max_b_s_mm2=b0_max
+            )
+    if settings.kurtosis:
+        reasons["mean_kurtosis"] = lacking_for_kurtosis(table, b0_max_b_s_mm2=b0_max)
+        if not reasons["mean_kurtosis"]:
+            maps["mean_kurtosis"] = mean_kurtosis(
+                series.data, table, counted, b0_max_b_s_mm2=b0_max
+            )
+    everywhere = np.ones(counted.shape, np.float32)
+    for marker, values in maps.items():
+        for region, share in {**white.shares, "WM": everywhere}.items():
+            average = tract_average(values, share, counted)
+            if average.voxels >= settings.tract_voxels_min:
+                findings.add(marker, region, average.value, "1", flagged=flagged)
+    findings.notes += [f"{name} is missing: {why}." for name, why in reasons.items() if why]
 
 
 def _averages_of_tracts(

@@ -105,6 +105,16 @@ class DwiMeasureSettings(_SeriesSettings):
         description="Template, skeleton, distance map and labels of ENIGMA-DTI: FA and MD are also "
         "projected onto the skeleton and averaged (tbss_fa, tbss_md).",
     )
+    free_water: bool = Field(
+        False,
+        description="Also tell free water from tissue (free_water, fa_tissue), where there are two "
+        "shells up to b = 2000.",
+    )
+    kurtosis: bool = Field(
+        False,
+        description="Also measure mean kurtosis (mean_kurtosis), where there are b0 and two "
+        "shells, the higher one from b = 1500 to 3000.",
+    )
     tract_fa_min: float = Field(
         0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."
     )
