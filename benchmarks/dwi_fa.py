@@ -165,10 +165,10 @@ def at_the_voxels(
             series, gradients, shares, brain, fine.affine, white_min=settings.tract_wm_min
         )
     maps = fit_tensor(series, gradients, core)
-    counted = core & (maps.fa > settings.tract_fa_min)
+    weight = np.where(core, shares["WM"], 0)
     found = {}
     for number, name in enumerate(tract_numbers()[1]):
-        average = tract_average(maps.fa, voxel_means((numbers == number).astype(float)), counted)
+        average = tract_average(maps.fa, voxel_means((numbers == number).astype(float)), weight)
         if average.voxels >= settings.tract_voxels_min:
             found[name] = average.value
     return found
@@ -232,7 +232,7 @@ def ladder(
             if not (keep and there):
                 preprocess(scan, out, anat=files, settings=own)
             for subtracted in (False, True):
-                own = own.model_copy(update={"partial_volume_from_mm": 0 if subtracted else 100})
+                own = own.model_copy(update={"subtract_partial_volume": subtracted})
                 with ExitStack() as stack:
                     if not real:
                         stack.enter_context(

@@ -107,7 +107,7 @@ def test_every_file_of_a_person_is_declared_by_a_step(tiny_run):
 
 def test_a_threshold_of_measuring_never_repeats_preprocessing(tiny_run):
     done = tiny_run.snakemake(
-        "-n", "--config", "func={fd_threshold_mm: 0.4}", "dwi={tract_fa_min: 0.25}"
+        "-n", "--config", "func={fd_threshold_mm: 0.4}", "dwi={tract_wm_min: 0.6}"
     )
     rules = set(re.findall(r"^rule (\w+):", done.stdout + done.stderr, re.M))
     assert {"func_measure", "dwi_measure", "markers"} <= rules

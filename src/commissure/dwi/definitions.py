@@ -13,12 +13,12 @@ DEFINITIONS: tuple[Definition, ...] = (
         "fa",
         "dwi",
         "1",
-        "Mean fractional anisotropy over the white-matter voxels of an atlas label above an FA "
-        "threshold (a ROI average, not TBSS); region WM is all white matter. Regions of both "
+        "Mean fractional anisotropy over the white-matter voxels of an atlas label, weighted by "
+        "label and white matter (a ROI average, not TBSS; FA itself decides nothing); region WM "
+        "is all white matter. Regions of both "
         "sides (ACR) and compounds (CC, IC, CR) are means of labels weighted by their voxels, as "
-        "ENIGMA-DTI has them. Of the white matter's share of the signal where voxels are large and "
-        "there is a T1w image (dwi.partial_volume_from_mm; partial_volume_corrected in the quality "
-        "record).",
+        "ENIGMA-DTI has them. Of the white matter's share of the signal where that is asked for "
+        "(dwi.subtract_partial_volume).",
         "Basser 1996 for FA; labels JHU ICBM-DTI-81 (Mori 2008) carried by nonlinear registration; "
         "Asllani 2008 for partial volumes",
         summaries=tuple(AVERAGES),

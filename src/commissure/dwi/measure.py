@@ -20,7 +20,14 @@ from commissure.dwi.compartments import (
 from commissure.dwi.derivatives import DwiMeasured, PreprocessedSeries, read_preprocessed
 from commissure.dwi.figures import draw_motion, draw_tensor
 from commissure.dwi.partial_volume import white_matter_signal
-from commissure.dwi.quality import b0_snr, contrast_checks, series_checks, tensor_checks
+from commissure.dwi.quality import (
+    b0_snr,
+    contrast_checks,
+    placement_checks,
+    series_checks,
+    subtraction_check,
+    tensor_checks,
+)
 from commissure.dwi.settings import DwiMeasureSettings
 from commissure.dwi.skeleton import on_skeleton, read_skeleton
 from commissure.dwi.tensor import TensorMaps, fit_tensor
@@ -36,7 +43,6 @@ from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, jhu_dti81
 from commissure.images.atlas_files import chosen_atlas
-from commissure.images.load import zooms_mm
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
@@ -196,13 +202,13 @@ def _measure_tensor(
     core = (white.tissue["WM"] >= settings.tract_wm_min) & series.mask
     tensor = _white_matter_tensor(findings, series, maps, white, core, settings)
     findings.checks += tensor_checks(maps, white.tissue["WM"], series.mask, core, series.affine)
+    if anat is not None and series.space == "T1w":
+        findings.checks += placement_checks(maps, series, anat)
     findings.checks += contrast_checks(series, core)
     snr, noise_source = b0_snr(series, maps, core)
     findings.checks.append(at_least("b0_snr", snr, settings.min_b0_snr, noise_source))
     findings.add("b0_snr", "WM", snr, "1")
-    averages = _averages(
-        tensor.maps, white, tensor.counted & (tensor.maps.fa > settings.tract_fa_min)
-    )
+    averages = _averages(tensor.maps, white, tensor.counted)
     averages |= _averages_of_tracts(averages)
     _add_tracts(findings, averages, settings)
     if settings.skeleton.template:
@@ -254,8 +260,8 @@ def _white_matter_tensor(
     core: np.ndarray,
     settings: DwiMeasureSettings,
 ) -> _WhiteMatterTensor:
-    """The tensor of the white matter alone where voxels are large, else the tensor as it is."""
-    if max(zooms_mm(series.affine)) < settings.partial_volume_from_mm - 1e-3:
+    """The tensor of the white matter alone where that is asked for, else the tensor as it is."""
+    if not settings.subtract_partial_volume:
         return _WhiteMatterTensor(maps, core, corrected=False)
     known = {"GM", "CSF"} <= set(white.tissue)
     # FA with and without the subtraction is not one measure: who lacks it is flagged.
@@ -263,7 +269,9 @@ def _white_matter_tensor(
     findings.checks.append(at_least("partial_volume_corrected", float(known), 1, note))
     if not known:
         return _WhiteMatterTensor(maps, core, corrected=False)
-    return _partial_volume_corrected(series, white, settings)
+    tensor = _partial_volume_corrected(series, white, settings)
+    findings.checks.append(subtraction_check(tensor.maps, tensor.counted))
+    return tensor
 
 
 def _partial_volume_corrected(
@@ -292,10 +300,10 @@ def _averages(
 ) -> dict[str, tuple[Average, Average]]:
     """FA and MD by tract, and of all white matter under ``WM``."""
     everywhere = np.ones(counted.shape, np.float32)
-    regions = {**white.shares, "WM": everywhere}
+    weight = np.where(counted, white.tissue["WM"], 0)
     return {
-        region: (tract_average(maps.fa, share, counted), tract_average(maps.md, share, counted))
-        for region, share in regions.items()
+        region: (tract_average(maps.fa, share, weight), tract_average(maps.md, share, weight))
+        for region, share in {**white.shares, "WM": everywhere}.items()
     }
 
 
@@ -346,9 +354,10 @@ def _add_compartments(
                 series.data, table, counted, b0_max_b_s_mm2=b0_max
             )
     everywhere = np.ones(counted.shape, np.float32)
+    weight = np.where(counted, white.tissue["WM"], 0)
     for marker, values in maps.items():
         for region, share in {**white.shares, "WM": everywhere}.items():
-            average = tract_average(values, share, counted)
+            average = tract_average(values, share, weight)
             if average.voxels >= settings.tract_voxels_min:
                 findings.add(marker, region, average.value, "1", flagged=flagged)
     findings.notes += [f"{name} is missing: {why}." for name, why in reasons.items() if why]
@@ -375,11 +384,10 @@ def _add_tracts(
             findings.add("md", region, md.value, "mm2/s", flagged=flagged)
         else:
             findings.notes.append(
-                f"fa and md of {region} are missing: {fa.voxels} voxels of white matter with "
-                f"FA above {settings.tract_fa_min:g}, {settings.tract_voxels_min} are needed."
+                f"fa and md of {region} are missing: {fa.voxels} voxels of white matter, "
+                f"{settings.tract_voxels_min} are needed."
             )
     if not any(row.marker == "fa" for row in findings.rows):
         findings.missing["tracts"] = (
-            f"no tract has {settings.tract_voxels_min} voxels of white matter with FA above "
-            f"{settings.tract_fa_min:g}"
+            f"no tract has {settings.tract_voxels_min} voxels of white matter"
         )

@@ -9,8 +9,10 @@ from commissure.dwi.bvec_axes import axes_check, fibre_coherence
 from commissure.dwi.derivatives import PreprocessedSeries
 from commissure.dwi.gradients import Gradients, distinct_directions, quadratic, shells
 from commissure.dwi.settings import DwiMeasureSettings
+from commissure.dwi.t1w_placement import AnisotropyMap, judge_placement
 from commissure.dwi.tensor import TensorMaps
-from commissure.images.load import voxel_volume_mm3
+from commissure.images.anat_files import AnatFiles
+from commissure.images.load import load_image, voxel_volume_mm3
 
 #: Volumes that a brain may have; beyond them the mask is wrong.
 BRAIN_LITRES = (0.8, 2.2)
@@ -24,6 +26,18 @@ _SHELL_VOLUMES_MIN = 10
 
 #: Median diffusivity that white matter may have in a living head.
 WHITE_MATTER_MD_MM2_S = (0.5e-3, 1.2e-3)
+
+#: How far the T1w image may lie from where FA fits its white matter best. Measured series that were
+#: laid there lie within 0.7 to 1.5 mm, without correction of their distortion 2.4.
+T1W_OFFSET_MAX_MM = 3.0
+
+#: How much more alike the gyri in FA and in the person's T1w image are than in its mirror image:
+#: 0.20 to 0.40 in measured and simulated heads, at most 0.06 with the T1w image of somebody else,
+#: below 0 with a mirrored one.
+T1W_LIKENESS_MIN = 0.1
+
+#: Percent of corrected voxels that may have an FA above 0.95.
+_SUBTRACTED_FA_ONE_MAX = 0.2
 
 #: Correlation of FA with the white matter's share over the brain, below which they do not overlie.
 FA_WHITE_MATTER_R_MIN = 0.4
@@ -101,6 +115,47 @@ def tensor_checks(
         residual = float(100 * np.median(maps.residual[core] / signal))
         checks.append(Check("tensor_residual_percent", residual))
     return checks
+
+
+def placement_checks(maps: TensorMaps, series: PreprocessedSeries, anat: AnatFiles) -> list[Check]:
+    """Judge how the series lies beside the T1w image, whichever engine laid it there.
+
+    Parameters
+    ----------
+    maps
+        The tensor.
+    series
+        The series, in the space of the T1w image.
+    anat
+        Derivatives of the T1w image.
+    """
+    white, mask = (load_image(path, who=anat.who, ndim=3) for path in (anat.wm, anat.mask))
+    fit = judge_placement(AnisotropyMap.of(maps, series.mask, series.affine), white, mask)
+    gain = fit.likeness - fit.mirrored_likeness
+    note = (
+        f"Gyri in FA and in the T1w image correlate by {fit.likeness:.2f}, with its mirror image "
+        f"by {fit.mirrored_likeness:.2f}."
+    )
+    if gain < T1W_LIKENESS_MIN:
+        note += " The T1w image may be somebody else's, mirrored, or lie elsewhere."
+    return [
+        at_most("t1w_offset_mm", fit.offset_mm, T1W_OFFSET_MAX_MM),
+        at_least("t1w_likeness_over_mirrored", gain, T1W_LIKENESS_MIN, note),
+    ]
+
+
+def subtraction_check(maps: TensorMaps, corrected: np.ndarray) -> Check:
+    """Judge a tensor fitted after partial volumes were subtracted: too much makes FA 1.
+
+    Parameters
+    ----------
+    maps
+        The tensor.
+    corrected
+        3-D of bool: where something was subtracted.
+    """
+    percent = float(100 * np.mean(maps.fa[corrected] > 0.95)) if corrected.any() else 0.0
+    return at_most("subtracted_fa_above_095_percent", percent, _SUBTRACTED_FA_ONE_MAX)
 
 
 def contrast_checks(series: PreprocessedSeries, core: np.ndarray) -> list[Check]:

@@ -17,9 +17,6 @@ class _SeriesSettings(Section):
     b0_max_b_s_mm2: float = Field(
         50.0, ge=0, le=150, description="Volumes with a b-value up to this one count as b0."
     )
-    registration_resolution_mm: float = Field(
-        2.0, ge=1, le=4, description="Voxel size at which images are registered."
-    )
 
 
 class DwiPreprocessSettings(_SeriesSettings):
@@ -115,20 +112,21 @@ class DwiMeasureSettings(_SeriesSettings):
         description="Also measure mean kurtosis (mean_kurtosis), where there are b0 and two "
         "shells, the higher one from b = 1500 to 3000.",
     )
-    tract_fa_min: float = Field(
-        0.2, ge=0, lt=1, description="Voxels of a tract's label count above this FA."
+    registration_resolution_mm: float = Field(
+        2.0, ge=1, le=4, description="Voxel size at which FA is registered to a template."
     )
     tract_wm_min: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="Voxels of a tract's label count from this share of white matter.",
+        description="Voxels of a tract's label count from this share of white matter, weighted by "
+        "it. FA itself decides nothing: voxels that left as it falls would hide a loss.",
     )
-    partial_volume_from_mm: float = Field(
-        2.0,
-        ge=0,
-        description="From this voxel size on, the signal of grey matter and fluid is subtracted "
-        "before the tensor of the tracts is fitted (needs a T1w image); 0 is always, 100 never.",
+    subtract_partial_volume: bool = Field(
+        False,
+        description="Subtract the signal of grey matter and fluid before the tensor of the tracts "
+        "is fitted (needs a T1w image). On measured heads single tracts become impossible, which "
+        "is flagged; for all of a study or for none.",
     )
     tract_voxels_min: int = Field(
         5, ge=1, description="Tracts with fewer voxels left than this are not reported."

@@ -76,9 +76,11 @@ def label_shares(
 
 
 def tract_average(
-    values: np.ndarray, share: np.ndarray, counted: np.ndarray, *, share_min: float = 0.5
+    values: np.ndarray, share: np.ndarray, weight: np.ndarray, *, share_min: float = 0.5
 ) -> Average:
-    """Mean over the voxels that mostly belong to a tract, weighted by their share.
+    """Mean over the voxels that mostly belong to a tract, weighted by label and white matter.
+
+    Nothing of ``values`` decides which voxels count: what they lose everywhere the mean loses.
 
     Parameters
     ----------
@@ -86,15 +88,16 @@ def tract_average(
         3-D map.
     share
         3-D, share of the voxel that carries the label.
-    counted
-        3-D of bool: voxels that may count (white matter, anisotropic).
+    weight
+        3-D, share of white matter; 0 where a voxel does not count.
     share_min
         Smallest share of a voxel that counts.
     """
-    chosen = counted & (share >= share_min)
+    chosen = (weight > 0) & (share >= share_min)
     if not chosen.any():
         return Average(float("nan"), 0)
-    return Average(float(np.average(values[chosen], weights=share[chosen])), int(chosen.sum()))
+    weights = (share * weight)[chosen]
+    return Average(float(np.average(values[chosen], weights=weights)), int(chosen.sum()))
 
 
 def averaged_tracts(measured: Mapping[str, Average]) -> dict[str, Average]:

@@ -48,14 +48,14 @@ def measured(scan: Scan, folder: Path, **settings: float) -> tuple[set[str], dic
 
 @pytest.mark.slow
 def test_who_has_no_t1w_is_flagged_where_others_have_partial_volumes_subtracted(finished):
-    quality, due = measured(*finished)
+    quality, due = measured(*finished, subtract_partial_volume=True)
     checks = {check["name"]: check for check in due["checks"]}
     corrected = checks.pop("partial_volume_corrected")
     assert corrected["passed"] is False
     assert "no T1w image" in corrected["note"]
     assert quality == {"flag"}
     # Where nothing is subtracted from anybody, nobody lacks it.
-    quality, left = measured(*finished, partial_volume_from_mm=100)
+    quality, left = measured(*finished)
     assert {check["name"]: check for check in left["checks"]} == checks
     others = any(check["passed"] is False for check in checks.values())
     assert quality == {"flag" if others else "ok"}

@@ -12,5 +12,5 @@ def test_the_section_holds_the_options_of_both_steps_and_no_other():
     )
     # Which engine runs is a choice of rules: no step reads it.
     assert set(DwiSettings.model_fields) == preprocess | measure | {"engine"}
-    assert preprocess & measure == {"b0_max_b_s_mm2", "registration_resolution_mm"}
-    assert {"tract_fa_min", "min_b0_snr"} <= measure
+    assert preprocess & measure == {"b0_max_b_s_mm2"}
+    assert {"tract_wm_min", "min_b0_snr"} <= measure

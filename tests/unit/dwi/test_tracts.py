@@ -36,9 +36,18 @@ def test_shares_are_the_counted_parts_of_both_hemispheres():
 def test_an_average_counts_white_matter_of_the_label_only():
     fa = np.array([0.8, 0.6, 0.1, 0.9])
     share = np.array([1.0, 0.5, 1.0, 0.2])
-    counted = np.array([True, True, False, True])
-    average = tract_average(fa, share, counted)
+    white = np.array([1.0, 0.8, 0.0, 1.0])
+    average = tract_average(fa, share, white)
     assert average.voxels == 2
-    assert average.value == pytest.approx((0.8 * 1 + 0.6 * 0.5) / 1.5)
-    empty = tract_average(fa, share, np.zeros(4, bool))
+    assert average.value == pytest.approx((0.8 * 1 + 0.6 * 0.4) / 1.4)
+    empty = tract_average(fa, share, np.zeros(4))
     assert empty.voxels == 0 and np.isnan(empty.value)
+
+
+def test_a_loss_everywhere_is_measured_whole():
+    rng = np.random.default_rng(3)
+    fa, share, white = rng.uniform(0.02, 0.6, 200), rng.uniform(0, 1, 200), rng.uniform(0, 1, 200)
+    before = tract_average(fa, share, white)
+    after = tract_average(fa - 0.02, share, white)
+    assert after.voxels == before.voxels
+    assert before.value - after.value == pytest.approx(0.02)

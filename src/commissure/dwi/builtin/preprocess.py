@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_dilation
 
+from commissure.dwi.builtin.anisotropy import anisotropy_map
 from commissure.dwi.builtin.denoise import NARROWEST, mppca
 from commissure.dwi.builtin.distortion import opposed_axis, shift_of_series
 from commissure.dwi.builtin.gibbs import not_fit_for_unringing, without_ringing
@@ -33,10 +34,11 @@ from commissure.dwi.builtin.sidecars import (
 )
 from commissure.dwi.builtin.slice_outliers import excitations
 from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
-from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask, matrix_to_t1w
+from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask
 from commissure.dwi.derivatives import DwiFiles
 from commissure.dwi.gradients import Gradients, write_gradients
 from commissure.dwi.settings import DwiPreprocessSettings
+from commissure.dwi.t1w_placement import find_placement
 from commissure.files import write_json, write_table
 from commissure.images.anat_files import AnatFiles
 from commissure.images.coil_brightness import coil_brightness
@@ -141,7 +143,7 @@ def preprocess(
     motion = joined_realignments([group.motion for group in b0.groups], b0.matrices)
     used = [run for group in b0.groups for run in group.runs]
     gradients = joined_gradients(used)
-    grid, mask = _target(scan, b0, motion, affine, anat, settings)
+    grid, mask = _target(scan, b0, motion, gradients, affine, anat, settings)
     files = DwiFiles.of(scan, folder, space="T1w" if anat else "")
     series = resampled_series(motion, affine, grid, b0.shift, _senses(b0.groups))
     if settings.bias_field:
@@ -334,6 +336,7 @@ def _target(
     scan: Scan,
     b0: _Undistorted,
     motion: Realignment,
+    gradients: Gradients,
     affine: np.ndarray,
     anat: AnatFiles | None,
     settings: DwiPreprocessSettings,
@@ -341,15 +344,11 @@ def _target(
     """The grid that the series is written on, and the brain mask there."""
     if anat is None:
         return TargetGrid(b0.image.shape, affine, np.eye(4)), b0.brain
-    t1w, t1w_mask = (load_image(path, who=scan.who, ndim=3) for path in (anat.preproc, anat.mask))
-    to_series = matrix_to_t1w(
-        b0.image,
-        b0.brain,
-        affine,
-        t1w,
-        t1w_mask,
-        resolution_mm=settings.registration_resolution_mm,
+    t1w_mask, white = (load_image(path, who=scan.who, ndim=3) for path in (anat.mask, anat.wm))
+    anisotropy = anisotropy_map(
+        motion, gradients, b0.brain, affine, b0.shift, _senses(b0.groups), settings
     )
+    to_series = find_placement(anisotropy, white, t1w_mask).matrix
     size = settings.output_resolution_mm or float(np.prod(zooms_mm(affine))) ** (1 / 3)
     grid = TargetGrid(*aligned_grid(t1w_mask, size), to_series)
     in_view = inside_field_of_view(motion.series.shape[:3], affine, grid)

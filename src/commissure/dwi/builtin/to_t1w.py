@@ -94,41 +94,6 @@ def aligned_grid(
     return (int(count[0]), int(count[1]), int(count[2])), affine
 
 
-def matrix_to_t1w(
-    b0: np.ndarray,
-    b0_mask: np.ndarray,
-    affine: np.ndarray,
-    t1w: nib.Nifti1Image,
-    t1w_mask: nib.Nifti1Image,
-    *,
-    resolution_mm: float,
-) -> np.ndarray:
-    """Find the rigid way between the b0 and the T1w image of the same head.
-
-    Mutual information (ANTs), brains only.
-
-    Parameters
-    ----------
-    b0, b0_mask, affine
-        Mean unweighted volume, its brain mask, and their affine.
-    t1w, t1w_mask
-        Bias-corrected T1w image and its brain mask.
-    resolution_mm
-        Voxel size at which mutual information is computed.
-
-    Returns
-    -------
-    numpy.ndarray
-        4x4, from the world of the T1w image to that of the b0.
-    """
-    brain = np.asanyarray(t1w.dataobj) * (np.asanyarray(t1w_mask.dataobj) > 0)
-    fixed = nib.Nifti1Image(brain.astype(np.float32), t1w.affine)
-    if resolution_mm > min(zooms_mm(t1w.affine)):
-        fixed = coarser(fixed, resolution_mm)
-    moving = nib.Nifti1Image(np.where(b0_mask, b0, 0).astype(np.float32), affine)
-    return linear_map(fixed, moving, kind="rigid")
-
-
 def between_contrasts(
     reference: np.ndarray, shell: np.ndarray, affine: np.ndarray, mask: np.ndarray
 ) -> np.ndarray:
