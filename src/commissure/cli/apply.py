@@ -22,6 +22,10 @@ def apply(
     label: Annotated[
         str | None, typer.Option(help="Column of the people with the outcome, if it is known.")
     ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(help="Of a time to an event, the column that says whether it happened."),
+    ] = None,
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
     """Score new people by a stored model, and show what differs in the new place."""
@@ -34,6 +38,7 @@ def apply(
             out=out,
             participants=participants,
             label_column=label,
+            event_column=event,
             site_column=site,
             say=typer.echo,
         )

@@ -50,7 +50,6 @@ class ResultKind:
     secondary: Callable[[FittedStudy, Callable[[str], None]], dict[str, Any]]
     cautions: Callable[[FittedStudy], list[str]]
     predictions: Callable[[FoldScores, FusionSettings], Predicted]
-    stored: bool = False
 
 
 def _probabilities(part: FoldScores, settings: FusionSettings) -> Predicted:
@@ -66,9 +65,7 @@ def _classes(part: FoldScores, settings: FusionSettings) -> Predicted:
 
 
 RESULT_KINDS: Mapping[OutcomeKindName, ResultKind] = {
-    "binary": ResultKind(
-        CHECKS, secondary.secondary_results, reading_cautions, _probabilities, stored=True
-    ),
+    "binary": ResultKind(CHECKS, secondary.secondary_results, reading_cautions, _probabilities),
     "continuous": ResultKind(
         MEASURED_CHECKS, measured.secondary_results, measured.reading_cautions, _numbers
     ),

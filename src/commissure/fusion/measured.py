@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from commissure.evaluation.comparisons import nadeau_bengio_test
+from commissure.evaluation.conformal import conformal_results
 from commissure.evaluation.held_out import HeldOut, held_out
 from commissure.evaluation.out_of_fold import repeats_of
 from commissure.evaluation.site_classifier import site_classifier
@@ -22,7 +23,7 @@ WIDE = 0.10
 
 
 def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[str, Any]:
-    """Best baseline, comparisons, curves, site in the markers, and the result under exclusions."""
+    """Best baseline, comparisons, curves, sets, site in the markers, result under exclusions."""
     rival = best_baseline(fitted)
     drawn = [fitted.main.name, *([rival] if rival else [])]
     results = {
@@ -36,6 +37,7 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
         "curves": {
             name: fitted.measure.curves(fitted.study, fitted.scores[name]) for name in drawn
         },
+        "conformal": conformal_results(fitted.study, fitted.scores, [fitted.main.name]),
         "site_classifier": site_classifier(fitted.study, fitted.main, fitted.first_repeat),
     }
     if fitted.study.settings.secondary_analyses:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.evaluation.calibration import recalibration
+from commissure.evaluation.conformal import conformal_record, stored_limits
 from commissure.files import write_json, write_table
 from commissure.fusion.fitted import FittedStudy
 from commissure.fusion.kinds import RESULT_KINDS
@@ -104,21 +105,25 @@ def write_metrics(
 
 def write_model(fitted: FittedStudy, out: Path) -> None:
     """``model/``: the main model, fitted on everybody, with its card."""
-    if not RESULT_KINDS[fitted.study.settings.outcome.kind].stored:
-        store_reason(
-            out / "model",
-            "only models of two labels are stored for other datasets; of other outcomes the "
-            "predictions and results stand beside this folder.",
-        )
-        return
+    study, repeats = fitted.study, fitted.main_repeats
     again = AS_FITTED
-    if fitted.study.settings.recalibrate:
-        logits = np.concatenate([repeat.logits for repeat in fitted.main_repeats])
-        labels = np.concatenate([repeat.labels for repeat in fitted.main_repeats])
+    if study.settings.recalibrate and study.settings.outcome.kind == "binary":
+        logits = np.concatenate([repeat.logits for repeat in repeats])
+        labels = np.concatenate([repeat.labels for repeat in repeats])
         seen = np.isfinite(logits) & (labels >= 0)
         again = recalibration(labels[seen], logits[seen])
-    record = fitted.records[fitted.main.name]
-    store(fitted.study, fitted.main, record=record, out=out / "model", recalibration=again)
+    coverages = conformal_record(study, repeats, fitted.main_left_out)
+    conformal = None
+    if coverages is not None:
+        conformal = {
+            "level": study.settings.conformal_level,
+            "limits": stored_limits(study, repeats),
+            "training": coverages,
+        }
+    store(
+        study, fitted.main, record=fitted.records[fitted.main.name], out=out / "model",
+        recalibration=again, conformal=conformal,
+    )  # fmt: skip
 
 
 def write_unfitted(

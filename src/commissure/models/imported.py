@@ -88,7 +88,7 @@ class ImportedModel(BlockModel):
         """What it says without the intercept of its calibration, shape (people, labellings)."""
         X = np.asarray(X, float)
         prepared = self.prepared_markers(X)
-        said = np.column_stack([self._said(fitted, prepared) for fitted in self.fitted_])
+        said = np.column_stack([self.said_by(fitted, prepared) for fitted in self.fitted_])
         return np.where(self._present(X)[:, None], said * self.slope_, np.nan)
 
     def _tried(
@@ -97,7 +97,7 @@ class ImportedModel(BlockModel):
         """Loss over the inner folds after calibration, its intercept and its slope."""
         said = np.full(len(target), np.nan)
         for train, test, training, tested in divisions:
-            said[test] = self._said(self._fit_one(choice, training, target[train]), tested)
+            said[test] = self.said_by(self._fit_one(choice, training, target[train]), tested)
         seen = np.isfinite(said)
         if not seen.any():
             return np.inf, float(self._response.base(target[:, None])[0]), 0.0
@@ -122,7 +122,8 @@ class ImportedModel(BlockModel):
             warnings.simplefilter("ignore")  # convergence of one of many fits
             return clone(model).fit(X, target)
 
-    def _said(self, fitted: Any, prepared: np.ndarray) -> np.ndarray:
+    def said_by(self, fitted: Any, prepared: np.ndarray) -> np.ndarray:
+        """What a fitted estimator says of prepared markers before it is calibrated, (people,)."""
         if fitted is None or not len(prepared):
             return np.zeros(len(prepared))
         if isinstance(self._response, Gaussian):
@@ -185,8 +186,8 @@ def check_estimator(settings: EstimatorSettings, response: Response) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 4))
     target = X[:, 0] + rng.normal(size=40)
-    if not isinstance(response, Gaussian):
-        target = (target > 0).astype(int)
+    # Some regressors take numbers above 0 only.
+    target = target - target.min() + 1.0 if measured else (target > 0).astype(int)
     for choice in ParameterGrid(dict(settings.grid)):
         try:
             with warnings.catch_warnings():

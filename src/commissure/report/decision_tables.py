@@ -137,20 +137,41 @@ def _prevalence(sample: bool, decisions: Mapping[str, Any]) -> str:
 
 
 def conformal_table(conformal: Mapping[str, Any], question: Mapping[str, Any]) -> ModelTable:
-    """Coverage of the sets of labels, and how often they name one."""
+    """How often sets and intervals hold the outcome, of whom, and how much they leave open."""
     models = conformal.get("models") or {}
-    positive = question.get("positive_name") or "positive"
-    negative = question.get("negative_name") or "negative"
     level = text.fixed(conformal.get("level"))
+    by_label = any("coverage_positive" in row for row in models.values())
+    a_number = any("half_width" in row for row in models.values())
+    labels = {
+        f"Right for {question.get(f'{name}_name') or name}": f"coverage_{name}"
+        for name in ("positive", "negative")
+    } if by_label else {}  # fmt: skip
+    rows = []
+    for name, row in models.items():
+        worst = min(
+            (site for site in row.get("sites") or [] if site.get("coverage")),
+            key=lambda site: site["coverage"]["value"], default=None,
+        )  # fmt: skip
+        rows.append([
+            name,
+            with_interval(row.get("coverage")),
+            *(with_interval(row[key]) for key in labels.values()),
+            f"{with_interval(worst['coverage'])}, {worst['site']}" if worst else text.ABSENT,
+            with_interval(row.get("coverage_left_out")),
+            *(
+                [text.fixed(row.get("half_width"))]
+                if a_number
+                else [text.fixed(row[key]) for key in ("one", "both", "none")]
+            ),
+        ])  # fmt: skip
+    what = "an interval about the prediction" if a_number else "a set of outcomes"
     return ModelTable(
-        "How often a person gets one label, at a declared certainty",
-        f"Conformal sets at the level {level}: a label is left out of a person’s set where few "
-        f"people of that label are as untypical. {level} of the people of each label should have "
-        "it in their set; that holds for new people like these, not at another site.",
-        ["Model", f"Right for {positive}", f"Right for {negative}", "One label", "Both", "None"],
-        [
-            [name, with_interval(row["coverage_positive"]), with_interval(row["coverage_negative"]),
-             *(text.fixed(row[key]) for key in ("one", "both", "none"))]
-            for name, row in models.items()
-        ],
+        "How sure a single prediction is, at a declared certainty",
+        f"Conformal sets at the level {level}: each person gets {what} that leaves out what few "
+        f"people who have it are as untypical of. {level} is meant on average over people like "
+        "these. It is no promise for one site, and none for a site that was not in training: the "
+        "site with the fewest right and the share with the site left out stand beside it.",
+        ["Model", "Right", *labels, "At the worst site", "Site left out",
+         *(["Half width"] if a_number else ["One", "Several", "None"])],
+        rows,
     )  # fmt: skip

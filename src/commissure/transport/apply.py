@@ -15,8 +15,6 @@ from commissure.markers.selection import kept_rows, measured_rows, read_exclusio
 from commissure.markers.visits import baseline_rows, visit_table
 from commissure.outputs import VISITS
 from commissure.rows import read_markers
-from commissure.study.cells import as_text
-from commissure.study.labels.column import refuse_typing_errors
 from commissure.study.tables import (
     ONE_SITE,
     refuse_duplicate_people,
@@ -24,7 +22,8 @@ from commissure.study.tables import (
     unknown_participants,
 )
 from commissure.transport.drift import DRIFT, drift, new_people, transport_report
-from commissure.transport.predict import model_matrix, predicted_probabilities
+from commissure.transport.kinds import PREDICTION_KINDS
+from commissure.transport.predict import model_matrix, predictions
 from commissure.transport.stored_model import StoredModel, load
 
 
@@ -35,6 +34,7 @@ def apply_model(
     out: Path,
     participants: Path | None = None,
     label_column: str | None = None,
+    event_column: str | None = None,
     site_column: str = "site",
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
@@ -53,6 +53,8 @@ def apply_model(
     label_column
         Column of the people with the outcome, if it is known already; by default
         ``fusion/labels.tsv`` beside the markers is taken, where it is.
+    event_column
+        Of a time to an event the column that says whether it happened.
     site_column
         Column of the people with the site.
     say
@@ -80,9 +82,9 @@ def apply_model(
     people, cautions = _people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
     cautions += [*visit_cautions, *measured_rows(markers)[1]]
-    labels = _labels(people, table.parent, stored, label_column)
+    labels = _labels(people, table.parent, stored, label_column, event_column)
     values = model_matrix(stored, markers, people)
-    scored = predicted_probabilities(stored, values, people)
+    scored = predictions(stored, values, people)
     drifted = drift(stored, values[new_people(scored)])
     report = transport_report(stored, values, scored, drifted, labels)
     report["cautions"] += cautions
@@ -111,25 +113,21 @@ def summary(report: dict[str, Any]) -> list[str]:
                 f"{block['two_sample_auc']:.2f} (0.5: they are alike; the training people from "
                 f"drawn ones: {block['two_sample_auc_training']:.2f})."
             )
-    return [*lines, *_performance_in_words(report["performance"]), *report["cautions"]]
+    return [
+        *lines,
+        *_performance_in_words(report["model"]["kind"], report["performance"]),
+        *report["cautions"],
+    ]
 
 
-def _performance_in_words(performance: Mapping[str, Any] | None) -> list[str]:
+def _performance_in_words(kind: str, performance: Mapping[str, Any] | None) -> list[str]:
     if performance is None:
         return ["There are no labels: how well the scores do here is not known."]
     if "reason" in performance:
         return [f"The labels tell nothing: {performance['reason']}."]
-    area = performance["auc_within_site"]
-    within = (
-        f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f}; {area['n']} "
-        "people have somebody of the other label at their site)"
-        if area["n"]
-        else "unknown (nobody has somebody of the other label at their site)"
-    )
     return [
-        f"With the labels of {performance['n']} new people: AUC within site {within}, Brier score "
-        f"{performance['brier']:.3f}, calibration slope {performance['calibration_slope']:.2f} and "
-        f"intercept {performance['calibration_intercept']:.2f}."
+        f"With the labels of {performance['n']} new people: "
+        f"{PREDICTION_KINDS[kind].in_words(performance)}."
     ]
 
 
@@ -186,8 +184,14 @@ def _people(
 
 
 def _labels(
-    people: pd.DataFrame, folder: Path, stored: StoredModel, column: str | None
+    people: pd.DataFrame,
+    folder: Path,
+    stored: StoredModel,
+    column: str | None,
+    event: str | None,
 ) -> np.ndarray | None:
+    """Outcomes of the new people as their kind holds them; None where none are known."""
+    kind = PREDICTION_KINDS[stored.kind]
     source = folder / "fusion" / "labels.tsv"
     if column is not None:
         if column not in people:
@@ -195,21 +199,10 @@ def _labels(
                 "--label", found=f"the people have no column '{column}'",
                 wanted=f"one of {[c for c in people.columns if c != 'participant_id']}",
             )  # fmt: skip
-        text = people[column]
-    elif source.is_file():
-        known = read_table(source).set_index("participant_id")["label"]
-        text = people["participant_id"].map(known)
-    else:
+        return kind.outcomes(people, stored.about, column, event)
+    if not source.is_file():
         return None
-    positive, negative = stored.about["positive"], stored.about["negative"]
-    text = text.map(as_text)
-    if column is not None:
-        refuse_typing_errors(text, (positive, negative), column)
-    words = text.fillna("n/a").to_numpy(str)
-    labels = np.select([words == positive, words == negative], [1, 0], -1)
-    if column is not None and not (labels >= 0).any():
-        raise ConfigError(
-            "--label", found=f"neither '{positive}' nor '{negative}' occurs in {column}",
-            wanted=f"the words of the model, not {sorted(set(words.tolist()))[:6]}",
-        )  # fmt: skip
-    return labels
+    known = read_table(source)
+    return kind.outcomes_of_a_run(
+        people[["participant_id"]].merge(known, on="participant_id", how="left"), stored.about
+    )

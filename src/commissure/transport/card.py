@@ -7,12 +7,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from commissure.evaluation.measures.registry import MEASURES
 from commissure.models.registry import FUSED_MODELS
 from commissure.models.settings import ModelSettings
 
+#: What stands in the card of an estimator by its path that is no weighted sum.
+HOLDS_PEOPLE = (
+    "An estimator by its import path may hold the prepared markers of its training people (support "
+    "vectors, neighbours, leaves): share it as you would them."
+)
+
 
 def model_card(
-    about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]], settings: ModelSettings
+    about: Mapping[str, Any],
+    domain: Mapping[str, Mapping[str, Any]],
+    settings: ModelSettings,
+    *,
+    plain: bool,
 ) -> str:
     """The card in Markdown.
 
@@ -22,6 +33,8 @@ def model_card(
         As those of a :class:`~commissure.transport.stored_model.StoredModel`.
     settings
         With which the model was fitted.
+    plain
+        Whether it is stored as plain numbers too.
     """
     unseen_sites = "not harmonised" if settings.combat == "in_fold" else "scored like all others"
     fused = FUSED_MODELS.get(about["name"])
@@ -29,9 +42,8 @@ def model_card(
         [
             f"# Model card: {about['name']}",
             "",
-            f"{about['record']['description']}. It gives the probability of "
-            f"*{about['positive']}* against *{about['negative']}* in people like those it was "
-            "trained on.",
+            f"{about['record']['description']}. It gives {_what(about)} in people like those it "
+            "was trained on.",
             "",
             *_numbers(about, domain),
             "",
@@ -49,9 +61,14 @@ def model_card(
             "no marker can be found from it; but whoever holds a person's markers can see by it "
             "whether the model was trained on that person.",
             "",
+            *_sets(about.get("conformal")),
             *([fused.card_warning, ""] if fused and fused.card_warning else []),
-            "`model.json`, where it is there, holds the same model as plain numbers, and "
-            "`scorer.py` scores people by it with NumPy alone; it does not abstain.",
+            *([HOLDS_PEOPLE, ""] if about["name"] in settings.estimators() and not plain else []),
+            "`model.json` holds the same model as plain numbers, and `scorer.py` scores people by "
+            "it with NumPy alone; it does not abstain."
+            if plain
+            else "There is no `model.json`: this model is no sum of weighted markers, and only "
+            "Commissure can score people by it.",
             "",
             "Use: `commissure apply <this folder> <output folder of a new run, or markers.tsv>`.",
             "",
@@ -61,6 +78,42 @@ def model_card(
             "",
         ]
     )
+
+
+def _what(about: Mapping[str, Any]) -> str:
+    """What the model says of a person."""
+    kind = about["kind"]
+    if kind == "binary":
+        return f"the probability of *{about['positive']}* against *{about['negative']}*"
+    if kind == "classes":
+        return f"the probabilities of {', '.join(f'*{name}*' for name in about['classes'])}"
+    name = about["outcome"]["name"]
+    if kind == "time_to_event":
+        return f"the log hazard (0: the mean training person) of what *{name}* is the time to"
+    unit, covariates = about["outcome"]["unit"], about["outcome"]["covariates"]
+    freed = f", given {', '.join(covariates.values())}" if covariates else ""
+    return f"the expected *{name}*{f' in {unit}' if unit else ''}{freed}"
+
+
+def _sets(conformal: Mapping[str, Any] | None) -> list[str]:
+    """What conformal sets of new people promise."""
+    if not conformal:
+        return []
+    training = conformal["training"]
+    held = [
+        f"{100 * training[key]['value']:.0f} % {where}"
+        for key, where in (
+            ("coverage", "of the training people when they were left out"),
+            ("coverage_left_out", "where their whole site was left out"),
+        )
+        if training.get(key)
+    ]
+    return [
+        f"With each score goes a conformal set or interval at the level {conformal['level']:g}, on "
+        "average over people drawn as these were; it is no promise for one site. It held the "
+        f"outcome in {', '.join(held)}.",
+        "",
+    ]
 
 
 def _recalibration(again: Sequence[float]) -> list[str]:
@@ -78,25 +131,39 @@ def _recalibration(again: Sequence[float]) -> list[str]:
 
 def _numbers(about: Mapping[str, Any], domain: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The table of the people and of the cross-validated results."""
-    record = about["record"]
+    record, measure = about["record"], MEASURES[about["kind"]]
     p = record["p_permutation"]
     modalities = ", ".join(f"{name} (n = {trained['n']})" for name, trained in domain.items())
-    slope, intercept = record["calibration_slope"], record["calibration_intercept"]
+    among = ""
+    if "n_positive" in about:
+        among = f", of them {about['n_positive']} {about['positive']}"
+    if "n_events" in about:
+        among = f", {about['n_events']} events"
+    numbers = [
+        (title, record[key])
+        for key, title in (
+            ("brier", "Brier score"), ("log_loss", "log loss"), ("mae", "mean absolute error"),
+            ("calibration_slope", "calibration slope"),
+            ("calibration_intercept", "calibration intercept"),
+        )
+        if record.get(key) is not None
+    ]  # fmt: skip
     return [
         "| | |",
         "|---|---|",
-        f"| people | {about['n']}, of them {about['n_positive']} {about['positive']} |",
+        f"| people | {about['n']}{among} |",
         f"| modalities | {modalities} |",
-        f"| AUC within site, cross-validated | {_auc(record.get('auc_within_site'))} |",
-        f"| AUC with the site left out | {_auc(record.get('auc_leave_site_out'))} |",
-        f"| Brier score | {record['brier']:.3f} |",
-        f"| calibration slope, intercept | {slope:.2f}, {intercept:.2f} |",
+        f"| {measure.name} within site, cross-validated | "
+        f"{_auc(record.get(f'{measure.key}_within_site'))} |",
+        f"| {measure.name} with the site left out | "
+        f"{_auc(record.get(f'{measure.key}_leave_site_out'))} |",
+        *(f"| {title} | {value:.3f} |" for title, value in numbers),
         f"| permutation p | {'n/a' if p is None else p} |",
     ]
 
 
 def _auc(area: Mapping[str, Any] | None) -> str:
-    """An AUC with its interval."""
+    """An AUC, or what stands in its place, with its interval."""
     if not area or area.get("value") is None or not math.isfinite(area["value"]):
         return "n/a"
     return f"{area['value']:.2f} ({area['ci_low']:.2f} to {area['ci_high']:.2f})"

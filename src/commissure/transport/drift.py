@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_ind_from_stats
 
-from commissure.evaluation.auc import auc
-from commissure.evaluation.calibration import brier, calibration_index, slope_and_intercept
-from commissure.evaluation.pairs import pairwise_comparisons
+from commissure.evaluation.held_out import HeldOut
 from commissure.models.preparation import has_block
 from commissure.study.design import SITE, Block
+from commissure.study.outcomes.kind import carries_outcome
 from commissure.study.tables import ONE_SITE, UNKNOWN_SITE
 from commissure.transport.applicability_domain import two_sample_auc
+from commissure.transport.kinds import PREDICTION_KINDS
 from commissure.transport.predict import ABSTAINED, SCORED, TRAINING
+from commissure.transport.sets import set_record, sets_in_words
 from commissure.transport.stored_model import StoredModel
 
 #: Standardised difference from which a marker has drifted, if it is no chance event either.
@@ -90,7 +91,7 @@ def transport_report(
     stored, values, scored, drifted
         The model, the people and what was found of them.
     labels
-        1, 0, and -1 where unknown, shape (people,); None where there are no labels.
+        Outcomes as their kind holds them, shape (people,); None where there are none.
     seed
         Seed of the drawn training people.
     """
@@ -99,7 +100,9 @@ def transport_report(
         block.name: _block_record(stored, block, values[new & has_block(values, block)], seed)
         for block in stored.model.blocks_
     }
-    performance = None if labels is None else _performance(scored, labels)
+    held = None if labels is None else _held(stored, values, scored, labels)
+    performance = None if held is None else _performance(stored, held)
+    sets = set_record(stored, scored, held)
     n_training = int((~new).sum())
     return {
         "model": dict(stored.about),
@@ -115,8 +118,10 @@ def transport_report(
             *_gaps_and_new_sites(stored, scored[new], blocks),
             *_on_unrecognisable_people(stored),
             *_on_few_labels(stored, performance),
+            *sets_in_words(stored, sets),
         ],
         "performance": performance,
+        "conformal": sets,
     }
 
 
@@ -157,7 +162,12 @@ def _on_unrecognisable_people(stored: StoredModel) -> list[str]:
 def _on_few_labels(stored: StoredModel, performance: Mapping[str, Any] | None) -> list[str]:
     if performance is None:
         return []
-    n, n_positive = performance["n"], performance["n_positive"]
+    n = performance["n"]
+    if stored.kind != "binary":
+        return [
+            f"The outcomes of {n} people are too few for a claim on how the model does here."
+        ] * (0 < n < 2 * FEW)
+    n_positive = performance["n_positive"]
     if not 0 < min(n_positive, n - n_positive) < FEW:
         return []
     return [
@@ -199,31 +209,23 @@ def _gaps_and_new_sites(
     return cautions
 
 
-def _performance(scored: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
-    p = scored["probability"].to_numpy(float)
-    scored_labelled = (labels >= 0) & np.isfinite(p)
-    y, p = labels[scored_labelled], p[scored_labelled]
-    site = scored["site"].to_numpy(str)[scored_labelled]
-    if len(set(y)) < 2:
-        reason = "they are all the same" if len(y) else "nobody who is scored has one"
-        return {"n": len(y), "n_positive": int(y.sum()), "reason": reason}
-    p = np.clip(p, 1e-12, 1 - 1e-12)
-    logit = np.log(p) - np.log1p(-p)
-    slope, intercept = slope_and_intercept(y, p)
-    return {
-        "n": len(y),
-        "n_positive": int(y.sum()),
-        "auc_within_site": _auc_with_people(y, logit, site),
-        "auc_pooled": _auc_with_people(y, logit, np.zeros(len(y))),
-        "brier": brier(y, p),
-        "calibration_slope": slope,
-        "calibration_intercept": intercept,
-        "ici": calibration_index(y, p),
-    }
+def _held(
+    stored: StoredModel, values: np.ndarray, scored: pd.DataFrame, labels: np.ndarray
+) -> HeldOut:
+    """Outcomes and scores of the people who have both."""
+    rows = (scored["status"] == SCORED).to_numpy() & carries_outcome(labels)
+    covariates = values[rows][:, list(stored.covariates)] if stored.covariates else None
+    return HeldOut(
+        labels[rows],
+        scored["site"].to_numpy(str)[rows],
+        np.full(int(rows.sum()), "", dtype="U1"),
+        stored.logits(values)[rows],
+        covariates,
+    )
 
 
-def _auc_with_people(y: np.ndarray, logit: np.ndarray, stratum: np.ndarray) -> dict[str, float]:
-    """An area with the number of people that were compared at all."""
-    pairs = pairwise_comparisons(y, logit, stratum)
-    people = int((pairs.compared > 0).sum())
-    return {**auc([pairs]).record(), "n": people}
+def _performance(stored: StoredModel, held: HeldOut) -> dict[str, Any]:
+    if not len(held.labels):
+        reason = "nobody who is scored has one"
+        return {"n": 0, **({"n_positive": 0} if stored.kind == "binary" else {}), "reason": reason}
+    return PREDICTION_KINDS[stored.kind].performance(held, held.sites)

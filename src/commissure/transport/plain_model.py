@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
+from commissure.models.imported import ImportedModel
 from commissure.models.preparation import Preparation
+from commissure.models.responses import Gaussian
 from commissure.models.two_labels import TwoLabels
 from commissure.study.design import DesignColumn
 
 #: Raised when a reader of the older format would go wrong.
-FORMAT = 1
+FORMAT = 2
+#: People who are invented to see whether an estimator is a weighted sum, and how far it may differ.
+PROBES, TOLERANCE = 64, 1e-9
 
 
 def plain_model(
@@ -28,7 +32,7 @@ def plain_model(
     Parameters
     ----------
     model
-        Fitted to two labels.
+        Fitted to one outcome.
     columns, units, about
         As of a :class:`~commissure.transport.stored_model.StoredModel`.
     recalibration
@@ -37,9 +41,10 @@ def plain_model(
     joined = _joined(model)
     if joined is None:
         return None
+    told = ("kind", "name", "positive", "negative", "classes", "outcome", "n", "n_positive")
     return {
         "format": FORMAT,
-        **{key: about[key] for key in ("name", "positive", "negative", "n", "n_positive")},
+        **{key: about[key] for key in told if key in about},
         "columns": [
             {
                 "modality": column.modality,
@@ -50,32 +55,78 @@ def plain_model(
             for column in columns
         ],
         **joined,
+        "covariates": _covariates(model),
         "recalibration": dict(zip(("intercept", "slope"), recalibration, strict=True)),
     }
 
 
 def _joined(model: TwoLabels) -> dict[str, Any] | None:
-    """The models of the blocks, and how they are joined."""
-    if type(model) is BlockModel:
-        return {"join": "sum", "intercept": model.intercept_[0], "weights": [1.0],
-                "models": [_block_model(model)]}  # fmt: skip
+    """The models of the blocks, and how they are joined; a column for each output."""
+    if isinstance(model, BlockModel):
+        part, added = _block_model(model)
+        if part is None:
+            return None
+        intercept = model.intercept_ + added
+        return {"join": "sum", "intercept": intercept, "weights": np.ones((1, len(intercept))),
+                "models": [part]}  # fmt: skip
     if isinstance(model, LateFusion):
-        join, weights = "mean", model.slopes_[:, 0]
+        join, weights = "mean", model.slopes_
     elif isinstance(model, StackedFusion):
-        join, weights = "sum", model.weights_[0] / model.scale_[0, 0]
+        join, weights = "sum", (model.weights_ / model.scale_[:, 0]).T
     else:
         return None
-    if any(type(part) is not BlockModel for part in model.models_):
+    parts = [_block_model(part)[0] for part in model.models_]
+    if any(part is None for part in parts):
         return None
-    return {"join": join, "intercept": model.intercept_[0], "weights": weights,
-            "models": [_block_model(part) for part in model.models_]}  # fmt: skip
+    return {"join": join, "intercept": model.intercept_, "weights": weights, "models": parts}
 
 
-def _block_model(model: BlockModel) -> dict[str, Any]:
-    return {
-        "blocks": [_preparation(prepared) for prepared in model.preparations_],
-        "weights": model.coef_[:, 0],
-    }
+def _block_model(model: BlockModel) -> tuple[dict[str, Any] | None, np.ndarray | float]:
+    """Weights of prepared columns, shape (columns, outputs), and what is added to the intercept.
+
+    The first is None for an estimator that is no weighted sum.
+    """
+    weights = model.coef_ if type(model) is BlockModel else None
+    added: np.ndarray | float = 0.0
+    if isinstance(model, ImportedModel):
+        linear = [_linear(fitted, model) for fitted in model.fitted_]
+        if any(part is None for part in linear):
+            return None, 0.0
+        weights = np.column_stack([part[0] for part in linear if part]) * model.slope_
+        added = np.array([part[1] for part in linear if part]) * model.slope_
+    if weights is None:
+        return None, 0.0
+    blocks = [_preparation(prepared) for prepared in model.preparations_]
+    return {"blocks": blocks, "weights": weights}, added
+
+
+def _linear(fitted: Any, model: ImportedModel) -> tuple[np.ndarray, float] | None:
+    """Weights and intercept of an estimator, None where it is none of weights.
+
+    What it says of invented people decides, not its name.
+    """
+    columns = sum(int(prepared.kept_.sum()) for prepared in model.preparations_)
+    if fitted is None:
+        return np.zeros(columns), 0.0
+    if not hasattr(fitted, "coef_"):
+        return None
+    weights = np.ravel(np.asarray(fitted.coef_, float))
+    intercept = float(np.ravel(getattr(fitted, "intercept_", 0.0))[0])
+    if len(weights) != columns:
+        return None
+    X = np.random.default_rng(0).normal(size=(PROBES, columns))
+    said, sums = model.said_by(fitted, X), X @ weights + intercept
+    if not np.allclose(said, sums, rtol=TOLERANCE, atol=TOLERANCE):
+        return None
+    return weights, intercept
+
+
+def _covariates(model: TwoLabels) -> dict[str, Any] | None:
+    """What is added to predictions for the covariates of the outcome."""
+    part = getattr(model, "freed_", None)
+    if part is None or not isinstance(model.response, Gaussian):
+        return None
+    return {"columns": model.response.covariates, "slopes": part[:, :-1], "means": part[:, -1]}
 
 
 def _preparation(prepared: Preparation) -> dict[str, Any]:

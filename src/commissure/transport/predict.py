@@ -8,10 +8,11 @@ import pandas as pd
 from commissure.errors import DatasetError
 from commissure.markers.selection import measured_rows
 from commissure.markers.units import check_units
-from commissure.models.logistic import sigmoid
 from commissure.models.preparation import has_block
-from commissure.study.design import CONFOUNDS, SITE
+from commissure.study.cells import as_number
+from commissure.study.design import CONFOUNDS, COVARIATES, SITE
 from commissure.transport.applicability_domain import distance
+from commissure.transport.kinds import PREDICTION_KINDS
 from commissure.transport.stored_model import StoredModel
 from commissure.transport.training_membership import in_training
 
@@ -62,6 +63,8 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
             values[:, index] = site == column.marker
         elif column.modality == CONFOUNDS:
             values[:, index] = _confound(people, column.marker, needed=index in adjusted)
+        elif column.modality == COVARIATES:
+            values[:, index] = _covariate(people, stored, column.marker)
         elif key in wide.columns:
             values[:, index] = wide[key].to_numpy(float)
     if not any(has_block(values, block).any() for block in stored.model.blocks_):
@@ -90,20 +93,37 @@ def _confound(people: pd.DataFrame, marker: str, *, needed: bool) -> np.ndarray:
     return np.where(text.isna(), np.nan, (text == level).to_numpy(float))
 
 
-def predicted_probabilities(
-    stored: StoredModel, values: np.ndarray, people: pd.DataFrame
-) -> pd.DataFrame:
-    """Probability of each person, or the reason why there is none.
+def _covariate(people: pd.DataFrame, stored: StoredModel, name: str) -> np.ndarray:
+    """What the outcome was freed of, of new people: its part is added to their predictions."""
+    column = stored.about["outcome"]["covariates"][name]
+    if column not in people:
+        raise DatasetError(
+            "participants.tsv", found=f"there is no column '{column}'",
+            wanted=f"{column}, without whose part the model learnt its outcome",
+            mend="Add the column to the people's table",
+        )  # fmt: skip
+    return np.array(
+        [
+            np.nan if pd.isna(value) else as_number(value, str(who), column)
+            for who, value in zip(people["participant_id"], people[column], strict=True)
+        ]
+    )
+
+
+def predictions(stored: StoredModel, values: np.ndarray, people: pd.DataFrame) -> pd.DataFrame:
+    """What the model says of each person, or the reason why it says nothing.
 
     Returns
     -------
     pandas.DataFrame
-        ``participant_id site probability status reason``; ``status`` is ``scored``, ``abstained``,
-        or ``training`` for a person on whom the model was trained. Who is not scored has no
-        probability.
+        ``participant_id site``, the columns of the kind
+        (:data:`commissure.transport.kinds.PREDICTION_KINDS`), ``status reason``; ``status`` is
+        ``scored``, ``abstained``, or ``training`` for a person on whom the model was trained. Who
+        is not scored has no prediction.
     """
     blocks = stored.model.blocks_
-    probability = sigmoid(stored.logits(values))
+    said = stored.logits(values)
+    seen = np.isfinite(said.reshape(len(said), -1)).all(axis=1)
     trained_on = in_training(values, blocks, stored.domain, stored.digests)
     distances = {
         block.name: np.where(
@@ -121,18 +141,24 @@ def predicted_probabilities(
             for name in distances
             if distances[name][person] > stored.domain[name]["limit"]
         )
-        if not np.isfinite(probability[person]):
+        if not seen[person]:
             reason = "none of the modalities of the model was measured"
         status.append(ABSTAINED if reason else SCORED)
         if trained_on[person]:
             status[person], reason = TRAINING, _NO_PREDICTION
         reasons.append(reason or None)
     scored = np.array(status, dtype=str) == SCORED
+    kind = PREDICTION_KINDS[stored.kind]
+    limits = (stored.about.get("conformal") or {}).get("limits", ())
+    columns = {
+        name: pd.Series(column).where(scored)
+        for name, column in kind.columns(stored.about, said, limits).items()
+    }
     return pd.DataFrame(
         {
             "participant_id": people["participant_id"].to_numpy(str),
             "site": people["site"].to_numpy(str),
-            "probability": np.where(scored, np.round(probability, 6), np.nan),
+            **columns,
             "status": status,
             "reason": reasons,
         }

@@ -4,12 +4,13 @@ The file stands beside the model and can be copied or read as the recipe of its 
 
     import scorer
     model = scorer.read_model("model.json")
-    p = scorer.probabilities(model, X)
+    p = scorer.probabilities(model, X)    # two labels, or classes
+    said = scorer.logits(model, X)        # a number, a log hazard, or logits
 
 ``X`` has a row a person and the columns of ``model["columns"]`` in their order, each in its unit,
 NaN where nothing was measured. Columns of the modality ``site`` are 1 for the people of that site,
-else 0. The scores are those of ``commissure apply``; who is unlike the training people, or one of
-them, is not told here.
+else 0; ``covariates`` are what the outcome was freed of, as the severity before. The scores are
+those of ``commissure apply``; who is unlike the training people, or one of them, is not told here.
 """
 
 from __future__ import annotations
@@ -26,37 +27,54 @@ def read_model(path: str | PathLike[str]) -> dict[str, Any]:
     """The stored model as lists and numbers."""
     with open(path, encoding="utf-8") as file:
         model: dict[str, Any] = json.load(file)
-    if model.get("format") != 1:
-        raise ValueError(f"{path} has the format {model.get('format')}; this file reads format 1")
+    if model.get("format") != 2:
+        raise ValueError(f"{path} has the format {model.get('format')}; this file reads format 2")
     return model
 
 
 def probabilities(model: Mapping[str, Any], X: np.ndarray) -> np.ndarray:
-    """Probability of the label ``model["positive"]``, NaN without any modality, shape (people,)."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits(model, X))))
+    """Probability of the label ``model["positive"]``, NaN without any modality, shape (people,).
+
+    Of classes that of each in the order of ``model["classes"]``, shape (people, classes).
+    """
+    if model["kind"] not in ("binary", "classes"):
+        raise ValueError(f"a model of the kind {model['kind']} gives no probabilities: take logits")
+    p = 0.5 * (1.0 + np.tanh(0.5 * logits(model, X)))
+    return np.asarray(p if p.ndim == 1 else p / np.maximum(p.sum(axis=1, keepdims=True), 1e-300))
 
 
 def logits(model: Mapping[str, Any], X: np.ndarray) -> np.ndarray:
-    """Logit of the label ``model["positive"]``, shape (people,)."""
+    """What the model says, NaN without any modality: shape (people,), of classes (people, classes).
+
+    The logit of the label ``model["positive"]``, the number that is expected, the log hazard, or
+    the logit of each class against all others.
+    """
     X = np.asarray(X, float)
     if X.ndim != 2 or X.shape[1] != len(model["columns"]):
         raise ValueError(f"X has the shape {X.shape}; the columns are {len(model['columns'])}")
-    evidence = np.column_stack([_evidence(part, X) for part in model["models"]])
+    evidence = np.stack(
+        [_evidence(part, X, len(model["intercept"])) for part in model["models"]], axis=1
+    )
     known = np.isfinite(evidence)
     said = (np.where(known, evidence, 0.0) * np.array(model["weights"])).sum(axis=1)
     if model["join"] == "mean":
         said = said / np.maximum(known.sum(axis=1), 1)
-    logit = np.where(known.any(axis=1), model["intercept"] + said, np.nan)
+    said = said + np.array(model["intercept"])
+    covariates = model["covariates"]
+    if covariates is not None:
+        said = said + _centred(covariates, X) @ np.array(covariates["slopes"])
     again = model["recalibration"]
-    return np.asarray(again["intercept"] + again["slope"] * logit)
+    said = again["intercept"] + again["slope"] * np.where(known.any(axis=1), said, np.nan)
+    return np.asarray(said[:, 0] if said.shape[1] == 1 else said)
 
 
-def _evidence(part: Mapping[str, Any], X: np.ndarray) -> np.ndarray:
-    """What the markers of some blocks say, NaN for people who have none of them."""
+def _evidence(part: Mapping[str, Any], X: np.ndarray, outputs: int) -> np.ndarray:
+    """What the markers of some blocks say, (people, outputs), NaN for who has none of them."""
     blocks = part["blocks"]
     prepared = np.concatenate([_prepared(block, X) for block in blocks], axis=1)
     present = np.any([_measured(block, X) for block in blocks], axis=0)
-    return np.where(present, prepared / np.sqrt(len(blocks)) @ np.array(part["weights"]), np.nan)
+    said = prepared / np.sqrt(len(blocks)) @ np.reshape(part["weights"], (-1, outputs))
+    return np.where(present[:, None], said, np.nan)
 
 
 def _measured(block: Mapping[str, Any], X: np.ndarray) -> np.ndarray:

@@ -25,9 +25,13 @@ from commissure.errors import DatasetError
 from commissure.files import write_json
 from commissure.models.fitting import fit_models
 from commissure.models.registry import ModelSpec, stored_types
+from commissure.models.responses import Gaussian
 from commissure.models.settings import ModelSettings
 from commissure.models.two_labels import TwoLabels
-from commissure.study.design import DesignColumn
+from commissure.study.design import COVARIATES, DesignColumn
+from commissure.study.outcomes.classes import class_names
+from commissure.study.outcomes.continuous import SEVERITY, outcome_name, outcome_unit
+from commissure.study.outcomes.registry import OUTCOME_KINDS
 from commissure.study.study import Study
 from commissure.transport import reference_scorer
 from commissure.transport.applicability_domain import training_domain
@@ -61,7 +65,8 @@ class StoredModel:
     digests
         By what its training people are recognised.
     about
-        Name, labels, numbers of people and the cross-validated results.
+        Name, kind of the outcome and what its outcomes are called, numbers of people, the
+        cross-validated results, and the limits of conformal sets.
     recalibration
         Intercept and slope that are applied to the logits of the estimator.
     """
@@ -74,10 +79,26 @@ class StoredModel:
     about: Mapping[str, Any]
     recalibration: tuple[float, float] = AS_FITTED
 
+    @property
+    def kind(self) -> str:
+        """Kind of the outcome."""
+        return str(self.about["kind"])
+
+    @property
+    def covariates(self) -> tuple[int, ...]:
+        """Columns of what the outcome was freed of."""
+        response = self.model.response
+        return response.covariates if isinstance(response, Gaussian) else ()
+
     def logits(self, values: np.ndarray) -> np.ndarray:
-        """Logits of people, shape (people,), NaN for people who have none of the blocks."""
+        """What the model says of people, NaN for people who have none of the blocks.
+
+        Shape (people,): logits of the positive label, numbers, or log hazards; of classes the
+        logits of each, shape (people, classes).
+        """
         intercept, slope = self.recalibration
-        return np.asarray(intercept + slope * self.model.logits(values)[:, 0])
+        said = np.asarray(intercept + slope * self.model.logits(values))
+        return said[:, 0] if said.shape[1] == 1 else said
 
 
 def store(
@@ -87,6 +108,7 @@ def store(
     record: Mapping[str, Any],
     out: Path,
     recalibration: tuple[float, float] = AS_FITTED,
+    conformal: Mapping[str, Any] | None = None,
 ) -> None:
     """Fit the model on everybody and store it with its card.
 
@@ -103,6 +125,10 @@ def store(
         markers ``model.json`` with ``scorer.py``, which gives the same scores by NumPy alone.
     recalibration
         Intercept and slope, from out-of-fold predictions, that are applied to its logits.
+    conformal
+        ``level``, the ``limits`` of :func:`commissure.evaluation.conformal.stored_limits` in the
+        logits as they are fitted, and the coverages of
+        :func:`~commissure.evaluation.conformal.conformal_record`; None where no sets are given.
     """
     design, settings = study.design, study.settings
     model = fit_models([spec], design.values, study.y, settings=settings)[spec.name]
@@ -114,14 +140,13 @@ def store(
     digests, recognisable = training_digests(design.values, spec.blocks, domain)
     about = {
         "name": spec.name,
-        "positive": settings.label.positive,
-        "negative": settings.label.negative,
+        **_outcome(study),
         "n": int(study.labelled.sum()),
-        "n_positive": int((study.y == 1).sum()),
         "record": record,
         "n_trained": len(design.values),
         "n_recognisable": recognisable,
         "recalibration": list(recalibration),
+        "conformal": None if conformal is None else _recalibrated(conformal, recalibration),
     }
     content = {
         "model": model,
@@ -132,6 +157,11 @@ def store(
         "about": about,
         "version": __version__,
     }
+    dumped = skops.io.dumps(content)
+    strange = sorted(set(skops.io.get_untrusted_types(data=dumped)) - set(TRUSTED))
+    if strange:
+        store_reason(out, f"it would hold types that nobody can trust unseen ({strange[0]}).")
+        return
     out.mkdir(parents=True, exist_ok=True)
     _remove_plain(out)
     plain = plain_model(model, design.columns, study.units, about, recalibration)
@@ -139,8 +169,9 @@ def store(
         write_json(plain, out / PLAIN)
         source = Path(reference_scorer.__file__).read_text(encoding="utf-8")
         (out / SCORER).write_text(source, encoding="utf-8")
-    (out / STORED).write_bytes(_without_addresses(skops.io.dumps(content)))
-    (out / CARD).write_text(model_card(about, domain, settings), encoding="utf-8")
+    (out / STORED).write_bytes(_without_addresses(dumped))
+    card = model_card(about, domain, settings, plain=plain is not None)
+    (out / CARD).write_text(card, encoding="utf-8")
 
 
 def store_reason(out: Path, reason: str) -> None:
@@ -202,8 +233,8 @@ def _refuse_other_versions(stored: StoredModel, version: str | None, file: Path)
             for number in (*block.columns, *block.sites, *block.kept, *block.removed,
                            *block.before, *(() if block.head_size is None else (block.head_size,)))
         ]  # fmt: skip
-        scores = stored.logits(np.zeros((1, max(columns) + 1)))
-        if scores.shape != (1,) or not np.isfinite(scores).all():
+        scores = stored.logits(np.zeros((1, max([*columns, *stored.covariates]) + 1)))
+        if stored.kind not in OUTCOME_KINDS or not np.isfinite(scores).all():
             raise ValueError("it scores nobody")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         by = f"version {version}" if version else "an older version, which does not say its number"
@@ -216,6 +247,45 @@ def _refuse_other_versions(stored: StoredModel, version: str | None, file: Path)
         ) from None  # fmt: skip
 
 
+def _outcome(study: Study[ModelSettings]) -> dict[str, Any]:
+    """What the outcome is, and what its outcomes are called."""
+    settings = study.settings
+    kind = settings.outcome.kind
+    if kind == "binary":
+        return {
+            "kind": kind,
+            "positive": settings.label.positive,
+            "negative": settings.label.negative,
+            "n_positive": int((study.y == 1).sum()),
+        }
+    if kind == "classes":
+        return {"kind": kind, "classes": list(class_names(settings))}
+    outcome: dict[str, Any] = {"name": outcome_name(settings)}
+    if kind == "time_to_event":
+        return {"kind": kind, "outcome": outcome, "n_events": int((study.y > 0).sum())}
+    outcome["unit"] = outcome_unit(settings)
+    outcome["covariates"] = {
+        column.marker: (settings.outcome.before or SEVERITY)
+        if column.marker == SEVERITY
+        else column.marker
+        for column in study.design.columns
+        if column.modality == COVARIATES
+    }
+    return {"kind": kind, "outcome": outcome}
+
+
+def _recalibrated(
+    conformal: Mapping[str, Any], recalibration: tuple[float, float]
+) -> dict[str, Any]:
+    """Limits in the logits after recalibration, None where there is no limit."""
+    intercept, slope = recalibration
+    limits = np.array(conformal["limits"], float)
+    if recalibration != AS_FITTED:
+        # Only two labels are recalibrated; typical is the logit of one, minus it of the other.
+        limits = slope * limits + intercept * np.array([1.0, -1.0])
+    return {**conformal, "limits": [float(x) if np.isfinite(x) else None for x in limits]}
+
+
 def _remove_plain(out: Path) -> None:
     for name in (PLAIN, SCORER):
         (out / name).unlink(missing_ok=True)
@@ -223,7 +293,8 @@ def _remove_plain(out: Path) -> None:
 
 def _forget_people(model: TwoLabels) -> None:
     """Drop what is said of single training people and is not needed to score others."""
-    for estimator in [model, *getattr(model, "models_", [])]:
+    inner = getattr(model, "model_", None)
+    for estimator in [model, *getattr(model, "models_", []), *([inner] if inner else [])]:
         if hasattr(estimator, "evidence_"):
             del estimator.evidence_
 

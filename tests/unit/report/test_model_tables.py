@@ -82,7 +82,12 @@ def test_decisions_have_a_sentence_each_and_say_at_which_prevalence() -> None:
 
 
 def test_conformal_sets_have_their_table() -> None:
+    worse = {**AREA, "value": 0.05}
+    sites = [{"site": "a", "n": 9, "coverage": AREA}, {"site": "b", "n": 9, "coverage": worse}]
     row = {
+        "coverage": AREA,
+        "coverage_left_out": None,
+        "sites": sites,
         "coverage_positive": AREA,
         "coverage_negative": AREA,
         "one": 0.6,
@@ -90,4 +95,9 @@ def test_conformal_sets_have_their_table() -> None:
         "none": 0.0,
     }
     (table,) = model_tables({"conformal": {"level": 0.9, "models": {"late": row}}}, "late")
-    assert table.rows[0][3:] == ["0.60", "0.40", "0.00"] and "level 0.90" in table.note
+    assert table.rows[0][-3:] == ["0.60", "0.40", "0.00"] and "level 0.90" in table.note
+    assert table.rows[0][4] == "0.05 (−0.05 to 0.30), b" and table.rows[0][5] == "–"
+    assert "no promise for one site" in table.note
+    row = {"coverage": AREA, "coverage_left_out": AREA, "sites": sites, "half_width": 3.25}
+    (table,) = model_tables({"conformal": {"level": 0.8, "models": {"late": row}}}, "late")
+    assert table.head[-1] == "Half width" and table.rows[0][-1] == "3.25"

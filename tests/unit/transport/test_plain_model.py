@@ -15,7 +15,7 @@ from commissure.study.design import Block, DesignColumn
 from commissure.transport import reference_scorer, stored_model
 from commissure.transport.plain_model import plain_model
 
-ABOUT = {"name": "", "positive": "yes", "negative": "no", "n": 1, "n_positive": 1}
+ABOUT = {"kind": "binary", "name": "", "positive": "yes", "negative": "no", "n": 1, "n_positive": 1}
 #: Head size, confounds and baseline are columns 9 to 12, sites 13 to 15.
 BLOCKS = {
     "plain": (Block("a", (0, 1, 2, 3)), Block("b", (4, 5, 6))),
@@ -119,5 +119,5 @@ def test_the_stored_folder_scores_without_commissure(stored, tmp_path) -> None:
     with pytest.raises(ValueError, match="X has the shape"):
         reference_scorer.logits(plain, X[:, 1:])
     (tmp_path / "old.json").write_text('{"format": 0}')
-    with pytest.raises(ValueError, match="reads format 1"):
+    with pytest.raises(ValueError, match="reads format 2"):
         reference_scorer.read_model(tmp_path / "old.json")

@@ -25,7 +25,14 @@ def test_every_model_of_the_registry_comes_back_as_it_was(name: str, tmp_path) -
     spec = ModelSpec(name, "fusion", "", ("a", "b"), blocks)
     settings = ModelSettings(inner_folds=3, penalties=[1.0, 10.0])
     model = fit_models([spec], X, rng.integers(0, 2, 60), settings=settings)[name]
-    content = {"model": model, "columns": [], "units": {}, "domain": {}, "digests": [], "about": {}}
+    content = {
+        "model": model,
+        "columns": [],
+        "units": {},
+        "domain": {},
+        "digests": [],
+        "about": {"kind": "binary"},
+    }
     stored = stored_model._without_addresses(skops.io.dumps(content))
     (tmp_path / "model.skops").write_bytes(stored)
     again = stored_model.load(tmp_path).model

@@ -96,8 +96,8 @@ class Correlation(Measure):
             "mae": errors["model"],
             "mae_mean": errors["mean"],
             "mae_site_mean": errors["site_mean"],
-            "calibration_slope": _mean([_line(one)[0] for one in known]),
-            "calibration_intercept": _mean([_line(one)[1] for one in known]),
+            "calibration_slope": _mean([calibration_line(one)[0] for one in known]),
+            "calibration_intercept": _mean([calibration_line(one)[1] for one in known]),
         }
         if away is not None:
             errors = _errors(study, scores, LEAVE_SITE_OUT)
@@ -226,7 +226,7 @@ def _r2(held: HeldOut, strata: np.ndarray) -> float:
     return 1 - float(((y - s) ** 2).sum()) / total if total > 0 else math.nan
 
 
-def _line(held: HeldOut) -> tuple[float, float]:
+def calibration_line(held: HeldOut) -> tuple[float, float]:
     """Slope and intercept of measured on predicted values; 1 and 0 are right."""
     rows = scored(held)
     y, s = held.labels[rows], held.logits[rows]

@@ -105,10 +105,10 @@ class HandTill(Measure):
                 }
                 for first, second in combinations(range(len(names)), 2)
             ],
-            "log_loss": float(np.mean([_log_loss(y, p) for p in probabilities])),
-            "log_loss_shares": _log_loss(y, np.repeat(shares[None], len(y), axis=0)),
-            "brier": float(np.mean([_brier(y, p) for p in probabilities])),
-            "brier_shares": _brier(y, np.repeat(shares[None], len(y), axis=0)),
+            "log_loss": float(np.mean([class_log_loss(y, p) for p in probabilities])),
+            "log_loss_shares": class_log_loss(y, np.repeat(shares[None], len(y), axis=0)),
+            "brier": float(np.mean([class_brier(y, p) for p in probabilities])),
+            "brier_shares": class_brier(y, np.repeat(shares[None], len(y), axis=0)),
             "balanced_accuracy": float(np.mean([
                 np.mean([(p[y == c].argmax(axis=1) == c).mean() for c in np.unique(y)])
                 for p in probabilities
@@ -198,13 +198,15 @@ def class_probabilities(logits: np.ndarray) -> np.ndarray:
     return p / np.maximum(p.sum(axis=1, keepdims=True), 1e-300)
 
 
-def _log_loss(y: np.ndarray, p: np.ndarray) -> float:
+def class_log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean log loss of probabilities of the classes, shape (people, classes)."""
     if not len(y):
         return math.nan
     return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-15, None)).mean())
 
 
-def _brier(y: np.ndarray, p: np.ndarray) -> float:
+def class_brier(y: np.ndarray, p: np.ndarray) -> float:
+    """Brier score over all classes of probabilities, shape (people, classes)."""
     if not len(y):
         return math.nan
     wanted = y[:, None] == np.arange(p.shape[1])

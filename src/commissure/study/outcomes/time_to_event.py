@@ -30,18 +30,12 @@ class TimeToEvent(OutcomeKind):
     def read(self, tables: OutcomeTables, settings: StudySettings) -> LabelTable:
         """Time and event from two columns of the people."""
         people, outcome = tables.people, settings.outcome
-        time = number_column(people, outcome.column, "fusion.outcome.column")
-        event_column = outcome.event_column or ""
-        if event_column not in people:
+        if outcome.event_column not in people:
             number_column(people, outcome.event_column, "fusion.outcome.event_column")
-        happened = np.array(
-            [
-                _happened(value, str(who), event_column)
-                for who, value in zip(people["participant_id"], people[event_column], strict=True)
-            ]
-        )
-        _refuse_times(time, people, str(outcome.column))
-        known = np.isfinite(time) & np.isfinite(happened)
+        event_column = str(outcome.event_column)
+        time = number_column(people, outcome.column, "fusion.outcome.column")
+        signed = signed_times(people, str(outcome.column), event_column)
+        known, happened = np.isfinite(signed), signed > 0
         group = people["group"] if "group" in people else pd.Series(None, index=people.index)
         control = np.array([is_control(entry) for entry in group])
         missing = np.where(np.isfinite(time), event_column, str(outcome.column))
@@ -49,7 +43,7 @@ class TimeToEvent(OutcomeKind):
             {
                 "participant_id": people["participant_id"].astype(str),
                 "label": np.select(
-                    [known & (happened == 1), known, control], [EVENT, CENSORED, CONTROL],
+                    [happened, known, control], [EVENT, CENSORED, CONTROL],
                     INDETERMINATE,
                 ),
                 "reason": [
@@ -142,6 +136,38 @@ class TimeToEvent(OutcomeKind):
                 for value in y
             ]
         )
+
+
+def signed_times(
+    people: pd.DataFrame, column: str, event_column: str, key: str = "fusion.outcome.column"
+) -> np.ndarray:
+    """Times of two columns of the people, below 0 where the event did not happen; NaN without one.
+
+    Parameters
+    ----------
+    people
+        One row per person.
+    column, event_column
+        Names of the columns of the time, and of whether the event happened.
+    key
+        What asked for them, for errors.
+
+    Raises
+    ------
+    ConfigError
+        There is no column of the time.
+    DatasetError
+        A cell is no time above 0, or says nothing of an event.
+    """
+    time = number_column(people, column, key)
+    happened = np.array(
+        [
+            _happened(value, str(who), event_column)
+            for who, value in zip(people["participant_id"], people[event_column], strict=True)
+        ]
+    )
+    _refuse_times(time, people, column)
+    return np.where(happened == 1, time, np.where(happened == 0, -time, np.nan))
 
 
 def _happened(value: Any, who: str, column: str) -> float:
