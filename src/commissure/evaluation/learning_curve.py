@@ -13,7 +13,7 @@ from scipy.optimize import curve_fit
 from commissure.evaluation.held_out import held_out
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
-from commissure.study.splits import MIN_TRAINING, Fold
+from commissure.study.splits import MIN_TRAINING, Fold, drawn_people
 from commissure.study.study import Study
 
 #: Shares of the training people in the learning curve, and draws of each.
@@ -84,12 +84,16 @@ def followed_curve(points: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 
 def _drawn(study: Study[ModelSettings], fold: Fold, share: float, draw: int) -> np.ndarray:
-    """Rows of a share of the training people of each label, and of all reference people."""
+    """Rows of a share of the training people of each label, and of all reference people.
+
+    Families are undivided: relatives of whom one is drawn would teach more than strangers do.
+    """
     y = study.y
     seeds = [study.settings.seed, 15, draw, int(100 * share)]
     rng = np.random.default_rng(np.random.SeedSequence(seeds))
-    kept = [fold.train[y[fold.train] < 0]]
-    for label in (0, 1):
-        people = fold.train[y[fold.train] == label]
-        kept.append(rng.permutation(people)[: max(MIN_TRAINING, round(share * len(people)))])
-    return np.sort(np.concatenate(kept))
+    labelled = fold.train[y[fold.train] >= 0]
+    people = drawn_people(
+        labelled, y[labelled], lambda size: max(MIN_TRAINING, round(share * size)), rng,
+        study.design.families,
+    )  # fmt: skip
+    return np.sort(np.concatenate([fold.train[y[fold.train] < 0], people]))

@@ -12,7 +12,7 @@ from commissure.evaluation.permutation import permuted_labels
 from commissure.models.estimators import BlockModel
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
-from commissure.study.splits import MIN_TRAINING
+from commissure.study.splits import MIN_TRAINING, drawn_people
 from commissure.study.study import Study
 
 #: Half samples, permuted labellings and share of the markers in the stability of the selection.
@@ -22,7 +22,7 @@ HALVES, NULLS, SELECTED = 12, 19, 0.1
 def stability(study: Study[ModelSettings], spec: ModelSpec) -> dict[str, Any] | None:
     """How stable it is which markers the model follows, beside labels that mean nothing.
 
-    Half samples of the people, drawn evenly by label and site; in each, ridge regression on all
+    Half samples of the people, drawn evenly by label and site, families undivided; in each, ridge regression on all
     blocks side by side and the tenth of the markers with the largest patterns. The null is the same
     with labels permuted within site.
 
@@ -66,13 +66,12 @@ def stability(study: Study[ModelSettings], spec: ModelSpec) -> dict[str, Any] | 
 
 
 def _half_sample(study: Study[ModelSettings], rng: np.random.Generator) -> np.ndarray:
-    """Rows of half of the people of each label and site."""
+    """Rows of half of the people of each label and site, families undivided."""
     labelled = np.flatnonzero(study.labelled)
     strata = np.char.add(study.y.astype(str), study.design.sites)[labelled]
-    return np.concatenate([
-        rng.permutation(people)[: math.ceil(len(people) / 2)]
-        for people in (labelled[strata == stratum] for stratum in np.unique(strata))
-    ])  # fmt: skip
+    return drawn_people(
+        labelled, strata, lambda size: math.ceil(size / 2), rng, study.design.families
+    )
 
 
 def _patterns(

@@ -7,7 +7,7 @@ must not be separated are one card.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,6 +195,54 @@ def split_table(people: pd.DataFrame, *, outer_folds: int, repeats: int, seed: i
             )
         )  # fmt: skip
     return pd.concat(parts, ignore_index=True)[SPLITS.names]
+
+
+def drawn_people(
+    people: np.ndarray,
+    strata: np.ndarray,
+    wanted: Callable[[int], int],
+    rng: np.random.Generator,
+    families: np.ndarray | None = None,
+) -> np.ndarray:
+    """Some of the people of each stratum; who is related is drawn together or not at all.
+
+    Parameters
+    ----------
+    people
+        Row numbers.
+    strata
+        Stratum of each of them, the same shape.
+    wanted
+        How many people of a stratum with so many are drawn, at least: whole families may bring
+        more.
+    rng
+        Draws them.
+    families
+        Number of the family of every row of the study; None where nobody is related.
+
+    Returns
+    -------
+    numpy.ndarray
+        Row numbers, in the order of drawing.
+    """
+    if families is None:
+        families = np.arange(int(people.max(initial=0)) + 1)
+    relatives: dict[float, list[int]] = {}
+    for person in people.tolist():
+        relatives.setdefault(families[person], []).append(person)
+    taken: dict[int, None] = {}
+    for value in np.unique(strata):
+        members = people[strata == value].tolist()
+        missing = wanted(len(members)) - sum(person in taken for person in members)
+        own = set(members)
+        for person in rng.permutation(members).tolist():
+            if missing <= 0:
+                break
+            if person not in taken:
+                family = relatives[families[person]]
+                taken |= dict.fromkeys(family)
+                missing -= len(own.intersection(family))
+    return np.array([*taken], dtype=int)
 
 
 def enough_to_train(labels: np.ndarray) -> bool:

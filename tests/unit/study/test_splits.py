@@ -5,6 +5,7 @@ import pytest
 from commissure.errors import DatasetError
 from commissure.study.splits import (
     check_splits,
+    drawn_people,
     folds,
     folds_that_compare,
     folds_without_labels,
@@ -134,3 +135,23 @@ def test_families_and_pairs_of_small_sites_are_dealt_together() -> None:
     fold = folds_that_compare(labels, sites, 5, (0,), families)
     assert (fold[0::2] == fold[1::2]).all()
     assert fold[1] == fold[2]
+
+
+def test_families_are_drawn_whole_and_strangers_as_before() -> None:
+    people = np.arange(5, 65)
+    strata = np.array(["a", "b"])[people % 2]
+    alone = drawn_people(people, strata, lambda size: size // 2, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    halves = [rng.permutation(people[strata == value])[:15] for value in ("a", "b")]
+    assert alone.tolist() == np.concatenate(halves).tolist()
+
+    # Pairs of both strata, and a family of four in one.
+    families = np.arange(65) // 2
+    families[[6, 8, 10, 12]] = 99
+    drawn = drawn_people(people, strata, lambda size: size // 2, np.random.default_rng(0), families)
+    assert len(set(drawn.tolist())) == len(drawn)
+    for family in np.unique(families[people]):
+        members = people[families[people] == family]
+        assert np.isin(members, drawn).sum() in (0, len(members))
+    counts = [int((strata[np.isin(people, drawn)] == value).sum()) for value in ("a", "b")]
+    assert min(counts) >= 15 and max(counts) <= 19
