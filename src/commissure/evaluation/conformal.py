@@ -149,8 +149,8 @@ def conformal_record(
     -------
     dict or None
         ``coverage`` (share of the people whose set holds their outcome, with Wilson's interval),
-        ``coverage_left_out`` (the same with the site left out, sets made by the people of the
-        other sites; None where no site can be), ``sites`` (``site``, ``n``, ``coverage``,
+        ``coverage_left_out`` (the same with the site left out of the model, and its people out of
+        the limits; None where no site can be), ``sites`` (``site``, ``n``, ``coverage``,
         ``coverage_left_out`` of each). Of two labels also ``coverage_positive`` and
         ``coverage_negative``; of labels and classes the shares of the people with one outcome in
         their set (``one``), several (``both``) and ``none``; of a number ``half_width``, that of
@@ -171,9 +171,7 @@ def conformal_record(
     hit = np.mean([_hits(one, sets) for one, sets in rounds], axis=0)
     hit_away = np.full(len(hit), math.nan)
     if away is not None:
-        elsewhere = typicality(kind, away.labels, away.logits)
-        assert elsewhere is not None
-        hit_away = _hits(elsewhere, cross_conformal_sets(elsewhere, away.sites, level))
+        hit_away = _hits_elsewhere(kind, away, [one for one, _ in rounds], level)
     sites = [
         {
             "site": str(site),
@@ -219,6 +217,24 @@ def worst_site(sites: Iterable[Mapping[str, Any]], key: str) -> Mapping[str, Any
     """The site whose people were covered least; None where none was looked at."""
     known = [site for site in sites if site[key] is not None]
     return min(known, key=lambda site: site[key]["value"]) if known else None
+
+
+def _hits_elsewhere(
+    kind: OutcomeKindName, away: HeldOut, rounds: Sequence[Typicality], level: float
+) -> np.ndarray:
+    """:func:`_hits` where the site of each person is new, as it is to people of a frozen model.
+
+    Limits come from the cross-validation of the people of other sites, predictions from the model
+    without the site.
+    """
+    elsewhere = typicality(kind, away.labels, away.logits)
+    assert elsewhere is not None
+    sets = np.zeros(elsewhere.values.shape, dtype=bool)
+    for site in np.unique(away.sites):
+        here = away.sites == site
+        least = np.mean([limits(one, ~here, level) for one in rounds], axis=0)
+        sets[here] = elsewhere.values[here] >= least
+    return _hits(elsewhere, sets)
 
 
 def _hits(typical: Typicality, sets: np.ndarray) -> np.ndarray:

@@ -22,9 +22,9 @@ HALVES, NULLS, SELECTED = 12, 19, 0.1
 def stability(study: Study[ModelSettings], spec: ModelSpec) -> dict[str, Any] | None:
     """How stable it is which markers the model follows, beside labels that mean nothing.
 
-    Half samples of the people, drawn evenly by label and site, families undivided; in each, ridge regression on all
-    blocks side by side and the tenth of the markers with the largest patterns. The null is the same
-    with labels permuted within site.
+    Half samples of the people, drawn evenly by label and site, families undivided; in each, ridge
+    regression on all blocks side by side and the tenth of the markers with the largest patterns.
+    The null is the same with labels permuted within site.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from commissure.evaluation.held_out import said_by
 from commissure.fusion.falsification.alike import SHARED_COLUMNS, near_copies
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.fitted import FittedStudy
@@ -42,17 +43,17 @@ _ROWS = 500
 
 
 def study_procedure(spec: ModelSpec, settings: ModelSettings) -> Procedure:
-    """The study's own way to a prediction."""
+    """The study's own way to a prediction; several numbers of a person come one after another."""
 
     def procedure(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
         model = fit_models([spec], values[fold.train], labels[fold.train], settings=settings)
-        return model[spec.name].logits(values[fold.test])[:, 0]
+        return said_by(model[spec.name], values[fold.test], spec)
 
     return procedure
 
 
 def unseen_labels(fitted: FittedStudy) -> Verdict:
-    """The labels of the test people must not change what is said of them."""
+    """The outcomes of the test people must not change what is said of them."""
     procedure, values, labels, fold = _audited(fitted)
     seed = fitted.study.settings.seed
     return labels_verdict(procedure, values, labels, fold, seed=seed, trials=AUDIT_TRIALS)
@@ -168,7 +169,7 @@ def labels_verdict(
     changed = sees_test_labels(procedure, values, labels, fold, seed=seed, trials=trials)
     return Verdict(
         changed, "0", changed == 0,
-        f"{trials} other labellings of the test people were tried; "
+        f"{trials} other labellings or outcomes of the test people were tried; "
         + ("none changed their predictions" if not changed else
            f"{changed} changed their predictions: something was selected, tuned or "
            "calibrated on the test people"),

@@ -14,19 +14,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from commissure.evaluation.auc import AucEstimate
-from commissure.evaluation.held_out import held_out, said_by
+from commissure.evaluation.held_out import held_out
 from commissure.evaluation.out_of_fold import repeats_of
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.falsification.leakage_audit import (
     AUDIT_TRIALS,
     COPY,
-    Procedure,
-    second_run_differs,
-    sees_other_people,
     sees_test_labels,
+    study_procedure,
 )
 from commissure.fusion.fitted import FittedStudy
-from commissure.models.fitting import fit_models
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec
 from commissure.study.design import CONFOUNDS, MISSINGNESS, Block
@@ -164,52 +161,10 @@ def transports(fitted: FittedStudy) -> Verdict:
     return Verdict(away.value, expected, passed, description)
 
 
-def unseen_outcomes(fitted: FittedStudy) -> Verdict:
-    """The outcomes of the test people must not change what is said of them."""
-    changed = sees_test_labels(
-        _procedure(fitted), fitted.study.design.values, fitted.study.y, fitted.first_repeat[0],
-        seed=fitted.study.settings.seed, trials=AUDIT_TRIALS,
-    )  # fmt: skip
-    return Verdict(
-        changed, "0", changed == 0,
-        f"{AUDIT_TRIALS} times the test people got other outcomes; "
-        + ("no prediction changed" if not changed else
-           f"{changed} times predictions changed: something was selected, tuned or calibrated on "
-           "the test people"),
-    )  # fmt: skip
-
-
-def unseen_people(fitted: FittedStudy) -> Verdict:
-    """The markers of a test person must not change what is said of another."""
-    changed = sees_other_people(
-        _procedure(fitted), fitted.study.design.values, fitted.study.y, fitted.first_repeat[0],
-        seed=fitted.study.settings.seed, trials=AUDIT_TRIALS,
-    )  # fmt: skip
-    return Verdict(
-        changed, "0", changed == 0,
-        f"the markers of half the test people were changed {AUDIT_TRIALS} times; "
-        + ("nothing that was said of the others changed" if not changed else
-           f"{changed} times what was said of the others changed: scaling, gaps, sites or "
-           "residuals were learnt outside the training people"),
-    )  # fmt: skip
-
-
-def same_answer_twice(fitted: FittedStudy) -> Verdict:
-    """A second run must say the same."""
-    differs = second_run_differs(
-        _procedure(fitted), fitted.study.design.values, fitted.study.y, fitted.first_repeat[0]
-    )
-    return Verdict(
-        int(differs), "0", not differs,
-        "the procedure was run twice on the same people and "
-        + ("gave other numbers" if differs else "gave the same numbers"),
-    )  # fmt: skip
-
-
 def planted_leak(fitted: FittedStudy) -> Verdict:
     """A procedure that selects markers by everybody's outcome must be found out."""
     study = fitted.study
-    procedure, signal = _procedure(fitted), study.kind.signal
+    procedure, signal = study_procedure(fitted.main, study.settings), study.kind.signal
     columns = [column for block in fitted.main.blocks for column in block.columns]
     kept = max(1, (len(columns) + 1) // 2)
 
@@ -263,17 +218,6 @@ def outcome_copy(fitted: FittedStudy) -> Verdict:
         f"the marker that follows the outcome best, {name}, has a rank correlation of {best:.2f}"
         + ("" if best < COPY else ": no measurement of a brain does that; it was made of it"),
     )  # fmt: skip
-
-
-def _procedure(fitted: FittedStudy) -> Procedure:
-    """The study's own way to a prediction; several numbers of a person come one after another."""
-    spec, settings = fitted.main, fitted.study.settings
-
-    def procedure(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
-        model = fit_models([spec], values[fold.train], labels[fold.train], settings=settings)
-        return said_by(model[spec.name], values[fold.test], spec)
-
-    return procedure
 
 
 def _baseline(fitted: FittedStudy, name: str, subject: str, absent: str) -> Verdict:

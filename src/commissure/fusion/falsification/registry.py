@@ -137,15 +137,17 @@ MEASURED_CHECKS: tuple[FalsificationCheck, ...] = (
     FalsificationCheck(
         "test_outcomes_unseen",
         "Do the outcomes of the test people change what is said of them?",
-        measured.unseen_outcomes,
+        leakage_audit.unseen_labels,
     ),
     FalsificationCheck(
         "test_people_unseen",
         "Do the markers of one test person change what is said of another?",
-        measured.unseen_people,
+        leakage_audit.unseen_people,
     ),
     FalsificationCheck(
-        "same_answer_twice", "Does a second run say something else?", measured.same_answer_twice
+        "same_answer_twice",
+        "Does a second run say something else?",
+        leakage_audit.same_answer_twice,
     ),
     FalsificationCheck(
         "planted_leak",
