@@ -19,6 +19,7 @@ SMALLEST = {
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
     "dwi_realignment": ["--people", "1", "--preset", "demo"],
     "fusion_families": ["--cohorts", "1", "--permutations", "19"],
+    "fusion_frozen": ["null", "--cohorts", "1", "--people", "60"],
     "fusion_leaks": ["--cohorts", "1", "--clean", "1", "--studies", "1"],
     "fusion_lessons": ["--repeats", "1"],
     "fusion_null": ["--cohorts", "1", "--permutations", "19"],
