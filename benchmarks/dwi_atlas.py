@@ -200,7 +200,8 @@ def one_series(scan, place: Path, anat: AnatFiles | None, settings: DwiSettings)
         [carrier], interpolation="nearestNeighbor",
     )  # fmt: skip
     shares = label_shares(np.asanyarray(labels.dataobj), jhu_dti81().groups("tract"), parts)
-    return averages(maps.fa, shares)
+    # Where the images end, or the brain, there is no FA.
+    return averages(maps.fa, {tract: share * series.mask for tract, share in shares.items()})
 
 
 def main() -> None:
