@@ -85,6 +85,9 @@ def shown(measured: pd.DataFrame, title: str) -> Table:
             )
         else:
             left, right = measured.loc[f"{tract}_L"], measured.loc[f"{tract}_R"]
+            if not left.voxels or not right.voxels:
+                table.add_row(tract, "outside of the image or the brain")
+                continue
             table.add_row(
                 tract, f"{left.voxels:.0f}, {right.voxels:.0f}", f"{left.fa:.2f}",
                 f"{right.fa:.2f}", f"{left.share:.0%}", f"{right.share:.0%}",
