@@ -161,7 +161,7 @@ MARKERS = Output(
     "One row per person, visit and marker",
     tuple(next(column for column in _OF_MARKERS if column.name == name) for name in COLUMNS),
     notes="What is missing is an absent row. Several runs of one visit are one row with their "
-    "mean, flagged if any run is flagged.",
+    "mean, flagged if any run is flagged; of several acquisitions (acq-) one counts.",
 )  # fmt: skip
 DEFINITIONS = Output(
     "markers.json",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from commissure.modalities import MODALITIES
 from commissure.settings import Section
 
 
@@ -155,6 +156,27 @@ class MarkersSettings(Section):
         default_factory=list,
         description="Participants to leave out altogether, as sub-01 or sub-01/func.",
     )
+    acquisition: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="Of several acquisitions of one visit that measure the same, which counts: "
+        "labels of acq- by modality in their order, as {dwi: [b1000, multishell]}; '' is none. "
+        "After them comes what most people have. Others are named in the cautions, and never "
+        "averaged.",
+    )
+
+    @field_validator("acquisition")
+    @classmethod
+    def _known_modalities(cls, acquisition: dict) -> dict:
+        for modality in acquisition:
+            if modality not in MODALITIES:
+                raise ValueError(f"'{modality}' is none of {', '.join(MODALITIES)}")
+        return acquisition
+
+    @property
+    def acquisitions(self) -> dict[str, tuple[str, ...]]:
+        """Labels by modality, in their order, without ``acq-``."""
+        lists = {k: [v] if isinstance(v, str) else v for k, v in self.acquisition.items()}
+        return {key: tuple(v.removeprefix("acq-") for v in values) for key, values in lists.items()}
 
 
 def read_tables(records: list[dict]) -> list[TableSettings]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
+from commissure.markers.acquisitions import ACQUISITION, acquisition_of, one_acquisition
 from commissure.markers.lab_tables import lab_table, without_second_head_size
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
@@ -26,10 +27,13 @@ def marker_table(
     files: Iterable[Path],
     tables: Iterable[TableSettings],
     say: Callable[[str], None] | None = None,
+    *,
+    acquisitions: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join the modalities' marker rows and a lab's tables into one.
 
     Several runs of one visit become one row: the mean of their values, ``flag`` if any is flagged.
+    Of several acquisitions (``acq-``) that measure the same one counts.
 
     Parameters
     ----------
@@ -39,6 +43,9 @@ def marker_table(
         A lab's own tables.
     say
         Takes lines on what of a table was taken and left out.
+    acquisitions
+        By modality, labels of ``acq-`` in the order in which they count
+        (:func:`commissure.markers.acquisitions.one_acquisition`).
 
     Returns
     -------
@@ -46,7 +53,7 @@ def marker_table(
         The columns :data:`commissure.rows.COLUMNS`, sorted; rows without a value are left out:
         what is missing is an absent row.
     cautions
-        Sentences for the reader on the lab's tables; no person is named.
+        Sentences for the reader on acquisitions left out and the lab's tables; no person is named.
 
     Raises
     ------
@@ -56,9 +63,8 @@ def marker_table(
         A table cannot be read, repeats what a modality or another table measures, or a marker has
         several units.
     """
-    parts = [read_markers(path) for path in files]
+    parts, cautions = _measured(files, acquisitions or {})
     measured = {key for part in parts for key in _marker_keys(part)}
-    cautions: list[str] = []
     labs: list[tuple[str, pd.DataFrame]] = []
     for settings in tables:
         given, messages = lab_table(settings, say)
@@ -72,6 +78,22 @@ def marker_table(
     rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
     check_units(rows)
     return _one_row_each(rows), cautions
+
+
+def _measured(
+    files: Iterable[Path], acquisitions: Mapping[str, Sequence[str]]
+) -> tuple[list[pd.DataFrame], list[str]]:
+    """The modalities' rows of the acquisitions that count, and what is to be said of others."""
+    parts, labels = [], set()
+    for path in files:
+        label = acquisition_of(path)
+        labels.add(label)
+        parts.append(read_markers(path).assign(**{ACQUISITION: label}))
+    if len(labels) < 2:
+        return parts, []
+    rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
+    rows, cautions = one_acquisition(rows, acquisitions)
+    return [rows], cautions
 
 
 def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:

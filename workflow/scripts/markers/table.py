@@ -15,7 +15,8 @@ from commissure.outputs import CAUTIONS
 with running(snakemake) as job:
     tables = read_tables(job.params.tables)
     done = outcomes(job.input.statuses, job.params.output_dir)
-    markers, cautions = marker_table(marker_files(done), tables, job.say)
+    limits = MarkersSettings(**job.params.settings)
+    markers, cautions = marker_table(marker_files(done), tables, job.say, acquisitions=limits.acquisitions)
     visits, told = visit_table(markers, SessionsSettings(**job.params.sessions), job.input.sessions, imaged=done)
     settings = ParticipantsSettings(**job.params.participants)
     people, messages = read_people(optional(job.input.people), settings=settings, present=visits["participant_id"])
@@ -23,7 +24,7 @@ with running(snakemake) as job:
     write_table(people, job.output.people)
     write_table(visits.replace({"session": {"": None}}), job.output.visits)
     write_table(completeness(done, people=everybody, products=products(), command=job.params.command), job.output.completeness)
-    write_table(exclusions(markers, everybody, MarkersSettings(**job.params.settings)), job.output.exclusions)
+    write_table(exclusions(markers, everybody, limits), job.output.exclusions)
     write_table(dwi_quality(done), job.output.dwi_quality)
     write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions, *told]), job.output.cautions)
     write_json(definition_record(definitions(tables), markers), job.output.definitions)
