@@ -31,7 +31,7 @@ ANNOTATION = (
 )
 
 #: RAS of fsaverage (MNI305) to RAS of MNI152, as FreeSurfer's wiki (CoordinateSystems, case 8) has
-#: it.
+#: it. R's freesurferformats (``mni152reg``) has the same numbers, and a worked example.
 MNI305_TO_MNI152 = np.array(
     [
         [0.9975, -0.0073, 0.0176, -0.0429],

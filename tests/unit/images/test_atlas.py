@@ -132,3 +132,28 @@ def test_the_cortex_has_68_regions_on_grey_matter_on_their_own_side() -> None:
         "Cingulate",
         "Insula",
     }
+
+
+@pytest.mark.real
+def test_structures_and_cortex_have_the_numbers_that_freesurfer_writes(shared_data) -> None:
+    """Numbers and names beside those in the statistics of FreeSurfer 6 and 7.
+
+    FreeSurfer's ``wmparc`` numbers white matter under a region of the cortex 2000 higher.
+    """
+    written: dict[int, set[str]] = {}
+    for path in (shared_data / "derivatives/freesurfer").rglob("*.stats"):
+        if path.stem not in ("aseg", "wmparc"):
+            continue
+        for row in map(str.split, path.read_text().splitlines()):
+            if len(row) > 4 and row[1].isdigit():
+                written.setdefault(int(row[1]), set()).add(row[4])
+    deep, cortex = structures().labels, desikan_killiany().labels
+    compared = 0
+    for number, name in zip(deep["index"], deep["freesurfer"], strict=True):
+        if number in written:
+            compared += 1
+            assert name in written[number]
+    for number, name in zip(cortex["index"], cortex["freesurfer"], strict=True):
+        assert name.replace("ctx-", "wm-") in written[number + 2000]
+    # The statistics have no line for the white matter and the cortex of a hemisphere as a whole.
+    assert compared >= len(deep) - 4
