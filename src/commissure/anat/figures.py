@@ -28,8 +28,9 @@ COLOURS = {
 #: Finer than this, a slice in a report shows no more.
 SHOWN_MM = 1.0
 
-#: What lies this far outside the mask is shown.
-AROUND_MM = 8.0
+#: What lies this far outside the mask is shown: fluid, the inner side of bone, and brain that was
+#: cut off. Scalp and face lie farther out.
+AROUND_MM = 3.0
 
 _PLANES = ("sagittal", "coronal", "axial")
 
@@ -44,8 +45,8 @@ def draw_segmentation(
 ) -> Figure:
     """Slices through the brain with the outlines of mask, white matter and structures.
 
-    What lies within :data:`AROUND_MM` of the mask is shown too, so that a brain that was cut off is
-    seen; the face is not.
+    What lies within :data:`AROUND_MM` of the mask is shown too, so that the border can be judged
+    and a brain that was cut off is seen. Nobody is recognised by that.
 
     Parameters
     ----------
@@ -60,10 +61,9 @@ def draw_segmentation(
     title
         Who and what.
     """
-    box = bounding_box(mask, pad=[round(AROUND_MM / mm) for mm in zooms_mm(t1w.affine)])
-    near = distance_transform_edt(~mask[box], sampling=zooms_mm(t1w.affine)) <= AROUND_MM
+    box = bounding_box(mask, pad=[int(AROUND_MM / mm) + 1 for mm in zooms_mm(t1w.affine)])
     affine = t1w.slicer[box].affine
-    base = _upright(np.where(near, np.asanyarray(t1w.dataobj)[box], 0), affine)
+    base = _upright(brain_alone(t1w, mask, box), affine)
     maps = {"WM": white, **structures, "mask": mask}
     shown = {name: _upright(values[box], affine) for name, values in maps.items()}
     # Fat at the border is brighter than any tissue, and would leave the brain in the dark.
@@ -86,6 +86,22 @@ def draw_segmentation(
         )
     _legend(figure, [("mask", "brain mask"), ("WM", "white matter"), *((n, n) for n in structures)])
     return figure
+
+
+def brain_alone(t1w: nib.Nifti1Image, mask: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """A box of an image, 0 farther than :data:`AROUND_MM` from the brain, (X, Y, Z).
+
+    Parameters
+    ----------
+    t1w
+        3-D.
+    mask
+        (X, Y, Z) bool.
+    box
+        Slices of both.
+    """
+    near = distance_transform_edt(~mask[box], sampling=zooms_mm(t1w.affine)) <= AROUND_MM
+    return np.where(near, np.asanyarray(t1w.dataobj)[box], 0)
 
 
 def draw_registration(mask: nib.Nifti1Image, white: nib.Nifti1Image, *, title: str) -> Figure:
