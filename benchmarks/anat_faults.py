@@ -22,7 +22,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
 
 from commissure.anat.builtin.preprocess import preprocess
 from commissure.anat.derivatives import AnatMeasured
@@ -136,17 +136,22 @@ def without_codes(path: Path) -> None:
     path.write_bytes(gzip.compress(bytes(content)))
 
 
-def lesioned(head: Head) -> nib.Nifti1Image:
-    """A ball of 3 cm in the left hemisphere is as dark as fluid."""
+def lesion_share(head: Head) -> np.ndarray:
+    """(X, Y, Z) from 0 to 1: a ball of 3 cm in the white matter of the left hemisphere."""
     centre = nib.affines.apply_affine(head.image.affine, np.argwhere(head.mask).mean(axis=0))
     place = np.moveaxis(np.indices(head.data.shape), 0, -1)
     distance = np.linalg.norm(
         nib.affines.apply_affine(head.image.affine, place) - (centre + np.array([-26, -12, 22])),
         axis=-1,
     )
-    share = np.clip(15.5 - distance, 0, 1) * gaussian_filter(head.mask.astype(np.float32), 1)
-    fluid = 0.25 * head.white * (1 + 0.1 * np.random.default_rng(5).normal(size=head.data.shape))
-    return head.with_data(head.data * (1 - share) + fluid * share)
+    return np.clip(15.5 - distance, 0, 1) * gaussian_filter(head.mask.astype(np.float32), 1)
+
+
+def lesioned(head: Head, brightness: float = 0.25) -> nib.Nifti1Image:
+    """A ball of 3 cm in the left hemisphere is as dark as fluid, or so bright beside white matter."""
+    share = lesion_share(head)
+    texture = 1 + 0.1 * np.random.default_rng(5).normal(size=head.data.shape)
+    return head.with_data(head.data * (1 - share) + brightness * head.white * texture * share)
 
 
 def shaded(head: Head) -> nib.Nifti1Image:
@@ -171,6 +176,21 @@ def constant_slices(head: Head) -> nib.Nifti1Image:
     data = head.data.copy()
     data[tuple(slice(middle, middle + 3) if n == axis else slice(None) for n in range(3))] = 300
     return head.with_data(data)
+
+
+def with_agent(head: Head) -> nib.Nifti1Image:
+    """Blood is as bright as with a contrast agent: the sinus along the vertex, veins, choroid plexus."""
+    size = nib.affines.voxel_sizes(head.image.affine)
+    depth = distance_transform_edt(head.mask, sampling=size)
+    place = nib.affines.apply_affine(
+        head.image.affine, np.moveaxis(np.indices(head.data.shape), 0, -1)
+    )
+    place -= place[head.mask].mean(axis=0)
+    sinus = head.mask & (depth < 6) & (np.abs(place[..., 0]) < 3.5) & (place[..., 2] > 20)
+    fluid = head.mask & (head.data < 0.45 * head.white)
+    rng = np.random.default_rng(12)
+    veins = fluid & (depth > 2) & (gaussian_filter(rng.normal(size=fluid.shape), 1) > 0.4)
+    return head.with_data(np.where(sinus | veins, 1.6 * head.white, head.data))
 
 
 def pitched(head: Head) -> nib.Nifti1Image:
@@ -211,6 +231,7 @@ FAULTS = {
     "bias": Fault(shaded, harmless=True),
     "ghost": Fault(ghosted),
     "slices": Fault(constant_slices),
+    "agent": Fault(with_agent),
     "pitch": Fault(pitched, harmless=True),
 }
 
@@ -226,14 +247,24 @@ class Told:
     cpu_s: float
 
 
-def run(image: nib.Nifti1Image, folder: Path, fault: Fault | None = None) -> Told:
-    """Preprocess and measure an image in a folder."""
+def run(
+    image: nib.Nifti1Image,
+    folder: Path,
+    fault: Fault | None = None,
+    *,
+    drawn: np.ndarray | None = None,
+) -> Told:
+    """Preprocess and measure an image in a folder, with a lesion (X, Y, Z) that somebody drew."""
     path = folder / "sub-01_T1w.nii.gz"
     nib.save(image, path)
     if fault is not None and fault.in_file is not None:
         fault.in_file(path)
     settings = AnatPreprocessSettings(skull_stripped=fault.skull_stripped if fault else "auto")
-    scan = Scan(path, {"sub": "01"}, "T1w")
+    associated = {}
+    if drawn is not None:
+        associated["roi"] = folder / "sub-01_label-lesion_roi.nii.gz"
+        nib.save(nib.Nifti1Image(drawn.astype(np.uint8), image.affine), associated["roi"])
+    scan = Scan(path, {"sub": "01"}, "T1w", [], associated)
     start = time.process_time()
     try:
         preprocess(scan, folder / "anat", settings=settings)

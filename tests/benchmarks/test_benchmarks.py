@@ -84,6 +84,7 @@ SMALLEST = {
 REAL = {
     "brain_masks": ["{data}", "--heads", "pu01"],
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
+    "anat_changes": ["{data}", "--heads", "pu01", "--shrunk-mm", "--lesions", "dark"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "dwi_real": ["{data}", "--parts", "pair", "fieldmap", "noise", "--people", "ui01", "--volumes", "150"],
     "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],

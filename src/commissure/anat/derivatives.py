@@ -16,7 +16,7 @@ import numpy as np
 from commissure.anat.volumes import label_volumes
 from commissure.derivatives import Derivatives
 from commissure.errors import QualityError
-from commissure.images.anat_files import AnatFiles
+from commissure.images.anat_files import LESION_LABEL, AnatFiles
 from commissure.images.grid import bounding_box
 from commissure.images.load import load_image, same_grid
 from commissure.names import Scan, read_sidecars, sidecar_path
@@ -70,11 +70,15 @@ class PreprocessedT1w:
     posterior
         (3, X, Y, Z) in the order of :data:`commissure.images.anat_files.TISSUES`, 0 outside the
         mask.
+    lesion
+        (X, Y, Z) bool, a lesion that the engine left out of every tissue; none without one.
     aseg
         (X, Y, Z) int16 structures under FreeSurfer's numbers, 0 outside the brain; none where the
         engine wrote none.
     structure_volumes
         mm³ by the name of the structure's label (``Hippocampus_L``); none likewise.
+    skull_stripped
+        Whether the engine took the image for a brain without its skull; None where it does not say.
     notes
         What the engine noted for the reader, in the sidecar of the T1w image.
     """
@@ -85,8 +89,10 @@ class PreprocessedT1w:
     t1w: nib.Nifti1Image
     mask: np.ndarray
     posterior: np.ndarray
+    lesion: np.ndarray | None
     aseg: np.ndarray | None
     structure_volumes: Mapping[str, float]
+    skull_stripped: bool | None
     notes: tuple[str, ...]
 
     @property
@@ -118,9 +124,9 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
     whole = load_image(files.mask, who=files.who, ndim=3)
     mask = np.asanyarray(whole.dataobj) > 0
     box = bounding_box(mask, pad=2)
-    cropped, preproc = [], whole
-    segmented = (files.aseg,) if files.aseg.is_file() else ()
-    for path in (files.preproc, *files.tissues, *segmented):
+    cropped, preproc = {}, whole
+    labelled = [path for path in (files.dseg, files.aseg) if path.is_file()]
+    for path in (files.preproc, *files.tissues, *labelled):
         image = load_image(path, who=files.who, ndim=3)
         if not same_grid(image, whole):
             raise QualityError(
@@ -131,16 +137,32 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
                 mend="Run the anatomical engine again",
             )
         preproc = image if path == files.preproc else preproc
-        cropped.append(image.slicer[box])
-    t1w, *tissues = cropped[: 1 + len(files.tissues)]
-    posterior = np.stack([np.asanyarray(tissue.dataobj) for tissue in tissues]) * mask[box]
-    aseg = np.asanyarray(cropped[-1].dataobj).astype(np.int16) if segmented else None
+        cropped[path] = image.slicer[box]
+    t1w = cropped[files.preproc]
+    tissues = [np.asanyarray(cropped[path].dataobj) for path in files.tissues]
+    dseg, aseg = (
+        np.asanyarray(cropped[path].dataobj).astype(np.int16) if path in cropped else None
+        for path in (files.dseg, files.aseg)
+    )
+    lesion = None if dseg is None else dseg == LESION_LABEL
     volumes: dict[str, float] = {}
     if aseg is not None:
         stated = _sidecar(files.aseg, files.who).get("VolumesMm3")
         volumes = stated or label_volumes(aseg, t1w.affine)
-    notes = tuple(_sidecar(files.preproc, files.who).get("Notes", ()))
-    return PreprocessedT1w(files, preproc, box, t1w, mask[box], posterior, aseg, volumes, notes)
+    stripped = _sidecar(files.mask, files.who).get("SkullStripped")
+    return PreprocessedT1w(
+        files=files,
+        whole=preproc,
+        box=box,
+        t1w=t1w,
+        mask=mask[box],
+        posterior=np.stack(tissues) * mask[box],
+        lesion=lesion if lesion is not None and lesion.any() else None,
+        aseg=aseg,
+        structure_volumes=volumes,
+        skull_stripped=stripped if isinstance(stripped, bool) else None,
+        notes=tuple(_sidecar(files.preproc, files.who).get("Notes", ())),
+    )
 
 
 def _sidecar(image: Path, who: str) -> dict:

@@ -12,7 +12,13 @@ import numpy as np
 from commissure.anat.derivatives import AnatMeasured, PreprocessedT1w, read_preprocessed
 from commissure.anat.figures import draw_registration, draw_segmentation
 from commissure.anat.lesion import lesion_mask
-from commissure.anat.quality import agent_check, flagged, image_checks, volume_checks
+from commissure.anat.quality import (
+    agent_check,
+    flagged,
+    image_checks,
+    skull_check,
+    volume_checks,
+)
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.thickness import (
     LARGEST_VOXEL_MM,
@@ -77,21 +83,23 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
     volumes |= cortical_volumes(head.posterior, coordinates, affine, head.aseg)
     volumes |= _study_regions(head, coordinates, volumes, settings)
     drawn = lesion_mask(scan, head.whole)
-    lesion = None if drawn is None else drawn[head.box]
+    lesion = head.lesion if drawn is None else drawn[head.box]
     if lesion is not None:
-        volumes["TIV"] += 1000 * voxel_ml * float(lesion.sum())
+        left_out = np.clip(1 - head.posterior.sum(axis=0)[lesion], 0, 1)
+        volumes["TIV"] += 1000 * voxel_ml * float(left_out.sum())
     raw = None
     if scan.path.exists():
         raw = load_image(scan.path, who=scan.who, ndim=3, nan_around=True)
     checks = [
         *volume_checks(volumes),
-        *image_checks(head, coordinates, raw),
+        *image_checks(head, coordinates, raw, None if drawn is None else lesion),
         agent_check(scan),
-        Check("lesion_ml", None if drawn is None else float(drawn.sum()) * voxel_ml),
+        skull_check(raw, head.skull_stripped),
+        _lesion_check(lesion, voxel_ml, drawn=drawn is not None),
     ]
     thickness = _thickness(head, coordinates) if settings.thickness else {}
     checks += thickness_checks(thickness)
-    touched = frozenset() if lesion is None else structures_at(head, coordinates, lesion)
+    touched = frozenset() if lesion is None else structures_at(coordinates[lesion])
     rows = marker_rows(scan, volumes, checks, thickness=thickness, touched=touched)
     write_markers(rows, files.markers)
     write_quality(
@@ -226,19 +234,27 @@ def _shown_structures(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[st
     return shown
 
 
-def structures_at(
-    head: PreprocessedT1w, coordinates: np.ndarray, lesion: np.ndarray
-) -> frozenset[str]:
-    """Tissues and structures that a lesion (X, Y, Z) takes part of."""
-    cortex = cortex_around()
-    inside = set(np.unique(values_at(cortex.image, coordinates[lesion])))
-    regions = cortex.groups("structure") | cortex.groups("name")
-    touched = {name for name, labels in regions.items() if inside & {*labels}}
-    if head.aseg is not None:
-        inside = set(np.unique(head.aseg[lesion]))
-        groups = atlas_structures().groups("structure")
-        touched |= {name for name, labels in groups.items() if inside & {*labels}}
-    return frozenset({*touched, *TISSUES})
+def structures_at(places: np.ndarray) -> frozenset[str]:
+    """Tissues and structures that a lesion takes part of.
+
+    Parameters
+    ----------
+    places
+        (N, 3) template mm of its voxels.
+    """
+    touched: set[str] = set(TISSUES)
+    for atlas in (cortex_around(), atlas_structures()):
+        inside = set(np.unique(values_at(atlas.image, places)))
+        regions = atlas.groups("structure") | atlas.groups("name")
+        touched |= {name for name, labels in regions.items() if inside & {*labels}}
+    return frozenset(touched)
+
+
+def _lesion_check(lesion: np.ndarray | None, voxel_ml: float, *, drawn: bool) -> Check:
+    if lesion is None:
+        return Check("lesion_ml", None)
+    by = "as drawn" if drawn else "found by the engine, drawn by nobody"
+    return Check("lesion_ml", float(lesion.sum()) * voxel_ml, note=f"{by}; in no tissue")
 
 
 def _on_whole(values: np.ndarray, head: PreprocessedT1w) -> np.ndarray:

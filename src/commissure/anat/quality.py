@@ -8,7 +8,6 @@ planted faults (``benchmarks/anat_faults.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -23,7 +22,8 @@ from commissure.anat.image_quality import (
 )
 from commissure.anat.second_mask import compare_masks
 from commissure.anat.shading import inu_range, white_shading
-from commissure.anat.unexpected import unexpected_tissue
+from commissure.anat.skull import looks_stripped
+from commissure.anat.unexpected import UNEXPECTED_ML, bright_ml, unexpected_tissue, with_darkest
 from commissure.anat.volumes import template_volumes, values_at
 from commissure.checks import Check, at_least, at_most, between
 from commissure.images.load import same_grid, zooms_mm
@@ -47,14 +47,11 @@ CNR = 0.75
 #: The engine's mask against the one by intensity and shape (:mod:`commissure.anat.second_mask`).
 MASK_DICE, MISSED_ML, EMPTY_ML = 0.93, 30.0, 8.0
 
-#: Fluid is as bright as this part of the brain at most (percentile).
-DARKEST_PERCENT = 5.0
-
 #: Brain where the field of view ends.
 EDGE_CM2 = 30.0
 
-#: Tissue that contradicts its place.
-UNEXPECTED_ML = 2.0
+#: Brighter than white matter: 0 to 0.6 mL in nine good heads.
+BRIGHT_ML = 4.0
 
 #: A displaced copy; a single bright frequency (logarithm over its neighbours).
 GHOST_PERCENT, SPIKE = 15.0, 2.2
@@ -70,7 +67,7 @@ GENERAL = (
     "tiv_l", "mask_dice_second", "brain_outside_mask_ml", "mask_outside_brain_ml",
     "brain_at_edge_cm2", "template_correlation", "cnr_gm_wm", "cjv", "cnr", "snrd_total",
     "wm_shading", "ghost_percent", "spike", "repeated_slices", "unexpected_tissue_ml",
-    "contrast_agent",
+    "contrast_agent", "skull_as_taken", "bright_tissue_ml",
 )  # fmt: skip
 
 
@@ -138,7 +135,10 @@ def relative_to_template(volumes: Mapping[str, float], structure: str) -> float:
 
 
 def image_checks(
-    head: PreprocessedT1w, coordinates: np.ndarray, raw: nib.Nifti1Image | None
+    head: PreprocessedT1w,
+    coordinates: np.ndarray,
+    raw: nib.Nifti1Image | None,
+    drawn: np.ndarray | None = None,
 ) -> list[Check]:
     """Check an image, its mask and its registration, whatever volumes come of it.
 
@@ -150,6 +150,8 @@ def image_checks(
         (X, Y, Z, 3) template mm of each voxel of the cropped image.
     raw
         The image as acquired; None where it is not there.
+    drawn
+        (X, Y, Z) bool, a lesion that somebody drew, on the grid of the cropped image.
     """
     data, voxel = np.asanyarray(head.t1w.dataobj), zooms_mm(head.t1w.affine)
     tissues = tissue_summaries(data, head.posterior, voxel)
@@ -161,15 +163,11 @@ def image_checks(
     to_template = in_crop @ cropping
     mask = head.whole_mask
     same = raw if raw is not None and same_grid(raw, head.whole) else None
-    # Skull that an engine took for fluid would be compared with itself; the darkest is fluid.
-    darkest = min(tissues["CSF"].median, float(np.percentile(data[head.mask], DARKEST_PERCENT)))
-    seen = {**tissues, "CSF": replace(tissues["CSF"], median=darkest)}
+    seen = with_darkest(tissues, data, head.mask)
     second = compare_masks(head.whole, mask, seen, to_template)
     # A warp stretches the template's ventricles into a lesion: where tissue belongs is taken from
     # the linear map alone.
-    place = np.moveaxis(np.indices(head.mask.shape, dtype=np.float32), 0, -1)
-    linear = nib.affines.apply_affine(in_crop, place).astype(np.float32)
-    unexpected = unexpected_tissue(data, head.mask, seen, linear, voxel)
+    unexpected = unexpected_tissue(head.t1w, head.mask, seen, in_crop, known=drawn)
     return [
         at_least(
             "template_correlation",
@@ -197,6 +195,12 @@ def image_checks(
             unexpected.volume_ml,
             UNEXPECTED_ML,
             "no white matter where everybody has it, or fluid where nobody has",
+        ),
+        at_most(
+            "bright_tissue_ml",
+            bright_ml(head.t1w, head.mask, white),
+            BRIGHT_ML,
+            "brighter than white matter: a contrast agent, fat in the mask, or bleeding",
         ),
         *_mriqc_checks(mriqc_measures(head.whole, mask, tissues, to_template)),
         _shading_check(None if same is None else inu_range(same, head.whole, mask)),
@@ -273,6 +277,24 @@ def agent_check(scan: Scan) -> Check:
     declared = scan.metadata().get("ContrastBolusAgent") if scan.sidecars else None
     given = "ce" in scan.entities or bool(declared)
     return Check("contrast_agent", float(given), "= 0", not given, "it brightens vessels and dura")
+
+
+def skull_check(raw: nib.Nifti1Image | None, taken: bool | None) -> Check:
+    """Whether an image was taken for what it looks like: a head with its skull, or a brain.
+
+    Parameters
+    ----------
+    raw
+        3-D, as acquired; None where it is not there.
+    taken
+        Whether the engine took it for a brain without its skull; None where it does not say.
+    """
+    if raw is None or taken is None:
+        return Check("skull_as_taken", None, "= 1")
+    looks = looks_stripped(raw)
+    words = ("with its skull", "without its skull")
+    note = f"taken as a head {words[taken]}, looks like one {words[looks]}"
+    return Check("skull_as_taken", float(looks == taken), "= 1", looks == taken, note)
 
 
 def flagged(checks: Sequence[Check], region: str) -> bool:

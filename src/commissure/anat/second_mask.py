@@ -16,11 +16,10 @@ from scipy.ndimage import (
     binary_fill_holes,
     binary_opening,
     distance_transform_edt,
-    label,
 )
 
 from commissure.anat.image_quality import Summary, above_plane
-from commissure.images.grid import coarser, resample_to
+from commissure.images.grid import coarser, largest_component, resample_to
 
 #: Voxel size at which both masks are compared.
 COMPARED_MM = 2.0
@@ -92,7 +91,7 @@ def compare_masks(
     tissue = (data > (grey + fluid) / 2) & (data < white + 0.6 * (white - grey))
     # Muscle that the field of view cuts is as thin as what is left of it.
     depth = distance_transform_edt(np.pad(tissue, 1))[1:-1, 1:-1, 1:-1] * COMPARED_MM
-    core = largest(region & (depth > CORE_MM))
+    core = largest_component(region & (depth > CORE_MM))
     grown = tissue & (distance_transform_edt(~core) * COMPARED_MM <= CORE_MM + 1)
     second = _filled(grown) & region
     first, grown = first & region, grown & region
@@ -108,19 +107,9 @@ def compare_masks(
     )
 
 
-def largest(mask: np.ndarray) -> np.ndarray:
-    """The largest face-connected part of a 3-D mask; the mask itself where it is empty."""
-    parts, count = label(mask)
-    if not count:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return parts == sizes.argmax()
-
-
 def _skin_depth(bright: np.ndarray) -> np.ndarray:
     """Depth in mm under the surface of the head; a head that the field of view cuts goes on."""
-    head = binary_fill_holes(largest(binary_opening(bright)))
+    head = binary_fill_holes(largest_component(binary_opening(bright)))
     return distance_transform_edt(np.pad(head, 1, mode="edge"))[1:-1, 1:-1, 1:-1] * COMPARED_MM
 
 

@@ -13,6 +13,9 @@ from commissure.names import Scan, sidecar_path
 #: Order of the tissues wherever they stand in an array; ``_dseg`` numbers them from 1.
 TISSUES: tuple[Literal["GM", "WM", "CSF"], ...] = ("GM", "WM", "CSF")
 
+#: Its number for a lesion: part of the brain, and of no tissue.
+LESION_LABEL = 4
+
 
 @dataclass(frozen=True)
 class AnatFiles(Derivatives):
@@ -27,7 +30,7 @@ class AnatFiles(Derivatives):
     mask
         ``desc-brain_mask``.
     dseg
-        Most likely tissue: 0 background, 1 GM, 2 WM, 3 CSF.
+        Most likely tissue: 0 background, 1 GM, 2 WM, 3 CSF, 4 lesion.
     gm, wm, csf
         Tissue probabilities, 0 to 1.
     aseg

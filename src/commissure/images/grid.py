@@ -8,7 +8,7 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter, label
 
 from commissure.images.load import zooms_mm
 
@@ -158,3 +158,13 @@ def coarser(image: nib.Nifti1Image, resolution_mm: float) -> nib.Nifti1Image:
     affine[:3, 3] = corner + axes @ np.full(3, 0.5)
     smooth = nib.Nifti1Image(data, image.affine)
     return nib.Nifti1Image(resample_to(smooth, shape, affine), affine)
+
+
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """The largest face-connected part of a 3-D mask."""
+    parts, count = label(mask)
+    if count <= 1:
+        return np.asarray(mask, bool)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return parts == sizes.argmax()

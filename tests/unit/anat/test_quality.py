@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from commissure.anat.quality import (
     contrast_to_noise,
     flagged,
     linear_to_template,
+    skull_check,
     template_correlation,
     volume_checks,
 )
@@ -71,6 +73,18 @@ def test_the_template_agrees_with_itself_and_not_with_what_lies_elsewhere() -> N
     assert template_correlation(data, mask, place[..., [0, 2, 1]]) < 0.45
     assert np.isnan(template_correlation(data, mask, place + 500))
     assert linear_to_template(place, mask) == pytest.approx(image.affine, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("radius_mm", "taken", "passed"),
+    [(70, True, True), (70, False, False), (95, False, True), (95, True, False), (95, None, None)],
+)
+def test_a_brain_taken_for_a_head_is_told_and_the_reverse(ball, radius_mm, taken, passed) -> None:
+    """1.4 litres are a brain without its skull, 3.6 litres are a head."""
+    data = 100 * ball((60,) * 3, (30,) * 3, radius_mm / 4)
+    image = nib.Nifti1Image(data, np.diag([4.0, 4, 4, 1]))
+    assert skull_check(image, taken).passed is passed
+    assert skull_check(None, taken).passed is None
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,14 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from commissure.anat.image_quality import Summary, tissue_summaries
-from commissure.anat.quality import EMPTY_ML, MASK_DICE, MISSED_ML, UNEXPECTED_ML
+from commissure.anat.quality import EMPTY_ML, MASK_DICE, MISSED_ML
 from commissure.anat.second_mask import compare_masks
-from commissure.anat.unexpected import unexpected_tissue
+from commissure.anat.unexpected import (
+    UNEXPECTED_ML,
+    bright_ml,
+    lesion_by_place,
+    unexpected_tissue,
+)
 from commissure.images.grid import resample_to
 from commissure.images.load import load_image
 from commissure.images.registration import linear_map
@@ -68,17 +73,38 @@ def test_tissue_is_looked_for_in_the_image_not_in_the_mask(real_head) -> None:
 
 
 @pytest.mark.parametrize(("radius_mm", "seen"), [(15, True), (3, False)])
-def test_a_ball_of_fluid_in_white_matter_is_unexpected(radius_mm, seen) -> None:
+def test_a_ball_of_fluid_in_white_matter_is_unexpected_unless_it_is_drawn(radius_mm, seen) -> None:
     head = whole_head()
     mask = np.asarray(head_brain_mask().dataobj) > 0
     grid = head.shape, head.affine
     shares = np.stack([resample_to(template(name), *grid) for name in ("GM", "WM", "CSF")])
     data = np.tensordot([600, 1000, 250], shares, axes=1).astype(np.float32)
-    place = nib.affines.apply_affine(head.affine, np.moveaxis(np.indices(mask.shape), 0, -1))
-    coordinates = place.astype(np.float32)
     tissues = tissue_summaries(data, shares, (2, 2, 2))
-    assert unexpected_tissue(data, mask, tissues, coordinates, (2, 2, 2)).volume_ml < 0.5
-    distance = np.linalg.norm(place - [-27, -30, 30], axis=-1)
-    data[distance < radius_mm] = 250
-    found = unexpected_tissue(data, mask, tissues, coordinates, (2.0, 2.0, 2.0))
-    assert (found.volume_ml > UNEXPECTED_ML) is seen
+
+    def found(known=None):
+        image = nib.Nifti1Image(data, head.affine)
+        return unexpected_tissue(image, mask, tissues, head.affine, known=known)
+
+    assert found().volume_ml < 0.5
+    place = nib.affines.apply_affine(head.affine, np.moveaxis(np.indices(mask.shape), 0, -1))
+    ball = np.linalg.norm(place - [-27, -30, 30], axis=-1) < radius_mm
+    data[ball] = 250
+    assert (found().volume_ml > UNEXPECTED_ML) is seen
+    assert found(ball).volume_ml < 0.5
+    lesion = lesion_by_place(nib.Nifti1Image(data, head.affine), mask, shares, head.affine)
+    assert (lesion is not None) is seen
+    if lesion is not None:
+        place = np.asarray(lesion.dataobj) > 0
+        assert (place & ball).sum() > 0.9 * ball.sum()
+        assert place.sum() < 1.4 * ball.sum()
+
+
+def test_what_is_brighter_than_white_matter_is_measured(real_head) -> None:
+    image, mask, tissues, _ = real_head
+    white = tissues["WM"].median
+    before = bright_ml(image, mask, white)
+    data = np.array(image.dataobj, dtype=np.float32)
+    inside = np.argwhere(mask)[::50]
+    data[tuple(inside.T)] = 1.6 * white
+    after = bright_ml(nib.Nifti1Image(data, image.affine), mask, white)
+    assert after - before == pytest.approx(0.008 * len(inside), rel=0.05)

@@ -27,6 +27,11 @@ EXPECTED_MM = 6.0
 #: inside up to so many mm beyond the expected border.
 EXPECTATION, DARK, BRIGHT, FLUID, WET_MM = 0.01, 0.05, 0.1, 0.004, 6.0
 
+#: Fluid speaks for inside by so much more where it is told from bone surely. How much fainter than
+#: fluid bone is there, and where it is not told at all: shares of fluid's intensity. Where bone is
+#: looked for, outside of the expected border (mm), and how dark the darkest of it is (percentile).
+FLUID_TOLD, TOLD, UNTOLD, BONE_MM, BONE_PERCENT = 0.006, 0.75, 0.4, (2.0, 12.0), 10.0
+
 #: Intensities: below the first, over white matter, tissue conducts less; below the second, over the
 #: person's fluid, lies bone; above the third, over white matter, fat.
 TISSUE, BONE, FAT = 0.6, 0.7, 1.35
@@ -42,7 +47,7 @@ REACH_MM, STEP_MM = 12.0, 1.0
 
 #: What places the surface: bone inside of it, the fall of intensity, the square of its shift
 #: (1/mm^2). These and the weights above were chosen on eight real heads and two simulated ones
-#: against the masks of deepbet 1.0.2.
+#: against the masks of deepbet 1.0.2, and on one whose brain was shrunk in its skull by 2 and 4 mm.
 BONE_INSIDE, FALL, SHIFT = 0.5, 1.0, 0.004
 
 #: Neighbours by which the surface is smooth, within about so many mm; rounds of smoothing.
@@ -83,13 +88,41 @@ def brain_border(
     Grady L, Random walks for image segmentation, IEEE TPAMI 28:1768-1783, 2006. The surface's
     place is the best along each normal, made to agree with its neighbours step by step.
     """
-    fluid = float(np.percentile(bright[expected < CORE_MM], 2))
-    inside = inside_probability(bright, expected, fluid)
+    fluid = fluid_brightness(bright, expected)
+    told = fluid_told(bright, expected)
+    inside = inside_probability(bright, expected, fluid, FLUID + FLUID_TOLD * told)
     return _surface(bright, inside, expected, zooms, fluid)
 
 
-def inside_probability(bright: np.ndarray, expected: np.ndarray, fluid: float) -> np.ndarray:
-    """Probability that a random walk from each voxel ends inside the brain, (X, Y, Z) float32."""
+def fluid_brightness(bright: np.ndarray, expected: np.ndarray) -> float:
+    """How bright fluid is: the darkest in the depth of the brain."""
+    return float(np.percentile(bright[expected < CORE_MM], 2))
+
+
+def fluid_told(bright: np.ndarray, expected: np.ndarray) -> float:
+    """How surely fluid is told from bone in an image, 0 to 1.
+
+    Only where it is does a rim of fluid say that the skull is wider than the brain.
+
+    Parameters
+    ----------
+    bright, expected
+        As for :func:`brain_border`.
+    """
+    around = bright[(expected > BONE_MM[0]) & (expected < BONE_MM[1])]
+    if not around.size:
+        return 0.0
+    fainter = 1 - float(np.percentile(around, BONE_PERCENT)) / fluid_brightness(bright, expected)
+    return float(np.clip((fainter - UNTOLD) / (TOLD - UNTOLD), 0, 1))
+
+
+def inside_probability(
+    bright: np.ndarray, expected: np.ndarray, fluid: float, wetness: float
+) -> np.ndarray:
+    """Probability that a random walk from each voxel ends inside the brain, (X, Y, Z) float32.
+
+    ``wetness`` is the weight by which fluid speaks for inside.
+    """
     band = np.abs(expected) < BAND_MM
     count = int(band.sum())
     index = np.full(band.shape, -1)
@@ -116,7 +149,7 @@ def inside_probability(bright: np.ndarray, expected: np.ndarray, fluid: float) -
     share = 1 / (1 + np.exp(np.clip(expected[band] / EXPECTED_MM, -30, 30)))
     dark = DARK * bone_share(values, fluid)
     fat = BRIGHT * np.clip((values - FAT) / 0.2, 0, 1)
-    wet = FLUID * fluid_share(values, fluid) * (expected[band] < WET_MM)
+    wet = wetness * fluid_share(values, fluid) * (expected[band] < WET_MM)
     total += EXPECTATION + dark + fat + wet
     known += EXPECTATION * share + wet
     system = sparse.csr_matrix(

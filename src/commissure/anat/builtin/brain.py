@@ -8,30 +8,25 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import (
-    affine_transform,
-    binary_fill_holes,
-    binary_opening,
-    gaussian_filter,
-    label,
-)
+from scipy.ndimage import affine_transform, binary_fill_holes, gaussian_filter
 
-from commissure.anat.builtin.border import brain_border, signed_distance
+from commissure.anat.builtin.border import brain_border, fluid_told, signed_distance
 from commissure.anat.builtin.deep import deepbet_mask
 from commissure.anat.builtin.pose import head_pose, sharp_head
 from commissure.anat.settings import BrainExtraction
+from commissure.anat.skull import (
+    STRIPPED_BELOW_L,
+    foreground,
+    foreground_litres,
+    looks_stripped,
+    tissue_foreground,
+)
 from commissure.errors import DatasetError
 from commissure.images.coil_brightness import coil_brightness
-from commissure.images.grid import coarser, resample_to
-from commissure.images.load import voxel_volume_mm3, zooms_mm
+from commissure.images.grid import coarser, largest_component, resample_to
+from commissure.images.load import zooms_mm
 from commissure.images.registration import linear_map
 from commissure.images.template import template
-
-#: A head with its skull is larger than this, a brain without it is not (litres).
-STRIPPED_BELOW_L = 2.3
-
-#: What is fainter than this share of the bright end is no tissue.
-FAINT = 0.1
 
 #: Below this nothing like a human brain is in the image (litres).
 BRAIN_ABOVE_L = 0.4
@@ -70,43 +65,6 @@ class Brain:
         """Bool mask of the brain on the grid of another image of the same head."""
         distance = resample_to(self.border, reference.shape, reference.affine, outside="edge")
         return largest_component(binary_fill_holes(distance < 0))
-
-
-def foreground(image: nib.Nifti1Image) -> np.ndarray:
-    """Voxels that differ from the background: the value that the image has at its corners."""
-    data = np.asanyarray(image.dataobj)
-    corners = data[np.ix_(*([0, -1] for _ in range(3)))].ravel()
-    return np.abs(data - np.median(corners)) > 1e-6 * float(np.ptp(data))
-
-
-def foreground_litres(image: nib.Nifti1Image) -> float:
-    """Volume of what differs from the background, in litres.
-
-    A head with its skull fills 3 litres and more (all air noise counts, where the scanner left
-    it), a stripped brain 1 to 2.
-    """
-    return int(foreground(image).sum()) * voxel_volume_mm3(image.affine) / 1e6
-
-
-def tissue_foreground(image: nib.Nifti1Image) -> np.ndarray:
-    """The largest body of what is clearly brighter than the background, with its holes filled.
-
-    Ringing of a spline, noise, and a background that is not zero stay below a tenth of the bright
-    end of the image.
-    """
-    data = np.asanyarray(image.dataobj)
-    corners = data[np.ix_(*([0, -1] for _ in range(3)))].ravel()
-    background = float(np.median(corners))
-    top = float(np.percentile(data, 98))
-    bright = data - background > FAINT * max(top - background, 0.5 * (data.max() - background))
-    return binary_fill_holes(largest_component(binary_opening(bright)))
-
-
-def looks_stripped(image: nib.Nifti1Image) -> bool:
-    """Whether an image shows a brain without its skull: its tissue is smaller than any head."""
-    rough = coarser(image, ROUGH_MM) if min(zooms_mm(image.affine)) < ROUGH_MM else image
-    litres = tissue_foreground(rough).sum() * voxel_volume_mm3(rough.affine) / 1e6
-    return bool(litres < STRIPPED_BELOW_L)
 
 
 def is_stripped(image: nib.Nifti1Image, *, wanted: Literal["auto", "yes", "no"] = "auto") -> bool:
@@ -194,8 +152,10 @@ def extract_brain(
     -----
     The head is laid onto the averaged head, freed from shading where the brain must be, and laid
     again: once as a whole, once by what is inside the brain alone. The mean of both says where the
-    border is expected; :func:`commissure.anat.builtin.border.brain_border` finds it in the image,
-    or :func:`commissure.anat.builtin.deep.deepbet_mask` says where it is.
+    border is expected. Where fluid is told from bone, the head alone says so wherever the brain
+    lies further inwards: a brain that shrank leaves its skull as wide as it was.
+    :func:`commissure.anat.builtin.border.brain_border` finds the border in the image, or
+    :func:`commissure.anat.builtin.deep.deepbet_mask` says where it is.
     """
     head = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < 0.9 * HEAD_MM else image
     to_person = head_pose(head, stripped=stripped)
@@ -211,10 +171,12 @@ def extract_brain(
     if by == "deepbet":
         border = signed_distance(deepbet_mask(image), zooms_mm(image.affine))
         return Brain(as_brain, nib.Nifti1Image(border, image.affine))
-    expected = (_template_distance(as_head, head) + _template_distance(as_brain, head)) / 2
-    expected -= BEYOND_TEMPLATE_MM
-    border = brain_border(_flattened(head, expected < 0), expected, zooms)
-    return Brain(as_brain, nib.Nifti1Image(border, head.affine))
+    by_head, by_brain = (_template_distance(to, head) for to in (as_head, as_brain))
+    expected = (by_head + by_brain) / 2 - BEYOND_TEMPLATE_MM
+    flat = _flattened(head, expected < 0)
+    within = (by_head + np.minimum(by_head, by_brain)) / 2 - BEYOND_TEMPLATE_MM
+    expected += fluid_told(flat, expected) * (within - expected)
+    return Brain(as_brain, nib.Nifti1Image(brain_border(flat, expected, zooms), head.affine))
 
 
 def _brain_map(rough: nib.Nifti1Image, initial: np.ndarray) -> np.ndarray:
@@ -278,13 +240,3 @@ def _template_border() -> nib.Nifti1Image:
     affine[:3, 3] -= affine[:3, :3] @ np.full(3, around)
     distance = signed_distance(mask, zooms_mm(affine))
     return nib.Nifti1Image(gaussian_filter(distance, 1.0), affine)
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest face-connected part of a 3-D mask."""
-    parts, count = label(mask)
-    if count <= 1:
-        return np.asarray(mask, bool)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return parts == sizes.argmax()

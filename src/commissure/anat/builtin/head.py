@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel as nib
 import numpy as np
@@ -29,7 +29,7 @@ class ReadiedHead:
     work
         ``filled`` on the grid to segment on.
     lesion
-        (X, Y, Z) bool, or none.
+        (X, Y, Z) bool, or none: drawn, or found by the engine.
     stripped
         Whether it is taken for a brain without its skull.
     notes
@@ -42,6 +42,17 @@ class ReadiedHead:
     lesion: np.ndarray | None
     stripped: bool
     notes: tuple[str, ...]
+
+    def without(self, lesion: np.ndarray, *, finest_mm: float, note: str) -> ReadiedHead:
+        """The head with a lesion (X, Y, Z) filled that the engine found, and a note of it."""
+        seen = filled(self.image, lesion)
+        return replace(
+            self,
+            filled=seen,
+            work=_to_segment(seen, finest_mm),
+            lesion=lesion,
+            notes=(*self.notes, note),
+        )
 
 
 def readied_head(scan: Scan, *, settings: AnatPreprocessSettings) -> ReadiedHead:
@@ -68,8 +79,12 @@ def readied_head(scan: Scan, *, settings: AnatPreprocessSettings) -> ReadiedHead
     declared = scan.metadata().get("SkullStripped") if scan.sidecars else None
     stripped = is_stripped(image, wanted=settings.skull_stripped)
     notes += stripped_notes(image, stripped=stripped, declared=declared)
-    finest = settings.segmentation_resolution_mm
     lesion = lesion_mask(scan, image)
     seen = image if lesion is None else filled(image, lesion)
-    work = coarser(seen, finest) if min(zooms_mm(image.affine)) < 0.95 * finest else seen
+    work = _to_segment(seen, settings.segmentation_resolution_mm)
     return ReadiedHead(image, seen, work, lesion, stripped, tuple(notes))
+
+
+def _to_segment(image: nib.Nifti1Image, finest_mm: float) -> nib.Nifti1Image:
+    """An image on the grid to segment on: no finer than so many mm."""
+    return coarser(image, finest_mm) if min(zooms_mm(image.affine)) < 0.95 * finest_mm else image

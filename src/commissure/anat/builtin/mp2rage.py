@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_opening, gaussian_filter, uniform_filter
 
-from commissure.anat.second_mask import largest
 from commissure.errors import DatasetError
+from commissure.images.grid import largest_component
 from commissure.images.load import load_image, same_grid, zooms_mm
 from commissure.names import Scan
 
@@ -74,7 +74,7 @@ def _tissue(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
     mean = uniform_filter(data, edge)
     spread = np.sqrt(np.clip(uniform_filter(data**2, edge) - mean**2, 0, None))
     calm = uniform_filter(spread, region) < SCATTER_MAX * float(np.ptp(data))
-    head = largest(binary_opening(calm, iterations=2)).astype(np.float32)
+    head = largest_component(binary_opening(calm, iterations=2)).astype(np.float32)
     return np.clip(2 * gaussian_filter(head, FADED_MM / np.array(size)), 0, 1)
 
 

@@ -12,19 +12,21 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from commissure.anat.builtin.brain import foreground_litres
 from commissure.anat.builtin.deep import extraction_record
 from commissure.anat.builtin.head import ReadiedHead, readied_head
 from commissure.anat.builtin.segmentation import SegmentedHead, segmented
 from commissure.anat.builtin.structures import segment_structures
 from commissure.anat.builtin.tissue_labels import CSF_LABEL
 from commissure.anat.settings import AnatPreprocessSettings, chosen_extraction
+from commissure.anat.skull import foreground_litres
+from commissure.anat.unexpected import lesion_by_place
+from commissure.anat.volumes import label_volumes
 from commissure.files import atomic, write_json
-from commissure.images.anat_files import TISSUES, AnatFiles
+from commissure.images.anat_files import LESION_LABEL, TISSUES, AnatFiles
 from commissure.images.atlas import structures
 from commissure.images.grid import bounding_box, resample_to
 from commissure.images.header import header_notes
-from commissure.images.load import same_grid, save_image
+from commissure.images.load import same_grid, save_image, voxel_volume_mm3
 from commissure.images.template import TEMPLATE
 from commissure.names import Scan, sidecar_path
 
@@ -50,13 +52,17 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
     head = readied_head(scan, settings=settings)
     files = AnatFiles.of(scan, folder)
     with atomic(files.to_template) as forward, atomic(files.from_template) as inverse:
-        found = segmented(
-            head.work,
-            stripped=head.stripped,
-            settings=settings,
-            to_template=forward,
-            from_template=inverse,
-        )
+        found = _segmented(head, settings, forward, inverse)
+        lesion = None if head.lesion is not None else undrawn_lesion(head, found)
+        if lesion is not None:
+            millilitres = float(lesion.sum()) * voxel_volume_mm3(head.image.affine) / 1000
+            head = head.without(
+                lesion,
+                finest_mm=settings.segmentation_resolution_mm,
+                note=f"{millilitres:.1f} mL of tissue contradict their place, and no "
+                "label-lesion_roi marks them: filled before segmentation, in no tissue.",
+            )
+            found = _segmented(head, settings, forward, inverse)
     method = {
         "Sources": [_source(scan)],
         "SkullStripped": head.stripped,
@@ -79,6 +85,35 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
             },
         )
     write_images(found, head, files, method)
+
+
+def _segmented(
+    head: ReadiedHead, settings: AnatPreprocessSettings, to_template: Path, from_template: Path
+) -> SegmentedHead:
+    return segmented(
+        head.work,
+        stripped=head.stripped,
+        settings=settings,
+        to_template=to_template,
+        from_template=from_template,
+    )
+
+
+def undrawn_lesion(head: ReadiedHead, found: SegmentedHead) -> np.ndarray | None:
+    """Tissue that contradicts its place, (X, Y, Z) bool on the image's own grid; None without any.
+
+    Left in, it would be grey matter or a structure, and the warp would draw its neighbours to it.
+    """
+    work, box = head.work, bounding_box(found.mask, pad=2)
+    part = work.slicer[box]
+    light = resample_to(found.brightness, part.shape, part.affine, outside="edge")
+    flat = nib.Nifti1Image(np.asanyarray(part.dataobj) / light, part.affine)
+    to_template = np.linalg.inv(found.warp.warp.to_moving) @ part.affine
+    shares = found.tissues.posterior[(slice(None), *box)]
+    place = lesion_by_place(flat, found.mask[box], shares, to_template)
+    if place is None:
+        return None
+    return resample_to(place, head.image.shape, head.image.affine) > 0.5
 
 
 def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, method: dict) -> None:
@@ -110,9 +145,10 @@ def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, meth
         mask, inside = mask | lesion, inside & ~lesion[box]
         shares = shares * inside
     save_image(mask, affine, files.mask)
-    save_image(
-        _placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native), affine, files.dseg
-    )
+    tissue = _placed(np.where(inside, 1 + shares.argmax(axis=0), 0), box, native)
+    if lesion is not None:
+        tissue[lesion] = LESION_LABEL
+    save_image(tissue, affine, files.dseg)
     for share, path in zip(shares, files.tissues, strict=True):
         save_image(_placed(share, box, native), affine, path)
     tissues = found.tissues
@@ -131,10 +167,13 @@ def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, meth
         "SD": tissues.sd.tolist(),
         "Iterations": tissues.iterations,
     }
-    _write_sidecar(files.dseg, {**method, **learnt, "Labels": {"1": "GM", "2": "WM", "3": "CSF"}})
+    labels = {str(n): name for n, name in enumerate(TISSUES, 1)} | {str(LESION_LABEL): "lesion"}
+    _write_sidecar(files.dseg, {**method, **learnt, "Labels": labels})
     for path in files.tissues:
         _write_sidecar(path, {**method, **learnt})
-    write_structures(corrected, mask, _placed_shares(shares, box, native), files, method)
+    write_structures(
+        corrected, mask, _placed_shares(shares, box, native), files, method, lesion=lesion
+    )
 
 
 def write_structures(
@@ -143,6 +182,8 @@ def write_structures(
     posterior: np.ndarray,
     files: AnatFiles,
     method: dict,
+    *,
+    lesion: np.ndarray | None = None,
 ) -> None:
     """Write the structures of a head on its own grid, with their volumes in the sidecar.
 
@@ -156,9 +197,16 @@ def write_structures(
         Where it goes; the way from the template is read there.
     method
         What every sidecar says.
+    lesion
+        (X, Y, Z) bool, taken out of the structures.
     """
     found = segment_structures(t1w, mask, posterior, files.from_template)
-    save_image(found.labels, t1w.affine, files.aseg)
+    labels, volumes = found.labels, dict(found.volumes_mm3)
+    if lesion is not None:
+        lost = label_volumes(np.where(lesion, labels, 0), t1w.affine)
+        volumes = {name: max(0.0, v - lost.get(name, 0.0)) for name, v in volumes.items()}
+        labels = np.where(lesion, 0, labels).astype(labels.dtype)
+    save_image(labels, t1w.affine, files.aseg)
     table = structures().labels
     _write_sidecar(
         files.aseg,
@@ -172,7 +220,7 @@ def write_structures(
                 for number, name in zip(table["index"], table["freesurfer"], strict=True)
             }
             | {str(CSF_LABEL): "CSF"},
-            "VolumesMm3": {name: round(v, 3) for name, v in found.volumes_mm3.items()},
+            "VolumesMm3": {name: round(v, 3) for name, v in volumes.items()},
             "Mean": {name: round(v, 6) for name, v in found.appearance.mean.items()},
             "SD": {name: round(v, 6) for name, v in found.appearance.sd.items()},
         },
