@@ -39,6 +39,7 @@ from commissure.dataset.index import build_index
 from commissure.dataset.tree import tree_of
 from commissure.dwi import measure as measuring
 from commissure.dwi.builtin.preprocess import preprocess
+from commissure.dwi.enigma_names import AVERAGES
 from commissure.dwi.gradients import Gradients
 from commissure.dwi.measure import measure
 from commissure.dwi.partial_volume import white_matter_signal
@@ -176,7 +177,7 @@ def at_the_voxels(
 
 def fa_of(path: Path) -> dict[str, float]:
     table = read_markers(path)
-    table = table[(table["marker"] == "fa") & (table["region"] != "WM")]
+    table = table[(table["marker"] == "fa") & ~table["region"].isin(["WM", *AVERAGES])]
     return dict(zip(table["region"], table["value"], strict=True))
 
 
