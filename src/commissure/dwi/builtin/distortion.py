@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from commissure.dwi.builtin.resampling import sampled_at, world_places
 from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.dwi.builtin.to_t1w import between_contrasts
 from commissure.errors import DatasetError
@@ -19,6 +20,10 @@ from commissure.names import Scan, read_sidecars
 
 #: Signal in the brain, against the brightest volume, below which a volume is weighted.
 _UNWEIGHTED_SHARE = 0.75
+
+#: Levels by which images are compared with the magnitude of a field map, and how much less alike a
+#: corrected series may be.
+_QUANTILES, _INFORMATION_LOST = np.linspace(0, 1, 33)[1:-1], 0.002
 
 #: Readout times of opposed images may differ by this share.
 _READOUT_TOLERANCE = 0.05
@@ -173,7 +178,32 @@ def _from_field_map(
     if reason or field is None or encoded is None or not isinstance(readout_s, int | float):
         notes.append(f"Susceptibility is not corrected by {name}: {reason}.")
         return None
-    return _shift_of_field(field, encoded, readout_s, b0, mask, affine)
+    shift, magnitude = _shift_of_field(field, encoded, readout_s, b0, mask, affine)
+    if magnitude is not None:
+        places = shift.seen_from(world_places(b0.shape, affine))
+        undone = sampled_at(b0, affine, np.eye(4), *places)
+        before, after = (shared_information(image, magnitude, mask) for image in (b0, undone))
+        if after < before - _INFORMATION_LOST:
+            notes.append(
+                f"Susceptibility is not corrected by {name}: with it the series is less like the "
+                f"undistorted magnitude image ({after:.3f} of mutual information) than without "
+                f"({before:.3f}). Its sign, unit or echo times may be wrong."
+            )
+            return None
+    return shift
+
+
+def shared_information(image: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
+    """Mutual information of two 3-D images inside a mask, over their mean entropy."""
+    inside = np.asarray(mask) > 0
+    first, second = (
+        np.searchsorted(np.quantile(x[inside], _QUANTILES), x[inside]) for x in (image, other)
+    )
+    count = len(_QUANTILES) + 1
+    joint = np.bincount(count * first + second, minlength=count**2).reshape(count, count)
+    joint = joint / joint.sum()
+    entropies = [-(p[p > 0] * np.log(p[p > 0])).sum() for p in (joint, joint.sum(0), joint.sum(1))]
+    return float((entropies[1] + entropies[2] - entropies[0]) / np.mean(entropies[1:]))
 
 
 def _shift_of_field(
@@ -183,8 +213,8 @@ def _shift_of_field(
     b0: np.ndarray,
     mask: np.ndarray,
     affine: np.ndarray,
-) -> Shift:
-    """The shift that a field gives a series with this phase encoding and readout time."""
+) -> tuple[Shift, np.ndarray | None]:
+    """The shift that a field gives a series, and the magnitude image laid on the series."""
     axis, sense = encoded
 
     def on_series(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -192,14 +222,15 @@ def _shift_of_field(
         moved = nib.Nifti1Image(image, np.linalg.inv(matrix) @ field.affine)
         return resample_to(moved, mask.shape, affine, outside="edge")
 
-    matrix = np.eye(4)
+    matrix, magnitude = np.eye(4), None
     if field.magnitude is not None:
-        reference = on_series(field.magnitude.astype(np.float32), matrix)
-        matrix = between_contrasts(b0, reference, affine, mask)
+        magnitude = on_series(field.magnitude.astype(np.float32), matrix)
+        matrix = between_contrasts(b0, magnitude, affine, mask)
+        magnitude = on_series(field.magnitude.astype(np.float32), matrix)
     # Between the middles of the first and the last of n lines the phase winds n - 1 times a line.
     lines = mask.shape[axis]
     voxels = on_series(field.hz, matrix) * np.float32(sense * readout_s * lines / (lines - 1))
-    return Shift(voxels, affine, axis)
+    return Shift(voxels, affine, axis), magnitude
 
 
 def _unnamed_field_maps(scan: Scan) -> list[str]:

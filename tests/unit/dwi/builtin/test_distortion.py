@@ -5,7 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates
 
 from commissure.dwi.builtin.distortion import shift_of_series
 from commissure.dwi.builtin.susceptibility import opposed_shift
@@ -133,6 +133,42 @@ def test_a_field_map_that_cannot_serve_is_left_with_its_reason(tmp_path, series,
     notes: list[str] = []
     assert shift_of_series(scan, {**own, **series}, *rest, notes) == (None, "")
     assert reason in notes[0]
+
+
+def bump_and_its_image():
+    """A shift at the front of the head in voxels, and the head as it shows with it."""
+    image, _ = head()
+    world = np.tensordot(AFFINE[:3, :3], np.indices(SHAPE), 1) + AFFINE[:3, 3].reshape(3, 1, 1, 1)
+    far = ((world - np.array([0, 40, 0]).reshape(3, 1, 1, 1)) ** 2).sum(axis=0)
+    shift = 3 * np.exp(-far / 2 / 25.0**2)
+    # What is seen at y is the tissue whose place and shift add up to y.
+    index, source = np.indices(SHAPE, float), np.indices(SHAPE, float)
+    for _ in range(20):
+        source[1] = index[1] - map_coordinates(shift, source, order=1, mode="nearest")
+    thinned = 1 + np.gradient(map_coordinates(shift, source, order=1, mode="nearest"), axis=1)
+    seen = map_coordinates(image, source, order=1, mode="nearest") / np.maximum(thinned, 0.2)
+    return shift, seen
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_field_map_of_the_wrong_sign_is_not_believed(tmp_path, sign):
+    shift, seen = bump_and_its_image()
+    hz = sign * shift / (0.05 * 58 / 57) + np.random.default_rng(2).normal(0, 0.1, SHAPE)
+    scan, (own, image, mask, affine) = with_field_map(tmp_path, hz)
+    path = tmp_path / "magnitude.nii.gz"
+    nib.save(nib.Nifti1Image(image.astype(np.float32), AFFINE), path)
+    scan = Scan(
+        scan.path, scan.entities, "dwi", scan.sidecars, {**scan.associated, "magnitude": path}
+    )
+    notes: list[str] = []
+    own = {**own, "PhaseEncodingDirection": "j"}
+    found, _ = shift_of_series(scan, own, seen, mask, affine, notes)
+    if sign == 1:
+        assert np.abs(found.voxels - shift)[binary_erosion(mask, iterations=3)].mean() < 0.3
+        assert notes == []
+    else:
+        assert found is None
+        assert "less like the undistorted magnitude image" in notes[0]
 
 
 def test_field_maps_that_name_no_image_are_named(tmp_path):
