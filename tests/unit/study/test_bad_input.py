@@ -330,3 +330,29 @@ def test_an_outcome_that_was_before_the_scan_is_refused(make_study) -> None:
     outcome = {"kind": "time_to_event", "column": "days", "event_column": "happened"}
     with pytest.raises(DatasetError, match="days is -30 .* a time above 0"):
         study.run(**FEW, outcome=outcome)
+
+
+def test_a_person_with_two_labels_is_refused(make_study) -> None:
+    study = make_study()
+
+    def twice(people: pd.DataFrame) -> pd.DataFrame:
+        people = people.assign(tr=np.where(people.index % 2, "resistant", "responsive"))
+        other = people.iloc[[4]].assign(tr="resistant")
+        return pd.concat([people, other])
+
+    edited(study, "participants.tsv", twice)
+    with pytest.raises(DatasetError, match="sub-005"):
+        study.run(**FEW, label=COLUMN)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [("cpz_eq_mg", -600, "cpz_eq_mg is -600"), ("weeks_at_dose", -2, "weeks_at_dose is -2"),
+     ("panss_before", 25, "panss_before is 25")],
+)  # fmt: skip
+def test_a_history_that_cannot_be_stops_the_study(make_study, column, value, words) -> None:
+    study = make_study()
+    edited(study, "treatments.tsv", lambda table: table.assign(
+        **{column: table[column].where(table.index != 3, value)}))  # fmt: skip
+    with pytest.raises(DatasetError, match=words):
+        study.run(**FEW)
