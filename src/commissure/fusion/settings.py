@@ -14,8 +14,10 @@ from commissure.evaluation.settings import EvaluationSettings
 class FusionSettings(EvaluationSettings):
     """The classifier and the attempts to prove it wrong."""
 
-    recalibrate: bool = Field(
-        default=False,
-        description="The stored model's logits get the intercept and slope that calibrate the "
-        "out-of-fold predictions (a slope below 0 counts as 0); the results are as before.",
+    recalibrate: bool | None = Field(
+        default=None,
+        description="Whether the stored model's logits get the intercept and slope that calibrate "
+        "the out-of-fold predictions (a slope below 0 counts as 0). Without a word those of late "
+        "do, whose mean of evidence is too modest, and of no other model. The results are as "
+        "before.",
     )

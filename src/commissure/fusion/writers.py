@@ -107,7 +107,7 @@ def write_model(fitted: FittedStudy, out: Path) -> None:
     """``model/``: the main model, fitted on everybody, with its card."""
     study, repeats = fitted.study, fitted.main_repeats
     again = AS_FITTED
-    if study.settings.recalibrate and study.settings.outcome.kind == "binary":
+    if study.settings.outcome.kind == "binary" and _to_be_recalibrated(fitted):
         logits = np.concatenate([repeat.logits for repeat in repeats])
         labels = np.concatenate([repeat.labels for repeat in repeats])
         seen = np.isfinite(logits) & (labels >= 0)
@@ -124,6 +124,12 @@ def write_model(fitted: FittedStudy, out: Path) -> None:
         study, fitted.main, record=fitted.records[fitted.main.name], out=out / "model",
         recalibration=again, conformal=conformal,
     )  # fmt: skip
+
+
+def _to_be_recalibrated(fitted: FittedStudy) -> bool:
+    """Whether the stored model is recalibrated: as the settings say, else where it needs it."""
+    asked, fused = fitted.study.settings.recalibrate, FUSED_MODELS.get(fitted.main.name)
+    return asked if asked is not None else bool(fused and fused.too_modest)
 
 
 def write_unfitted(

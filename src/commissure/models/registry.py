@@ -56,6 +56,9 @@ class FusedModel:
         of that block.
     labels_only
         Whether it is fitted to two labels only.
+    too_modest
+        Whether its probabilities lie nearer to the base rate than they may, so that it is
+        recalibrated before it is stored.
     stored_types
         Types that it holds when it is fitted, beside its own and those of every model.
     card_warning
@@ -66,6 +69,7 @@ class FusedModel:
     description: str
     linear: bool = True
     labels_only: bool = False
+    too_modest: bool = False
     stored_types: tuple[type, ...] = ()
     card_warning: str = ""
 
@@ -77,7 +81,9 @@ class FusedModel:
 
 FUSED_MODELS: Mapping[str, FusedModel] = {
     "late": FusedModel(
-        LateFusion, "Mean of the calibrated evidence of the modalities that a person has"
+        LateFusion,
+        "Mean of the calibrated evidence of the modalities that a person has",
+        too_modest=True,
     ),
     "early": FusedModel(
         BlockModel,

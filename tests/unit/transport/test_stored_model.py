@@ -13,6 +13,7 @@ from commissure.models.registry import FUSED_MODELS, ModelSpec
 from commissure.models.settings import ModelSettings
 from commissure.study.design import Block
 from commissure.transport import reference_scorer, stored_model
+from commissure.transport.kinds import PREDICTION_KINDS
 
 
 @pytest.mark.parametrize("name", FUSED_MODELS)
@@ -80,11 +81,11 @@ def test_a_model_of_an_older_version_is_refused_in_words(stored, tmp_path) -> No
 
 def test_a_recalibrated_model_says_so_and_scores_by_it(make_study) -> None:
     study = make_study("again", d=1.0)
-    few = {"repeats": 1, "permutations": 0, "models": ["late", "modalities"]}
-    plain = study.run(**few)
+    few = {"repeats": 1, "permutations": 0, "models": ["late", "early", "modalities"]}
+    plain = study.run(**few, recalibrate=False)
     first = stored_model.load(study.results / "model")
     assert first.recalibration == stored_model.AS_FITTED
-    again = study.run(**few, recalibrate=True)
+    again = study.run(**few)  # late is, without a word
     second = stored_model.load(study.results / "model")
     assert again["models"] == plain["models"]
     intercept, slope = second.recalibration
@@ -94,3 +95,11 @@ def test_a_recalibrated_model_says_so_and_scores_by_it(make_study) -> None:
     assert f"slope {slope:.3f}" in (study.results / "model/card.md").read_text()
     kept = reference_scorer.read_model(study.results / "model/model.json")
     assert reference_scorer.logits(kept, X) == pytest.approx(second.logits(X), abs=1e-12)
+    # The limits of the sets move along: the same people have the same sets.
+    for limits, one in ((second.about["conformal"]["limits"], second),
+                        (first.about["conformal"]["limits"], first)):  # fmt: skip
+        kind = PREDICTION_KINDS["binary"]
+        sets = kind.sets(one.logits(X), limits)
+        assert (sets == kind.sets(first.logits(X), first.about["conformal"]["limits"])).all()
+    study.run(**few, primary="early")
+    assert stored_model.load(study.results / "model").recalibration == stored_model.AS_FITTED
