@@ -40,7 +40,7 @@ T1W_LIKENESS_MIN = 0.1
 _SUBTRACTED_FA_ONE_MAX = 0.2
 
 #: Correlation of FA with the white matter's share over the brain, below which they do not overlie:
-#: 0.59 to 0.62 on measured heads where they do, 0.47 where they are 5 mm apart, 0.40 to 0.44 at 8 mm.
+#: 0.59 and 0.62 on measured heads where they do, 0.47 with 5 mm between them, 0.40 and 0.44 with 8.
 FA_WHITE_MATTER_R_MIN = 0.5
 
 
