@@ -58,7 +58,9 @@ from commissure.mrs.quantification.tissue import (
     voxel_share,
 )
 from commissure.mrs.quantification.water import water_signal
+from commissure.mrs.sequence_checks import sequence_checks
 from commissure.mrs.settings import MrsMeasureSettings
+from commissure.mrs.spread_checks import spread_checks, weak_check
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
@@ -163,6 +165,11 @@ def _spectral_findings(
     findings.checks += spectral_checks(spectral, settings=settings, steps=preprocessed.steps)
     if record.get("BasisFlag"):
         findings.checks.append(basis_check(str(record["BasisFlag"])))
+    if record.get("Sequence"):
+        findings.checks += sequence_checks(record["Sequence"])
+    if record.get("Spread"):
+        findings.checks += spread_checks(record["Spread"])
+    findings.checks.append(weak_check(fit))
     for name, key, unit in _RECORDED:
         if key in record:
             findings.add({name: float(record[key])}, unit)

@@ -16,6 +16,7 @@ from commissure.mrs.metabolites import MARKERS
 from commissure.mrs.quantification.relaxation import TissueFractions
 from commissure.mrs.quantification.tissue import VOI_STRUCTURES, VoxelPlace
 from commissure.mrs.settings import MrsMeasureSettings
+from commissure.mrs.spread_checks import concerns
 
 #: Least share of the voxel in the structures that its name promises.
 MIN_VOI_SHARE = 0.10
@@ -37,6 +38,7 @@ ON_CONCENTRATIONS = frozenset({"tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf", "t1
 def is_flagged(marker: str, checks: Iterable[Check]) -> bool:
     """Whether a check failed that touches the marker."""
     failed = {check.name for check in checks if check.passed is False}
+    failed = {name for name in failed if concerns(name, marker)}
     return bool(failed if marker in MARKERS else failed - ON_CONCENTRATIONS)
 
 
@@ -229,9 +231,20 @@ def _step_checks(applied: Mapping[str, Mapping[str, Any]], *, max_drift_hz: floa
         )
     if eddy := applied.get("eddy currents"):
         checks.append(at_most("water_fwhm_ppm", float(eddy["water_fwhm_ppm"]), 0.15))
+        if suits := eddy.get("reference_suits"):
+            checks.append(Check("water_reference_suits", None, "", False, _SUITS[suits]))
         offset = float(eddy["water_offset_ppm"])
         checks.append(at_most("water_offset_ppm", abs(offset), 0.5))
     return checks
+
+
+#: What a water reference shows that does not sharpen the spectrum as it is.
+_SUITS = {
+    "conjugate": "the spectrum is sharpest with the conjugate of the reference's phase, which was "
+    "taken: the reference is stored the other way round",
+    "uncorrected": "the spectrum is sharpest without the reference's phase, which was left out: "
+    "eddy currents have been corrected before, or the reference is of another acquisition",
+}
 
 
 def basis_check(flag: str) -> Check:

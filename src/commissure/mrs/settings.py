@@ -59,6 +59,11 @@ class MrsPreprocessSettings(_VoxelSettings):
     edit_bandwidth_hz: float = Field(
         60.0, gt=5, lt=500, description="Full width at half maximum of what they invert."
     )
+    macromolecules: Literal["soft", "published"] = Field(
+        "soft",
+        description="What lies under the metabolites of a simulated basis: soft ties the "
+        "resonances loosely, published holds the ratios of a measured spectrum to 5 %.",
+    )
     basis: str = Field(
         "",
         description="Basis made elsewhere: an LCModel .BASIS file, or a folder with one NIfTI-MRS "

@@ -90,7 +90,7 @@ def fitted_difference(
 
 def _bases(scan: Scan, svs: Svs, settings: MrsPreprocessSettings) -> EditedBases:
     """Simulated bases of both conditions and their difference; ``svs`` is the unedited one."""
-    sequence = sequence_of(svs, settings, who=scan.who)
+    sequence = sequence_of(svs, settings, who=scan.who).sequence
     if settings.basis or sequence.name != "mega-press":
         raise ConfigError(
             scan.who,

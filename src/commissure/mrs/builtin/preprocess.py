@@ -15,6 +15,7 @@ from commissure.mrs.builtin.fit.lipids import fit_with_lipids
 from commissure.mrs.builtin.fit.tables import FitResult, write_fit
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
 from commissure.mrs.builtin.signal.water_reference import read_water
+from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.derivatives import MrsFiles
 from commissure.mrs.figures import shots_figure, write_figure
 from commissure.mrs.settings import MrsPreprocessSettings
@@ -69,11 +70,16 @@ def preprocess(
 def _fitted_spectrum(
     scan: Scan, svs: Svs, settings: MrsPreprocessSettings
 ) -> tuple[AveragedSpectrum, FitResult]:
-    basis, flag = basis_for(svs, settings, who=scan.who)
+    basis, choice, flag = basis_for(svs, settings, who=scan.who)
     water = read_water(scan, svs)
     spectrum = averaged_spectrum(svs, water, shot_rejection_sd=settings.shot_rejection_sd)
-    fit, basis = fit_with_lipids(spectrum.svs, basis, settings)
-    return spectrum, FitResult(fit, basis.description, flag)
+    if choice is None:
+        fit, basis = fit_with_lipids(spectrum.svs, basis, settings)
+        return spectrum, FitResult(fit, basis.description, flag)
+    timed = timed_fit(spectrum.svs, choice, settings)
+    return spectrum, FitResult(
+        timed.fit, timed.basis.description, sequence=timed.record, spread=timed.spread
+    )
 
 
 def _write_averaged(scan: Scan, spectrum: AveragedSpectrum, files: MrsFiles) -> None:

@@ -2,73 +2,137 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from commissure.errors import DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.builtin.basis.sequences import PulseSequence, SequenceName
+from commissure.mrs.acquisition.sequence_name import (
+    FIRST_ECHO_FIELDS,
+    first_echo_s,
+    named_sequence,
+)
+from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
 from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
 from commissure.mrs.settings import MrsPreprocessSettings
 
-#: Words in metadata by the sequence they mean, the telling ones first.
-_SEQUENCES: tuple[tuple[str, SequenceName], ...] = (
-    ("mega", "mega-press"), ("laser", "slaser"), ("steam", "steam"), ("press", "press"),
-)  # fmt: skip
-
-#: Sequences that no basis is simulated for.
-_NOT_SIMULATED = ("special", "hermes", "hercules")
+#: Where a property of the sequence is known from.
+Source = Literal["settings", "metadata", "spectrum", "assumed"]
 
 
-def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> PulseSequence:
+@dataclass(frozen=True)
+class SequenceChoice:
+    """A pulse sequence, and how it is known.
+
+    Attributes
+    ----------
+    sequence
+        What the spins went through.
+    name_from
+        ``assumed`` where nothing names a sequence.
+    named_by
+        The field that names it, or what is doubtful about the name.
+    first_echo_from
+        Of PRESS and MEGA-PRESS: ``assumed`` is half of the echo time.
+    contradiction
+        A field that names another sequence; empty where none does.
+    """
+
+    sequence: PulseSequence
+    name_from: Source
+    named_by: str = ""
+    first_echo_from: Source = "assumed"
+    contradiction: str = ""
+
+    def with_first_echo(self, first_echo: float) -> SequenceChoice:
+        """The same with the first echo that the spectrum shows."""
+        sequence = replace(self.sequence, first_echo_s=first_echo)
+        return replace(self, sequence=sequence, first_echo_from="spectrum")
+
+
+def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> SequenceChoice:
     """What the spins of an acquisition went through.
 
     Raises
     ------
     DatasetError
-        The metadata name a sequence that is not simulated, or STEAM without a mixing time.
+        The metadata name a sequence that is not simulated, STEAM without a mixing time, or a
+        first echo that the echo time leaves no room for.
     """
+    named = named_sequence(svs.metadata, svs.name)
+    name_from: Source = "settings"
     name = settings.sequence
     if name == "auto":
-        refused = [word for word in _NOT_SIMULATED if word in svs.sequence]
-        semi = any(word in svs.sequence for word in ("slaser", "semi"))
-        if refused or ("laser" in svs.sequence and not semi):
+        if not named.simulated:
             raise DatasetError(
                 who,
-                found=f"the metadata of {svs.name} name the sequence '{svs.sequence}'",
+                found=f"{named.source} of {svs.name}",
                 wanted="PRESS, sLASER, STEAM or MEGA-PRESS, which bases are simulated for",
                 mend="Name a basis for it under mrs.basis, or the nearest under mrs.sequence",
             )
-        named = [word for word, _ in _SEQUENCES if word in svs.sequence]
-        name = dict(_SEQUENCES)[named[0]] if named else "press"
+        name_from = "metadata" if named.name else "assumed"
+        name = named.name or "press"
+    contradiction = named.contradiction
+    if name_from == "settings" and named.name not in (None, name):
+        contradiction = named.source
     if name == "steam":
-        mixing = svs.metadata.get("MixingTime", settings.mixing_time_s)
-        if mixing is None:
-            raise DatasetError(
-                who,
-                found=f"{svs.name} is STEAM and its metadata give no MixingTime",
-                wanted="the mixing time in seconds",
-                mend="Give MixingTime in the sidecar, or mrs.mixing_time_s",
-            )
-        return PulseSequence("steam", svs.te_s, mixing_s=float(mixing))
-    if name == "slaser":
-        return PulseSequence("slaser", svs.te_s)
-    if name == "press":
-        return PulseSequence("press", svs.te_s, settings.first_echo_s)
-    return PulseSequence(
-        name, svs.te_s, settings.first_echo_s, edit_ppm=settings.edit_off_ppm,
-        edit_bandwidth_hz=settings.edit_bandwidth_hz,
-    )  # fmt: skip
+        sequence = PulseSequence("steam", svs.te_s, mixing_s=_mixing_time(svs, settings, who))
+    elif name == "slaser":
+        sequence = PulseSequence("slaser", svs.te_s)
+    else:
+        sequence = PulseSequence(name, svs.te_s, _first_echo(svs, settings, who))
+    if name == "mega-press":
+        sequence = replace(
+            sequence,
+            edit_ppm=settings.edit_off_ppm,
+            edit_bandwidth_hz=settings.edit_bandwidth_hz,
+        )
+    if settings.first_echo_s is not None:
+        first_echo_from: Source = "settings"
+    else:
+        first_echo_from = "assumed" if sequence.first_echo_s is None else "metadata"
+    return SequenceChoice(sequence, name_from, named.source, first_echo_from, contradiction)
 
 
-def basis_for(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> tuple[Basis, str]:
+def _mixing_time(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float:
+    mixing = svs.metadata.get("MixingTime", settings.mixing_time_s)
+    if mixing is None:
+        raise DatasetError(
+            who,
+            found=f"{svs.name} is STEAM and its metadata give no MixingTime",
+            wanted="the mixing time in seconds",
+            mend="Give MixingTime in the sidecar, or mrs.mixing_time_s",
+        )
+    return float(mixing)
+
+
+def _first_echo(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float | None:
+    first = settings.first_echo_s
+    if first is None:
+        first = first_echo_s(svs.metadata)
+    if first is not None and not 0.002 <= first <= svs.te_s - 0.002:
+        raise DatasetError(
+            who,
+            found=f"a first echo of {first:g} s where {svs.name} has an echo time of "
+            f"{svs.te_s:g} s",
+            wanted="seconds, and at least 2 ms before and after it",
+            mend=f"Mend mrs.first_echo_s, or {' or '.join(FIRST_ECHO_FIELDS)} in the sidecar",
+        )
+    return first
+
+
+def basis_for(
+    svs: Svs, settings: MrsPreprocessSettings, *, who: str
+) -> tuple[Basis, SequenceChoice | None, str]:
     """The basis of an acquisition: the one that the settings name, else a simulated one.
 
     Returns
     -------
-    basis, flag
-        ``flag`` says what is doubtful about it; empty where nothing is.
+    basis, sequence, flag
+        ``sequence`` is None where the basis was made elsewhere. ``flag`` says what is doubtful
+        about such a basis; empty where nothing is.
 
     Raises
     ------
@@ -81,8 +145,17 @@ def basis_for(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> tuple[B
         "frequency_mhz": svs.frequency_mhz, "points": svs.points, "dwell_s": svs.dwell_s,
     }  # fmt: skip
     if not settings.basis:
-        sequence = sequence_of(svs, settings, who=who)
-        return simulated_basis(settings.metabolites, sequence, **sampling), ""
+        choice = sequence_of(svs, settings, who=who)
+        return (
+            simulated_basis(
+                settings.metabolites,
+                choice.sequence,
+                macromolecules=settings.macromolecules,
+                **sampling,
+            ),
+            choice,
+            "",
+        )
     stored = read_basis(Path(settings.basis))
     flag = check_basis(
         stored,
@@ -91,4 +164,4 @@ def basis_for(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> tuple[B
         allow_other_echo_time=settings.basis_of_another_echo_time,
         who=who,
     )
-    return stored_basis_on(stored, **sampling), flag
+    return stored_basis_on(stored, **sampling), None, flag

@@ -9,14 +9,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
+from commissure.mrs.acquisition.sequence_name import SequenceName
 from commissure.mrs.builtin.basis.spin_systems import CoupledProtons
 from commissure.mrs.chemical_shift import WATER_PPM
-
-SequenceName = Literal["press", "slaser", "steam", "mega-press"]
 
 
 @dataclass(frozen=True)

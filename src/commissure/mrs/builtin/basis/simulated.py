@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from commissure.mrs.builtin.basis.broad import lipid_fids, macromolecule_fids
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.builtin.basis.ties import (
+    MacromoleculeModel,
+    Tie,
+    lipid_ties,
+    macromolecule_ties,
+    metabolite_ties,
+)
 from commissure.mrs.chemical_shift import WATER_PPM
 from commissure.mrs.quantification.relaxation import RELAXATION_SETS
 
@@ -29,12 +37,15 @@ class Basis:
         is a correction, no metabolite.
     description
         How the basis was made, for sidecars.
+    ties
+        Ratios between the rows that are expected, softly.
     """
 
     names: tuple[str, ...]
     fids: np.ndarray
     macromolecules: int
     description: str
+    ties: tuple[Tie, ...] = ()
 
     @property
     def metabolites(self) -> tuple[str, ...]:
@@ -56,75 +67,18 @@ def fid_of_lines(
     return (late.T @ early).ravel()[:points]
 
 
-#: Macromolecules as name: ((ppm, protons, FWHM in ppm), ...): the resonances of the consensus
-#: (Cudalbu C et al., NMR Biomed 34:e4393, 2021) with the widths of 3 T spectra. Neighbours that no
-#: 3 T spectrum can tell apart share a column or a wider line; each column has one proton in all.
-MACROMOLECULES: dict[str, tuple[tuple[float, float, float], ...]] = {
-    "MM09": ((0.91, 1.0, 0.14),),
-    "MM12": ((1.21, 1.0, 0.15),),
-    "MM14": ((1.39, 1.0, 0.15),),
-    "MM17": ((1.67, 1.0, 0.15),),
-    "MM20": ((2.04, 1.0, 0.18),),
-    "MM22": ((2.26, 1.0, 0.15),),
-    "MM27": ((2.56, 0.4, 0.13), (2.70, 0.6, 0.13)),
-    "MM30": ((2.99, 1.0, 0.16),),
-    "MM32": ((3.15, 1.0, 0.18),),
-    "MM37": ((3.62, 0.3, 0.18), (3.75, 0.4, 0.18), (3.86, 0.3, 0.18)),
-    "MM40": ((4.00, 1.0, 0.20),),
-}
-
-
-#: Lipids of the scalp, as LCModel's defaults have them (LCModel manual, 11.7).
-LIPIDS: dict[str, tuple[tuple[float, float, float], ...]] = {
-    "Lip09": ((0.89, 1.0, 0.14),),
-    "Lip13a": ((1.28, 1.0, 0.15),),
-    "Lip13b": ((1.28, 1.0, 0.089),),
-    "Lip20": ((2.04, 0.5, 0.15), (2.25, 0.25, 0.15), (2.80, 0.25, 0.20)),
-}
-
-
-def gaussian_fid(
-    ppm: float,
-    protons: float,
-    fwhm_ppm: float,
-    *,
-    points: int,
-    dwell_s: float,
-    frequency_mhz: float,
-) -> np.ndarray:
-    """FID of a Gaussian line, half a unit per proton."""
-    t = np.arange(points) * dwell_s
-    width_hz = fwhm_ppm * frequency_mhz
-    decay = -((np.pi * width_hz * t) ** 2) / (4 * np.log(2))
-    return 0.5 * protons * np.exp(2j * np.pi * (ppm - WATER_PPM) * frequency_mhz * t + decay)
-
-
-def macromolecule_fids(
-    *, points: int, dwell_s: float, frequency_mhz: float
-) -> dict[str, np.ndarray]:
-    """FIDs of :data:`MACROMOLECULES` by name, half a unit each."""
-    return _broad_fids(MACROMOLECULES, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
-
-
-def _broad_fids(
-    table: dict[str, tuple[tuple[float, float, float], ...]], **sampling: Any
-) -> dict[str, np.ndarray]:
-    return {
-        name: np.sum([gaussian_fid(*part, **sampling) for part in parts], axis=0)
-        for name, parts in table.items()
-    }
-
-
 def with_lipids(basis: Basis, *, dwell_s: float, frequency_mhz: float) -> Basis:
     """The basis with columns for the lipids of the scalp; what it has already stays."""
     points = basis.fids.shape[1]
-    lipids = _broad_fids(LIPIDS, points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+    lipids = lipid_fids(points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
     new = {name: fid for name, fid in lipids.items() if name not in basis.names}
-    return Basis(
+    return replace(
+        basis,
         names=(*basis.names, *new),
         fids=np.concatenate([basis.fids, np.array(list(new.values())).reshape(-1, points)]),
         macromolecules=basis.macromolecules + len(new),
         description=f"{basis.description}; lipids",
+        ties=(*basis.ties, *lipid_ties(tuple(new))),
     )
 
 
@@ -135,7 +89,7 @@ def creatine_correction(*, points: int, dwell_s: float, frequency_mhz: float) ->
     return -np.exp((turn - 1 / RELAXATION_SETS["osprey_3t"].of("Cr").t2_s) * t)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def simulated_basis(
     metabolites: tuple[str, ...],
     sequence: PulseSequence,
@@ -143,6 +97,8 @@ def simulated_basis(
     frequency_mhz: float,
     points: int,
     dwell_s: float,
+    macromolecules: MacromoleculeModel = "soft",
+    own_decay: bool = True,
 ) -> Basis:
     """Simulate a basis with macromolecules for the timing and field of one acquisition.
 
@@ -156,6 +112,10 @@ def simulated_basis(
         Spectrometer frequency.
     points, dwell_s
         Sampling of the FIDs.
+    macromolecules
+        Model of what lies under the metabolites.
+    own_decay
+        Whether each metabolite decays with its own T2.
 
     Returns
     -------
@@ -179,16 +139,19 @@ def simulated_basis(
     t = np.arange(points) * dwell_s
     times = RELAXATION_SETS["osprey_3t"]
     for i, name in enumerate(metabolites):
-        fids[i] = fids[i] * np.exp(-t / times.of(name).t2_s)
+        fids[i] = fids[i] * np.exp(-t / times.of(name if own_decay else "Cr").t2_s)
     fids.append(creatine_correction(**sampling, frequency_mhz=frequency_mhz))
-    fids += macromolecule_fids(**sampling, frequency_mhz=frequency_mhz).values()
+    broad = macromolecule_fids(macromolecules, **sampling, frequency_mhz=frequency_mhz)
+    fids += broad.values()
     array = np.array(fids)
     array.setflags(write=False)
     return Basis(
-        names=(*metabolites, "-CrCH2", *MACROMOLECULES),
+        names=(*metabolites, "-CrCH2", *broad),
         fids=array,
-        macromolecules=len(MACROMOLECULES),
+        macromolecules=len(broad),
         description=f"{sequence}, {frequency_mhz:.3f} MHz, "
-        "density matrix, shifts and couplings of Govindaraju 2000, decay with the T2 of Wyss 2018; "
-        "macromolecules as Gaussians",
+        "density matrix, shifts and couplings of Govindaraju 2000, "
+        f"{'decay with the T2 of Wyss 2018' if own_decay else 'one decay for all'}; "
+        f"macromolecules: {macromolecules}",
+        ties=(*macromolecule_ties(macromolecules), *metabolite_ties()),
     )

@@ -13,8 +13,10 @@ from scipy.interpolate import make_interp_spline
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import read_svs_fields
+from commissure.mrs.builtin.basis.broad import macromolecule_fids
 from commissure.mrs.builtin.basis.lcmodel import read_lcmodel_basis
-from commissure.mrs.builtin.basis.simulated import Basis, creatine_correction, macromolecule_fids
+from commissure.mrs.builtin.basis.simulated import Basis, creatine_correction
+from commissure.mrs.builtin.basis.ties import macromolecule_ties, metabolite_ties
 from commissure.mrs.builtin.signal.correction import damped_lines
 from commissure.mrs.chemical_shift import WATER_PPM
 from commissure.mrs.metabolites import is_macromolecule
@@ -264,7 +266,7 @@ def stored_basis_on(
     }  # fmt: skip
     parts = [fids[rest], creatine_correction(**sampling)[None], fids[broad]]
     if not broad:
-        gaussians = macromolecule_fids(**sampling)
+        gaussians = macromolecule_fids("soft", **sampling)
         names += list(gaussians)
         parts.append(np.array(list(gaussians.values())))
     array = np.concatenate(parts)
@@ -277,8 +279,8 @@ def stored_basis_on(
         fids=array,
         macromolecules=len(names) - len(rest) - 1,
         description=f"{stored.source}: {stored.sequence or 'a sequence it does not name'}, {te}, "
-        f"{stored.frequency_mhz:.3f} MHz; macromolecules "
-        + ("of the basis" if broad else "as Gaussians"),
+        f"{stored.frequency_mhz:.3f} MHz; macromolecules " + ("of the basis" if broad else "soft"),
+        ties=(*(() if broad else macromolecule_ties("soft")), *metabolite_ties()),
     )
 
 

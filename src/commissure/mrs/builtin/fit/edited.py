@@ -168,7 +168,8 @@ def fit_difference(
     nothing = np.zeros(columns)
     shape: LineShape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)
     centre = shape.vector()[:COMMON]
-    first = Priors(problem.noise_sd, 1.0, shift_sd_ppm * frequency_mhz, 0.1, centre)
+    free_ratios = np.zeros((0, columns))
+    first = Priors(problem.noise_sd, shift_sd_ppm * frequency_mhz, 0.1, free_ratios, centre)
     state = solve(problem, shape, baseline, first)
     residual_rms = float(np.sqrt((state.residual[: len(problem.ppm)] ** 2).mean()))
     priors = replace(first, noise=max(problem.noise_sd, residual_rms))

@@ -12,15 +12,6 @@ from commissure.mrs.builtin.fit.baseline import Baseline
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.metabolites import is_macromolecule
 
-#: Area of a macromolecule over that of MM09 and how far it may stray, softly. Up to MM22 they are
-#: LCModel's defaults (LCModel manual, 11.8) in terms of area; the rest, resonances that hide under
-#: metabolites, keep the order of size of measured 3 T spectra (Cudalbu 2021), wide on purpose.
-MACROMOLECULE_RATIOS: dict[str, tuple[float, float]] = {
-    "MM12": (0.20, 0.10), "MM14": (0.50, 0.30), "MM17": (0.25, 0.16), "MM20": (0.85, 0.25),
-    "MM22": (0.35, 0.15), "MM27": (0.20, 0.20), "MM30": (0.25, 0.15), "MM32": (0.20, 0.15),
-    "MM37": (0.60, 0.30), "MM40": (0.40, 0.20),
-}  # fmt: skip
-
 #: SD of what a macromolecule is wider or narrower than the table, Hz. Wider limits take
 #: glutathione's signal into the macromolecule at 2.99 ppm, none at all gives theirs to glutamine.
 MACROMOLECULE_WIDTH_SD_HZ = 0.5
@@ -126,25 +117,54 @@ def _noise_sd(spectrum: np.ndarray, axis: np.ndarray) -> float:
     return float(np.std(y - np.polyval(np.polyfit(x, y, 2), x), ddof=3))
 
 
+#: SD of the place of a lipid of the scalp, ppm: the field is another where it comes from.
+_LIPID_SHIFT_SD_PPM = 0.03
+
+
 @dataclass(frozen=True)
 class Priors:
     """What is known before, as SDs; ``noise`` turns them into rows of the residual.
 
-    ``mm_size`` is the amplitude of MM09 that the ratios' SDs refer to; ``common`` is where the
-    shared nonlinear parameters are expected, None for no phase, no shift and 4 Hz of either width.
+    Attributes
+    ----------
+    noise
+        SD of the real spectrum.
+    shift_sd_hz, width_sd_hz
+        Of each column's own shift and width.
+    ties
+        Ratios between amplitudes, (ties, columns): each row times the amplitudes is expected at 0
+        with an SD of 1.
+    common
+        Where the shared nonlinear parameters are expected; None for no phase, no shift and 4 Hz
+        of either width.
+    lipid_shift_sd_hz
+        Of the place of a lipid.
     """
 
     noise: float
-    mm_size: float
     shift_sd_hz: float
     width_sd_hz: float
+    ties: np.ndarray
     common: np.ndarray | None = None
+    lipid_shift_sd_hz: float = 1.0
+
+    @classmethod
+    def of(
+        cls, problem: FitProblem, amplitudes: np.ndarray, *, noise: float, shift_sd_hz: float,
+        width_sd_hz: float, common: np.ndarray | None = None,
+    ) -> Priors:  # fmt: skip
+        """Priors whose ties have the size of preliminary amplitudes (columns,)."""
+        return cls(
+            noise, shift_sd_hz, width_sd_hz, tie_rows(problem.basis, amplitudes), common,
+            _LIPID_SHIFT_SD_PPM * problem.frequency_mhz,
+        )  # fmt: skip
 
     def centre_and_weight(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Of the nonlinear parameters."""
         broad = np.array([is_macromolecule(name) for name in names])
+        lipid = np.array([name.startswith("Lip") for name in names])
         of_columns = [
-            *[self.shift_sd_hz] * len(names),
+            *np.where(lipid, self.lipid_shift_sd_hz, self.shift_sd_hz),
             *np.where(broad, MACROMOLECULE_WIDTH_SD_HZ, self.width_sd_hz),
         ]
         sd = [2 * np.pi, np.radians(2.0), 10.0, 1.0, 1.0, *of_columns]
@@ -154,15 +174,32 @@ class Priors:
             centre[:COMMON] = self.common
         return centre, self.noise / np.array(sd)
 
-    def rows(self, names: tuple[str, ...]) -> np.ndarray:
-        """Of the amplitudes: (ratios, columns), aimed at zero."""
-        rows = []
-        for name, (ratio, sd) in MACROMOLECULE_RATIOS.items():
-            if name in names and "MM09" in names:
-                row = np.zeros(len(names))
-                row[names.index(name)], row[names.index("MM09")] = 1.0, -ratio
-                rows.append(row * self.noise / (sd * self.mm_size))
-        return np.array(rows).reshape(-1, len(names))
+    def rows(self) -> np.ndarray:
+        """Of the amplitudes: (ties, columns), aimed at zero."""
+        return self.noise * self.ties
+
+
+def tie_rows(basis: Basis, amplitudes: np.ndarray) -> np.ndarray:
+    """The ties of a basis as rows, (ties, columns), each with an SD of 1.
+
+    The SD of a tie is a share of the sum that it refers to, at its preliminary size; a sum that is
+    hardly there has at least 0.3 of creatine's.
+    """
+    index = {name: i for i, name in enumerate(basis.names)}
+    creatine = float(amplitudes[index["Cr"]]) if "Cr" in index else 0.0
+    floor = 0.3 * creatine + 1e-3 * float(amplitudes.max(initial=0.0))
+    rows = []
+    for tie in basis.ties:
+        to = [(index[name], weight) for name, weight in tie.to if name in index]
+        if tie.name not in index or not to:
+            continue
+        row = np.zeros(len(basis.names))
+        row[index[tie.name]] = 1.0
+        for i, weight in to:
+            row[i] -= tie.ratio * weight
+        size = sum(weight * float(amplitudes[i]) for i, weight in to)
+        rows.append(row / (tie.sd * max(size, floor, np.finfo(float).tiny)))
+    return np.array(rows).reshape(-1, len(basis.names))
 
 
 @dataclass(frozen=True)
@@ -193,7 +230,7 @@ def amplitudes_at(
     problem: FitProblem, shape: LineShape, columns: np.ndarray, baseline: Baseline, priors: Priors
 ) -> FitState:
     """The same for columns (range, k) that are at hand."""
-    rows = priors.rows(problem.basis.names)
+    rows = priors.rows()
     design = np.vstack([baseline.without(columns), rows])
     target = np.concatenate(
         [baseline.without(problem.phased(shape).real[:, None])[:, 0], np.zeros(len(rows))]

@@ -113,7 +113,7 @@ def minimise(
 ) -> tuple[LineShape, FitState, int]:
     """Levenberg-Marquardt on the variable projection (Kaufman's form of the derivative)."""
     centre, weight = priors.centre_and_weight(problem.basis.names)
-    rows = len(priors.rows(problem.basis.names))
+    rows = len(priors.ties)
     state = solve(problem, shape, baseline, priors)
     damping, done = 1e-2, 0
     while done < iterations:
@@ -171,14 +171,12 @@ def _stiffness(
         residual = problem.phased(shape).real - columns @ state.amplitudes
         residual -= baseline.of(residual)
         candidates.append((freedom, baseline, residual))
-    flexible = candidates[-1][2]
-    lag = float(flexible[1:] @ flexible[:-1] / max(flexible @ flexible, np.finfo(float).tiny))
-    observations = len(problem.ppm) * (1 - max(lag, 0.0)) / (1 + max(lag, 0.0))
+    worth = observations(candidates[-1][2])
 
     def criterion(candidate: tuple[float, Baseline, np.ndarray]) -> float:
         _, baseline, residual = candidate
         rss = max(float(residual @ residual), np.finfo(float).tiny)
-        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * baseline.freedom / observations
+        return float(np.log(rss)) + 2 * _FREEDOM_PRICE * baseline.freedom / worth
 
     freedom, baseline, _ = min(candidates, key=criterion)
     return freedom, baseline
@@ -255,7 +253,8 @@ def _minimised(
     columns = len(problem.basis.names)
     widths = {"shift_sd_hz": shift_sd_hz, "width_sd_hz": width_sd_hz}
     shape = LineShape.start(columns)
-    state = solve(problem, shape, baseline, Priors(problem.noise_sd, 1.0, 1.0, 1.0))
+    nothing = np.zeros((0, columns))
+    state = solve(problem, shape, baseline, Priors(problem.noise_sd, 1.0, 1.0, nothing))
 
     everything = np.ones(COMMON + 2 * columns, bool)
     common = everything.copy()
@@ -279,16 +278,21 @@ def _priors_from(
     problem: FitProblem, state: FitState, *, shift_sd_hz: float, width_sd_hz: float
 ) -> Priors:
     """Priors whose noise and whose size of macromolecules are those of a preliminary fit."""
-    names, amplitudes = problem.basis.names, state.amplitudes
-    floor = 0.3 * float(amplitudes[names.index("Cr")]) + 1e-3 * float(amplitudes.max())
     residual_rms = float(np.sqrt((state.residual[: len(problem.ppm)] ** 2).mean()))
-    mm09 = names.index("MM09") if "MM09" in names else 0
-    return Priors(
+    return Priors.of(
+        problem,
+        state.amplitudes,
         noise=max(problem.noise_sd, residual_rms),
-        mm_size=max(float(amplitudes[mm09]), floor, np.finfo(float).tiny),
         shift_sd_hz=shift_sd_hz,
         width_sd_hz=width_sd_hz,
     )
+
+
+def observations(residual: np.ndarray) -> float:
+    """How many independent points a residual (points,) is worth, by its first autocorrelation."""
+    power = max(float(residual @ residual), np.finfo(float).tiny)
+    lag = max(float(residual[1:] @ residual[:-1]) / power, 0.0)
+    return len(residual) * (1 - lag) / (1 + lag)
 
 
 def residual_whiteness_test(residual: np.ndarray, width: int = 8) -> tuple[float, float]:

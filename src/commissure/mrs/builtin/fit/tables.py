@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ class FitResult:
         Fit of the edited difference; None where nothing is edited.
     difference_basis
         How the basis of the difference was made.
+    sequence
+        What is known of the sequence of a simulated basis; empty for a basis made elsewhere.
+    spread
+        What other choices of the fit would give; empty for a basis made elsewhere.
     """
 
     fit: SpectralFit
@@ -43,6 +48,8 @@ class FitResult:
     basis_flag: str = ""
     difference: SpectralFit | None = None
     difference_basis: str = ""
+    sequence: Mapping[str, Any] = field(default_factory=dict)
+    spread: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_fit(result: FitResult, files: MrsFiles) -> None:
@@ -54,6 +61,10 @@ def write_fit(result: FitResult, files: MrsFiles) -> None:
     fit, difference = result.fit, result.difference
     write_table(amplitude_table(fit, difference), files.fit)
     record = fit_record(fit, result.basis, result.basis_flag)
+    if result.sequence:
+        record["Sequence"] = dict(result.sequence)
+    if result.spread:
+        record["Spread"] = dict(result.spread)
     if difference is not None:
         unedited, bound = fit.total((EDITED,))
         record["Edited"] = {

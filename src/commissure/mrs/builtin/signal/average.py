@@ -23,10 +23,18 @@ from commissure.mrs.builtin.signal.correction import (
     eddy_corrected,
     eddy_phase,
     orientation,
+    sharpness,
     water_removed,
 )
 from commissure.mrs.builtin.signal.screen import screened
 from commissure.mrs.quantification.water import water_signal
+
+#: How much sharper a spectrum must be with the water's phase turned round, or left alone.
+_CLEARLY_SHARPER = 1.06
+
+
+#: How far the carrier may lie from water before water is looked for a second time.
+_OFF_CARRIER_PPM = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,15 @@ def averaged_spectrum(
     fid, height = water_removed(fid, **sampling)
     steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
     fid, shift_ppm, phase_deg = creatine_referenced(fid, **sampling)
+    if abs(shift_ppm) > _OFF_CARRIER_PPM:
+        # The water was not where it was looked for.
+        fid, height = water_removed(fid, **sampling)
+        steps.append(
+            {"step": "residual water", "applied": True, "removed_amplitude": height,
+             "after": "reference"}
+        )  # fmt: skip
+        fid, more_ppm, phase_deg = creatine_referenced(fid, **sampling)
+        shift_ppm += more_ppm
     steps.append(
         {
             "step": "reference and phase", "applied": True, "shift_ppm": shift_ppm,
@@ -133,10 +150,18 @@ def _eddy_corrected(
     reference = _cut_or_padded(water_shots.mean(axis=0), svs.points)
     phase = eddy_phase(reference, dwell_s=svs.dwell_s)
     signal = water_signal(reference, **sampling)
-    fid, reference = eddy_corrected(fid, phase), eddy_corrected(reference, phase)
     early = phase[: min(svs.points, round(0.1 / svs.dwell_s))]
     t = np.arange(len(early))
-    bent = early - np.polyval(np.polyfit(t, early, 1), t)
+    straight = np.polyfit(t, early, 1)
+    bent = early - np.polyval(straight, t)
+    suits = _reference_suits(fid, phase - np.polyval(straight, np.arange(svs.points)), sampling)
+    reference = eddy_corrected(reference, phase)
+    if suits == "conjugate":
+        phase = -phase
+    elif suits == "uncorrected":
+        # The straight part is the water's frequency; the spectrum keeps its own.
+        phase = np.full(svs.points, phase[0])
+    fid = eddy_corrected(fid, phase)
     step = {
         "step": "eddy currents",
         "applied": True,
@@ -144,8 +169,34 @@ def _eddy_corrected(
         "largest_phase_deg": float(np.degrees(np.abs(bent).max())),
         "water_fwhm_ppm": signal.fwhm_hz / svs.frequency_mhz,
         "water_offset_ppm": signal.offset_ppm,
+        **({} if suits == "as it is" else {"reference_suits": suits}),
     }
     return fid, reference, step
+
+
+def _reference_suits(fid: np.ndarray, bent: np.ndarray, sampling: Mapping[str, float]) -> str:
+    """What of the water's phase makes the spectrum sharpest.
+
+    Parameters
+    ----------
+    fid
+        The averaged spectrum, (points,).
+    bent
+        Phase of the water less its straight part, in radians, (points,).
+
+    Returns
+    -------
+    str
+        ``as it is``; ``conjugate`` where the reference is stored as the complex conjugate of what
+        the spectrum went through; ``uncorrected`` where the spectrum has been corrected before.
+    """
+    candidates = {"as it is": bent, "conjugate": -bent, "uncorrected": np.zeros_like(bent)}
+    sharp = {
+        name: sharpness(eddy_corrected(fid, phase), **sampling)
+        for name, phase in candidates.items()
+    }
+    best = max(sharp, key=lambda name: sharp[name])
+    return best if sharp[best] > _CLEARLY_SHARPER * sharp["as it is"] else "as it is"
 
 
 def _skipped(step: str, reason: str) -> Mapping[str, Any]:

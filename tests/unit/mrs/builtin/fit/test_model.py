@@ -14,7 +14,9 @@ from commissure.mrs.builtin.fit.model import (
 
 from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, noise, noise_sd
 
-PRIORS = Priors(1.0, 1.0, 1.0, 1.0)
+
+def priors(problem: FitProblem) -> Priors:
+    return Priors(1.0, 1.0, 1.0, np.zeros((0, len(problem.basis.names))))
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def test_a_shape_and_its_vector_are_the_same(basis: Basis) -> None:
 def test_slopes_are_those_of_finite_differences(problem: FitProblem, parameter: int) -> None:
     baseline = Baselines(problem.ppm).with_freedom(2.0)
     shape = LineShape.start(len(problem.basis.names))
-    amplitudes = solve(problem, shape, baseline, PRIORS).amplitudes
+    amplitudes = solve(problem, shape, baseline, priors(problem)).amplitudes
 
     def residual(vector: np.ndarray) -> np.ndarray:
         moved = LineShape.of(vector)
@@ -50,5 +52,5 @@ def test_slopes_are_those_of_finite_differences(problem: FitProblem, parameter: 
 
 def test_amplitudes_are_never_negative(problem: FitProblem) -> None:
     baseline = Baselines(problem.ppm).with_freedom(2.0)
-    state = solve(problem, LineShape.start(len(problem.basis.names)), baseline, PRIORS)
+    state = solve(problem, LineShape.start(len(problem.basis.names)), baseline, priors(problem))
     assert (state.amplitudes >= 0).all()

@@ -1,0 +1,133 @@
+"""The fit with a simulated basis whose timing is known, or is read from the spectrum itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from commissure.mrs.acquisition.nifti_mrs import Svs
+from commissure.mrs.builtin.basis.choice import SequenceChoice
+from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis, with_lipids
+from commissure.mrs.builtin.fit.lipids import fit_options, fit_with_lipids
+from commissure.mrs.builtin.fit.sequence_evidence import FirstEcho, SequenceEvidence
+from commissure.mrs.builtin.fit.spectrum import SpectralFit
+from commissure.mrs.builtin.fit.spread import fit_variants, spread_record
+from commissure.mrs.settings import MrsPreprocessSettings
+
+
+@dataclass(frozen=True)
+class TimedFit:
+    """A fit, and what is known of the sequence that its basis went through.
+
+    Attributes
+    ----------
+    fit, basis
+        As :func:`commissure.mrs.builtin.fit.lipids.fit_with_lipids` gives them.
+    choice
+        The sequence, with the first echo that the spectrum shows where nothing else says it.
+    record
+        For ``fit.json``: how the sequence is known, and what another one would leave.
+    spread
+        For ``fit.json``: what other choices would give, see
+        :func:`commissure.mrs.builtin.fit.spread.spread_record`.
+    """
+
+    fit: SpectralFit
+    basis: Basis
+    choice: SequenceChoice
+    record: dict[str, Any]
+    spread: dict[str, Any]
+
+
+def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings) -> TimedFit:
+    """Fit an averaged spectrum; a first echo that nobody gives is looked for in the spectrum.
+
+    Parameters
+    ----------
+    svs
+        One FID, referenced to creatine.
+    choice
+        From :func:`commissure.mrs.builtin.basis.choice.sequence_of`.
+    settings
+        See :class:`MrsPreprocessSettings`.
+
+    Raises
+    ------
+    QualityError
+        Creatine cannot be told from noise.
+    """
+    fit, basis = fit_with_lipids(svs, _basis(svs, choice, settings), settings)
+    echo: FirstEcho | None = None
+    if choice.sequence.name == "press" and choice.first_echo_from == "assumed":
+        for _ in range(2):
+            echo = _evidence(svs, fit, basis, settings).first_echo(choice.sequence)
+            if not echo.clear or echo.seconds == choice.sequence.first_echo_s:
+                break
+            choice = choice.with_first_echo(echo.seconds)
+            fit, basis = fit_with_lipids(svs, _basis(svs, choice, settings), settings)
+    evidence = _evidence(svs, fit, basis, settings)
+    spread = _spread(svs, fit, choice, settings)
+    return TimedFit(fit, basis, choice, _record(choice, echo, evidence), spread)
+
+
+def _basis(
+    svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings, **changed: Any
+) -> Basis:
+    return simulated_basis(
+        settings.metabolites,
+        choice.sequence,
+        frequency_mhz=svs.frequency_mhz,
+        points=svs.points,
+        dwell_s=svs.dwell_s,
+        **{"macromolecules": settings.macromolecules, **changed},
+    )
+
+
+def _spread(
+    svs: Svs, fit: SpectralFit, choice: SequenceChoice, settings: MrsPreprocessSettings
+) -> dict[str, Any]:
+    lipids = any(name.startswith("Lip") for name in fit.names)
+
+    def basis_of(changed: Mapping[str, Any]) -> Basis:
+        basis = _basis(svs, choice, settings, **changed)
+        if not lipids:
+            return basis
+        return with_lipids(basis, dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz)
+
+    variants = fit_variants(
+        svs.averaged(), fit, basis_of, settings.macromolecules, **fit_options(svs, settings)
+    )
+    return spread_record(fit, variants)
+
+
+def _evidence(
+    svs: Svs, fit: SpectralFit, basis: Basis, settings: MrsPreprocessSettings
+) -> SequenceEvidence:
+    return SequenceEvidence(
+        svs.averaged(), fit, basis, settings.metabolites,
+        dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz,
+    )  # fmt: skip
+
+
+def _record(
+    choice: SequenceChoice, echo: FirstEcho | None, evidence: SequenceEvidence
+) -> dict[str, Any]:
+    sequence = choice.sequence
+    record: dict[str, Any] = {
+        "Name": sequence.name,
+        "NameFrom": choice.name_from,
+        "NamedBy": choice.named_by,
+        "Contradiction": choice.contradiction,
+    }
+    if sequence.name in ("press", "mega-press"):
+        first = sequence.te_s / 2 if sequence.first_echo_s is None else sequence.first_echo_s
+        record |= {"FirstEchoS": first, "FirstEchoFrom": choice.first_echo_from}
+    if echo is not None and np.isfinite(echo.se_s):
+        record |= {"FirstEchoShownS": echo.seconds, "FirstEchoSeS": echo.se_s}
+    if sequence.name != "mega-press":
+        best = evidence.alternatives(sequence)[0]
+        record |= {"Alternative": str(best.sequence), "AlternativeRatio": best.residual_ratio}
+    return record
