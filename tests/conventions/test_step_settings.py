@@ -106,7 +106,7 @@ def another(model, field):
         bool: [not default],
         int: [default + 1, 400] if isinstance(default, int) else [],
         float: [default * 1.01, default * 0.99] if isinstance(default, float) else [],
-        str: ["none", "no", "press", "36P", "osprey_3t", "PCC", "builtin", 2.0],
+        str: ["none", "no", "press", "36P", "osprey_3t", "PCC", "builtin", "published", 2.0],
         tuple: [default[:-1]] if isinstance(default, tuple) and len(default) > 1 else [("task",)],
         type(None): [0.05, 3.0],
         dict: [{"image": "a.nii.gz", "labels": "a.tsv"}, dict.fromkeys(default, "a.nii.gz")]

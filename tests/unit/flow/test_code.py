@@ -25,7 +25,9 @@ NOT_BY_A_SCRIPT = {
     "phantom/*": "simulates datasets: of the command `commissure simulate`",
     "transport/apply.py": "of the command `commissure apply`",
     "transport/drift.py": "of the command `commissure apply`",
+    "transport/kinds.py": "of the command `commissure apply`",
     "transport/predict.py": "of the command `commissure apply`",
+    "transport/sets.py": "of the command `commissure apply`",
 }
 
 #: Resources that no script reaches, and why.
