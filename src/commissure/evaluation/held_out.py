@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from commissure.evaluation.auc import AucEstimate, auc
 from commissure.evaluation.pairs import PairwiseComparisons, pairwise_comparisons, wins_by_labelling
@@ -51,8 +52,9 @@ class HeldOut:
 
     @property
     def cells(self) -> np.ndarray:
-        """Site and fold of each person: who may be compared with whom."""
-        return np.char.add(np.char.add(self.sites, "\t"), self.fold)
+        """A number for site and fold of each person: who may be compared with whom."""
+        site, fold = (pd.factorize(names)[0] for names in (self.sites, self.fold))
+        return np.asarray(site * (fold.max(initial=0) + 1) + fold)
 
     def comparisons(self) -> PairwiseComparisons:
         """Every positive with every negative person of one site who was scored by one model."""

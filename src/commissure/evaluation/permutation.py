@@ -328,7 +328,7 @@ def _said_in_parts(
     values, step = study.design.values, max(1, TOGETHER // max(1, len(fold.train)))
     labellings = table.shape[1]
     training = training_people(
-        values[fold.train], table[fold.train], study.settings, again=step < labellings
+        values[fold.train], table[fold.train, 0], study.settings, again=step < labellings
     )
     for first in range(0, labellings, step):
         labels = table[fold.train, first : first + step]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from commissure.evaluation.auc import auc, auc_of_wins
-from commissure.evaluation.held_out import held_out, held_out_each
+from commissure.evaluation.held_out import HeldOut, held_out, held_out_each
 from commissure.evaluation.out_of_fold import out_of_fold, repeats_of
 from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.models.fitting import fit_models
@@ -59,3 +59,11 @@ def test_many_labellings_have_the_aucs_of_each_alone(drawn_study) -> None:
 def test_nobody_is_compared_where_no_fold_is_left(drawn_study) -> None:
     drawn = drawn_study(40, {"a": 1.0}, seed=4)
     assert np.isnan(held_out(drawn.study, drawn.spec, []).auc().value)
+
+
+def test_cells_are_told_apart_by_site_and_fold() -> None:
+    sites, fold = np.array(list("aabbb")), np.array(["1", "2", "1", "", "1"])
+    cells = HeldOut(np.zeros(5), sites, fold, np.zeros(5)).cells
+    same = cells[:, None] == cells[None, :]
+    assert same.sum() == 5 + 2
+    assert same[2, 4]
