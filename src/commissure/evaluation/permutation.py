@@ -155,8 +155,9 @@ def permutation_test(
     for labellings in sorted(set(taking_part.values()) - {0}):
         same = [spec for spec in specs if taking_part[spec.name] == labellings]
         part = table[:, :labellings]
-        measured = max(1, 1 + MEASURED - first) if settings.permutation_repeats > 1 else 0
-        together = _Together(study, part[:, :measured], same)
+        several = settings.permutation_repeats > 1 and measure is None
+        measured = max(1, 1 + MEASURED - first) if several else 0
+        together = _Together(part[:, :measured], same)
         rounds = []
         for repeat in range(settings.permutation_repeats):
             seed = (settings.seed, 4, repeat)
@@ -172,9 +173,11 @@ def permutation_test(
             if left_out:
                 away_aucs, away_variances = left_out[spec.name]
                 without_site = NullDistribution(away_aucs[None], away_variances[None])
-            of_mean = together.variances(spec.name, labellings) if measure is None else None
             nulls[spec.name] = NullDistribution(
-                np.stack(aucs), np.stack(variances), without_site, of_mean
+                np.stack(aucs),
+                np.stack(variances),
+                without_site,
+                together.variances(spec.name, labellings),
             )
     return {spec.name: nulls[spec.name] for spec in specs if spec.name in nulls}
 
@@ -203,14 +206,13 @@ def _divisions(
 
 
 class _Together:
-    """What each person won in all repeats together, under the first labellings, by model.
+    """What each person won in all repeats together, by model.
 
-    Small numbers and halves of them: single precision holds them exactly, in half the memory.
+    Under the first labellings only, ``table``, of which there may be none. Small numbers and
+    halves of them: single precision holds them exactly, in half the memory.
     """
 
-    def __init__(
-        self, study: Study[EvaluationSettings], table: np.ndarray, specs: Sequence[ModelSpec]
-    ) -> None:
+    def __init__(self, table: np.ndarray, specs: Sequence[ModelSpec]) -> None:
         self._labels = table
         shape = (2, len(specs), *table.shape)
         self._place = {spec.name: place for place, spec in enumerate(specs)}
