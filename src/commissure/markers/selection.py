@@ -46,13 +46,15 @@ def kept_rows(markers: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
     all of them; without a modality, or with the modality :data:`ALL`, to the whole person.
     """
     excluded = np.zeros(len(markers), dtype=bool)
+    rows_of = markers.groupby("participant_id", sort=False).indices
+    sessions, modalities = markers["session"].to_numpy(), markers["modality"].to_numpy()
     for rule in exclusions.drop_duplicates(_KEYS).itertuples():
-        named = markers["participant_id"].to_numpy() == rule.participant_id
+        rows = rows_of.get(rule.participant_id, np.zeros(0, dtype=int))
         if _given(rule.session):
-            named &= markers["session"].to_numpy() == rule.session
+            rows = rows[sessions[rows] == rule.session]
         if _given(rule.modality) and rule.modality != ALL:
-            named &= markers["modality"].to_numpy() == rule.modality
-        excluded |= named
+            rows = rows[modalities[rows] == rule.modality]
+        excluded[rows] = True
     return markers[~excluded]
 
 

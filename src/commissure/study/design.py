@@ -250,9 +250,9 @@ def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame
     """One row per person, one column per modality, marker and region; sentences on the rows."""
     key = ["modality", "marker", "region"]
     rows = markers[markers["participant_id"].isin(participants)]
-    without_value = set(rows[key].itertuples(index=False, name=None))
+    without_value = set(rows[key].drop_duplicates().itertuples(index=False, name=None))
     rows, cautions = measured_rows(rows)
-    without_value -= set(rows[key].itertuples(index=False, name=None))
+    without_value -= set(rows[key].drop_duplicates().itertuples(index=False, name=None))
     if without_value:
         cautions.append(f"{named_and_counted(without_value)} no value in anybody: not used.")
     repeated = int(rows.duplicated(["participant_id", *key]).sum())
