@@ -261,7 +261,8 @@ def _with_unit_vectors(table: _Tables, b0_max: float) -> _Tables:
         return replace(table, vectors=units, notes=(*table.notes, note))
     one_b = np.ptp(table.b[weighted]) < _B_TOLERANCE * table.b.max()
     several = wrong.sum() >= _SHORTENED_MIN
-    if several and one_b and (length[weighted] <= 1 + _LENGTH_TOLERANCE).all():
+    longest_is_unit = abs(length[weighted].max() - 1) <= _LENGTH_TOLERANCE
+    if several and one_b and longest_is_unit:
         note = (
             f"{count}, and {table.bval} has one b-value: it was multiplied by their squared "
             "length, as scanners mean it that shorten vectors for lower b-values."

@@ -150,6 +150,12 @@ def test_shortened_vectors_give_the_lower_shell_its_b_value(files, good):
         read_gradients(files(told, shortened), AFFINE, volumes=13, who="sub-01")
 
 
+def test_vectors_that_are_all_shortened_are_refused(files, good):
+    bvals, bvecs = good
+    with pytest.raises(DatasetError, match="length 0.500"):
+        read_gradients(files(bvals, 0.5 * bvecs), AFFINE, volumes=13, who="sub-01")
+
+
 @pytest.mark.real
 def test_a_real_scanners_average_is_left_out(shared_data):
     stem = shared_data / "bids-more/sub-bn02/dwi/sub-bn02_dwi"
