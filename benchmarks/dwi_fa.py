@@ -244,6 +244,8 @@ def ladder(
                     seconds = time.process_time() - start
                 found[subtracted] = fa_of(out / scan.derivative("markers", ".tsv"))
         for subtracted, values in found.items():
+            # Means of both sides and of compounds have no truth of their own.
+            values = {tract: value for tract, value in values.items() if tract in truth}
             rows += [
                 (person.participant_id, stage, subtracted, tract, truth[tract], value, seconds)
                 for tract, value in values.items()

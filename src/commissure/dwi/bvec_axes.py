@@ -12,7 +12,7 @@ from commissure.images.load import zooms_mm
 
 #: The ways in which axes of b-vectors are usually confused: order and one sign (a tensor does not
 #: see the sign of all three).
-_TABLES = tuple(
+TABLES = tuple(
     np.eye(3)[list(order)] * np.array(sign)
     for order, sign in product(
         permutations(range(3)), ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))
@@ -74,7 +74,7 @@ def fibre_coherence(
     starts = np.argwhere(fibres.fibre)
     starts = starts[:: max(1, len(starts) // max_starts)]
     results = []
-    for table in _TABLES:
+    for table in TABLES:
         walks = [fibres.walk(starts, sign, table, steps=steps) for sign in (1, -1)]
         taken, tried = (sum(count) for count in zip(*walks, strict=True))
         results.append((_table_name(table), taken / max(tried, 1)))

@@ -242,13 +242,12 @@ def _white_matter(
     if anat is not None and series.space == "T1w":
         return from_anatomy(series.mask.shape, series.affine, anat, atlas)
     return from_template_white_matter(
-        maps.fa,
+        maps,
         series.mask,
         series.affine,
         atlas,
         forward=files.to_template,
         inverse=files.from_template,
-        resolution_mm=settings.registration_resolution_mm,
     )
 
 

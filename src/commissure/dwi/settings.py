@@ -113,7 +113,10 @@ class DwiMeasureSettings(_SeriesSettings):
         "shells, the higher one from b = 1500 to 3000.",
     )
     registration_resolution_mm: float = Field(
-        2.0, ge=1, le=4, description="Voxel size at which FA is registered to a template."
+        2.0,
+        ge=1,
+        le=4,
+        description="Voxel size at which FA is registered to the skeleton's template.",
     )
     tract_wm_min: float = Field(
         0.5,

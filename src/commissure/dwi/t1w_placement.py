@@ -159,6 +159,26 @@ def find_placement(
     )
 
 
+def refined_placement(
+    anisotropy: AnisotropyMap,
+    white_matter: nib.Nifti1Image,
+    mask: nib.Nifti1Image,
+    *,
+    start: np.ndarray,
+) -> Placement:
+    """Find the affine map near a rigid one, for the white matter of another head or a template.
+
+    Parameters
+    ----------
+    anisotropy, white_matter, mask
+        As in :func:`find_placement`.
+    start
+        4x4, from the world of ``white_matter`` to that of the map.
+    """
+    points = WhiteMatterPoints.of(white_matter, mask, _SPACINGS_MM[1])
+    return _Search(anisotropy, points).best_affine(start)
+
+
 @dataclass(frozen=True)
 class Fit:
     """How well a series lies beside the T1w image that it was brought to.
@@ -242,6 +262,23 @@ class _Search:
             options={"direc": np.eye(6) * step_mm, "xtol": 0.02, "ftol": 1e-4},
         )
         return Placement(start @ self._move(result.x), -float(result.fun))
+
+    def best_affine(self, start: np.ndarray) -> Placement:
+        """The best affine map near a start."""
+
+        def move(parameters: np.ndarray) -> np.ndarray:
+            matrix = np.eye(4)
+            matrix[:3, :3] += parameters[3:].reshape(3, 3) / _ARM_MM
+            matrix[:3, 3] = parameters[:3] + self._centre - matrix[:3, :3] @ self._centre
+            return matrix
+
+        result = minimize(
+            lambda parameters: -self._correlation(start @ move(parameters)),
+            np.zeros(12),
+            method="Powell",
+            options={"direc": np.eye(12) * _STEPS_MM[1], "xtol": 0.02, "ftol": 1e-4},
+        )
+        return Placement(start @ move(result.x), -float(result.fun))
 
     def _move(self, parameters: np.ndarray) -> np.ndarray:
         return rigid_matrix(

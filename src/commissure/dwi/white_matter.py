@@ -7,15 +7,24 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import binary_erosion
 
+from commissure.dwi.t1w_placement import AnisotropyMap, find_placement, refined_placement
+from commissure.dwi.tensor import TensorMaps
 from commissure.dwi.tracts import empty_on, finer_grid, label_shares, parts_for
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas
 from commissure.images.grid import block_means, resample_to
 from commissure.images.load import load_image
-from commissure.images.registration import apply_transform, register
+from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
+from commissure.images.transforms import write_warp
+from commissure.images.warp import Level, Warp, find_warp
+
+#: Finest voxel size at which FA is laid on the template: where it is finer it is noisy.
+_VOXEL_MM = 3.0
+
+#: Coarse to fine; the finest is stiff, since FA is noisy.
+_LEVELS = (Level(10, 0.3), Level(15, 0.3), Level(12, 1.0))
 
 
 @dataclass(frozen=True)
@@ -75,14 +84,13 @@ def from_anatomy(
 
 
 def from_template_white_matter(
-    fa: np.ndarray,
+    maps: TensorMaps,
     mask: np.ndarray,
     affine: np.ndarray,
     atlas: Atlas,
     *,
     forward: Path,
     inverse: Path,
-    resolution_mm: float,
 ) -> WhiteMatter:
     """Carry tracts and white matter over by registering FA to the template's white matter.
 
@@ -90,25 +98,23 @@ def from_template_white_matter(
 
     Parameters
     ----------
-    fa, mask, affine
-        Fractional anisotropy, brain mask, and their affine.
+    maps, mask, affine
+        The tensor, the brain mask, and their affine.
     atlas
         Its labels have the column ``tract``.
     forward, inverse
         Transform files to write, from the series to the template and back.
-    resolution_mm
-        Voxel size of the template at registration.
     """
-    fixed = template("WM", resolution_mm=resolution_mm)
-    # The rim of the brain is anisotropic through noise and motion alone.
-    inner = binary_erosion(mask, iterations=max(1, round(4 / float(np.abs(affine[:3, :3]).max()))))
-    moving = nib.Nifti1Image(np.where(inner, fa, 0).astype(np.float32), affine)
-    register(fixed, moving, kind="syn", forward=forward, inverse=inverse, syn_metric="mattes")
+    anisotropy = AnisotropyMap.of(maps, mask, affine)
+    warp = _warp_to_white_matter(anisotropy)
+    write_warp(warp.displacement, warp.affine, forward, after=warp.to_moving)
+    back = np.linalg.inv(warp.to_moving)
+    write_warp(warp.inverse_displacement(), warp.affine, inverse, before=back)
     parts = parts_for(affine)
     fine_shape, fine = finer_grid(mask.shape, affine, parts)
     grid = empty_on(fine_shape, fine)
     labels = apply_transform(atlas.image, grid, [inverse], interpolation="nearestNeighbor")
-    wm = apply_transform(fixed, grid, [inverse])
+    wm = apply_transform(template("WM"), grid, [inverse])
     return WhiteMatter(
         label_shares(np.asanyarray(labels.dataobj), atlas.groups("tract"), parts),
         {"WM": block_means(np.asanyarray(wm.dataobj), parts)},
@@ -118,6 +124,17 @@ def from_template_white_matter(
             f"Without a T1w image, FA was registered to the white matter of {TEMPLATE}.",
         ),
     )
+
+
+def _warp_to_white_matter(anisotropy: AnisotropyMap) -> Warp:
+    """The way from the template to a person's FA: rigid, affine, then within windows."""
+    white, brain = (template(name, resolution_mm=_VOXEL_MM) for name in ("WM", "mask"))
+    rigid = find_placement(anisotropy, white, brain)
+    affine = refined_placement(anisotropy, white, brain, start=rigid.matrix)
+    sizes = [_VOXEL_MM * 2**power for power in reversed(range(len(_LEVELS)))]
+    fixed = [template("WM", resolution_mm=mm) for mm in sizes]
+    moving = nib.Nifti1Image(anisotropy.fa, anisotropy.affine)
+    return find_warp(fixed, moving, initial=affine.matrix, levels=_LEVELS)
 
 
 def _approximate(atlas: Atlas, space: str) -> tuple[str, ...]:
