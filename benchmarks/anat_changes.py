@@ -4,7 +4,7 @@ r"""What planted atrophy and lesions do to the volumes of real heads.
 
 ``DATA`` is the folder of real images; without it a simulated head stands in. Each head goes through preprocessing and
 measuring as it is and with each change. ``atrophy-K`` draws the brain K mm inwards, less and less with depth, and
-fills the gap with fluid as bright and noisy as that of the ventricles; a rim under the border (dura) and all outside of
+fills the gap with fluid as bright and noisy as that of the ventricles under the same coil; a rim under the border (dura) and all outside of
 it stay. A line gives the intracranial volume, which has to stay within 3 %, and grey and white matter beside those
 that the head's own maps have after the same map. ``lesion-KIND`` is a ball of 3 cm in the white matter, as dark as
 fluid, as grey as cortex or as bright as blood, which nobody drew or (``drawn``) somebody did: how much of it becomes
@@ -69,21 +69,23 @@ class Maps:
         (3, X, Y, Z) shares of GM, WM and fluid.
     aseg
         (X, Y, Z) structures under FreeSurfer's numbers.
+    t1w
+        (X, Y, Z) without shading.
     """
 
     mask: np.ndarray
     tissues: np.ndarray
     aseg: np.ndarray
+    t1w: np.ndarray
 
     @classmethod
     def of(cls, folder: Path) -> Maps:
         """Those of the head that was run in a folder."""
         scan = Scan(folder / "sub-01_T1w.nii.gz", {"sub": "01"}, "T1w")
         files = AnatFiles.of(scan, folder / "anat")
-        mask, aseg, *tissues = (
-            np.asarray(nib.load(path).dataobj) for path in (files.mask, files.aseg, *files.tissues)
-        )
-        return cls(mask > 0, np.stack(tissues).astype(np.float32), aseg.astype(np.int16))
+        paths = (files.mask, files.aseg, files.preproc, *files.tissues)
+        mask, aseg, t1w, *tissues = (np.asarray(nib.load(path).dataobj) for path in paths)
+        return cls(mask > 0, np.stack(tissues).astype(np.float32), aseg.astype(np.int16), t1w)
 
     def volumes(self, affine: np.ndarray, where: np.ndarray) -> dict[str, float]:
         """Tissues and structures (mL) in a part (X, Y, Z) of the head."""
@@ -132,10 +134,11 @@ def atrophied(image: nib.Nifti1Image, maps: Maps, plain: Told, shrunk_mm: float)
     )
     data = np.squeeze(np.asarray(image.dataobj, dtype=np.float32))
     gap = gaussian_filter(((depth > RIM_MM) & (depth < edge)).astype(np.float32), 0.6)
-    fluid = data[_deep_fluid(maps, depth)]
+    fluid = maps.t1w[_deep_fluid(maps, depth)]
     noise = np.random.default_rng(3).normal(0, fluid.std(), data.shape)
+    light = gaussian_filter(data, 2.0) / np.maximum(gaussian_filter(maps.t1w, 2.0), 1e-3)
     warped = map_coordinates(data, places, order=1, mode="nearest")
-    result = warped * (1 - gap) + (np.median(fluid) + noise) * gap
+    result = warped * (1 - gap) + (np.median(fluid) + noise) * light * gap
     result = np.where(depth > 0, result, data).clip(0).astype(np.float32)
     inside = (1 - gap) * maps.mask * voxel_volume_mm3(image.affine) / 1000
     grey, white = (

@@ -231,7 +231,7 @@ FAULTS = {
     "bias": Fault(shaded, harmless=True),
     "ghost": Fault(ghosted),
     "slices": Fault(constant_slices),
-    "agent": Fault(with_agent),
+    "agent": Fault(with_agent, harmless=True),
     "pitch": Fault(pitched, harmless=True),
 }
 
