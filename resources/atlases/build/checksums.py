@@ -22,6 +22,9 @@ ORIGINS = {
     "whole-head": ("mricron-data=1.2.20211006+dfsg-4", "build/whole_head.py"),
 }
 
+#: Files that another script made than the rest of their folder.
+SCRIPTS = {"icbm2009a_sym_structures18_desc-redrawn_dseg.nii.gz": "build/icbm2009a_structures.py"}
+
 
 def main() -> None:
     """Write ``checksums.tsv``."""
@@ -29,7 +32,9 @@ def main() -> None:
     for folder, (packages, script) in ORIGINS.items():
         for path in sorted((FOLDER / folder).glob("[!R]*")):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(f"{folder}/{path.name}\t{digest}\t{packages}\t{script}")
+            lines.append(
+                f"{folder}/{path.name}\t{digest}\t{packages}\t{SCRIPTS.get(path.name, script)}"
+            )
     (FOLDER / "checksums.tsv").write_text("\n".join(lines) + "\n")
 
 

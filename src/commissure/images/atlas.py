@@ -76,8 +76,9 @@ def structures() -> Atlas:
     voxels of paired structures on the midline itself (x = 0) have none, so that both sides are
     equal to the voxel.
     """
+    stem = "icbm2009a_sym_structures18_desc-redrawn_dseg"
     image = nib.Nifti1Image.from_filename(
-        resource("atlases", "icbm2009a-structures", "icbm2009a_sym_structures18_dseg.nii.gz")
+        resource("atlases", "icbm2009a-structures", f"{stem}.nii.gz")
     )
     classes = np.asanyarray(image.dataobj)
     labels = read_table(resource("atlases", "icbm2009a-structures", "labels.tsv"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates
 from scipy.ndimage import label as components
 
+from commissure.anat.builtin.expectations import CAPSULE, WANTED, expectations, near_wanted
 from commissure.anat.builtin.structure_mixture import (
     Appearance,
     Classes,
@@ -31,9 +31,6 @@ from commissure.images.atlas import Atlas, structures
 from commissure.images.grid import block_means, bounding_box, resample_to
 from commissure.images.load import voxel_volume_mm3, zooms_mm
 
-#: FWHM/2.35 of the template's labels: how far off the warp and one brain's shape may be.
-LOOSENESS_MM = 1.2
-
 #: Images are looked at about this finely; larger voxels are divided in two at most.
 WORK_MM = 1.0
 
@@ -44,8 +41,10 @@ WARP_MM = 2.0
 #: the pallidum's, its details follow noise and myelin, and what is finer the intensities decide.
 WARP_SMOOTHNESS_MM = 6.0
 
-#: A structure is looked for as far from its place in the template.
-MARGIN_MM = 8.0
+#: By structure, where it is another. The pallidum is as bright as the white matter around it: the
+#: warp has nothing to hold it by. The border between hippocampus and amygdala, and the hippocampus'
+#: with cortex, only the warp sees.
+SMOOTHNESS_OF_MM = {"Pallidum": 15.0, "Hippocampus": 3.0, "Amygdala": 3.0}
 
 #: A voxel belongs to the region where one of the wanted structures is expected more than this.
 EXPECTED = 5e-3
@@ -55,12 +54,6 @@ FLUID_FLOOR = 1e-3
 
 #: Parts of a structure smaller than this share of its largest part are taken away.
 PART_MIN = 0.1
-
-#: What is looked for; the other classes are its surroundings.
-WANTED = (
-    "LateralVentricle", "InferiorLateralVentricle", "Thalamus", "Caudate", "Putamen", "Pallidum",
-    "Hippocampus", "Amygdala", "Accumbens", "VentralDC", "ThirdVentricle",
-)  # fmt: skip
 
 _FLUID = ("LateralVentricle", "InferiorLateralVentricle", "ThirdVentricle", "FourthVentricle")
 #: Classes by which the intensities of CSF, GM and WM are first guessed.
@@ -84,15 +77,6 @@ class SegmentedStructures:
     labels: np.ndarray
     volumes_mm3: dict[str, float]
     appearance: Appearance
-
-
-@dataclass(frozen=True)
-class _Expectation:
-    """The template's label of one class, softened, in a box of the template."""
-
-    name: str
-    corner: np.ndarray
-    probability: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -142,8 +126,12 @@ def segment_structures(
         nib.Nifti1Image(np.zeros(coarse, np.int8), affine), from_template
     )
     grid = _work_grid(t1w, coordinates, affine)
-    smooth = _smoother(coordinates, zooms_mm(affine))
-    places = _interpolated(smooth, affine, grid)
+    places = {
+        smoothness: _interpolated(
+            _smoother(coordinates, zooms_mm(affine), smoothness), affine, grid
+        )
+        for smoothness in {WARP_SMOOTHNESS_MM, *SMOOTHNESS_OF_MM.values()}
+    }
     intensity = _sampled(t1w, grid)
     inside = _covered(mask, t1w.affine, grid)
     names, prior, region = _expected(places, inside, float(np.mean(zooms_mm(grid.affine))))
@@ -189,7 +177,7 @@ def _coarse_grid(t1w: nib.Nifti1Image, mask: np.ndarray) -> tuple[tuple[int, ...
 def _work_grid(t1w: nib.Nifti1Image, coordinates: np.ndarray, affine: np.ndarray) -> _Grid:
     """The grid around all wanted structures."""
     atlas = structures().image
-    near = nearest_values(_near_wanted(), atlas.affine, coordinates)
+    near = nearest_values(near_wanted(), atlas.affine, coordinates)
     corners = np.argwhere(near)
     to_native = np.linalg.inv(t1w.affine) @ affine
     ends = nib.affines.apply_affine(to_native, np.stack([corners.min(0), corners.max(0)]))
@@ -208,14 +196,16 @@ def _work_grid(t1w: nib.Nifti1Image, coordinates: np.ndarray, affine: np.ndarray
     return _Grid(tuple(int(n) for n in shape), work, box, blocks)  # type: ignore[arg-type]
 
 
-def _smoother(coordinates: np.ndarray, voxel_mm: tuple[float, ...]) -> np.ndarray:
+def _smoother(
+    coordinates: np.ndarray, voxel_mm: tuple[float, ...], smoothness_mm: float
+) -> np.ndarray:
     """Template mm by a smoother way: what an affine map leaves is smoothed, NaN stays NaN."""
     known = np.isfinite(coordinates).all(axis=-1)
     voxel = np.stack([*np.nonzero(known), np.ones(int(known.sum()))])
     values = coordinates[known].astype(float)
     matrix = np.linalg.lstsq(voxel[:, ::7].T, values[::7], rcond=None)[0]
     linear = voxel.T @ matrix
-    sigma = WARP_SMOOTHNESS_MM / np.array(voxel_mm)
+    sigma = smoothness_mm / np.array(voxel_mm)
     cover = gaussian_filter(known.astype(np.float32), sigma)[known]
     result = coordinates.copy()
     for axis in range(3):
@@ -262,15 +252,18 @@ def _covered(mask: np.ndarray, affine: np.ndarray, grid: _Grid) -> np.ndarray:
 
 
 def _expected(
-    places: np.ndarray, inside: np.ndarray, voxel_mm: float
+    places: dict[float, np.ndarray], inside: np.ndarray, voxel_mm: float
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Names, (K, N) prior and the region of N voxels where a wanted structure can be."""
     atlas = structures().image
     step = np.linalg.inv(atlas.affine).astype(np.float32)
-    voxel = np.tensordot(step[:3, :3], places, axes=1) + step[:3, 3][:, None, None, None]
-    flat = voxel.reshape(3, -1)
+    voxels = {
+        smoothness: step[:3, :3] @ way.reshape(3, -1) + step[:3, 3:]
+        for smoothness, way in places.items()
+    }
     names, maps = [], []
-    for part in _expectations():
+    for part in expectations():
+        flat = voxels[SMOOTHNESS_OF_MM.get(stem(part.name), WARP_SMOOTHNESS_MM)]
         own = flat - part.corner[:, None]
         hit = np.flatnonzero(
             ((own > -1) & (own < np.array(part.probability.shape)[:, None])).all(0)
@@ -293,35 +286,6 @@ def _expected(
     prior = np.concatenate([prior, rest[None]])
     prior /= prior.sum(axis=0)
     return (*names, "outside"), prior, region
-
-
-@lru_cache(maxsize=1)
-def _expectations() -> tuple[_Expectation, ...]:
-    """The template's labels, softened; midline voxels of paired structures go half to each side."""
-    atlas = structures()
-    data = np.asanyarray(atlas.image.dataobj)
-    sigma = LOOSENESS_MM / np.array(zooms_mm(atlas.image.affine))
-    result = []
-    for index, name in zip(atlas.labels["index"], atlas.labels["name"], strict=True):
-        label = data == index
-        box = bounding_box(label, pad=[int(np.ceil(3.5 * s)) for s in sigma])
-        soft = gaussian_filter(label[box].astype(np.float32), sigma)
-        corner = np.array([part.start for part in box], np.float32)
-        result.append(_Expectation(str(name), corner, soft))
-    return tuple(result)
-
-
-@lru_cache(maxsize=1)
-def _near_wanted() -> np.ndarray:
-    """Where in the template a wanted structure is near, (X, Y, Z) bool."""
-    atlas = structures()
-    numbers = [i for i, name in zip(atlas.labels["index"], atlas.labels["name"], strict=True)
-               if stem(name) in WANTED]  # fmt: skip
-    wanted = np.isin(np.asanyarray(atlas.image.dataobj), numbers)
-    box = bounding_box(wanted, pad=round(MARGIN_MM))
-    near = np.zeros(wanted.shape, bool)
-    near[box] = distance_transform_edt(~wanted[box]) <= MARGIN_MM
-    return near
 
 
 def _without_islands(found: np.ndarray, names: Sequence[str]) -> None:
@@ -364,7 +328,8 @@ def _draw(
                 nib.Nifti1Image(shares, grid.affine), target.shape, target.affine, outside="edge"
             )
         known += own
-        value = CSF_LABEL if name == "outside" else int(number[name])
+        label = name.replace(CAPSULE, "CerebralWM")
+        value = CSF_LABEL if name == "outside" else int(number[label])
         ahead = own > best
         best[ahead] = own[ahead]
         winner[ahead] = value

@@ -53,7 +53,7 @@ def tissue_labels(
     part = t1w.slicer[box]
     territory = resample_to(nib.Nifti1Image(coarse, affine), part.shape, part.affine, order=0)
     tissue = posterior[(slice(None), *box)].argmax(axis=0)
-    grey = np.arange(territory.max() + 1, dtype=np.int16)
+    grey = np.arange(max(numbers.values()) + 1, dtype=np.int16)
     white = grey.copy()
     for side in "LR":
         for matter, cortex in _CORTEX_OVER.items():
