@@ -13,6 +13,7 @@ import pytest
 SMALLEST = {
     "bad_input": ["mrs", "dwi", "--only", "echo-ms", "scale", "dwi-no-codes", "dwi-shuffled-0"],
     "anat_faults": ["--faults", "slices", "ghost", "no-codes"],
+    "anat_repeat": ["--simulated", "--pairs", "1", "--changes", "c"],
     "anatomy": ["--people", "1", "--voxel-mm", "4"],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],

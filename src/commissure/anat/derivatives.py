@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -81,6 +82,9 @@ class PreprocessedT1w:
         Whether the engine took the image for a brain without its skull; None where it does not say.
     notes
         What the engine noted for the reader, in the sidecar of the T1w image.
+    same_head
+        ``SameHead`` of that sidecar: the visit beside the other ones of the person, where the
+        engine compared them.
     """
 
     files: AnatFiles
@@ -94,6 +98,7 @@ class PreprocessedT1w:
     structure_volumes: Mapping[str, float]
     skull_stripped: bool | None
     notes: tuple[str, ...]
+    same_head: Mapping[str, Any] | None = None
 
     @property
     def whole_mask(self) -> np.ndarray:
@@ -150,6 +155,7 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
         stated = _sidecar(files.aseg, files.who).get("VolumesMm3")
         volumes = stated or label_volumes(aseg, t1w.affine)
     stripped = _sidecar(files.mask, files.who).get("SkullStripped")
+    said = _sidecar(files.preproc, files.who)
     return PreprocessedT1w(
         files=files,
         whole=preproc,
@@ -161,7 +167,8 @@ def read_preprocessed(scan: Scan, folder: Path) -> PreprocessedT1w:
         aseg=aseg,
         structure_volumes=volumes,
         skull_stripped=stripped if isinstance(stripped, bool) else None,
-        notes=tuple(_sidecar(files.preproc, files.who).get("Notes", ())),
+        notes=tuple(said.get("Notes", ())),
+        same_head=said.get("SameHead"),
     )
 
 

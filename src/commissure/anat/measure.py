@@ -16,6 +16,7 @@ from commissure.anat.quality import (
     agent_check,
     flagged,
     image_checks,
+    same_head_check,
     skull_check,
     volume_checks,
 )
@@ -95,6 +96,7 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
         *image_checks(head, coordinates, raw, None if drawn is None else lesion),
         agent_check(scan),
         skull_check(raw, head.skull_stripped),
+        *same_head_check(head.same_head),
         _lesion_check(lesion, voxel_ml, drawn=drawn is not None),
     ]
     thickness = _thickness(head, coordinates) if settings.thickness else {}

@@ -8,6 +8,7 @@ planted faults (``benchmarks/anat_faults.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -67,7 +68,7 @@ GENERAL = (
     "tiv_l", "mask_dice_second", "brain_outside_mask_ml", "mask_outside_brain_ml",
     "brain_at_edge_cm2", "template_correlation", "cnr_gm_wm", "cjv", "cnr", "snrd_total",
     "wm_shading", "ghost_percent", "spike", "repeated_slices", "unexpected_tissue_ml",
-    "contrast_agent", "skull_as_taken", "bright_tissue_ml",
+    "contrast_agent", "skull_as_taken", "bright_tissue_ml", "same_head",
 )  # fmt: skip
 
 
@@ -295,6 +296,22 @@ def skull_check(raw: nib.Nifti1Image | None, taken: bool | None) -> Check:
     words = ("with its skull", "without its skull")
     note = f"taken as a head {words[taken]}, looks like one {words[looks]}"
     return Check("skull_as_taken", float(looks == taken), "= 1", looks == taken, note)
+
+
+def same_head_check(compared: Mapping[str, Any] | None) -> list[Check]:
+    """Whether a visit shows the head of the person's other ones: as it is, not mirrored.
+
+    Parameters
+    ----------
+    compared
+        ``SameHead`` of the engine's sidecar; None where visits were not compared.
+    """
+    if not compared:
+        return []
+    best = max(compared["LocalCorrelation"].values())
+    limit = f">= {compared['LocalCorrelationMin']:g}, with most of the visits"
+    note = "local correlation with another visit; the notes say with which"
+    return [Check("same_head", float(best), limit, bool(compared["Same"]), note)]
 
 
 def flagged(checks: Sequence[Check], region: str) -> bool:

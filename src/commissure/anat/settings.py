@@ -22,6 +22,10 @@ def chosen_extraction(wanted: Literal["auto", "builtin", "deepbet"]) -> BrainExt
     return "deepbet" if find_spec("deepbet") else "builtin"
 
 
+#: Mean local correlation (windows of 10 mm) of two images of one head, laid onto each other.
+SAME_HEAD = 0.6
+
+
 class AnatPreprocessSettings(Section):
     """How the brain, its tissues and the way to the template are found."""
 
@@ -62,6 +66,13 @@ class AnatPreprocessSettings(Section):
         le=1.0,
         description="Log-odds by which a neighbouring voxel's tissue favours the same tissue "
         "(Markov random field); 0 switches it off.",
+    )
+    longitudinal: bool = Field(
+        False,
+        description="Whether the visits of a person are segmented in one template of their own, so "
+        "that change is measured with less noise, and told apart where they do not show the same "
+        "head. Off by default, because a visit's numbers then use the later visits too: a model "
+        "that predicts from the baseline must not see them.",
     )
 
 

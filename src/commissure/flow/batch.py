@@ -87,6 +87,8 @@ class Batch:
             "anat": anat[1] if anat else "",
             "before": before.key if before else "",
         }
+        if visits := self._visits(entry):
+            parts["visits"] = [visit.fingerprint for visit in visits]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         folder = image_folder(self.output_dir, entry)
         record = self.records.read(entry, self.step)
@@ -94,6 +96,17 @@ class Batch:
             self.records.discard(entry, self.step, folder)
             return self._computed(entry, folder, anat[0] if anat else None, key)
         return Outcome("present", "", record.cpu_s, record.wall_s, record.files)
+
+    def _visits(self, entry: Entry) -> list[Entry]:
+        """Images of all visits of a person, where the step lays several together."""
+        if not getattr(self.settings, "longitudinal", False):
+            return []
+        visits = [
+            e
+            for e in self.entries
+            if e.participant_id == entry.participant_id and e.modality == self.modality and e.used
+        ]
+        return visits if len(visits) > 1 else []
 
     def _left_out(self, entry: Entry, state: str, cause: str) -> Outcome:
         """An image that the step does not reach: what an earlier run left of it goes."""
@@ -141,7 +154,8 @@ class Batch:
         remove_drafts(folder)
         remove_drafts(folder / "figures")
         cpu, wall = time.process_time(), time.monotonic()
-        state, cause = self._attempted(scan, folder, anat)
+        visits = [visit.scan_in(self.root) for visit in self._visits(entry)]
+        state, cause = self._attempted(scan, folder, anat, visits)
         cpu_s, wall_s = (
             round(now - then, 3)
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
@@ -166,9 +180,15 @@ class Batch:
         self.records.write(Record(key, files, cpu_s, wall_s), entry, self.step)
         return Outcome("present", "", cpu_s, wall_s, files)
 
-    def _attempted(self, scan: Scan, folder: Path, anat: AnatFiles | None) -> tuple[str, str]:
+    def _attempted(
+        self, scan: Scan, folder: Path, anat: AnatFiles | None, visits: list[Scan]
+    ) -> tuple[str, str]:
         """Compute; the state, and why it is not present."""
-        inputs = {"anat": anat} if MODALITIES[self.modality].needs_anatomy else {}
+        inputs: dict[str, Any] = {}
+        if MODALITIES[self.modality].needs_anatomy:
+            inputs["anat"] = anat
+        if visits:
+            inputs["visits"] = visits
         try:
             self.compute(scan, folder, settings=self.settings, **inputs)
         except CommissureError as error:
@@ -221,7 +241,8 @@ def run_batch(
         What is done: the modality's name, and ``preprocess`` or ``measure``.
     compute
         Called once per image as ``compute(scan, folder, settings=...)``, with ``anat=`` where the
-        modality needs the anatomy (:mod:`commissure.modalities`).
+        modality needs the anatomy (:mod:`commissure.modalities`), and with ``visits=``, the images
+        of all visits of the person, where the settings have ``longitudinal`` and there are several.
     settings_type
         Settings of the step; the results depend on nothing else of the configuration.
     files

@@ -71,9 +71,23 @@ def check_tables(
     refuse_unknown_sessions(every := [*visits, *of_tables], settings.sessions)
     choose_visits(every, settings.sessions, session_tables)
     everybody = measured.union(people.people)
+    cautions += _looks_ahead(settings, every)
     cautions += _check_treatments(settings, everybody)
     _check_exclusions(settings, everybody)
     return cautions
+
+
+def _looks_ahead(settings: Settings, visits: Collection[Visit]) -> list[str]:
+    """Whether models that see the baseline would see something of later visits with it."""
+    several = len(set(visits)) > len({person for person, _ in visits})
+    sees_baseline = "baseline" in settings.fusion.visit_markers
+    if not (settings.anat.longitudinal and several and sees_baseline):
+        return []
+    return [
+        "anat.longitudinal: the volumes of a visit use the person's later visits too, and "
+        "fusion.visit_markers has the baseline: a model of it is told something of the future. Set "
+        "anat.longitudinal: false, or fusion.visit_markers: [change]."
+    ]
 
 
 def _without_row(measured: Collection[str], listed: Collection[str], file: str) -> list[str]:

@@ -55,10 +55,14 @@ class Level:
         Steps.
     stiffness
         Resistance against displacement, in units of the median strength of the image's gradients.
+    window
+        Edge of the window that images are normalised in, in voxels. A wide one leaves the contrast
+        of a whole structure as it is, where both images have the same.
     """
 
     iterations: int
     stiffness: float
+    window: int = WINDOW
 
 
 #: Coarse to fine, each level's voxels half as large as those of the one before.
@@ -100,6 +104,8 @@ def find_warp(
     *,
     initial: np.ndarray,
     levels: Sequence[Level] = LEVELS,
+    masks: Sequence[np.ndarray] | None = None,
+    start: np.ndarray | None = None,
 ) -> Warp:
     """Register a brain to another one whose contrast agrees locally.
 
@@ -113,6 +119,11 @@ def find_warp(
         4x4, mm of the fixed image to mm of the moving one, near enough for the coarsest level.
     levels
         One for each image.
+    masks
+        Where to look, bool on the grid of each fixed image. Without them both images are brains
+        alone, and zero is outside.
+    start
+        (3, X, Y, Z) mm, a displacement on the grid of the last fixed image to go on from.
 
     Returns
     -------
@@ -121,19 +132,24 @@ def find_warp(
     """
     shift: np.ndarray | None = None
     grid = np.eye(4)
+    if start is not None:
+        grid = fixed[-1].affine
+        shift = _turned(np.linalg.inv(grid[:3, :3]), start)
     moving = moving.slicer[bounding_box(np.asanyarray(moving.dataobj) > 0, pad=1)]
-    for target, level in zip(fixed, levels, strict=True):
+    wheres = masks or [np.asanyarray(target.dataobj) > 0 for target in fixed]
+    for target, level, brain in zip(fixed, levels, wheres, strict=True):
         voxel_mm = min(zooms_mm(target.affine))
         source = _no_finer(moving, voxel_mm)
-        brain = np.asanyarray(target.dataobj) > 0
-        part = target.slicer[bounding_box(brain, pad=round(ROOM_MM / voxel_mm) + 1)]
+        box = bounding_box(brain, pad=round(ROOM_MM / voxel_mm) + 1)
+        part = target.slicer[box]
         if shift is None:
             shift = np.zeros((3, *part.shape), np.float32)
         else:
             shift = _on_grid(shift, grid, part.shape, part.affine)
         grid = part.affine
         to_voxel = np.linalg.inv(source.affine) @ initial @ grid
-        shift = _refined(_scaled(part), _scaled(source), to_voxel, shift, level)
+        cover = _smooth(brain[box].astype(np.float32), 1.0)
+        shift = _refined(_scaled(part), _scaled(source), cover, to_voxel, shift, level)
     assert shift is not None, "at least one level is expected"
     whole = _on_grid(shift, grid, target.shape, target.affine)
     whole = _continued(whole, brain, FADING_MM / voxel_mm)
@@ -146,6 +162,7 @@ def refined_affine(
     *,
     initial: np.ndarray,
     iterations: int = 12,
+    masks: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
     """Refine an affine map between two brains whose contrast agrees locally.
 
@@ -159,6 +176,8 @@ def refined_affine(
         4x4, mm of the fixed image to mm of the moving one.
     iterations
         Steps at each voxel size.
+    masks
+        Where to look, as in :func:`find_warp`.
 
     Returns
     -------
@@ -166,10 +185,10 @@ def refined_affine(
         4x4 like ``initial``.
     """
     matrix = np.asarray(initial, float)
-    for target in fixed:
+    wheres = masks or [np.asanyarray(target.dataobj) > 0 for target in fixed]
+    for target, inside in zip(fixed, wheres, strict=True):
         source = _no_finer(moving, min(zooms_mm(target.affine)))
         values, data = _scaled(target), _scaled(source)
-        inside = values > 0
         wanted, scale = _normalised(values)
         voxel = np.stack(np.nonzero(inside)).astype(float)
         mm = target.affine[:3, :3] @ voxel + target.affine[:3, 3:]
@@ -242,10 +261,10 @@ def _scaled(image: nib.Nifti1Image) -> np.ndarray:
     return data / np.percentile(data[data > 0], 90)
 
 
-def _normalised(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normalised(image: np.ndarray, window: int = WINDOW) -> tuple[np.ndarray, np.ndarray]:
     """An image less its window's mean, over its window's SD; and one over that SD."""
-    mean = uniform_filter(image, WINDOW, mode="nearest")
-    variance = uniform_filter(image * image, WINDOW, mode="nearest") - mean * mean
+    mean = uniform_filter(image, window, mode="nearest")
+    variance = uniform_filter(image * image, window, mode="nearest") - mean * mean
     scale = 1 / np.sqrt(np.maximum(variance, 0) + np.float32(NOISE_VARIANCE))
     return (image - mean) * scale, scale
 
@@ -263,18 +282,22 @@ def _turned(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def _refined(
-    fixed: np.ndarray, moving: np.ndarray, to_voxel: np.ndarray, shift: np.ndarray, level: Level
+    fixed: np.ndarray,
+    moving: np.ndarray,
+    cover: np.ndarray,
+    to_voxel: np.ndarray,
+    shift: np.ndarray,
+    level: Level,
 ) -> np.ndarray:
     """Go on with a level's steps; ``shift`` is (3, X, Y, Z) in voxels of ``fixed``."""
-    cover = _smooth((fixed > 0).astype(np.float32), 1.0)
-    wanted, scale = _normalised(fixed)
+    wanted, scale = _normalised(fixed, level.window)
     gradient = np.stack(np.gradient(fixed)) * (scale * cover)
     inverse = _inverse_systems(gradient, cover, level.stiffness)
     places = np.indices(fixed.shape, dtype=np.float32)
     turn, origin = to_voxel[:3, :3].astype(np.float32), to_voxel[:3, 3].astype(np.float32)
     for _ in range(level.iterations):
         source = _turned(turn, places + shift) + origin[:, None, None, None]
-        warped, _ = _normalised(_sampled(moving, source, mode="constant"))
+        warped, _ = _normalised(_sampled(moving, source, mode="constant"), level.window)
         left = (warped - wanted) * cover
         pull = [_smooth(part * left, NEIGHBOURHOOD_SD) for part in gradient]
         step = np.stack([sum(m * p for m, p in zip(row, pull, strict=True)) for row in inverse])

@@ -63,7 +63,9 @@ def study(tmp_path):
     return tmp_path
 
 
-def run(study, compute, *, step="preprocess", settings=None, code="1", files=BoldFiles):
+def run(
+    study, compute, *, step="preprocess", settings=None, code="1", files=BoldFiles, options=Options
+):
     out = study / "out"
     rule = f"func_{step}"
     job = Job(
@@ -75,11 +77,15 @@ def run(study, compute, *, step="preprocess", settings=None, code="1", files=Bol
         ),
         log=io.StringIO(),
     )
-    run_batch(job, modality="func", step=step, compute=compute, settings_type=Options, files=files)
+    run_batch(job, modality="func", step=step, compute=compute, settings_type=options, files=files)
     table = pd.read_csv(job.output.status, sep="\t", keep_default_na=False)
     return dict(
         zip(table["participant_id"], zip(table["state"], table["cause"], strict=True), strict=True)
     ), job
+
+
+class Longitudinal(Options):
+    longitudinal: bool = True
 
 
 class Engine:
@@ -143,6 +149,34 @@ def test_a_changed_image_is_computed_anew_and_the_others_are_kept(study):
     again = Engine()
     run(study, again)
     assert again.seen == ["sub-02"]
+
+
+def test_visits_of_a_person_are_given_together_and_a_later_one_computes_them_anew(study):
+    def add(session):
+        folder = study / f"bids/sub-01/ses-{session}/func"
+        folder.mkdir(parents=True)
+        (folder / f"sub-01_ses-{session}_task-rest_bold.nii.gz").write_text(f"visit {session}")
+        refresh_index(study / "bids", study / "out/work", batch_size=3)
+
+    given = []
+
+    def compute(scan, folder, *, anat, settings, visits=()):
+        given.append((scan.who, [visit.who for visit in visits]))
+        files = BoldFiles.of(scan, folder)
+        write_text(scan.path.read_text(), files.bold)
+
+    shutil.rmtree(study / "bids/sub-01/func")
+    add("1")
+    run(study, compute, options=Longitudinal)
+    assert given == [("sub-01 ses-1", []), ("sub-02", []), ("sub-03", [])]
+    given.clear()
+    add("2")
+    run(study, compute, options=Longitudinal)
+    both = ["sub-01 ses-1", "sub-01 ses-2"]
+    assert given == [(who, both) for who in both]
+    given.clear()
+    run(study, compute, options=Longitudinal)
+    assert given == []
 
 
 def test_an_output_that_was_lost_is_computed_anew(study):

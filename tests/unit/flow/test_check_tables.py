@@ -118,3 +118,14 @@ def test_sessions_without_an_order_are_refused_before_anything_is_computed(study
     visits = {("sub-01", "ses-on"), ("sub-01", "ses-off")}
     with pytest.raises(ConfigError, match=r"\['off', 'on'\]"):
         check_tables(study(), IMAGED, visits)
+
+
+def test_a_baseline_that_knows_later_visits_is_told(study):
+    visits = [("sub-01", "ses-1"), ("sub-01", "ses-2"), ("sub-02", "ses-1")]
+    longitudinal = {"anat": {"longitudinal": True}, "sessions": {"baseline": "1", "followup": "2"}}
+    told = check_tables(study(**longitudinal), IMAGED, visits)
+    assert any("told something of the future" in sentence for sentence in told)
+    change = {**longitudinal, "fusion": {"visit_markers": ["change"]}}
+    assert check_tables(study(**change), IMAGED, visits) == []
+    once = {"anat": {"longitudinal": True}}
+    assert check_tables(study(**once), IMAGED, visits[:1]) == []

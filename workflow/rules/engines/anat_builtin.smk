@@ -3,7 +3,7 @@
 
 
 rule anat_preprocess:
-    """Preprocess the T1w images of one batch: bias correction, brain mask, tissues and the warp to the template."""
+    """Preprocess the T1w images of one batch: bias correction, brain mask, tissues and the warp to the template; with anat.longitudinal, a person's visits in one template."""
     input:
         manifest=work("batches/batch-{batch}.tsv"),
     output:

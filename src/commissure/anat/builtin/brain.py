@@ -162,7 +162,7 @@ def extract_brain(
     zooms = zooms_mm(head.affine)
     if stripped:
         return _left_brain(image, head, to_person)
-    flat = _flattened(head, _template_distance(to_person, head) < 2)
+    flat = _flattened(head, template_distance(to_person, head.shape, head.affine) < 2)
     rough = coarser(nib.Nifti1Image(np.clip(flat, 0, 1.3), head.affine), ROUGH_MM)
     as_head = linear_map(
         sharp_head(ROUGH_MM), rough, kind="affine", initial=to_person, sampling=0.1
@@ -171,12 +171,35 @@ def extract_brain(
     if by == "deepbet":
         border = signed_distance(deepbet_mask(image), zooms_mm(image.affine))
         return Brain(as_brain, nib.Nifti1Image(border, image.affine))
-    by_head, by_brain = (_template_distance(to, head) for to in (as_head, as_brain))
+    by_head, by_brain = (
+        template_distance(to, head.shape, head.affine) for to in (as_head, as_brain)
+    )
     expected = (by_head + by_brain) / 2 - BEYOND_TEMPLATE_MM
     flat = _flattened(head, expected < 0)
     within = (by_head + np.minimum(by_head, by_brain)) / 2 - BEYOND_TEMPLATE_MM
     expected += fluid_told(flat, expected) * (within - expected)
     return Brain(as_brain, nib.Nifti1Image(brain_border(flat, expected, zooms), head.affine))
+
+
+def laid_head(image: nib.Nifti1Image, *, stripped: bool) -> tuple[nib.Nifti1Image, np.ndarray]:
+    """A head without shading, and how it lies: for comparing images of one person.
+
+    Parameters
+    ----------
+    image, stripped
+        As in :func:`extract_brain`.
+
+    Returns
+    -------
+    flat : nibabel.Nifti1Image
+        On the image's grid, white matter at about 1.
+    to_person : numpy.ndarray
+        4x4, template mm to the person's mm.
+    """
+    head = coarser(image, HEAD_MM) if min(zooms_mm(image.affine)) < 0.9 * HEAD_MM else image
+    to_person = head_pose(head, stripped=stripped)
+    flat = _flattened(image, template_distance(to_person, image.shape, image.affine) < 2)
+    return nib.Nifti1Image(flat, image.affine), to_person
 
 
 def _brain_map(rough: nib.Nifti1Image, initial: np.ndarray) -> np.ndarray:
@@ -203,7 +226,7 @@ def _left_brain(image: nib.Nifti1Image, head: nib.Nifti1Image, to_person: np.nda
     back = np.linalg.inv(to_person) @ head.affine
     x, y, z = (np.arange(n) for n in head.shape)
     height = back[2, 0] * x[:, None, None] + back[2, 1] * y[:, None] + back[2, 2] * z + back[2, 3]
-    beyond = _template_distance(to_person, head) > BASE_BEYOND_MM
+    beyond = template_distance(to_person, head.shape, head.affine) > BASE_BEYOND_MM
     mask = largest_component(mask & ~(beyond & (height < BASE_BELOW_MM)))
     return Brain(to_person, nib.Nifti1Image(signed_distance(mask, zooms), head.affine))
 
@@ -215,15 +238,25 @@ def _flattened(head: nib.Nifti1Image, mask: np.ndarray) -> np.ndarray:
     return (flat / np.percentile(flat[core if core.any() else mask], 85)).astype(np.float32)
 
 
-def _template_distance(to_person: np.ndarray, head: nib.Nifti1Image) -> np.ndarray:
-    """Distance to the template's border in mm, negative inside, by an affine map."""
+def template_distance(
+    to_person: np.ndarray, shape: tuple[int, ...], affine: np.ndarray
+) -> np.ndarray:
+    """Distance of a grid's voxels to the template's border in mm, negative inside.
+
+    Parameters
+    ----------
+    to_person
+        4x4, template mm to the grid's mm.
+    shape, affine
+        Of the grid.
+    """
     distance = _template_border()
-    step = np.linalg.inv(distance.affine) @ np.linalg.inv(to_person) @ head.affine
+    step = np.linalg.inv(distance.affine) @ np.linalg.inv(to_person) @ affine
     moved = affine_transform(
         np.asanyarray(distance.dataobj),
         step[:3, :3],
         step[:3, 3],
-        output_shape=head.shape,
+        output_shape=shape,
         order=1,
         mode="nearest",
     )

@@ -7,6 +7,7 @@ the template's own; the registered template says which tissue to expect where.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -14,8 +15,9 @@ import numpy as np
 
 from commissure.anat.builtin.deep import extraction_record
 from commissure.anat.builtin.head import ReadiedHead, readied_head
+from commissure.anat.builtin.repeats import VisitInTemplate, laid_together
 from commissure.anat.builtin.segmentation import SegmentedHead, segmented
-from commissure.anat.builtin.structures import segment_structures
+from commissure.anat.builtin.structures import SegmentedStructures, segment_structures
 from commissure.anat.builtin.tissue_labels import CSF_LABEL
 from commissure.anat.settings import AnatPreprocessSettings, chosen_extraction
 from commissure.anat.skull import foreground_litres
@@ -31,7 +33,13 @@ from commissure.images.template import TEMPLATE
 from commissure.names import Scan, sidecar_path
 
 
-def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) -> None:
+def preprocess(
+    scan: Scan,
+    folder: Path,
+    *,
+    settings: AnatPreprocessSettings,
+    visits: Sequence[Scan] = (),
+) -> None:
     """Write the anatomical derivatives of one T1w image, all on its own grid.
 
     Parameters
@@ -42,6 +50,9 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         The person's ``anat/`` below the output directory.
     settings
         What the study chose.
+    visits
+        The T1w images of all visits of the person, this one among them, where
+        ``settings.longitudinal`` asks for their template.
 
     Raises
     ------
@@ -51,8 +62,19 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
     """
     head = readied_head(scan, settings=settings)
     files = AnatFiles.of(scan, folder)
+    repeats, template = None, None
+    if settings.longitudinal and len(visits) > 1:
+        repeats = laid_together(visits, settings=settings)
+        template = repeats.visit(scan)
     with atomic(files.to_template) as forward, atomic(files.from_template) as inverse:
-        found = _segmented(head, settings, forward, inverse)
+        segment = partial(
+            _segmented,
+            settings=settings,
+            to_template=forward,
+            from_template=inverse,
+            template=template,
+        )
+        found = segment(head)
         lesion = None if head.lesion is not None else undrawn_lesion(head, found)
         if lesion is not None:
             millilitres = float(lesion.sum()) * voxel_volume_mm3(head.image.affine) / 1000
@@ -62,7 +84,10 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
                 note=f"{millilitres:.1f} mL of tissue contradict their place, and no "
                 "label-lesion_roi marks them: filled before segmentation, in no tissue.",
             )
-            found = _segmented(head, settings, forward, inverse)
+            found = segment(head)
+    notes = [*header_notes(head.image), *head.notes]
+    if repeats:
+        notes += repeats.notes(scan, visits)
     method = {
         "Sources": [_source(scan)],
         "SkullStripped": head.stripped,
@@ -71,8 +96,10 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
         ),
         "ForegroundLitres": round(foreground_litres(head.image), 3),
         "Parameters": settings.model_dump(),
-        "Notes": [*header_notes(head.image), *head.notes],
+        "Notes": notes,
     }
+    if repeats:
+        method |= repeats.record(scan, {visit.path.name: _source(visit) for visit in visits})
     for path in (files.to_template, files.from_template):
         _write_sidecar(
             path,
@@ -84,19 +111,22 @@ def preprocess(scan: Scan, folder: Path, *, settings: AnatPreprocessSettings) ->
                 "Template": TEMPLATE,
             },
         )
-    write_images(found, head, files, method)
+    write_images(found, head, files, method, template=template)
 
 
 def _segmented(
-    head: ReadiedHead, settings: AnatPreprocessSettings, to_template: Path, from_template: Path
+    head: ReadiedHead,
+    *,
+    settings: AnatPreprocessSettings,
+    to_template: Path,
+    from_template: Path,
+    template: VisitInTemplate | None,
 ) -> SegmentedHead:
-    return segmented(
-        head.work,
-        stripped=head.stripped,
-        settings=settings,
-        to_template=to_template,
-        from_template=from_template,
-    )
+    """A head segmented by itself, or in the template of the person's visits."""
+    ways = {"to_template": to_template, "from_template": from_template}
+    if template is not None:
+        return template.head(head.work, settings=settings, **ways)
+    return segmented(head.work, stripped=head.stripped, settings=settings, **ways)
 
 
 def undrawn_lesion(head: ReadiedHead, found: SegmentedHead) -> np.ndarray | None:
@@ -116,11 +146,18 @@ def undrawn_lesion(head: ReadiedHead, found: SegmentedHead) -> np.ndarray | None
     return resample_to(place, head.image.shape, head.image.affine) > 0.5
 
 
-def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, method: dict) -> None:
+def write_images(
+    found: SegmentedHead,
+    head: ReadiedHead,
+    files: AnatFiles,
+    method: dict,
+    *,
+    template: VisitInTemplate | None = None,
+) -> None:
     """Write T1w, mask, tissues and probabilities on the image's own grid, with sidecars.
 
     A lesion is part of the brain and none of its tissues; the structures are those of the image
-    in which it is filled.
+    in which it is filled, or those of the ``template`` of the person's visits.
     """
     image, work, lesion = head.image, head.work, head.lesion
     native, affine = image.shape, image.affine
@@ -171,15 +208,17 @@ def write_images(found: SegmentedHead, head: ReadiedHead, files: AnatFiles, meth
     _write_sidecar(files.dseg, {**method, **learnt, "Labels": labels})
     for path in files.tissues:
         _write_sidecar(path, {**method, **learnt})
-    write_structures(
-        corrected, mask, _placed_shares(shares, box, native), files, method, lesion=lesion
-    )
+    if template is None:
+        whole = _placed_shares(shares, box, native)
+        parts = segment_structures(corrected, mask, whole, files.from_template)
+    else:
+        parts = template.structures(mask, affine)
+    write_structures(parts, affine, files, method, lesion=lesion)
 
 
 def write_structures(
-    t1w: nib.Nifti1Image,
-    mask: np.ndarray,
-    posterior: np.ndarray,
+    found: SegmentedStructures,
+    affine: np.ndarray,
     files: AnatFiles,
     method: dict,
     *,
@@ -189,31 +228,35 @@ def write_structures(
 
     Parameters
     ----------
-    t1w
-        3-D, bias-corrected.
-    mask, posterior
-        (X, Y, Z) bool and (3, X, Y, Z), on the same grid.
+    found
+        On the T1w's grid.
+    affine
+        4x4 of that grid.
     files
-        Where it goes; the way from the template is read there.
+        Where it goes.
     method
         What every sidecar says.
     lesion
         (X, Y, Z) bool, taken out of the structures.
     """
-    found = segment_structures(t1w, mask, posterior, files.from_template)
     labels, volumes = found.labels, dict(found.volumes_mm3)
     if lesion is not None:
-        lost = label_volumes(np.where(lesion, labels, 0), t1w.affine)
+        lost = label_volumes(np.where(lesion, labels, 0), affine)
         volumes = {name: max(0.0, v - lost.get(name, 0.0)) for name, v in volumes.items()}
         labels = np.where(lesion, 0, labels).astype(labels.dtype)
-    save_image(labels, t1w.affine, files.aseg)
+    save_image(labels, affine, files.aseg)
     table = structures().labels
+    description = (
+        "Structures under FreeSurfer's numbers: the template's segmentation, softened and carried "
+        "by the warp, decided by intensities and neighbours"
+    )
+    if "WithinPersonTemplate" in method:
+        description += "; so in the template of the person's visits, and moved to this visit"
     _write_sidecar(
         files.aseg,
         {
             **method,
-            "Description": "Structures under FreeSurfer's numbers: the template's segmentation, "
-            "softened and carried by the warp, decided by intensities and neighbours",
+            "Description": description,
             "Atlas": structures().name,
             "Labels": {
                 str(number): name

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from commissure.images.load import zooms_mm
 from commissure.images.template import template
 from commissure.images.transforms import write_warp
 from commissure.images.warp import LEVELS, Warp, find_warp, refined_affine
@@ -81,9 +82,23 @@ def warp_to_template(
     doubled = [voxel_mm * 2**power for power in reversed(range(len(LEVELS)))]
     fixed = [template("T1w", resolution_mm=mm) for mm in doubled]
     warp = find_warp(fixed, brain, initial=initial, levels=LEVELS)
+    return write_ways(warp, to_template, from_template)
+
+
+def write_ways(warp: Warp, to_template: Path, from_template: Path) -> TemplateWarp:
+    """Write both directions of a warp from the template to a person.
+
+    Parameters
+    ----------
+    warp
+        On a grid of the template.
+    to_template, from_template
+        ITK composites to write (``.h5``): they move images to the template and back.
+    """
     write_warp(warp.displacement, warp.affine, to_template, after=warp.to_moving)
     back = np.linalg.inv(warp.to_moving)
     write_warp(warp.inverse_displacement(), warp.affine, from_template, before=back)
-    volume = warp.jacobian_determinants()[np.asanyarray(fixed[-1].dataobj) > 0]
+    brain = template("T1w", resolution_mm=zooms_mm(warp.affine)[0])
+    volume = warp.jacobian_determinants()[np.asanyarray(brain.dataobj) > 0]
     low, high = np.percentile(volume, (0.1, 99.9))
     return TemplateWarp(warp, float(100 * (volume <= 0).mean()), (float(low), float(high)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -74,6 +74,11 @@ class CohortRequest(Section):
     visits: int = Field(1, ge=1, le=9, description="How often everybody is scanned.")
     years_between: float = Field(
         1.0, ge=0, le=20, description="Years between visits; 0 changes nothing but the noise."
+    )
+    change: dict[str, Annotated[float, Field(gt=-0.5, lt=1)]] = Field(
+        default_factory=dict,
+        description="Planted change of volumes from each visit to the next in everybody, as a "
+        "share: {Hippocampus_L: -0.05, LateralVentricle_R: 0.1}; beside what the years do.",
     )
     travelling: int = Field(0, ge=0, description="Controls who are scanned at every site.")
     motion: float = Field(
@@ -156,6 +161,8 @@ class CohortRequest(Section):
 
     def _wrong_scans(self) -> Iterator[str]:
         controls = self.group_sizes[0]
+        if self.change and self.visits < 2:
+            yield "change with one visit, where visits of 2 or more are expected"
         if self.travelling > controls:
             yield (
                 f"{self.travelling} travelling subjects among {controls} controls, where 0 to "

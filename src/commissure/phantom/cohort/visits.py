@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +27,8 @@ def draw_scans(people: Sequence[Person], request: CohortRequest) -> list[Person]
     request
         ``visits``: sessions are named 1, 2 ...; ``years_between``: markers follow age, and each
         changes by :data:`CHANGE_PER_VISIT` of its SD, but with 0 nothing about a person changes,
-        and two visits differ by noise alone; ``travelling``: so many of the controls are scanned at
+        and two visits differ by noise alone; ``change``: shares by which volumes change from each
+        visit to the next beside that; ``travelling``: so many of the controls are scanned at
         every site, with sessions named by their order and their site, as 1B, the first at the site
         they belong to; ``motion``: with 0 the same people lie still, and nothing else about their
         images changes; ``noise_seed``: draws pose, movement, artefacts and noise anew, of people
@@ -42,7 +43,7 @@ def draw_scans(people: Sequence[Person], request: CohortRequest) -> list[Person]
         now, order = person, 0
         for visit in range(1, request.visits + 1):
             if visit > 1:
-                now = _later(now, request.years_between, rng)
+                now = _changed(_later(now, request.years_between, rng), request.change)
             elsewhere = [machine for machine in machines if machine.site != person.site]
             places = [person.scanner, *(elsewhere if person.participant_id in travels else [])]
             for place in places:
@@ -73,6 +74,15 @@ def _later(person: Person, years: float, rng: np.random.Generator) -> Person:
         value = markers[key] + years * row["age_per_year"] + change
         markers[key] = float(np.clip(value, low, high))
     return replace(person, age=round(person.age + years, 1), markers=markers)
+
+
+def _changed(person: Person, change: Mapping[str, float]) -> Person:
+    markers = dict(person.markers)
+    low, high = possible("volume_factor")
+    for region, share in change.items():
+        key = "volume_factor", region
+        markers[key] = float(np.clip(markers.get(key, 1.0) * (1 + share), low, high))
+    return replace(person, markers=markers)
 
 
 def _seed_of_scan(person: Person, request: CohortRequest, number: int, order: int) -> int:

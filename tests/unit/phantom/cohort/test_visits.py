@@ -41,6 +41,25 @@ def test_visits_follow_age_and_change_a_little():
     assert all(a.markers == b.markers for a, b in zip(same[::2], same[1::2], strict=True))
 
 
+def test_a_planted_change_comes_with_every_visit_and_changes_nothing_else():
+    request = CohortRequest(
+        controls=2, responsive=0, resistant=0, visits=3, years_between=0.0, seed=5,
+        change={"Hippocampus_L": -0.05, "Thalamus_L": 0.1},
+    )  # fmt: skip
+    first, second, third = draw_scans(cohort.draw_cohort(request), request)[:3]
+    key = "volume_factor", "Hippocampus_L"
+    assert second.markers[key] == pytest.approx(0.95 * first.markers[key])
+    assert third.markers[key] == pytest.approx(0.95**2 * first.markers[key])
+    planted = {key, ("volume_factor", "Thalamus_L")}
+    changed = {k for k in third.markers if third.markers[k] != first.markers.get(k)}
+    assert changed == planted
+
+
+def test_a_planted_change_needs_a_second_visit():
+    with pytest.raises(ValueError, match="change with one visit"):
+        CohortRequest(change={"Hippocampus_L": -0.05})
+
+
 def test_travelling_subjects_are_seen_at_every_site():
     request = CohortRequest(controls=6, responsive=4, resistant=4, sites=3, travelling=2, seed=5)
     people = cohort.draw_cohort(request)
