@@ -19,6 +19,7 @@ SMALLEST = {
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
     "dwi_gradients": ["--clean", "2"],
+    "dwi_placement": ["{tmp}/placement"],
     "dwi_realignment": ["--people", "1", "--preset", "demo"],
     "fusion_families": ["--cohorts", "1", "--permutations", "19"],
     "fusion_frozen": ["null", "--cohorts", "1", "--people", "60"],
