@@ -214,6 +214,13 @@ def _measure_concentrations(
             f"{scan.who} has no water reference; ratios to creatine are given"
         )
         return
+    if not (np.isfinite(svs.tr_s) and np.isfinite(water.tr_s)):
+        which = "the spectrum" if not np.isfinite(svs.tr_s) else "the water reference"
+        findings.missing["concentrations"] = (
+            f"nothing gives the RepetitionTime of {which} of {scan.who}, so its saturation is not "
+            "known; ratios to creatine are given"
+        )
+        return
     if abs(field_t / times.field_t - 1) > 0.15:
         findings.missing["concentrations"] = (
             f"the spectrum was taken at {field_t:.1f} T and mrs.relaxation {settings.relaxation} "

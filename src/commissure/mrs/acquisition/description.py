@@ -31,7 +31,7 @@ def acquisition_description(svs: Svs) -> dict[str, Any]:
         "Nucleus": "1H",
         "Sequence": field("PulseSequenceType", "SequenceName", "ProtocolName"),
         "VoxelMm": [round(float(v), 2) for v in np.linalg.norm(svs.affine[:3, :3], axis=0)],
-        "RepetitionTimeS": svs.tr_s,
+        "RepetitionTimeS": svs.tr_s if np.isfinite(svs.tr_s) else None,
         "EchoTimeS": svs.te_s,
         "StoredShots": shots,
         "StoredCoils": coils,

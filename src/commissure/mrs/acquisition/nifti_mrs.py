@@ -31,11 +31,9 @@ class Svs:
         complex128, (shots, coils, points), in the convention of
         :mod:`commissure.mrs.chemical_shift`.
     dwell_s, frequency_mhz, te_s, tr_s
-        Sampling and timing.
+        Sampling and timing; the repetition time is NaN where nothing gives it.
     affine
         4x4, voxel to scanner mm: the voxel is the cube from -0.5 to 0.5.
-    sequence
-        What the metadata say of the pulse sequence, in lower case; may be empty.
     metadata
         Sidecar and header extension, merged.
     placed
@@ -49,7 +47,6 @@ class Svs:
     te_s: float
     tr_s: float
     affine: np.ndarray
-    sequence: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     placed: bool = True
 
@@ -84,8 +81,8 @@ _LIMITS = (
     _Physics("SpectralWidth", 500, 20000, "Hz", ""),
 )
 
-
-_SEQUENCE_KEYS = ("PulseSequenceType", "SequenceName", "ProtocolName", "SeriesDescription")
+#: Without a repetition time there are ratios only; the spectral width follows from the dwell time.
+_MAY_BE_ABSENT = ("SpectralWidth", "RepetitionTime")
 
 
 def read_svs(path: Path, sidecars: tuple[Path, ...], *, who: str) -> Svs:
@@ -154,9 +151,8 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
             dwell_s=dwell_s,
             frequency_mhz=frequency,
             te_s=float(metadata["EchoTime"]),
-            tr_s=float(metadata["RepetitionTime"]),
+            tr_s=float(metadata.get("RepetitionTime", math.nan)),
             affine=raw.affine,
-            sequence=" ".join(str(metadata.get(key, "")) for key in _SEQUENCE_KEYS).strip().lower(),
             metadata=metadata,
             placed=raw.placed,
         )
@@ -167,7 +163,7 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
 def _check_metadata(metadata: dict[str, Any], dwell_s: float, path: Path, who: str) -> None:
     """Hold the merged metadata against physics; an absent spectral width is filled in."""
     for limit in _LIMITS:
-        if limit.key != "SpectralWidth" and limit.key not in metadata:
+        if limit.key not in (*_MAY_BE_ABSENT, *metadata):
             _check_limit(limit, None, f"the metadata of {path.name}", who)
     nucleus = str(metadata.get("ResonantNucleus", "absent"))
     if nucleus != "1H":
@@ -342,6 +338,7 @@ def write_svs(svs: Svs, path: Path) -> None:
     fid = svs.averaged().astype(np.complex64)[None, None, None]
     image = gen_nifti_mrs(fid, svs.dwell_s, svs.frequency_mhz, affine=svs.affine, nifti_version=1)
     image.add_hdr_field("EchoTime", svs.te_s)
-    image.add_hdr_field("RepetitionTime", svs.tr_s)
+    if math.isfinite(svs.tr_s):
+        image.add_hdr_field("RepetitionTime", svs.tr_s)
     with atomic(path) as draft:
         nib.save(image.image.nibImage, draft)

@@ -12,17 +12,19 @@ from commissure.errors import ConfigError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.basis.choice import sequence_of
 from commissure.mrs.builtin.fit.edited import (
+    EDITED,
     EditedBases,
+    EditedMetabolite,
     difference_of,
     edited_bases,
+    edited_metabolite,
     fit_difference,
 )
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
-from commissure.mrs.builtin.fit.spectrum import SpectralFit
-from commissure.mrs.builtin.fit.tables import EDITED, FitResult
+from commissure.mrs.builtin.fit.tables import FitResult
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
 from commissure.mrs.builtin.signal.water_reference import read_water
-from commissure.mrs.metabolites import PARTS
+from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.settings import MrsPreprocessSettings
 from commissure.names import Scan
 
@@ -35,7 +37,7 @@ _LEAST_NAA_LEFT = 0.5
 def fitted_difference(
     scan: Scan, conditions: Mapping[str, Svs], settings: MrsPreprocessSettings
 ) -> tuple[AveragedSpectrum, FitResult]:
-    """Glutathione from the difference, everything else from the unedited spectrum.
+    """What is edited from the difference, everything else from the unedited spectrum.
 
     Parameters
     ----------
@@ -56,10 +58,10 @@ def fitted_difference(
     ConfigError
         The settings name another sequence, a basis file, or an editing pulse that does not edit.
     DatasetError
-        The editing pulse took NAA away.
+        What the editing pulse did to NAA is not what the settings say.
     """
-    bases = _bases(scan, conditions["OFF"], settings)
     svs = conditions["OFF"]
+    edited, bases = _bases(scan, svs, settings)
     water = read_water(scan, svs)
     off, on = (
         averaged_spectrum(conditions[name], water, shot_rejection_sd=settings.shot_rejection_sd)
@@ -67,14 +69,20 @@ def fitted_difference(
     )
     fit, basis = fit_with_lipids(off.svs, bases.off, settings)
     edited_fit, _ = fit_with_lipids(on.svs, bases.on, settings)
-    _check_naa_is_spared(scan, svs, fit, edited_fit, settings)
+    _check_naa(scan, off.svs, on.svs, edited)
     difference = difference_of(
-        on.svs.averaged(), off.svs.averaged(), edited_fit, fit, dwell_s=svs.dwell_s
+        on.svs.averaged(),
+        off.svs.averaged(),
+        edited_fit,
+        fit,
+        dwell_s=svs.dwell_s,
+        spared_ppm=edited.spared_ppm,
     )
     difference_fit = fit_difference(
         difference.fid,
         bases.difference,
         fit,
+        range_ppm=edited.range_ppm,
         dwell_s=svs.dwell_s,
         frequency_mhz=svs.frequency_mhz,
     )
@@ -85,10 +93,13 @@ def fitted_difference(
         basis.description,
         difference=difference_fit,
         difference_basis=bases.difference.description,
+        edited=edited.name,
     )
 
 
-def _bases(scan: Scan, svs: Svs, settings: MrsPreprocessSettings) -> EditedBases:
+def _bases(
+    scan: Scan, svs: Svs, settings: MrsPreprocessSettings
+) -> tuple[EditedMetabolite, EditedBases]:
     """Simulated bases of both conditions and their difference; ``svs`` is the unedited one."""
     sequence = sequence_of(svs, settings, who=scan.who).sequence
     if settings.basis or sequence.name != "mega-press":
@@ -99,40 +110,55 @@ def _bases(scan: Scan, svs: Svs, settings: MrsPreprocessSettings) -> EditedBases
             wanted="mrs.sequence mega-press and no basis file: a difference needs both conditions",
             mend="Mend mrs.sequence and leave mrs.basis empty",
         )
-    if EDITED not in settings.metabolites:
+    edited = edited_metabolite(settings.edit_on_ppm)
+    if edited is None or edited.name not in settings.metabolites:
         raise ConfigError(
             scan.who,
-            found=f"{svs.name} is edited and mrs.metabolites has no {EDITED}",
-            wanted=f"{EDITED}, which the difference is fitted for",
-            mend="Mend mrs.metabolites",
+            found=f"{svs.name} is edited, mrs.edit_on_ppm is {settings.edit_on_ppm:g} and "
+            f"mrs.metabolites are {', '.join(settings.metabolites)}",
+            wanted="4.56 ppm, which edits GSH, or 1.9 ppm, which edits GABA, and that metabolite",
+            mend="Mend mrs.edit_on_ppm or mrs.metabolites",
         )
     bases = edited_bases(
         settings.metabolites,
+        edited,
         replace(sequence, edit_ppm=settings.edit_on_ppm),
         sequence,
         points=svs.points,
         dwell_s=svs.dwell_s,
         frequency_mhz=svs.frequency_mhz,
     )
-    if EDITED not in bases.difference.names:
+    if edited.name not in bases.difference.names:
         raise ConfigError(
             scan.who,
-            found=f"editing at {settings.edit_on_ppm:g} ppm changes nothing of {EDITED}",
-            wanted="mrs.edit_on_ppm near 4.56",
-            mend="Mend mrs.edit_on_ppm; other edited metabolites are not read",
+            found=f"editing at {settings.edit_on_ppm:g} ppm changes nothing of {edited.name}",
+            wanted=f"mrs.edit_on_ppm near {edited.edit_ppm:g}",
+            mend="Mend mrs.edit_on_ppm",
         )
-    return bases
+    return edited, bases
 
 
-def _check_naa_is_spared(
-    scan: Scan, svs: Svs, fit: SpectralFit, edited_fit: SpectralFit, settings: MrsPreprocessSettings
-) -> None:
-    share = edited_fit.total(PARTS["tNAA"])[0] / max(fit.total(PARTS["tNAA"])[0], _TINY)
-    if share < _LEAST_NAA_LEFT:
-        raise DatasetError(
-            scan.who,
-            found=f"NAA of the edited sub-spectrum of {svs.name} is {share:.2f} of that of the "
-            "unedited one, as where GABA is edited at 1.9 ppm",
-            wanted=f"editing of {EDITED} at {settings.edit_on_ppm:g} ppm, which spares NAA",
-            mend="Leave the file out, or look whether ON and OFF are named the right way round",
-        )
+def _check_naa(scan: Scan, off: Svs, on: Svs, edited: EditedMetabolite) -> None:
+    """A pulse at 1.9 ppm takes NAA's singlet away, one at 4.56 ppm spares it."""
+    share = naa_height(on) / max(naa_height(off), _TINY)
+    spared = share >= _LEAST_NAA_LEFT
+    if spared == (edited.name == "GSH"):
+        return
+    other = next(each for each in EDITED if each.name != edited.name)
+    raise DatasetError(
+        scan.who,
+        found=f"NAA of the edited sub-spectrum of {off.name} has {share:.2f} of the height that it "
+        f"has in the unedited one, as where {other.name} is edited at {other.edit_ppm:g} ppm",
+        wanted=f"editing of {edited.name} at {edited.edit_ppm:g} ppm, which "
+        f"{'spares NAA' if edited.name == 'GSH' else 'takes NAA away'}",
+        mend=f"Set mrs.edit_on_ppm to {other.edit_ppm:g} for such a study, or look whether ON and "
+        "OFF are named the right way round",
+    )
+
+
+def naa_height(svs: Svs) -> float:
+    """Highest magnitude at 1.9 to 2.1 ppm above the line between its neighbours."""
+    spectrum = np.abs(np.fft.fftshift(np.fft.fft(svs.averaged())))
+    ppm = ppm_axis(svs.points, svs.dwell_s, svs.frequency_mhz)
+    beside = (np.abs(ppm - 2.0) > 0.15) & (np.abs(ppm - 2.0) < 0.25)
+    return float(spectrum[(ppm > 1.9) & (ppm < 2.1)].max() - np.median(spectrum[beside]))

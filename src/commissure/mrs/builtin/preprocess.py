@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from commissure.errors import DatasetError
 from commissure.files import write_json
 from commissure.images.anat_files import AnatFiles
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_conditions, write_svs
@@ -14,6 +17,7 @@ from commissure.mrs.builtin.edited import fitted_difference
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
 from commissure.mrs.builtin.fit.tables import FitResult, write_fit
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
+from commissure.mrs.builtin.signal.kinds import two_kinds
 from commissure.mrs.builtin.signal.water_reference import read_water
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.derivatives import MrsFiles
@@ -73,6 +77,7 @@ def _fitted_spectrum(
     basis, choice, flag = basis_for(svs, settings, who=scan.who)
     water = read_water(scan, svs)
     spectrum = averaged_spectrum(svs, water, shot_rejection_sd=settings.shot_rejection_sd)
+    _refuse_two_kinds(scan, spectrum)
     if choice is None:
         fit, basis = fit_with_lipids(spectrum.svs, basis, settings)
         return spectrum, FitResult(fit, basis.description, flag)
@@ -80,6 +85,24 @@ def _fitted_spectrum(
     return spectrum, FitResult(
         timed.fit, timed.basis.description, sequence=timed.record, spread=timed.spread
     )
+
+
+def _refuse_two_kinds(scan: Scan, spectrum: AveragedSpectrum) -> None:
+    """Edited sub-spectra whose file does not name them would be averaged into one spectrum."""
+    svs = spectrum.svs
+    usable = spectrum.after[np.abs(spectrum.after).sum(axis=1) > 0]
+    kinds = two_kinds(usable, dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz)
+    if kinds is not None:
+        turn = "every other one" if kinds.in_turn == 1 else "two and two"
+        raise DatasetError(
+            scan.who,
+            found=f"the {len(usable)} shots of {scan.path.name} are of two kinds, {turn}: they "
+            f"differ by {100 * kinds.difference:.0f} % of the spectrum, {kinds.over_noise:.0f} "
+            "times what noise makes",
+            wanted="shots of one kind, or edited ones in a dimension DIM_EDIT that names ON and "
+            "OFF under EditCondition",
+            mend="Convert the file so that edited sub-spectra have a dimension of their own",
+        )
 
 
 def _write_averaged(scan: Scan, spectrum: AveragedSpectrum, files: MrsFiles) -> None:
@@ -101,6 +124,6 @@ def _sidecar(source: Path, svs: Svs, spectrum: AveragedSpectrum) -> Mapping[str,
         "Sources": [source.name],
         "SpatialReference": "scanner",
         "EchoTime": svs.te_s,
-        "RepetitionTime": svs.tr_s,
+        **({"RepetitionTime": svs.tr_s} if np.isfinite(svs.tr_s) else {}),
         "Steps": spectrum.steps,
     }

@@ -32,15 +32,12 @@ def write_mega(tmp_path: Path) -> Callable[..., Scan]:
         *, labels: tuple[str, ...] | None = ("OFF", "ON"), shots: int = 16, snr: float = 20.0,
         gsh: float = TRUTH["GSH"], on: PulseSequence = ON,
     ) -> Scan:  # fmt: skip
-        truth = TRUTH | {"GSH": gsh}
+        truth, off = TRUTH | {"GSH": gsh}, PulseSequence("mega-press", on.te_s, edit_ppm=7.5)
         generator = np.random.default_rng(3)
-        naa = np.abs(np.fft.fft(line_broadened(OFF, {"NAA": truth["NAA"]}))).max()
+        naa = np.abs(np.fft.fft(line_broadened(off, {"NAA": truth["NAA"]}))).max()
         parts = []
         for seed, label in enumerate(labels or ("OFF", "ON")):
-            clean = line_broadened(on if label == "ON" else OFF, truth)
-            if label == "ON" and on.edit_ppm == 1.9:
-                # A pulse that turns NAA's own singlet leaves nothing of it.
-                clean = line_broadened(on, truth | {"NAA": 0.0, "NAAG": 0.0})
+            clean = line_broadened(on if label == "ON" else off, truth)
             shift = np.linspace(0, 2, shots) + generator.normal(0, 0.3, shots) + 0.5 * seed
             phase = np.radians(generator.normal(0, 8, shots) + 6 * seed)
             turn = np.exp(2j * np.pi * shift[:, None] * T + 1j * phase[:, None])
@@ -58,7 +55,7 @@ def write_mega(tmp_path: Path) -> Callable[..., Scan]:
         path = folder / "sub-01_voi-ACC_svs.nii.gz"
         nib.save(image.image.nibImage, path)
         fields = {
-            "EchoTime": TE_S, "RepetitionTime": 2.0, "ResonantNucleus": "1H",
+            "EchoTime": on.te_s, "RepetitionTime": 2.0, "ResonantNucleus": "1H",
             "SpectrometerFrequency": FREQUENCY_MHZ, "ProtocolName": "MEGA-PRESS GSH",
         }  # fmt: skip
         sidecar = path.with_name("sub-01_voi-ACC_svs.json")
@@ -110,9 +107,63 @@ def test_edited_spectra_need_the_sequence(write_mega: Callable, tmp_path: Path) 
         preprocess(write_mega(), tmp_path, anat=None, settings=MrsSettings(sequence="press"))
 
 
-def test_spectra_edited_for_gaba_are_refused(write_mega: Callable, tmp_path: Path) -> None:
+def test_the_pulse_must_have_done_to_naa_what_the_settings_say(
+    write_mega: Callable, tmp_path: Path
+) -> None:
     scan = write_mega(on=PulseSequence("mega-press", TE_S, edit_ppm=1.9))
     with pytest.raises(DatasetError, match="as where GABA is edited"):
         preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
-    with pytest.raises(ConfigError, match="changes nothing of GSH"):
+    with pytest.raises(ConfigError, match=r"4\.56 ppm, which edits GSH, or 1\.9"):
         preprocess(scan, tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=8.5))
+    with pytest.raises(DatasetError, match="as where GSH is edited"):
+        preprocess(write_mega(), tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=1.9))
+
+
+def test_gaba_comes_from_the_difference(write_mega: Callable, tmp_path: Path) -> None:
+    scan = write_mega(on=PulseSequence("mega-press", 0.068, edit_ppm=1.9))
+    preprocess(scan, tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=1.9))
+    record = json.loads((tmp_path / "sub-01_voi-ACC_fit.json").read_text())
+    assert record["Edited"]["Metabolite"] == "GABA"
+    # No macromolecules are edited along with it here.
+    rows = (tmp_path / "sub-01_voi-ACC_fit.tsv").read_text().splitlines()
+    amplitude = {row.split("\t")[0]: float(row.split("\t")[1]) for row in rows[1:]}
+    found = amplitude["GABA"] / amplitude["tCr"]
+    assert found == pytest.approx(TRUTH["GABA"] / (TRUTH["Cr"] + TRUTH["PCr"]), rel=0.25)
+
+
+@pytest.mark.real
+def test_real_mega_press_of_gaba(shared_data: Path, tmp_path: Path) -> None:
+    """Forty transients of a Philips scanner; the water drifts by 12.5 Hz, nothing gives the TR."""
+    stem = shared_data / "bids-more" / "sub-mp01" / "mrs" / "sub-mp01_acq-megapress_svs"
+    scan = Scan(
+        stem.with_suffix(".nii.gz"), {"sub": "mp01", "acq": "megapress"}, "svs",
+        (stem.with_suffix(".json"),), {},
+    )  # fmt: skip
+    settings = MrsSettings(edit_on_ppm=1.9, edit_off_ppm=7.46)
+    preprocess(scan, tmp_path, anat=None, settings=settings)
+    measure(scan, tmp_path, anat=None, settings=settings)
+    name, plain = "sub-mp01_acq-megapress_voi-ACC", "sub-mp01_acq-megapress"
+    record = json.loads((tmp_path / f"{name}_fit.json").read_text())
+    assert record["Edited"]["Metabolite"] == "GABA"
+    steps = json.loads((tmp_path / f"{name}_desc-preproc_svs.json").read_text())["Steps"]
+    drifts = [abs(step["drift_hz"]) for step in steps if step["step"] == "alignment"]
+    assert all(10 < drift < 15 for drift in drifts)
+    rows = (tmp_path / f"{name}_fit.tsv").read_text().splitlines()
+    amplitude = {row.split("\t")[0]: float(row.split("\t")[1]) for row in rows[1:]}
+    with_macromolecules = amplitude["GABA"] + record["Edited"]["Amplitudes"]["MM30"]
+    assert 0.05 < with_macromolecules / amplitude["tCr"] < 0.6
+    quality = json.loads((tmp_path / f"{plain}_qc.json").read_text())
+    assert "concentrations" in quality["missing"]
+
+
+@pytest.mark.real
+def test_real_mega_press_whose_shots_are_not_named_is_refused(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = shared_data / "bids-more" / "sourcedata" / "sub-mp01" / "mrs"
+    stem = folder / "sub-mp01_acq-megapress_interleaved"
+    scan = Scan(
+        stem.with_suffix(".nii.gz"), {"sub": "mp01"}, "svs", (stem.with_suffix(".json"),), {}
+    )
+    with pytest.raises(DatasetError, match="40 shots .* are of two kinds, every other one"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings())

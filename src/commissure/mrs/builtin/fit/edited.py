@@ -1,4 +1,4 @@
-"""Edited spectra: glutathione from the difference of MEGA-PRESS sub-spectra."""
+"""Edited spectra: glutathione or GABA from the difference of MEGA-PRESS sub-spectra."""
 
 from __future__ import annotations
 
@@ -8,20 +8,74 @@ from typing import Any
 
 import numpy as np
 
+from commissure.mrs.builtin.basis.broad import broad_fid
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
 from commissure.mrs.builtin.fit.baseline import Baselines
 from commissure.mrs.builtin.fit.model import COMMON, FitProblem, LineShape, Priors, solve
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, assembled_fit, minimise
-from commissure.mrs.builtin.signal.align import rotated
+from commissure.mrs.builtin.signal.align import in_band, match_to, rotated
 from commissure.mrs.chemical_shift import ppm_axis
 
-#: What the difference is fitted in: glutathione's cysteine at 2.95 ppm, with the aspartyl groups
-#: that are edited along with it, clear of the singlets that do not subtract to nothing.
-RANGE_PPM = (2.4, 3.15)
 
-#: Share of glutathione's height, per unit, and of its own unedited height that a column must reach
-#: there to be fitted.
+@dataclass(frozen=True)
+class EditedMetabolite:
+    """What a difference is taken for.
+
+    Attributes
+    ----------
+    name
+        Of its column.
+    edit_ppm
+        Where an editing pulse turns its coupled partner.
+    range_ppm
+        What the difference is fitted in.
+    macromolecule_ppm
+        Where macromolecules are edited along with it; None where none are.
+    spared_ppm
+        A band that editing leaves alone, by which the sub-spectra are aligned at the end; None
+        where editing changes something under every singlet.
+    only
+        Whether nothing else is fitted in the difference.
+    """
+
+    name: str
+    edit_ppm: float
+    range_ppm: tuple[float, float]
+    macromolecule_ppm: float | None = None
+    spared_ppm: tuple[float, float] | None = None
+    only: bool = False
+
+
+#: Glutathione's cysteine at 2.95 ppm with the aspartyl groups that are edited along with it, clear
+#: of the singlets that do not subtract to nothing; GABA at 3.01 ppm, under it the lysine of
+#: macromolecules, whose partner at 1.7 ppm the pulse turns too (Mullins PG et al., NeuroImage
+#: 86:43-52, 2014).
+EDITED = (
+    EditedMetabolite("GSH", 4.56, (2.4, 3.15)),
+    EditedMetabolite(
+        "GABA", 1.90, (2.65, 3.45), macromolecule_ppm=2.99, spared_ppm=(3.12, 3.30), only=True
+    ),
+)
+
+#: How far the sub-spectra may still be apart after they were aligned by their fits.
+_MAX_REALIGNED_HZ = 4.0
+
+#: How far an editing pulse may lie from where it is expected.
+_MAX_OFF_PPM = 0.35
+
+#: Width of the macromolecules under GABA, ppm.
+_MACROMOLECULE_FWHM_PPM = 0.16
+
+
+def edited_metabolite(edit_on_ppm: float) -> EditedMetabolite | None:
+    """What a pulse at a chemical shift edits; None where it is near nothing that is read."""
+    nearest = min(EDITED, key=lambda edited: abs(edited.edit_ppm - edit_on_ppm))
+    return nearest if abs(nearest.edit_ppm - edit_on_ppm) <= _MAX_OFF_PPM else None
+
+
+#: Share of the edited metabolite's height, per unit, and of its own unedited height that a column
+#: must reach there to be fitted.
 _LEAST_EDITED = 0.02
 
 
@@ -36,6 +90,7 @@ class EditedBases:
 
 def edited_bases(
     metabolites: tuple[str, ...],
+    edited: EditedMetabolite,
     on: PulseSequence,
     off: PulseSequence,
     *,
@@ -49,6 +104,8 @@ def edited_bases(
     ----------
     metabolites
         Names of :data:`commissure.mrs.builtin.basis.spin_systems.SPIN_SYSTEMS`.
+    edited
+        What the difference is for.
     on, off
         The two conditions.
     points, dwell_s, frequency_mhz
@@ -62,7 +119,7 @@ def edited_bases(
     ]
     fids = both[0].fids - both[1].fids
     ppm = ppm_axis(points, dwell_s, frequency_mhz)
-    inside = (ppm > RANGE_PPM[0]) & (ppm < RANGE_PPM[1])
+    inside = (ppm > edited.range_ppm[0]) & (ppm < edited.range_ppm[1])
     line = np.exp(-20 * np.arange(points) * dwell_s)
 
     def height(rows: np.ndarray) -> np.ndarray:
@@ -72,13 +129,20 @@ def edited_bases(
     names = both[1].names
     changed, whole = height(fids), height(both[1].fids)
     least = _LEAST_EDITED * np.maximum(
-        changed[names.index("GSH")] if "GSH" in names else changed.max(), whole
+        changed[names.index(edited.name)] if edited.name in names else changed.max(), whole
     )
-    keep = [i for i, name in enumerate(names) if name in metabolites and changed[i] > least[i]]
+    fitted = (edited.name,) if edited.only else metabolites
+    keep = [i for i, name in enumerate(names) if name in fitted and changed[i] > least[i]]
+    broad: dict[str, np.ndarray] = {}
+    if edited.macromolecule_ppm is not None:
+        line_ppm = (edited.macromolecule_ppm, 1.0, _MACROMOLECULE_FWHM_PPM, float("inf"))
+        broad["MM30"] = broad_fid(
+            (line_ppm,), points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz
+        )
     difference = Basis(
-        names=tuple(names[i] for i in keep),
-        fids=fids[keep],
-        macromolecules=0,
+        names=(*(names[i] for i in keep), *broad),
+        fids=np.concatenate([fids[keep], np.array(list(broad.values())).reshape(-1, points)]),
+        macromolecules=len(broad),
         description=f"difference of {on} and {off}",
     )
     return EditedBases(both[0], both[1], difference)
@@ -111,8 +175,9 @@ class EditedDifference:
 
 
 def difference_of(
-    on: np.ndarray, off: np.ndarray, edited: SpectralFit, unedited: SpectralFit, *, dwell_s: float
-) -> EditedDifference:
+    on: np.ndarray, off: np.ndarray, edited: SpectralFit, unedited: SpectralFit, *, dwell_s: float,
+    spared_ppm: tuple[float, float] | None = None,
+) -> EditedDifference:  # fmt: skip
     """Align the edited to the unedited sub-spectrum by their fits, and subtract.
 
     Parameters
@@ -122,10 +187,23 @@ def difference_of(
     edited, unedited
         Their fits, each with the basis of its condition: editing changes inositol and choline's
         neighbours too, so that bands of the spectra themselves must not be compared.
+    spared_ppm
+        A band that editing leaves alone all the same: the spectra are brought together there.
     """
     shift = unedited.shape.shift_hz - edited.shape.shift_hz
     phase = unedited.shape.phase_rad - edited.shape.phase_rad
     aligned = rotated(on, shift, phase, dwell_s=dwell_s)
+    if spared_ppm is not None:
+        sampling = {"dwell_s": dwell_s, "frequency_mhz": unedited.frequency_mhz}
+        match = match_to(
+            in_band(aligned, *spared_ppm, **sampling)[None],
+            in_band(off, *spared_ppm, **sampling),
+            dwell_s=dwell_s,
+            max_shift_hz=_MAX_REALIGNED_HZ,
+        )
+        more_hz, more_rad = float(match.shift_hz[0]), float(match.phase_rad[0])
+        aligned = rotated(aligned, more_hz, more_rad, dwell_s=dwell_s)
+        shift, phase = shift + more_hz, phase + more_rad
     return EditedDifference(aligned - off, shift, float(np.degrees(phase)))
 
 
@@ -134,6 +212,7 @@ def fit_difference(
     basis: Basis,
     unedited: SpectralFit,
     *,
+    range_ppm: tuple[float, float],
     dwell_s: float,
     frequency_mhz: float,
     shift_sd_ppm: float = 0.005,
@@ -149,6 +228,8 @@ def fit_difference(
         Of the difference, in the unit of the unedited basis.
     unedited
         Its fit, for phase, common shift and widths.
+    range_ppm
+        What is fitted.
     shift_sd_ppm
         Prior SD of each column's own shift.
     freedom_per_ppm
@@ -159,7 +240,7 @@ def fit_difference(
     SpectralFit
         Its covariance knows nothing of the unedited fit's own errors.
     """
-    low, high = RANGE_PPM
+    low, high = range_ppm
     problem = FitProblem(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low, high_ppm=high
     )

@@ -14,9 +14,6 @@ from commissure.mrs.builtin.fit.spectrum import SpectralFit
 from commissure.mrs.derivatives import MrsFiles
 from commissure.mrs.metabolites import PARTS, REPORTED, SUMS, is_macromolecule
 
-#: What an edited difference is taken for.
-EDITED = "GSH"
-
 #: Pairs of columns whose correlation is recorded.
 _CORRELATED = (("Glu", "Gln"), ("GSH", "Glu"), ("GSH", "Gln"), ("GSH", "MM30"), ("Cr", "PCr"))
 
@@ -37,6 +34,8 @@ class FitResult:
         Fit of the edited difference; None where nothing is edited.
     difference_basis
         How the basis of the difference was made.
+    edited
+        What the difference was taken for; empty where nothing is edited.
     sequence
         What is known of the sequence of a simulated basis; empty for a basis made elsewhere.
     spread
@@ -48,6 +47,7 @@ class FitResult:
     basis_flag: str = ""
     difference: SpectralFit | None = None
     difference_basis: str = ""
+    edited: str = ""
     sequence: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,36 +55,42 @@ class FitResult:
 def write_fit(result: FitResult, files: MrsFiles) -> None:
     """Write ``fit.tsv`` and ``fit.json``, and the curves as ``desc-fit_svs.tsv``.
 
-    Where there is the fit of an edited difference, glutathione is taken from it and its curves go
-    to ``desc-difference_svs.tsv``.
+    Where there is the fit of an edited difference, what is edited is taken from it, and its curves
+    go to ``desc-difference_svs.tsv``.
     """
     fit, difference = result.fit, result.difference
-    write_table(amplitude_table(fit, difference), files.fit)
+    write_table(amplitude_table(fit, difference, result.edited), files.fit)
     record = fit_record(fit, result.basis, result.basis_flag)
     if result.sequence:
         record["Sequence"] = dict(result.sequence)
     if result.spread:
         record["Spread"] = dict(result.spread)
     if difference is not None:
-        unedited, bound = fit.total((EDITED,))
+        unedited, bound = fit.total((result.edited,))
         record["Edited"] = {
-            "Metabolite": EDITED,
+            "Metabolite": result.edited,
             **fit_record(difference, result.difference_basis),
             "UneditedAmplitude": unedited,
             "UneditedCrlb": bound,
+            "Amplitudes": {
+                name: float(value)
+                for name, value in zip(difference.names, difference.amplitudes, strict=True)
+            },
         }
         write_table(curve_table(difference), files.difference_curves)
     write_json(record, files.fit_record)
     write_table(curve_table(fit), files.curves)
 
 
-def amplitude_table(fit: SpectralFit, difference: SpectralFit | None = None) -> pd.DataFrame:
+def amplitude_table(
+    fit: SpectralFit, difference: SpectralFit | None = None, edited: str = ""
+) -> pd.DataFrame:
     """One row per column and sum of a fit; the edited metabolite is that of the difference."""
     shifts = dict(zip(fit.names, fit.shape.shifts_hz, strict=True))
     widths = dict(zip(fit.names, fit.shape.widths_hz, strict=True))
     rows = []
     for name in (*fit.names, *SUMS):
-        source = difference if difference is not None and name == EDITED else fit
+        source = difference if difference is not None and name == edited else fit
         amplitude, crlb = source.total(SUMS.get(name, (name,)))
         rows.append(
             {
