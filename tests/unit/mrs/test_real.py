@@ -1,4 +1,4 @@
-"""The ISMRM 2016 fitting challenge: what its own constants make of creatine, and its spectra."""
+"""Spectra of the ISMRM 2016 fitting challenge, and a raw acquisition that FSL-MRS combined too."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from commissure.errors import DatasetError
+from commissure.mrs.acquisition.fids import load_fids
+from commissure.mrs.acquisition.nifti_mrs import read_svs
 from commissure.mrs.builtin.basis.lcmodel import read_raw
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
 from commissure.mrs.builtin.basis.simulated import Basis, fid_of_lines
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.basis.stored import read_basis, stored_basis_on
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.builtin.signal.correction import creatine_referenced, water_removed
+from commissure.mrs.chemical_shift import ppm_axis
+from commissure.mrs.derivatives import MrsFiles
+from commissure.mrs.measure import measure
 from commissure.mrs.quantification.water import water_signal
+from commissure.mrs.settings import MrsSettings
+from commissure.names import Scan
+from commissure.rows import read_markers
 
 SAMPLING: dict[str, Any] = {"dwell_s": 1 / 4000, "frequency_mhz": 123.2}
 pytestmark = pytest.mark.real
@@ -45,3 +55,41 @@ def test_challenge_spectra_leave_no_structure(shared_data: Path, number: int) ->
     )
     assert fit.residual_sd / fit.noise_sd < 1.1
     assert fit.residual_p > 0.01
+
+
+@pytest.mark.parametrize("run", [1, 2, 3])
+def test_coils_and_shots_of_a_7t_steam_against_fsl_mrs(
+    shared_data: Path, tmp_path: Path, run: int
+) -> None:
+    folder = shared_data / "bids-more" / "sub-ox01" / "mrs"
+    stem = "sub-ox01_acq-steam"
+    water = folder / f"{stem}_run-{run}_mrsref.nii.gz"
+    scan = Scan(
+        folder / f"{stem}_svs.nii.gz",
+        {"sub": "ox01", "acq": "steam"},
+        "svs",
+        (folder / f"{stem}_svs.json",),
+        {"mrsref": water, "mrsref_json": water.with_name(f"{stem}_run-{run}_mrsref.json")},
+    )
+    with pytest.raises(DatasetError, match="STEAM and its metadata give no MixingTime"):
+        preprocess(scan, tmp_path, anat=None, settings=MrsSettings())
+    settings = MrsSettings(mixing_time_s=0.01)
+    preprocess(scan, tmp_path, anat=None, settings=settings)
+    measure(scan, tmp_path, anat=None, settings=settings)
+    ours = read_svs(MrsFiles.of(scan, tmp_path, voi=settings.voi).spectrum, (), who="ours")
+    theirs = load_fids(
+        shared_data / "derivatives" / "fslmrs-preproc" / f"{stem}_desc-preproc_svs.nii.gz",
+        who="theirs",
+    ).data.reshape(-1)
+    # FSL-MRS left out the first point.
+    assert len(theirs) == ours.points - 1
+    ppm = ppm_axis(len(theirs), ours.dwell_s, ours.frequency_mhz)
+    fitted = (ppm > 0.2) & (ppm < 4.2)
+    spectra = [np.fft.fftshift(np.fft.fft(f))[fitted] for f in (ours.averaged()[1:], theirs)]
+    turned = spectra[1] * np.exp(1j * np.angle(np.vdot(spectra[1], spectra[0])))
+    assert np.corrcoef(spectra[0].real, turned.real)[0, 1] > 0.979
+    table = read_markers(tmp_path / scan.derivative("markers", ".tsv"))
+    values = dict(zip(table["marker"], table["value"].astype(float), strict=True))
+    assert values["fwhm"] < 0.05
+    assert 1.2 < values["tnaa_tcr"] < 1.7
+    assert 0.8 < values["glu_tcr"] < 1.4

@@ -127,8 +127,8 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
     ------
     DatasetError
         The file is missing, truncated, no NIfTI-MRS, of another nucleus than protons,
-        of more than one voxel, too short, or holds NaN; a field contradicts physics, or the
-        sidecar contradicts the header.
+        of more than one voxel, too short, or holds NaN; a field contradicts physics, the
+        sidecar contradicts the header, or shots differ in their timing.
     """
     raw = load_fids(path, who=who)
     check_voxel(raw, path, who=who)
@@ -143,6 +143,7 @@ def read_conditions(path: Path, sidecars: tuple[Path, ...], *, who: str) -> dict
     metadata = _agreed(sidecar, header, path, sidecars, who)
     _check_metadata(metadata, dwell_s, path, who)
     frequency = float(metadata["SpectrometerFrequency"])
+    _refuse_several_timings(header, tags, data.shape[4:], path, who)
     labels = _by_condition(data, header, tags, path, who)
     return {
         label: Svs(
@@ -199,6 +200,38 @@ def _check_metadata(metadata: dict[str, Any], dwell_s: float, path: Path, who: s
             wanted=f"{GYROMAGNETIC_MHZ_PER_T * float(field_t):.1f} MHz at that field",
             mend="Mend the one that is wrong",
         )
+
+
+#: Fields that change what a spectrum holds: shots that differ in one are no repeats.
+_TIMING_FIELDS = ("EchoTime", "RepetitionTime", "MixingTime", "InversionTime")
+
+
+def _refuse_several_timings(
+    header: Mapping[str, Any],
+    tags: list[str | None],
+    extra: tuple[int, ...],
+    path: Path,
+    who: str,
+) -> None:
+    """Refuse shots whose dimension gives each a timing of its own: they would be averaged."""
+    for number, (tag, count) in enumerate(zip(tags, extra, strict=False), start=5):
+        fields = header.get(f"dim_{number}_header")
+        if count < 2 or not isinstance(fields, Mapping):
+            continue
+        for key in _TIMING_FIELDS:
+            value = fields.get(key)
+            if isinstance(value, Mapping):
+                # The short form of NIfTI-MRS: a start, and what each step adds.
+                several = bool(value.get("increment"))
+            else:
+                several = isinstance(value, list) and any(not _equal(v, value[0]) for v in value)
+            if several:
+                raise DatasetError(
+                    who,
+                    found=f"{key} differs along {tag} of {path.name}: {str(value)[:60]}",
+                    wanted="shots of one timing, which may be averaged",
+                    mend="Split the file into one for each",
+                )
 
 
 def _by_condition(

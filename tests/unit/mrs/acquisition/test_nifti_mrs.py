@@ -1,8 +1,10 @@
 import gzip
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -213,3 +215,31 @@ def test_writing_and_reading_agree_and_bytes_repeat(write_press: Callable, tmp_p
     np.testing.assert_allclose(again.fids, svs.fids, rtol=1e-6)
     assert again.te_s == svs.te_s
     assert (tmp_path / "a_svs.nii.gz").read_bytes() == (tmp_path / "b_svs.nii.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("timings", "refused"),
+    [
+        ([0.03, 0.03, 0.03, 0.08], True),
+        ({"start": 0.03, "increment": 0.01}, True),
+        ([0.03] * 4, False),
+        ({"start": 0.03, "increment": 0.0}, False),
+    ],
+)
+def test_shots_of_two_echo_times(write_press: Callable, timings: object, refused: bool) -> None:
+    acquisition = write_press(shots=4, coils=2)
+    path = acquisition.scan.path
+    image = nib.load(path)
+    fields = json.loads(image.header.extensions[0].get_content())
+    fields["dim_6_header"] = {"EchoTime": timings}
+    header = image.header.copy()
+    header.extensions.clear()
+    header.extensions.append(nib.nifti1.Nifti1Extension(44, json.dumps(fields).encode()))
+    changed = type(image)(np.asarray(image.dataobj), image.affine, header)
+    path.unlink()
+    nib.save(changed, path)
+    if not refused:
+        assert read(acquisition).fids.shape == (4, 2, 2048)
+        return
+    with pytest.raises(DatasetError, match="EchoTime differs along DIM_DYN of sub-01_voi-ACC_svs"):
+        read(acquisition)

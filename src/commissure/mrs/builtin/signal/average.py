@@ -14,6 +14,7 @@ from commissure.mrs.builtin.signal.align import (
     FEWEST_FOR_SD,
     ShotAlignment,
     align_shots,
+    in_band,
     rotated,
     unlike_shots,
 )
@@ -32,6 +33,10 @@ from commissure.mrs.quantification.water import water_signal
 #: How much sharper a spectrum must be with the water's phase turned round, or left alone.
 _CLEARLY_SHARPER = 1.06
 
+
+#: How much more signal coils must give with the conjugate of the water's sensitivities. In a real
+#: acquisition of four coils they give 1.5 times as much where it is conjugated, else 0.65.
+_CLEARLY_MORE = 1.15
 
 #: How far the carrier may lie from water before water is looked for a second time.
 _OFF_CARRIER_PPM = 0.1
@@ -82,6 +87,9 @@ def averaged_spectrum(
     svs, water = usable.svs, usable.water
     steps: list[Mapping[str, Any]] = usable.steps
 
+    water_turned = water is not None and _is_conjugated(svs, water)
+    if water is not None and water_turned:
+        water = replace(water, fids=water.fids.conj())
     shots, water_shots, step = _combined(svs.fids, water.fids if water else None)
     steps.append(step)
 
@@ -104,7 +112,7 @@ def averaged_spectrum(
         steps.append(_skipped("eddy currents", "the dataset has no water reference"))
     else:
         fid, reference, step = _eddy_corrected(fid, water_shots, svs)
-        steps.append(step)
+        steps.append({**step, "reference_suits": "conjugate"} if water_turned else step)
 
     fid, height = water_removed(fid, **sampling)
     steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
@@ -201,6 +209,19 @@ def _reference_suits(fid: np.ndarray, bent: np.ndarray, sampling: Mapping[str, f
 
 def _skipped(step: str, reason: str) -> Mapping[str, Any]:
     return {"step": step, "applied": False, "reason": reason}
+
+
+def _is_conjugated(svs: Svs, water: Svs) -> bool:
+    """Whether coils add up clearly better with the conjugate of the water's sensitivities."""
+    if svs.fids.shape[1] == 1:
+        return False
+    mean = svs.fids.mean(axis=0, keepdims=True)
+    power = []
+    for reference in (water.fids, water.fids.conj()):
+        shot = combined_coils(mean, coil_weights(svs.fids, reference).weights)
+        band = in_band(shot, 1.8, 4.2, dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz)
+        power.append(float(np.linalg.norm(band)))
+    return power[1] > _CLEARLY_MORE * power[0]
 
 
 def _combined(

@@ -96,3 +96,18 @@ def test_a_reference_that_does_not_suit_is_found_by_the_sharpness_of_the_spectru
 
 def eddy(steps: list) -> dict:
     return next(step for step in steps if step["step"] == "eddy currents")
+
+
+@pytest.mark.parametrize("seed", [5, 7])
+def test_a_conjugated_reference_is_found_by_how_coils_add_up(
+    write_press: Callable, seed: int
+) -> None:
+    scan = write_press(shots=4, coils=4, seed=seed).scan
+    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
+    water = read_water(scan, svs)
+    assert water is not None
+    right = averaged_spectrum(svs, water)
+    wrong = averaged_spectrum(svs, replace(water, fids=water.fids.conj()))
+    assert "reference_suits" not in eddy(right.steps)
+    assert eddy(wrong.steps)["reference_suits"] == "conjugate"
+    np.testing.assert_allclose(wrong.svs.fids, right.svs.fids, rtol=1e-6, atol=1e-6)
