@@ -95,7 +95,7 @@ REAL = {
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "hippocampus_crops": ["{data}/t1w-segmentations/msd-hippocampus", "--cases", "1"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
-    "mrs_real": ["{data}"],
+    "mrs_real": ["{data}", "--perturbations", "2"],
     "real_heads": ["{data}", "--heads", "pu01"],
 }  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,3 +112,25 @@ def test_a_test_between_random_groups_is_positive_as_often_as_it_says():
     assert false_positives(far, groups, tests=2000)["rate"] < 0.08
     few = false_positives(pairs, groups.assign(label="control"))
     assert few["tests"] == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("unit", "count", "off"), [("tCr", 83, []), ("tissue", 87, ["NAA_NAAG"])])
+def test_agreement_of_a_published_study_of_two_sessions(
+    shared_data: Path, unit: str, count: int, off: list[str]
+) -> None:
+    """The authors' ICC come from the R package irr; one of theirs contradicts their own table."""
+    folder = shared_data / "tables" / "mrs-reliability-osprey"
+    keys = ["metabolite", "sequence", "field", "location"]
+    published = pd.read_csv(folder / f"ICC_{unit}.csv").rename(columns=str.lower)
+    published = published.set_index(keys)["icc"]
+    ours = pd.Series(
+        {
+            key: icc_a1(part.pivot_table(index="sub", columns="session", values=unit).to_numpy())
+            for key, part in pd.read_csv(folder / "long_format.csv").groupby(keys)
+        }
+    )
+    both = pd.DataFrame({"ours": ours, "published": published}).dropna()
+    assert len(both) == count
+    unlike = both[(both["ours"] - both["published"]).abs() > 1e-6]
+    assert [key[0] for key in unlike.index] == off
