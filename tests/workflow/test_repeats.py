@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import nibabel as nib
@@ -73,7 +74,9 @@ def test_a_failed_visit_does_not_stop_the_other_one(repeated):
 
 def test_nothing_is_left_to_do(repeated):
     done = repeated.snakemake("-n", "--until", "markers")
-    assert "Nothing to be done" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    # Steps behind the markers were never asked for: then the plan counts no job instead.
+    assert "Nothing to be done" in said or re.search(r"^total +0$", said, re.MULTILINE)
 
 
 def test_a_later_visit_gives_another_template_and_a_mirror_is_flagged(repeated):

