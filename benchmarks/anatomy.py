@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from commissure.anat.builtin import preprocess
+from commissure.anat.builtin import segmentation
 from commissure.anat.builtin.brain import extract_brain
 from commissure.anat.builtin.tissues import Segmentation
 from commissure.anat.settings import AnatSettings
@@ -55,7 +55,7 @@ Chain = Callable[[nib.Nifti1Image, Path], tuple[np.ndarray, np.ndarray]]
 def engine(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Posteriors (3, X, Y, Z) and template coordinates by the built-in engine."""
     back = folder / "back.h5"
-    found = preprocess.segmented(
+    found = segmentation.segmented(
         t1w,
         stripped=False,
         settings=AnatSettings(),
@@ -88,12 +88,12 @@ def atropos(
 
 def engine_with_atropos(t1w: nib.Nifti1Image, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     def tissues(
-        flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, _: AnatSettings, *, trust: float = 1
+        flat: np.ndarray, mask: np.ndarray, priors: np.ndarray, _: AnatSettings
     ) -> Segmentation:
-        posterior = atropos(flat, mask, priors, t1w.affine, 0.25 * trust)
+        posterior = atropos(flat, mask, priors, t1w.affine, 0.25)
         return Segmentation(posterior, np.ones(mask.shape), np.zeros(3), np.zeros(3), 0)
 
-    with patch.object(preprocess, "_tissues", tissues):
+    with patch.object(segmentation, "_tissues", tissues):
         return engine(t1w, folder)
 
 
