@@ -1,10 +1,11 @@
 """The template's putamen, redrawn on the template's own brightness.
 
-The network that segmented the template draws the putamen over the external capsule, and in its lower
-and hinder part up to the claustrum. Here its outer border lies between putamen and the bright sheet
-of the capsule: a watershed of the template's gradient from the putamen's core and from the sheet's
-middle. Elsewhere, voxels that are clearly brighter than the core are white matter. What is taken
-away from the putamen is the network's white matter, as in FreeSurfer's ``aseg``; nothing else changes.
+The network that segmented the template draws the putamen over the external capsule, and in its
+lower and hinder part up to the claustrum. Here its outer border lies between putamen and the bright
+sheet of the capsule: a watershed of the template's gradient from the putamen's core and from the
+sheet's middle. Elsewhere, voxels that are clearly brighter than the core are white matter. What is
+taken away from the putamen is the network's white matter, as in FreeSurfer's ``aseg``; nothing else
+changes.
 
     python resources/atlases/build/icbm2009a_structures.py
 """
