@@ -4,8 +4,9 @@ r"""Which check sees which fault of a T1w image: faults planted in real heads, a
 
 ``DATA`` is the folder of real images; without it a simulated head stands in. Every head goes through preprocessing
 and measuring as it is (``none``) and with each fault; a line names what told of it: a flag that the head as it is has
-not, or the sentence of a refusal. ``pitch`` is no fault: the head lies turned by 20 degrees, and volumes have to stay
-within 2 %. The program ends with 1 where a fault is silent, a head as it is has a flag, or a volume moves.
+not, or the sentence of a refusal. Poses are no faults: the head lies turned by 20 or 45 degrees, has a neck of 80 mm
+more, or NaN where it is black, and volumes have to stay within 2 %. The program ends with 1 where a fault is silent, a
+head as it is has a flag, or a volume moves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -193,10 +195,28 @@ def with_agent(head: Head) -> nib.Nifti1Image:
     return head.with_data(np.where(sinus | veins, 1.6 * head.white, head.data))
 
 
-def pitched(head: Head) -> nib.Nifti1Image:
-    """The head lies with its chin 20 degrees up."""
-    turn = nib.eulerangles.euler2mat(x=np.radians(20))
+def turned(head: Head, **degrees: float) -> nib.Nifti1Image:
+    """The head lies turned about the axes named (``x``: its chin up), by its header alone."""
+    turn = nib.eulerangles.euler2mat(**{axis: np.radians(by) for axis, by in degrees.items()})
     return head.with_data(head.data, nib.affines.from_matvec(turn) @ head.image.affine)
+
+
+def with_long_neck(head: Head) -> nib.Nifti1Image:
+    """The lowest slice goes on for 80 mm."""
+    axis, upwards = head.axis_of(2)
+    count = head.voxels(80, axis)
+    pad = [(0, 0)] * 3
+    pad[axis] = (count, 0) if upwards else (0, count)
+    affine = head.image.affine.copy()
+    if upwards:
+        affine[:3, 3] -= count * affine[:3, axis]
+    return head.with_data(np.pad(head.data, pad, mode="edge"), affine)
+
+
+def with_nan_background(head: Head) -> nib.Nifti1Image:
+    """What lies outside the brain and is nearly black is NaN."""
+    dark = (head.data < 0.02 * head.white) & ~head.mask
+    return head.with_data(np.where(dark, np.nan, head.data))
 
 
 #: What moves no volume of these by more than :data:`MOVED_PERCENT_MAX` when the head is turned.
@@ -209,7 +229,7 @@ MOVED_PERCENT_MAX = 2.0
 class Fault:
     """A fault, how it is planted in the image and its file, and what is said of the skull.
 
-    A ``harmless`` fault needs no flag where it moves no volume.
+    A ``harmless`` fault needs no flag where it moves no volume; of a ``pose`` none may come.
     """
 
     plant: Callable[[Head], nib.Nifti1Image]
@@ -217,6 +237,7 @@ class Fault:
     whole_heads: bool = False
     in_file: Callable[[Path], None] | None = None
     harmless: bool = False
+    pose: bool = False
 
 
 FAULTS = {
@@ -232,7 +253,12 @@ FAULTS = {
     "ghost": Fault(ghosted),
     "slices": Fault(constant_slices),
     "agent": Fault(with_agent, harmless=True),
-    "pitch": Fault(pitched, harmless=True),
+    "nan": Fault(with_nan_background, harmless=True, pose=True),
+    "pitch": Fault(partial(turned, x=20), harmless=True, pose=True),
+    "pitch-45": Fault(partial(turned, x=45), harmless=True, pose=True),
+    "roll-45": Fault(partial(turned, y=45), harmless=True, pose=True),
+    "yaw-45": Fault(partial(turned, z=45), harmless=True, pose=True),
+    "long-neck": Fault(with_long_neck, whole_heads=True, harmless=True, pose=True),
 }
 
 
@@ -339,8 +365,8 @@ def main() -> int:
                 new = sorted(told.flags - plain.flags)
                 if planted.harmless and not told.refusal:
                     words, apart = moved(plain.volumes, told.volumes)
-                    silent += apart > MOVED_PERCENT_MAX and not (new and fault != "pitch")
-                    silent += fault == "pitch" and bool(new)
+                    silent += apart > MOVED_PERCENT_MAX and not (new and not planted.pose)
+                    silent += planted.pose and bool(new)
                     print(f"{name}  {fault}: {words} {', '.join(new)}", flush=True)
                     continue
                 silent += not (new or told.refusal)
