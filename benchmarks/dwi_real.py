@@ -26,18 +26,18 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from commissure.dataset.index import survey
 from commissure.dataset.tree import tree_of
 from commissure.dwi.builtin.denoise import mppca, patch_widths
-from commissure.dwi.builtin.distortion import shift_of_series
 from commissure.dwi.builtin.gibbs import without_ringing
 from commissure.dwi.builtin.preprocess import preprocess
 from commissure.dwi.builtin.realign import realign
-from commissure.dwi.builtin.resampling import sampled_at, world_places
 from commissure.dwi.builtin.slice_outliers import excitations
-from commissure.dwi.builtin.susceptibility import opposed_shift, phase_axis
 from commissure.dwi.builtin.to_t1w import b0_brain_mask
 from commissure.dwi.gradients import read_gradients, write_gradients
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.dwi.tensor import fit_tensor
+from commissure.images.distortion import shift_of_series
+from commissure.images.grid import sampled_at, world_places
 from commissure.images.rigid import resample_pose, rigid_matrix
+from commissure.images.susceptibility import opposed_shift, phase_axis
 from commissure.names import Scan
 
 PARTS = ("pair", "fieldmap", "planted", "peer", "chain", "noise")

@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 
 from commissure.dwi.builtin.realign import realign
-from commissure.dwi.builtin.susceptibility import opposed_shift
 from commissure.dwi.builtin.to_t1w import b0_brain_mask
 from commissure.dwi.gradients import Gradients
 from commissure.images.rigid import rigid_matrix
+from commissure.images.susceptibility import opposed_shift
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.head.anatomy import Anatomy, draw_anatomy

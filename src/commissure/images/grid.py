@@ -8,7 +8,7 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.ndimage import affine_transform, gaussian_filter, label
+from scipy.ndimage import affine_transform, gaussian_filter, label, map_coordinates
 
 from commissure.images.load import zooms_mm
 
@@ -51,6 +51,40 @@ def resample_to(
         order=order,
         mode="nearest" if outside == "edge" else "constant",
     )
+
+
+def world_places(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Places of the voxels of a grid, ``(3, x, y, z)`` mm."""
+    index = np.indices(shape, dtype=np.float32)
+    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+
+
+def sampled_at(
+    volume: np.ndarray,
+    affine: np.ndarray,
+    matrix: np.ndarray,
+    places: np.ndarray,
+    factor: np.ndarray,
+) -> np.ndarray:
+    """Sample a volume where its tissue is seen, by cubic splines.
+
+    Parameters
+    ----------
+    volume, affine
+        3-D, and 4x4 from voxel to mm.
+    matrix
+        4x4, from the world of the places to that of the volume.
+    places
+        ``(3, x, y, z)`` mm.
+    factor
+        ``(x, y, z)``: what gives the tissue its signal back.
+    """
+    step = np.linalg.inv(affine) @ matrix
+    index = np.tensordot(step[:3, :3], places, 1) + step[:3, 3].reshape(3, 1, 1, 1)
+    values = map_coordinates(
+        np.asarray(volume, np.float32), index, order=3, mode="nearest", output=np.float32
+    )
+    return values * (factor * np.linalg.det(matrix[:3, :3])).astype(np.float32)
 
 
 def bounding_box(mask: np.ndarray, *, pad: int | Sequence[int] = 0) -> tuple[slice, slice, slice]:

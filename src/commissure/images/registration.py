@@ -14,6 +14,7 @@ from typing import Literal
 import ants
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from commissure.files import atomic
 from commissure.images.transforms import read_affine, write_affine
@@ -166,6 +167,36 @@ def linear_map(
             inverse=Path(scratch, "inverse.h5"),
         )
         return read_affine(forward_file)
+
+
+def between_contrasts(
+    reference: np.ndarray, shell: np.ndarray, affine: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Find the rigid way from a volume to an image of the same head of another contrast.
+
+    Mutual information (ANTs), from where the images lie.
+
+    Parameters
+    ----------
+    reference
+        3-D, as a b0.
+    shell
+        3-D on the same grid, as the mean of a shell's volumes.
+    affine
+        4x4, voxel to mm.
+    mask
+        3-D brain mask of the reference.
+
+    Returns
+    -------
+    numpy.ndarray
+        4x4, from the world of ``reference`` to that of ``shell``.
+    """
+    fixed, moving = (
+        nib.Nifti1Image(np.asarray(image, np.float32), affine) for image in (reference, shell)
+    )
+    around = binary_dilation(np.asarray(mask) > 0)
+    return linear_map(fixed, moving, kind="rigid", initial=np.eye(4), fixed_mask=around)
 
 
 def apply_transform(

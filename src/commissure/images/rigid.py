@@ -290,6 +290,18 @@ def resample_pose(
     )
 
 
+def moved_volume(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Resample a volume (x, y, z) on its own grid (4x4 affine, mm), linearly.
+
+    ``matrix`` (4x4, mm) leads from where a point is wanted to where the volume has it. What it
+    stretches is thinned, so that the whole signal stays.
+    """
+    if np.array_equal(matrix, np.eye(4)):
+        return volume
+    moved = resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
+    return moved * np.float32(np.linalg.det(matrix[:3, :3]))
+
+
 def _tukey(difference: np.ndarray, *, cut: float = 4.685) -> np.ndarray:
     spread = 1.4826 * np.median(np.abs(difference)) or 1.0
     return np.clip(1 - (difference / (cut * spread)) ** 2, 0, None) ** 2

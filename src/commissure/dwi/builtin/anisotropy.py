@@ -9,7 +9,6 @@ import numpy as np
 
 from commissure.dwi.builtin.realign import Realignment
 from commissure.dwi.builtin.resampling import TargetGrid, resampled_series
-from commissure.dwi.builtin.susceptibility import Shift
 from commissure.dwi.gradients import Gradients
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.dwi.t1w_placement import AnisotropyMap
@@ -17,6 +16,7 @@ from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tensor_volumes import tensor_volumes
 from commissure.images.grid import coarser
 from commissure.images.load import zooms_mm
+from commissure.images.susceptibility import Shift
 
 #: Voxels that are fine enough, and weighted and unweighted volumes that are enough.
 _VOXEL_MM, _WEIGHTED, _UNWEIGHTED = 3.0, 40, 4

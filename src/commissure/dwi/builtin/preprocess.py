@@ -13,17 +13,10 @@ from scipy.ndimage import binary_dilation
 
 from commissure.dwi.builtin.anisotropy import anisotropy_map
 from commissure.dwi.builtin.denoise import NARROWEST, mppca
-from commissure.dwi.builtin.distortion import opposed_axis, shift_of_series
 from commissure.dwi.builtin.gibbs import not_fit_for_unringing, without_ringing
 from commissure.dwi.builtin.intensities import evened, without_rician_bias
 from commissure.dwi.builtin.realign import Realignment, realign
-from commissure.dwi.builtin.resampling import (
-    TargetGrid,
-    inside_field_of_view,
-    resampled_series,
-    sampled_at,
-    world_places,
-)
+from commissure.dwi.builtin.resampling import TargetGrid, inside_field_of_view, resampled_series
 from commissure.dwi.builtin.runs import Run, joined_gradients, joined_realignments, read_runs
 from commissure.dwi.builtin.sidecars import (
     CONFOUNDS_SIDECAR,
@@ -33,7 +26,6 @@ from commissure.dwi.builtin.sidecars import (
     series_sidecar,
 )
 from commissure.dwi.builtin.slice_outliers import excitations
-from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask
 from commissure.dwi.derivatives import DwiFiles
 from commissure.dwi.gradients import Gradients, write_gradients
@@ -42,9 +34,11 @@ from commissure.dwi.t1w_placement import find_placement
 from commissure.files import write_json, write_table
 from commissure.images.anat_files import AnatFiles
 from commissure.images.coil_brightness import coil_brightness
-from commissure.images.grid import resample_to
+from commissure.images.distortion import opposed_axis, shift_of_series
+from commissure.images.grid import resample_to, sampled_at, world_places
 from commissure.images.load import load_image, save_image, zooms_mm
 from commissure.images.rigid import RigidTarget, resample_pose
+from commissure.images.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.names import Scan
 
 #: Gains of two runs further apart than this factor are worth a note.

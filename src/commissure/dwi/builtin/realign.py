@@ -18,17 +18,16 @@ import numpy as np
 
 from commissure.dwi.builtin.shell_alignment import ShellOptions, aligned_shell
 from commissure.dwi.builtin.shell_joint import joint_pose
-from commissure.dwi.builtin.to_t1w import between_contrasts
-from commissure.dwi.builtin.volume_prediction import moved_volume
 from commissure.dwi.gradients import Gradients, shells
 from commissure.images.grid import bounding_box
 from commissure.images.load import zooms_mm
-from commissure.images.rigid import RigidTarget, rigid_matrix, rigid_pose
+from commissure.images.registration import between_contrasts
+from commissure.images.rigid import RigidTarget, moved_volume, rigid_matrix, rigid_pose
 
 #: What is aligned beyond the brain.
 _MARGIN_MM = 12.0
 
-#: Error of :func:`~commissure.dwi.builtin.to_t1w.between_contrasts` on simulated heads, as the
+#: Error of :func:`~commissure.images.registration.between_contrasts` on simulated heads, as the
 #: size of a pose (:func:`~commissure.dwi.builtin.shell_joint.pose_size_mm`) in voxels.
 _CONTRAST_ERROR_VOXELS = 0.2
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from commissure.dwi.builtin.realign import Realignment
-from commissure.dwi.builtin.susceptibility import Shift
+from commissure.images.grid import sampled_at, world_places
 from commissure.images.rigid import resample_pose
+from commissure.images.susceptibility import Shift
 
 
 @dataclass(frozen=True)
@@ -27,40 +27,6 @@ class TargetGrid:
     shape: tuple[int, int, int]
     affine: np.ndarray
     to_series: np.ndarray
-
-
-def world_places(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """Places of the voxels of a grid, ``(3, x, y, z)`` mm."""
-    index = np.indices(shape, dtype=np.float32)
-    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
-
-
-def sampled_at(
-    volume: np.ndarray,
-    affine: np.ndarray,
-    matrix: np.ndarray,
-    places: np.ndarray,
-    factor: np.ndarray,
-) -> np.ndarray:
-    """Sample a volume where its tissue is seen, by cubic splines.
-
-    Parameters
-    ----------
-    volume, affine
-        3-D, and 4x4 from voxel to mm.
-    matrix
-        4x4, from the world of the places to that of the volume.
-    places
-        ``(3, x, y, z)`` mm.
-    factor
-        ``(x, y, z)``: what gives the tissue its signal back.
-    """
-    step = np.linalg.inv(affine) @ matrix
-    index = np.tensordot(step[:3, :3], places, 1) + step[:3, 3].reshape(3, 1, 1, 1)
-    values = map_coordinates(
-        np.asarray(volume, np.float32), index, order=3, mode="nearest", output=np.float32
-    )
-    return values * (factor * np.linalg.det(matrix[:3, :3])).astype(np.float32)
 
 
 def resampled_series(

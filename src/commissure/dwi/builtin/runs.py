@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from commissure.dwi.builtin.realign import Realignment
-from commissure.dwi.builtin.susceptibility import phase_axis
 from commissure.dwi.builtin.to_t1w import b0_brain_mask
 from commissure.dwi.gradients import Gradients, read_gradients
 from commissure.dwi.quality import neighbouring_correlation
 from commissure.images.header import header_notes
 from commissure.images.load import identical_volumes, load_image, zooms_mm
 from commissure.images.rigid import resample_pose, rigid_pose
+from commissure.images.susceptibility import phase_axis
 from commissure.names import Scan
 
 #: Voxels of two runs are alike within this share, and their grids lie on one another within mm.

@@ -13,9 +13,9 @@ from commissure.dwi.builtin.eddy_currents import (
 )
 from commissure.dwi.builtin.shell_joint import pose_size_mm
 from commissure.dwi.builtin.slice_outliers import dark_slices
-from commissure.dwi.builtin.volume_prediction import moved_volume, predicted_volumes
+from commissure.dwi.builtin.volume_prediction import predicted_volumes
 from commissure.dwi.gradients import Gradients
-from commissure.images.rigid import RigidTarget, rigid_matrix, sheared_matrix
+from commissure.images.rigid import RigidTarget, moved_volume, rigid_matrix, sheared_matrix
 
 #: Fewest volumes of a shell from which eddy currents are found.
 _EDDY_VOLUMES_MIN = 12

@@ -11,11 +11,11 @@ import pandas as pd
 
 from commissure.dwi.builtin.realign import Realignment
 from commissure.dwi.builtin.runs import Run
-from commissure.dwi.builtin.susceptibility import Shift
 from commissure.dwi.derivatives import POSE_COLUMNS
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.images.anat_files import AnatFiles
 from commissure.images.rigid import framewise_displacement
+from commissure.images.susceptibility import Shift
 from commissure.names import Scan
 
 #: Content of the sidecar of the confounds.

@@ -10,7 +10,6 @@ from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, la
 from commissure.errors import QualityError
 from commissure.images.grid import coarser, resample_to
 from commissure.images.load import zooms_mm
-from commissure.images.registration import linear_map
 
 #: Voxels at which the brain is outlined: finer ones cost time and give a rougher outline.
 _MASK_MM = 3.0
@@ -92,33 +91,3 @@ def aligned_grid(
     affine[:3, :3] = mask.affine[:3, :3] * step
     affine[:3, 3] = mask.affine[:3, :3] @ first + mask.affine[:3, 3]
     return (int(count[0]), int(count[1]), int(count[2])), affine
-
-
-def between_contrasts(
-    reference: np.ndarray, shell: np.ndarray, affine: np.ndarray, mask: np.ndarray
-) -> np.ndarray:
-    """Find the rigid way from a volume to an image of the same head of another contrast.
-
-    Mutual information (ANTs), from where the images lie.
-
-    Parameters
-    ----------
-    reference
-        3-D, as a b0.
-    shell
-        3-D on the same grid, as the mean of a shell's volumes.
-    affine
-        4x4, voxel to mm.
-    mask
-        3-D brain mask of the reference.
-
-    Returns
-    -------
-    numpy.ndarray
-        4x4, from the world of ``reference`` to that of ``shell``.
-    """
-    fixed, moving = (
-        nib.Nifti1Image(np.asarray(image, np.float32), affine) for image in (reference, shell)
-    )
-    around = binary_dilation(np.asarray(mask) > 0)
-    return linear_map(fixed, moving, kind="rigid", initial=np.eye(4), fixed_mask=around)

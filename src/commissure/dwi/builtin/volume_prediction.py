@@ -5,22 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from commissure.dwi.gradients import Gradients, quadratic
-from commissure.images.rigid import resample_pose
+from commissure.images.rigid import moved_volume
 
 #: Largest influence of a volume on its own prediction up to which leaving it out is stable.
 _LEVERAGE_MAX = 0.8
-
-
-def moved_volume(volume: np.ndarray, affine: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Resample a volume (x, y, z) on its own grid (4x4 affine, mm), linearly.
-
-    ``matrix`` (4x4, mm) leads from where a point is wanted to where the volume has it. What it
-    stretches is thinned, so that the whole signal stays.
-    """
-    if np.array_equal(matrix, np.eye(4)):
-        return volume
-    moved = resample_pose(volume, affine, matrix, volume.shape, affine, order=1)
-    return moved * np.float32(np.linalg.det(matrix[:3, :3]))
 
 
 def predicted_volumes(

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from commissure.dwi.builtin.realign import realign
-from commissure.dwi.builtin.to_t1w import between_contrasts
 from commissure.dwi.gradients import Gradients
+from commissure.images.registration import between_contrasts
 from commissure.images.rigid import (
     resample_pose,
     rigid_matrix,

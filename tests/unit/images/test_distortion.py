@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates
 
-from commissure.dwi.builtin.distortion import shift_of_series
-from commissure.dwi.builtin.susceptibility import opposed_shift
 from commissure.dwi.builtin.to_t1w import b0_brain_mask
+from commissure.images.distortion import shift_of_series
+from commissure.images.susceptibility import opposed_shift
 from commissure.names import Scan
 
 AFFINE = np.diag([-3.0, 3.0, 3.0, 1.0])

@@ -8,14 +8,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from commissure.dwi.builtin.resampling import sampled_at, world_places
-from commissure.dwi.builtin.susceptibility import Shift, opposed_shift, phase_axis
-from commissure.dwi.builtin.to_t1w import between_contrasts
 from commissure.errors import DatasetError
 from commissure.images.field_map import FieldMap, read_field_map
-from commissure.images.grid import resample_to
+from commissure.images.grid import resample_to, sampled_at, world_places
 from commissure.images.load import load_image
+from commissure.images.registration import between_contrasts
 from commissure.images.rigid import RigidTarget, resample_pose
+from commissure.images.susceptibility import Shift, opposed_shift, phase_axis
 from commissure.names import Scan, read_sidecars
 
 #: Signal in the brain, against the brightest volume, below which a volume is weighted.

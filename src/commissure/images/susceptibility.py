@@ -15,10 +15,9 @@ from scipy.ndimage import binary_dilation, map_coordinates, zoom
 from scipy.sparse import csr_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import cg
 
-from commissure.dwi.builtin.volume_prediction import moved_volume
 from commissure.images.grid import bounding_box
 from commissure.images.load import zooms_mm
-from commissure.images.rigid import RigidTarget, rigid_matrix, smoothed
+from commissure.images.rigid import RigidTarget, moved_volume, rigid_matrix, smoothed
 
 #: From coarse to fine: smoothing of the images (FWHM, mm) and edge of the voxels of the field (mm).
 _LEVELS = ((10.0, 6.0), (6.0, 4.0), (3.0, 2.5))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from commissure.dwi.builtin.susceptibility import (
+from commissure.images.rigid import resample_pose, rigid_matrix
+from commissure.images.susceptibility import (
     Shift,
     opposed_shift,
     phase_axis,
 )
-from commissure.images.rigid import resample_pose, rigid_matrix
 
 AFFINE = np.diag([-3.0, 3.0, 3.0, 1.0])
 AFFINE[:3, 3] = [70, -85, -60]
