@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+#: The marker of head size that a table of the lab or another tool gives.
+HEAD_SIZE = "lab_head_size"
+
 
 @dataclass(frozen=True)
 class Definition:

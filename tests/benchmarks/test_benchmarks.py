@@ -27,6 +27,7 @@ SMALLEST = {
     "fusion_lessons": ["--repeats", "1"],
     "fusion_null": ["--cohorts", "1", "--permutations", "19"],
     "fusion_outcomes": ["null", "--cohorts", "1", "--permutations", "19"],
+    "ingress": ["--people", "3"],
     "fusion_permutation": [
         "--permutations",
         "20",
@@ -94,6 +95,7 @@ REAL = {
     "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "hippocampus_crops": ["{data}/t1w-segmentations/msd-hippocampus", "--cases", "1"],
+    "ingress": ["{data}/derivatives", "--people", "2"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}", "--perturbations", "2"],
     "real_heads": ["{data}", "--heads", "pu01"],

@@ -1,4 +1,4 @@
-# REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables
+# REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/
 # OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv, recovery*.tsv/.json where truth is known
 
 
@@ -8,6 +8,8 @@ rule markers:
         statuses=all_statuses(),
         people=plan.people_file,
         tables=[table.file for table in settings.tables],
+        tools=[work(f"ingress/{i}_markers.tsv") for i in range(len(settings.ingress))],
+        tool_records=[work(f"ingress/{i}.json") for i in range(len(settings.ingress))],
         sessions=plan.session_files,
     output:
         markers=out("markers.tsv"),
@@ -30,6 +32,7 @@ rule markers:
         sessions=settings.sessions.model_dump(mode="json"),
         settings=settings.markers.model_dump(mode="json"),
         tables=[table.model_dump(mode="json") for table in settings.tables],
+        ingress=[tool.model_dump(mode="json") for tool in settings.ingress],
         command=COMMAND,
         code=code("markers/table.py"),
         record=record("markers"),

@@ -56,7 +56,7 @@ def check_tables(
     people = check_people(file, settings=settings.participants)
     cautions = list(people.cautions)
     _check_columns(settings.fusion, people)
-    definitions(settings.tables)
+    definitions(settings.tables, settings.ingress)
     tables = [check_table(table) for table in settings.tables]
     measured = {*imaged, *(who for table in tables for who in table.people)}
     for named, table in zip(settings.tables, tables, strict=True):

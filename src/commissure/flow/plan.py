@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import Entry, read_entries
+from commissure.engines.ingress.registry import TOOLS
 from commissure.engines.registry import rule_files
 from commissure.errors import CommissureError
 from commissure.files import write_text
@@ -91,6 +92,7 @@ class Plan:
         if main:
             people = {entry.participant_id for entry in entries}
             self._check_tables(people, visits)
+            self._list_tools()
             self._reopen()
             self._name_leavers(people)
         self._marks = read_marks(work)
@@ -100,6 +102,25 @@ class Plan:
         files = [Path(file) for file in self.session_files]
         for caution in check_tables(self.settings, imaged, visits, files):
             _say(caution)
+
+    def _list_tools(self) -> None:
+        """Write down what the folders of other tools hold, so that a change is noticed."""
+        for path, tool in zip(self.tool_listings, self.settings.ingress, strict=True):
+            folder = Path(tool.folder)
+            lines = []
+            for name in TOOLS[tool.tool].files(tool):
+                status = (folder / name).stat()
+                lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
+            text = "".join(lines)
+            listing = Path(path)
+            if not listing.exists() or listing.read_text(encoding="utf-8") != text:
+                write_text(text, listing)
+
+    @property
+    def tool_listings(self) -> list[str]:
+        """Lists of the files of other tools' folders, as inputs."""
+        work = self.output_dir / "work" / "ingress"
+        return [str(work / f"{i}_files.tsv") for i in range(len(self.settings.ingress))]
 
     def _session_files(self, visits: Collection[Visit]) -> list[str]:
         """Tables of acquisition times, where neither settings nor names order the sessions."""
@@ -118,6 +139,7 @@ class Plan:
         ]
         rules = ["markers", "vulnerability", "fusion", "provenance", "report"]
         rules += ["recovery"] if self.truth_file else []
+        rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         jobs = self.settings.fusion.permutation_jobs
         rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
         for name, loss in reopen(tables, self.output_dir, rules=rules).items():

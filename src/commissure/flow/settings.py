@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from commissure.anat.settings import AnatSettings, chosen_extraction
 from commissure.dwi.settings import DwiSettings
+from commissure.engines.ingress.settings import IngressSettings
 from commissure.engines.registry import engines_of
 from commissure.errors import ConfigError, DatasetError
 from commissure.flow.config_files import check_size
@@ -69,6 +70,11 @@ class Settings(Section):
     sessions: SessionsSettings = SessionsSettings()
     tables: list[TableSettings] = Field(
         default_factory=list, description="A lab's own tables that join the markers."
+    )
+    ingress: list[IngressSettings] = Field(
+        default_factory=list,
+        description="Output folders of other tools (FreeSurfer, LCModel ...) whose results join "
+        "the markers.",
     )
     anat: AnatSettings = AnatSettings()
     func: FuncSettings = FuncSettings()
@@ -167,11 +173,11 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
     settings = _with_extraction_chosen(settings)
-    if settings.bids_dir is None and not settings.tables:
+    if settings.bids_dir is None and not (settings.tables or settings.ingress):
         raise ConfigError(
             "bids_dir",
             found="neither a dataset nor a table is named",
-            wanted="a BIDS dataset under bids_dir, or tables",
+            wanted="a BIDS dataset under bids_dir, tables, or ingress",
             mend="Set bids_dir in config.yaml",
         )
     return settings
@@ -224,6 +230,15 @@ def _check_paths(settings: Settings) -> None:
         if path is not None:
             check_path(key, path)
     missing = {key: file for key, file in named.items() if not Path(file).is_file()}
+    missing |= {
+        f"ingress[{i}].{key}": path
+        for i, tool in enumerate(settings.ingress)
+        for key, path, there in (
+            ("folder", tool.folder, Path(tool.folder).is_dir()),
+            ("labels", tool.labels, tool.labels is None or Path(tool.labels).is_file()),
+        )
+        if path is not None and not there
+    }
     basis = settings.mrs.basis
     if basis and "mrs" in settings.modalities and not Path(basis).exists():
         missing["mrs.basis"] = basis

@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
+from commissure.definitions import HEAD_SIZE
 from commissure.errors import ConfigError, DatasetError
-from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.settings import ColumnsSettings, TableSettings
 from commissure.rows import COLUMNS, Quality
 from commissure.tables.cell_values import cell_number, code_cautions, column_numbers, holds_numbers

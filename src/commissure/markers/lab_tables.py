@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from commissure.markers.lab_check import CheckedTable, check_table
-from commissure.markers.registry import HEAD_SIZE
 from commissure.markers.settings import TableSettings
 from commissure.rows import COLUMNS
 
@@ -83,18 +82,3 @@ def _wide(checked: CheckedTable, settings: TableSettings) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def without_second_head_size(rows: pd.DataFrame, earlier: list[pd.DataFrame]) -> pd.DataFrame:
-    """Rows of a table without the head size of people who have it from an earlier table."""
-    known = {
-        visit
-        for table in earlier
-        for visit in table.loc[table["marker"] == HEAD_SIZE, ["participant_id", "session"]]
-        .itertuples(index=False, name=None)
-    }  # fmt: skip
-    if not known:
-        return rows
-    visits = zip(rows["participant_id"], rows["session"], strict=True)
-    again = np.array([visit in known for visit in visits]) & (rows["marker"] == HEAD_SIZE)
-    return rows[~again]

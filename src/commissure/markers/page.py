@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
+from commissure.engines.ingress.registry import TOOLS
 from commissure.markers.registry import definitions, exclusion_rules, products, recovery_goals
 from commissure.markers.settings import MarkersSettings
 from commissure.modalities import MODALITIES
@@ -16,6 +17,11 @@ corrections, quality control and models of confounds only. Regions name their si
 Generated from each modality's `definitions.py` by `make docs`.
 """
 
+_TOOLS = """## Results of other tools
+
+What [the folders of other tools](ingress.md) give, where a study names them.
+"""
+
 
 def markers_page() -> str:
     """The page, in Markdown."""
@@ -27,6 +33,9 @@ def markers_page() -> str:
         parts.append(f"- An image is expected to yield {yields}.")
         parts += [_rule(rule) for owner, rule in exclusion_rules() if owner == name]
         parts.append(f"- {_goal(recovery_goals()[name])}\n")
+    parts.append(_TOOLS)
+    for tool in TOOLS.values():
+        parts += [f"### {tool.title}\n", _table(list(tool.definitions))]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -9,27 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from commissure.anat import definitions as anat
-from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
+from commissure.definitions import HEAD_SIZE, Definition, ExclusionRule, RecoveryGoal
 from commissure.dwi import definitions as dwi
+from commissure.engines.ingress.registry import ingress_definitions
+from commissure.engines.ingress.settings import IngressSettings
 from commissure.errors import ConfigError
 from commissure.func import definitions as func
 from commissure.markers.settings import TableSettings
 from commissure.mrs import definitions as mrs
 
-#: Head size from a table of the lab.
-HEAD_SIZE = "lab_head_size"
-
 #: Modules by modality, in the order of :data:`commissure.modalities.MODALITIES`.
 _DECLARED = {"anat": anat, "func": func, "dwi": dwi, "mrs": mrs}
 
 
-def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
+def definitions(
+    tables: Iterable[TableSettings] = (), ingress: Iterable[IngressSettings] = ()
+) -> dict[str, Definition]:
     """Definitions by marker name.
 
     Parameters
     ----------
     tables
         A lab's tables; a wide one defines its markers itself.
+    ingress
+        Output folders of other tools.
 
     Raises
     ------
@@ -41,7 +44,8 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
         for module in _DECLARED.values()
         for definition in module.DEFINITIONS
     }
-    defined = dict(measured)
+    of_tools = ingress_definitions(ingress)
+    defined = measured | of_tools
     for table in tables:
         if table.layout == "tidy":
             continue
@@ -65,7 +69,7 @@ def definitions(tables: Iterable[TableSettings] = ()) -> dict[str, Definition]:
                     mend="Give tables[].marker another name, as fs_volume",
                 )
             defined[marker] = definition
-            if kind.adjust == "head_size":
+            if kind.adjust == "head_size" and HEAD_SIZE not in of_tools:
                 defined[HEAD_SIZE] = Definition(
                     HEAD_SIZE, table.modality, kind.unit, "Head size, from a table of the lab.",
                     table.source or file, role="confound", given_by="table",

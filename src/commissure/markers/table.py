@@ -11,7 +11,8 @@ import pandas as pd
 from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
 from commissure.markers.acquisitions import ACQUISITION, acquisition_of, one_acquisition
-from commissure.markers.lab_tables import lab_table, without_second_head_size
+from commissure.markers.ingress import ToolResults, without_second_head_size
+from commissure.markers.lab_tables import lab_table
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.markers.units import check_units
@@ -29,8 +30,9 @@ def marker_table(
     say: Callable[[str], None] | None = None,
     *,
     acquisitions: Mapping[str, Sequence[str]] | None = None,
+    tools: Iterable[ToolResults] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Join the modalities' marker rows and a lab's tables into one.
+    """Join the modalities' marker rows, other tools' results and a lab's tables into one.
 
     Several runs of one visit become one row: the mean of their values, ``flag`` if any is flagged.
     Of several acquisitions (``acq-``) that measure the same one counts.
@@ -46,6 +48,8 @@ def marker_table(
     acquisitions
         By modality, labels of ``acq-`` in the order in which they count
         (:func:`commissure.markers.acquisitions.one_acquisition`).
+    tools
+        Results of other tools.
 
     Returns
     -------
@@ -60,24 +64,37 @@ def marker_table(
     ConfigError
         A table cannot be read as its settings say.
     DatasetError
-        A table cannot be read, repeats what a modality or another table measures, or a marker has
-        several units.
+        A table cannot be read, repeats what a modality, a tool or another table measures, or a
+        marker has several units.
     """
     parts, cautions = _measured(files, acquisitions or {})
     measured = {key for part in parts for key in _marker_keys(part)}
     labs: list[tuple[str, pd.DataFrame]] = []
+    for tool in tools:
+        cautions += tool.notes
+        _add(labs, f"the folder of {tool.title}", tool.rows, measured)
     for settings in tables:
         given, messages = lab_table(settings, say)
-        given = without_second_head_size(given, [table for _, table in labs])
         cautions += messages
-        _refuse_collisions(given, measured, labs, settings)
-        labs.append((Path(settings.file).name, given))
+        _add(labs, Path(settings.file).name, given, measured)
     parts = [part for part in (*parts, *(part for _, part in labs)) if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS)), cautions
     rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
     check_units(rows)
     return _one_row_each(rows), cautions
+
+
+def _add(
+    labs: list[tuple[str, pd.DataFrame]],
+    name: str,
+    rows: pd.DataFrame,
+    measured: Container[tuple[str, ...]],
+) -> None:
+    """Add the rows of a table or a tool, if nobody else gives them."""
+    rows = without_second_head_size(rows, [table for _, table in labs])
+    _refuse_collisions(rows, measured, labs, name)
+    labs.append((name, rows))
 
 
 def _measured(
@@ -126,10 +143,9 @@ def _refuse_collisions(
     rows: pd.DataFrame,
     measured: Container[tuple[str, ...]],
     others: Iterable[tuple[str, pd.DataFrame]],
-    settings: TableSettings,
+    name: str,
 ) -> None:
-    """Refuse a lab's table that has what a modality or another table of the same person has."""
-    name = Path(settings.file).name
+    """Refuse a table or tool that has what a modality or another one of the same person has."""
     mend = f"Give the marker of {name} a name of its own, as fs_volume, or remove the rows"
     for modality, region, marker in sorted(_marker_keys(rows)):
         if (modality, region, marker) in measured:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from commissure.markers.registry import HEAD_SIZE
+from commissure.definitions import HEAD_SIZE
 from commissure.markers.selection import measured_rows
 from commissure.study.cells import as_text
 from commissure.study.change_columns import baselines_of_change, with_baselines
