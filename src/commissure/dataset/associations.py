@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from commissure.dataset.diffusion_runs import Acquisition, acquisitions
-from commissure.dataset.field_maps import field_maps_of
+from commissure.dataset.echoes import echoes_of
+from commissure.dataset.field_maps import field_maps_of, same_sense_of
 
 #: Extensions of images.
 IMAGE = (".nii.gz", ".nii")
@@ -49,6 +50,8 @@ class Associations:
         suffix = self.parsed[path][1]
         if suffix == "dwi":
             return self._of_diffusion(root, path)
+        if suffix == "bold":
+            return self._of_bold(root, path)
         if suffix == "svs":
             return self._of_spectrum(path)
         return self._of_t1w(path) if suffix in ("T1w", "UNIT1") else {}
@@ -96,6 +99,26 @@ class Associations:
             associated["epi"] = acquisition.opposed
             associated["epi_json"] = self.applying(acquisition.opposed, "dwi", ".json")[-1]
         return associated
+
+    def _of_bold(self, root: Path, path: str) -> dict[str, str]:
+        """The field maps of a run, and where it is the first of several echoes, the others."""
+        associated = field_maps_of(self, root, path)
+        if opposed := associated.get("epi"):
+            associated |= same_sense_of(self, root, path, opposed)
+        echoes = self._echoes(path)
+        for number, echo in enumerate(echoes[1:] if echoes[0] == path else (), start=2):
+            associated[f"echo{number}"] = echo
+            for level, sidecar in enumerate(self.applying(echo, "bold", ".json")):
+                associated[f"echo{number}_json{level}"] = sidecar
+        return associated
+
+    def _echoes(self, path: str) -> list[str]:
+        return echoes_of(self.parsed, self.by_folder[path.rpartition("/")[0]], path)
+
+    def echo_of(self, path: str) -> str:
+        """Why a BOLD image is not processed by itself; empty where it is."""
+        first = self._echoes(path)[0]
+        return "" if first == path else f"combined with {first.rpartition('/')[2]}"
 
     def acquisition(self, root: Path, path: str) -> Acquisition | None:
         """The acquisition whose results carry the name of a diffusion image, if there is one."""

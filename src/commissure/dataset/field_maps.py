@@ -91,6 +91,35 @@ def _opposed(
     return associated
 
 
+def same_sense_of(
+    associations: Associations, root: Path, path: str, opposed: str
+) -> dict[str, str]:
+    """The image in ``fmap/`` that is encoded as an image is, beside one with the opposite sense.
+
+    Spin-echo images of both senses show a field better than one of them with a BOLD series does,
+    whose contrast is another.
+
+    Parameters
+    ----------
+    associations, root, path
+        As in :func:`field_maps_of`.
+    opposed
+        The image of the opposite sense, ``epi`` of :func:`field_maps_of`.
+
+    Returns
+    -------
+    dict
+        ``epi_same`` and ``epi_same_json``; empty where there is none.
+    """
+    fields = associations.fields(root, associations.applying(path, "bold", ".json"))
+    encoded = fields.get("PhaseEncodingDirection")
+    for candidate, kind, sidecar, content in _belonging(associations, root, path):
+        same = encoded and content.get("PhaseEncodingDirection") == encoded
+        if kind == "epi" and candidate != opposed and same:
+            return {"epi_same": candidate, "epi_same_json": sidecar}
+    return {}
+
+
 def _measured(associations: Associations, belonging: list[_Belonging]) -> dict[str, str]:
     """A field map from gradient echoes, with its magnitude: in Hz, or as phases."""
     for wanted in ("fieldmap", "phasediff", "phase1"):

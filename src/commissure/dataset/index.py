@@ -58,7 +58,8 @@ class Entry:
     associated
         ``bval``, ``bvec``; ``run2``, ``run2_bval``, ``run2_bvec``, ``run2_json0`` ... of the other
         runs of the acquisition; the field maps of
-        :func:`commissure.dataset.field_maps.field_maps_of`;
+        :func:`commissure.dataset.field_maps.field_maps_of`, and of BOLD ``epi_same``; ``echo2``,
+        ``echo2_json0`` ... of the further echoes of a BOLD run;
         ``mrsref`` and its sidecars ``mrsref_json``; ``roi``, the mask of a lesion; ``inv2``, the
         second inversion of an MP2RAGE.
     fingerprint
@@ -297,17 +298,18 @@ def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
         note = ""
         if entities.get("part") in ("phase", "real", "imag"):
             note = f"part-{entities['part']} images are not used"
-        elif entities.get("echo", "1") not in ("1", "01"):
-            note = "only the first echo is used"
         chosen.append(replace(entry, used=False, note=note) if note else entry)
     return chosen
 
 
 def _alone_or_joined(entry: Entry, root: Path, associations: Associations) -> Entry:
-    """Leave aside the diffusion images that are processed with another."""
-    if entry.modality != "dwi" or not entry.used:
+    """Leave aside the diffusion images and echoes of BOLD that are processed with another."""
+    if entry.modality not in ("dwi", "func") or not entry.used:
         return entry
-    note = associations.part_of(root, entry.scan)
+    if entry.modality == "func":
+        note = associations.echo_of(entry.scan)
+    else:
+        note = associations.part_of(root, entry.scan)
     return replace(entry, used=False, note=note) if note else entry
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,17 @@ from commissure.files import read_table
 from commissure.images.load import load_image, same_grid
 from commissure.images.template import SPACES, TEMPLATE
 from commissure.names import Scan, sidecar_path
+
+#: Keys under which the further echoes of a run are associated with its first.
+ECHO = re.compile(r"echo\d+")
+
+
+def combined_scan(scan: Scan) -> Scan:
+    """The run as its derivatives are named: where echoes are combined, without ``echo-``."""
+    if not any(ECHO.fullmatch(key) for key in scan.associated):
+        return scan
+    entities = {key: value for key, value in scan.entities.items() if key != "echo"}
+    return replace(scan, entities=entities)
 
 
 @dataclass(frozen=True)
@@ -30,18 +42,22 @@ class FuncFiles(Derivatives):
         ``space-<template>_desc-brain_mask``, on the grid of the series.
     boldref
         ``space-<template>_boldref``: mean volume, on the grid of the series.
+    t2star
+        ``space-<template>_T2starmap`` in s, on the grid of the series; only where a run has several
+        echoes.
     confounds, confounds_sidecar
         ``desc-confounds_timeseries``: fMRIPrep's columns, one row per volume.
     space
         TemplateFlow name of the template space.
     """
 
-    optional: ClassVar[frozenset[str]] = frozenset({"sidecar", "confounds_sidecar"})
+    optional: ClassVar[frozenset[str]] = frozenset({"sidecar", "confounds_sidecar", "t2star"})
 
     series: Path
     sidecar: Path
     mask: Path
     boldref: Path
+    t2star: Path
     confounds: Path
     confounds_sidecar: Path
     space: str
@@ -49,6 +65,7 @@ class FuncFiles(Derivatives):
     @classmethod
     def of(cls, scan: Scan, folder: Path, *, space: str = TEMPLATE) -> FuncFiles:
         """Name the derivatives of the run ``scan`` in ``folder``, a person's ``func/``."""
+        scan = combined_scan(scan)
         series = folder / scan.derivative("bold", ".nii.gz", space=space, desc="preproc")
         confounds = folder / scan.derivative("timeseries", ".tsv", desc="confounds")
         return cls(
@@ -56,6 +73,7 @@ class FuncFiles(Derivatives):
             sidecar=sidecar_path(series),
             mask=folder / scan.derivative("mask", ".nii.gz", space=space, desc="brain"),
             boldref=folder / scan.derivative("boldref", ".nii.gz", space=space),
+            t2star=folder / scan.derivative("T2starmap", ".nii.gz", space=space),
             confounds=confounds,
             confounds_sidecar=sidecar_path(confounds),
             space=space,
@@ -87,6 +105,7 @@ class FuncMeasured(Derivatives):
     @classmethod
     def of(cls, scan: Scan, folder: Path) -> FuncMeasured:
         """Name the results for the run ``scan`` in ``folder``, a person's ``func/``."""
+        scan = combined_scan(scan)
         figures = folder / "figures"
         return cls(
             markers=folder / scan.derivative("markers", ".tsv"),

@@ -230,6 +230,10 @@ def _method(
     """What the quality record says of the method."""
     return {
         "space": run.space,
+        "susceptibility_distortion_correction": run.sidecar.get(
+            "SusceptibilityDistortionCorrection"
+        ),
+        "echo_times_s": run.sidecar.get("EchoTimes"),
         "repetition_time_s": tr_s,
         "volumes": volumes,
         "strategy": settings.strategy,

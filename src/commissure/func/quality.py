@@ -62,14 +62,15 @@ def template_mask_on(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
 
 
 def series_checks(boldref: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> list[Check]:
-    """Whether the head lies as it should, and whether volumes repeat.
+    """Whether the head lies as it should, volumes repeat, and field maps of the run served.
 
     Parameters
     ----------
     boldref
         3-D mean volume in template space.
     sidecar
-        JSON of the series; the built-in engine counts identical volumes there.
+        JSON of the series; the built-in engine counts identical volumes there, and names field
+        maps that are meant for the run and were refused.
     """
     gain, turn = turned_over(boldref)
     note = f"explained variance that the mean volume gains by being turned over ({turn})"
@@ -78,6 +79,10 @@ def series_checks(boldref: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> list[
     if repeated is not None:
         note = "volumes that repeat the one before, voxel by voxel: noise makes this impossible"
         checks.append(at_most("identical_volumes", repeated, 0, note))
+    refused = sidecar.get("FieldMapsRefused")
+    if refused:
+        note = f"field maps that are meant for the run and did not serve: {', '.join(refused)}"
+        checks.append(at_most("field_maps_refused", len(refused), 0, note))
     return checks
 
 

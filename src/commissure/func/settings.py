@@ -38,6 +38,10 @@ class FuncPreprocessSettings(_ConfoundSettings):
     slice_timing: bool = Field(
         False, description="Whether to shift every slice to the middle of the volume in time."
     )
+    susceptibility: bool = Field(
+        True,
+        description="Undo susceptibility distortion by the images in `fmap/` that name the run.",
+    )
     drift_period_s: float = Field(
         128.0, gt=0, description="Slower drifts than this are taken out before CompCor."
     )

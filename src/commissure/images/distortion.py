@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.images.field_map import FieldMap, read_field_map
+from commissure.images.field_map import FieldMap, head_mask, read_field_map
+from commissure.images.field_map_files import unused_field_maps
 from commissure.images.grid import resample_to, sampled_at, world_places
 from commissure.images.load import load_image
 from commissure.images.registration import between_contrasts
@@ -61,37 +62,105 @@ def shift_of_series(
     source : str
         Name of the image that it is from; empty for none.
     """
-    shift = None
     if "epi" in scan.associated:
-        shift = _from_opposed_images(scan, metadata, b0, mask, affine, notes, b0_max_b_s_mm2)
+        shift = shift_from_opposed_image(
+            scan, metadata, b0, mask, affine, notes, b0_max_b_s_mm2=b0_max_b_s_mm2
+        )
         if shift is not None:
             return shift, scan.associated["epi"].name
-    kind = next((k for k in ("fieldmap", "phasediff", "phase1") if k in scan.associated), "")
-    if kind:
-        shift = _from_field_map(scan, kind, metadata, b0, mask, affine, notes)
+    if kind := field_map_kind(scan):
+        shift = shift_from_field_map(scan, metadata, b0, mask, affine, notes)
         if shift is not None:
             return shift, scan.associated[kind].name
-    notes += _unnamed_field_maps(scan)
+    notes += unused_field_maps(scan)
     return None, ""
 
 
-def _from_opposed_images(
+def field_map_kind(scan: Scan) -> str:
+    """Which field map of gradient echoes belongs to a series; empty where none does."""
+    return next((k for k in ("fieldmap", "phasediff", "phase1") if k in scan.associated), "")
+
+
+def shift_from_opposed_image(
     scan: Scan,
     metadata: Mapping[str, Any],
-    b0: np.ndarray,
+    reference: np.ndarray,
     mask: np.ndarray,
     affine: np.ndarray,
     notes: list[str],
-    b0_max_b_s_mm2: float,
+    *,
+    b0_max_b_s_mm2: float = 50.0,
 ) -> Shift | None:
+    """Distortion of a series from itself and the image ``epi`` of the opposite phase encoding.
+
+    Parameters
+    ----------
+    scan, metadata, mask, affine, notes, b0_max_b_s_mm2
+        As in :func:`shift_of_series`.
+    reference
+        3-D, volume of the series of the same contrast as the opposed image.
+    """
     path = scan.associated["epi"]
-    sidecars = [scan.associated["epi_json"]] if "epi_json" in scan.associated else []
-    axis, reason = opposed_axis(metadata, read_sidecars(sidecars, who=scan.who))
+    axis, reason = opposed_axis(metadata, _sidecar(scan, "epi"))
     if axis is None:
         notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
         return None
-    backward = _mean_backward(scan, mask, affine, b0_max_b_s_mm2, notes)
-    return opposed_shift(b0, backward, affine, mask, axis=axis)[0]
+    shape = (mask.shape[0], mask.shape[1], mask.shape[2])
+    backward = _mean_unweighted(scan, "epi", shape, affine, mask, b0_max_b_s_mm2, notes)
+    return opposed_shift(reference, backward, affine, mask, axis=axis)[0]
+
+
+def field_of_opposed_pair(scan: Scan, notes: list[str]) -> FieldMap | None:
+    """The field from two images of both phase encodings, ``epi_same`` and ``epi``.
+
+    Parameters
+    ----------
+    scan
+        The series to which they belong.
+    notes
+        Takes the reason where they cannot serve.
+
+    Returns
+    -------
+    FieldMap or None
+        On the grid of ``epi_same``, whose image without distortion is the magnitude.
+    """
+    same, opposed = (_sidecar(scan, key) for key in ("epi_same", "epi"))
+    axis, reason = opposed_axis(same, opposed)
+    encoded = phase_axis(same.get("PhaseEncodingDirection"))
+    readout_s = same.get("TotalReadoutTime", opposed.get("TotalReadoutTime"))
+    if not reason and not _is_readout(readout_s):
+        reason = f"its sidecar has TotalReadoutTime {readout_s!r}, seconds are needed"
+    if axis is None or encoded is None or reason or not isinstance(readout_s, int | float):
+        name = scan.associated["epi_same"].name
+        notes.append(f"{name} does not serve for the field: {reason}.")
+        return None
+    image = load_image(scan.associated["epi_same"], who=scan.who)
+    shape, affine = (image.shape[0], image.shape[1], image.shape[2]), image.affine
+    first = np.asanyarray(image.dataobj).reshape(*shape, -1)[..., 0]
+    mask = head_mask(first, affine)
+    forward, backward = (
+        _mean_unweighted(scan, key, shape, affine, mask, 50.0, notes) for key in ("epi_same", "epi")
+    )
+    shift, _ = opposed_shift(forward, backward, affine, mask, axis=axis)
+    undone = sampled_at(forward, affine, np.eye(4), *shift.seen_from(world_places(shape, affine)))
+    hz = shift.voxels / np.float32(encoded[1] * voxels_per_hz(readout_s, shape[axis]))
+    return FieldMap(hz, undone, mask, affine)
+
+
+def voxels_per_hz(readout_s: float, lines: int) -> float:
+    """Shift along the phase encoding for a field of 1 Hz, in voxels."""
+    # Between the middles of the first and the last of n lines the phase winds n - 1 times a line.
+    return readout_s * lines / (lines - 1)
+
+
+def _is_readout(readout_s: object) -> bool:
+    return isinstance(readout_s, int | float) and 0 < readout_s < 1
+
+
+def _sidecar(scan: Scan, key: str) -> dict[str, Any]:
+    json = f"{key}_json"
+    return read_sidecars([scan.associated[json]] if json in scan.associated else [], who=scan.who)
 
 
 def opposed_axis(series: Mapping[str, Any], opposed: Mapping[str, Any]) -> tuple[int | None, str]:
@@ -115,25 +184,31 @@ def opposed_axis(series: Mapping[str, Any], opposed: Mapping[str, Any]) -> tuple
     return forward[0], ""
 
 
-def _mean_backward(
-    scan: Scan, mask: np.ndarray, affine: np.ndarray, b0_max: float, notes: list[str]
+def _mean_unweighted(
+    scan: Scan,
+    key: str,
+    shape: tuple[int, int, int],
+    affine: np.ndarray,
+    mask: np.ndarray,
+    b0_max: float,
+    notes: list[str],
 ) -> np.ndarray:
-    """Mean of the unweighted images of the opposite phase encoding, on the grid of the series."""
-    path = scan.associated["epi"]
+    """Mean of the unweighted volumes of an associated image, on a grid wanted."""
+    path = scan.associated[key]
     image = load_image(path, who=scan.who)
-    if image.shape[:3] != mask.shape:
+    if image.shape[:3] != tuple(shape):
         notes.append(
-            f"{path.name} has {image.shape[:3]} voxels and the series {mask.shape}: it was brought "
-            "to the grid of the series."
+            f"{path.name} has {image.shape[:3]} voxels and the series {tuple(shape)}: it was "
+            "brought to the grid of the series."
         )
     data = np.asanyarray(image.dataobj).astype(np.float32).reshape(*image.shape[:3], -1)
     volumes = [
-        resample_to(nib.Nifti1Image(volume, image.affine), mask.shape, affine, outside="edge")
+        resample_to(nib.Nifti1Image(volume, image.affine), shape, affine, outside="edge")
         for volume in np.moveaxis(data, 3, 0)
     ]
     signals = np.array([float(np.median(volume[mask])) for volume in volumes])
     unweighted = signals >= _UNWEIGHTED_SHARE * signals.max()
-    if "epi_bval" in scan.associated:
+    if key == "epi" and "epi_bval" in scan.associated:
         b = np.loadtxt(scan.associated["epi_bval"], ndmin=1).ravel()
         unweighted &= (b <= b0_max) if b.size == len(volumes) else True
     if not unweighted.any():
@@ -146,42 +221,55 @@ def _mean_backward(
     chosen = [volume for volume, keep in zip(volumes, unweighted, strict=True) if keep]
     target = RigidTarget(chosen[0], affine, mask)
     others = [
-        resample_pose(volume, affine, target.matrix(target.pose(volume)), mask.shape, affine)
+        resample_pose(volume, affine, target.matrix(target.pose(volume)), shape, affine)
         for volume in chosen[1:]
     ]
     return np.mean([chosen[0], *others], axis=0)
 
 
-def _from_field_map(
+def shift_from_field_map(
     scan: Scan,
-    kind: str,
     metadata: Mapping[str, Any],
-    b0: np.ndarray,
+    reference: np.ndarray,
     mask: np.ndarray,
     affine: np.ndarray,
     notes: list[str],
+    *,
+    field: FieldMap | None = None,
+    source: str = "",
 ) -> Shift | None:
-    name = scan.associated[kind].name
+    """Distortion of a series by the field map that belongs to it, or by a field that is given.
+
+    Parameters
+    ----------
+    scan, metadata, mask, affine, notes
+        As in :func:`shift_of_series`.
+    reference
+        3-D, mean volume of the series.
+    field, source
+        The field, and the name of what it is from; else the field map of the series is read.
+    """
+    name = source or scan.associated[field_map_kind(scan)].name
     encoded = phase_axis(metadata.get("PhaseEncodingDirection"))
     readout_s = metadata.get("TotalReadoutTime")
     reason = ""
     if encoded is None:
         reason = "the sidecar of the series names no PhaseEncodingDirection"
-    elif not isinstance(readout_s, int | float) or not 0 < readout_s < 1:
+    elif not _is_readout(readout_s):
         reason = f"the sidecar of the series has TotalReadoutTime {readout_s!r}, seconds are needed"
-    if not reason:
+    if not reason and field is None:
         try:
             field = read_field_map(scan.associated, who=scan.who)
         except DatasetError as error:
-            reason, field = str(error).removeprefix(f"{scan.who}: ").rstrip("."), None
+            reason = str(error).removeprefix(f"{scan.who}: ").rstrip(".")
     if reason or field is None or encoded is None or not isinstance(readout_s, int | float):
         notes.append(f"Susceptibility is not corrected by {name}: {reason}.")
         return None
-    shift, magnitude = _shift_of_field(field, encoded, readout_s, b0, mask, affine)
+    shift, magnitude = _shift_of_field(field, encoded, readout_s, reference, mask, affine)
     if magnitude is not None:
-        places = shift.seen_from(world_places(b0.shape, affine))
-        undone = sampled_at(b0, affine, np.eye(4), *places)
-        before, after = (shared_information(image, magnitude, mask) for image in (b0, undone))
+        places = shift.seen_from(world_places(reference.shape, affine))
+        undone = sampled_at(reference, affine, np.eye(4), *places)
+        before, after = (shared_information(x, magnitude, mask) for x in (reference, undone))
         if after < before - _INFORMATION_LOST:
             notes.append(
                 f"Susceptibility is not corrected by {name}: with it the series is less like the "
@@ -230,24 +318,3 @@ def _shift_of_field(
     lines = mask.shape[axis]
     voxels = on_series(field.hz, matrix) * np.float32(sense * readout_s * lines / (lines - 1))
     return Shift(voxels, affine, axis), magnitude
-
-
-def _unnamed_field_maps(scan: Scan) -> list[str]:
-    """Say which field maps lie beside a series and name no image at all."""
-    folder = scan.path.parent.parent / "fmap"
-    if not folder.is_dir():
-        return []
-    idle = []
-    for path in sorted(folder.glob("*.json")):
-        kind = path.stem.rpartition("_")[2]
-        if kind not in ("epi", "phasediff", "phase1", "fieldmap"):
-            continue
-        fields = read_sidecars([path], who=scan.who)
-        if not fields.get("IntendedFor") and not fields.get("B0FieldIdentifier"):
-            idle.append(path.stem)
-    if not idle:
-        return []
-    return [
-        f"Susceptibility is not corrected: {', '.join(idle)} name no image (IntendedFor, or "
-        "B0FieldIdentifier with B0FieldSource of the series)."
-    ]

@@ -80,7 +80,7 @@ def read_field_map(files: Mapping[str, Path], *, who: str) -> FieldMap | None:
     if kind == "fieldmap":
         fields = _sidecar(files, kind, who)
         hz = _in_hz(values, fields, files[kind].name, who)
-        head = values != 0 if magnitude is None else _head(magnitude, image.affine)
+        head = values != 0 if magnitude is None else head_mask(magnitude, image.affine)
         if half_turn := _half_turn_hz(fields, hz):
             strength = np.ones(hz.shape) if magnitude is None else magnitude
             hz = unwrapped(hz * np.pi / half_turn, strength, head) * np.float32(half_turn / np.pi)
@@ -92,7 +92,7 @@ def read_field_map(files: Mapping[str, Path], *, who: str) -> FieldMap | None:
             wanted="magnitude1, by which its phase is unwrapped",
             mend="Add the magnitude images of the field map",
         )
-    head = _head(magnitude, image.affine)
+    head = head_mask(magnitude, image.affine)
     fields = _sidecar(files, kind, who)
     radians = _radians(values, fields)
     if kind == "phase1":
@@ -175,7 +175,7 @@ def _echo_difference(fields: Mapping, name: str, who: str) -> float:
     )
 
 
-def _head(magnitude: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def head_mask(magnitude: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """The largest bright piece of a magnitude image, without holes."""
     smooth = gaussian_filter(magnitude, 2.0 / np.array(zooms_mm(affine)))
     pieces, _ = label(smooth > _AIR * np.percentile(smooth, 98))

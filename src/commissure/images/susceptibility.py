@@ -63,8 +63,8 @@ class Shift:
         """The shift in mm."""
         return self.voxels * zooms_mm(self.affine)[self.axis]
 
-    def seen_from(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where tissue is seen, and the factor that gives it back the signal it was thinned by.
+    def at(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far tissue is shifted, and the factor that gives it back the signal it lost.
 
         Parameters
         ----------
@@ -73,10 +73,10 @@ class Shift:
 
         Returns
         -------
-        places : numpy.ndarray
-            Like ``world``.
+        shift : numpy.ndarray
+            ``(...)``, in voxels along the phase encoding.
         factor : numpy.ndarray
-            ``(...)``.
+            ``(...)``: tissue that is stretched is thinned by it.
         """
         flat = (world.ndim - 1) * [1]
         step = np.linalg.inv(self.affine)
@@ -85,8 +85,13 @@ class Shift:
         shift, steep = (
             map_coordinates(image, index, order=1, mode="nearest") for image in (self.voxels, slope)
         )
-        along = self.affine[:3, self.axis].reshape(3, *flat)
-        return world + along * shift, np.maximum(1 + steep, 0)
+        return shift, np.maximum(1 + steep, 0)
+
+    def seen_from(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where tissue is seen (like ``world``), and the factor of :meth:`at`."""
+        shift, factor = self.at(world)
+        along = self.affine[:3, self.axis].reshape(3, *(world.ndim - 1) * [1])
+        return world + along * shift, factor
 
 
 def opposed_shift(

@@ -32,7 +32,11 @@ def dataset(tmp_path):
     sub-01/mrs/sub-01_voi-DLPFC_mrsref.nii.gz
     sub-02/ses-a/dwi/sub-02_ses-a_dwi.nii.gz sub-02/ses-a/dwi/sub-02_ses-a_dwi.bval
     sub-02/ses-a/dwi/sub-02_ses-a_dwi.bvec sub-02/ses-a/dwi/sub-02_ses-a_dwi.json
+    sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-1_bold.nii.gz
     sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-2_bold.nii.gz
+    sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-2_bold.json
+    sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-10_bold.nii.gz
+    sub-02/ses-b/func/sub-02_ses-b_task-nback_echo-2_bold.nii.gz
     sub-02/ses-b/func/sub-02_ses-b_task-rest_part-phase_bold.nii.gz
     derivatives/x/sub-03/anat/sub-03_T1w.nii.gz sourcedata/sub-04/anat/sub-04_T1w.nii.gz
     sub-01/anat/notes.txt .git/sub-05/anat/sub-05_T1w.nii.gz
@@ -52,7 +56,10 @@ def test_every_image_has_a_row_and_nothing_else(dataset):
     assert set(by_scan(build_index(dataset, tree_of(dataset)))) == {
         "sub-01_T1w.nii.gz", "sub-01_run-2_T1w.nii.gz", "sub-01_task-rest_bold.nii.gz",
         "sub-01_voi-ACC_svs.nii.gz", "sub-02_ses-a_dwi.nii.gz",
+        "sub-02_ses-b_task-rest_echo-1_bold.nii.gz",
         "sub-02_ses-b_task-rest_echo-2_bold.nii.gz",
+        "sub-02_ses-b_task-rest_echo-10_bold.nii.gz",
+        "sub-02_ses-b_task-nback_echo-2_bold.nii.gz",
         "sub-02_ses-b_task-rest_part-phase_bold.nii.gz",
     }  # fmt: skip
 
@@ -118,7 +125,56 @@ def test_images_that_are_not_used_say_why(dataset):
     assert (
         notes["sub-02_ses-b_task-rest_part-phase_bold.nii.gz"] == "part-phase images are not used"
     )
-    assert notes["sub-02_ses-b_task-rest_echo-2_bold.nii.gz"] == "only the first echo is used"
+
+
+def test_the_echoes_of_a_run_belong_to_the_first(dataset):
+    entries = by_scan(build_index(dataset, tree_of(dataset)))
+    run = "sub-02/ses-b/func/sub-02_ses-b_task-rest"
+    first = entries["sub-02_ses-b_task-rest_echo-1_bold.nii.gz"]
+    assert first.used
+    assert first.associated == {
+        "echo2": f"{run}_echo-2_bold.nii.gz",
+        "echo2_json0": "task-rest_bold.json",
+        "echo2_json1": f"{run}_echo-2_bold.json",
+        "echo3": f"{run}_echo-10_bold.nii.gz",
+        "echo3_json0": "task-rest_bold.json",
+    }
+    for echo in (2, 10):
+        other = entries[f"sub-02_ses-b_task-rest_echo-{echo}_bold.nii.gz"]
+        assert not other.used
+        assert other.note == "combined with sub-02_ses-b_task-rest_echo-1_bold.nii.gz"
+        assert other.associated == {}
+    # Of another task only the second echo is there: it is a series of its own.
+    assert entries["sub-02_ses-b_task-nback_echo-2_bold.nii.gz"].used
+
+
+def test_a_first_echo_that_cannot_be_read_leaves_no_echo_alone(dataset):
+    path = dataset / "sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-1_bold.nii.gz"
+    path.unlink()
+    path.symlink_to("nowhere")
+    entries = by_scan(build_index(dataset, tree_of(dataset)))
+    assert entries[path.name].refused
+    assert not entries["sub-02_ses-b_task-rest_echo-2_bold.nii.gz"].used
+
+
+@pytest.mark.parametrize(
+    ("senses", "same"),
+    [({"AP": "j-", "PA": "j"}, "AP"), ({"PA": "j"}, None)],
+)
+def test_a_run_has_both_senses_of_the_images_that_name_it(dataset, senses, same):
+    run = dataset / "sub-01/func/sub-01_task-rest_bold.json"
+    run.write_text(json.dumps({"PhaseEncodingDirection": "j-"}))
+    (dataset / "sub-01/fmap").mkdir()
+    for direction, sense in senses.items():
+        path = dataset / f"sub-01/fmap/sub-01_dir-{direction}_epi"
+        path.with_suffix(".nii.gz").write_text("image")
+        meant = "bids::sub-01/func/sub-01_task-rest_bold.nii.gz"
+        fields = {"IntendedFor": meant, "PhaseEncodingDirection": sense}
+        path.with_suffix(".json").write_text(json.dumps(fields))
+    bold = by_scan(build_index(dataset, tree_of(dataset)))["sub-01_task-rest_bold.nii.gz"]
+    assert bold.associated["epi"] == "sub-01/fmap/sub-01_dir-PA_epi.nii.gz"
+    wanted = same and f"sub-01/fmap/sub-01_dir-{same}_epi.nii.gz"
+    assert bold.associated.get("epi_same") == wanted
 
 
 def test_what_the_configuration_asks_of_t1w_images_makes_the_index_anew(dataset, tmp_path):

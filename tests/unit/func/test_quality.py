@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.func.quality import dice, template_mask_on, temporal_snr
+from commissure.func.quality import dice, series_checks, template_mask_on, temporal_snr
 from commissure.images.template import template
 
 
@@ -30,3 +30,11 @@ def test_template_mask_agrees_between_grids():
         for image, size in ((fine, 2), (coarse, 4))
     ]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.02)
+
+
+def test_a_field_map_that_was_refused_flags_the_run():
+    head = template("T1w", resolution_mm=4)
+    checks = {c.name: c for c in series_checks(head, {"FieldMapsRefused": ["sub-01_phasediff"]})}
+    assert checks["field_maps_refused"].passed is False
+    assert "sub-01_phasediff" in checks["field_maps_refused"].note
+    assert "field_maps_refused" not in {c.name for c in series_checks(head, {})}

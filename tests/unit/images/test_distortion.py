@@ -180,8 +180,9 @@ def test_field_maps_that_name_no_image_are_named(tmp_path):
     (tmp_path / "fmap" / "sub-01_dir-PA_epi.json").write_text('{"IntendedFor": "func/a.nii.gz"}')
     notes: list[str] = []
     assert shift_of_series(scan, *rest, notes) == (None, "")
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "sub-01_phasediff name no image" in notes[0]
+    assert "sub-01_dir-PA_epi (for func/a.nii.gz) name images that are not there" in notes[1]
 
 
 @pytest.mark.real

@@ -15,6 +15,7 @@ from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import coarser
 from commissure.images.load import load_image, zooms_mm
 from commissure.images.registration import apply_transform, register
+from commissure.images.susceptibility import Shift
 from commissure.images.template import template
 
 #: What BOLD is registered to is averaged to BOLD's own voxel size, within this range: BOLD has no
@@ -201,8 +202,9 @@ def resampled_series(
     motion: Motion,
     coordinates_mm: np.ndarray,
     inside: np.ndarray,
+    shift: Shift | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a series once: movement and transforms to the template in one interpolation.
+    """Resample a series once: distortion, movement and transforms in one interpolation.
 
     Parameters
     ----------
@@ -216,12 +218,14 @@ def resampled_series(
         Shape (A, B, C, 3), from :class:`TransformChain`.
     inside
         Shape (A, B, C), boolean: only these voxels are computed, the others stay 0.
+    shift
+        Distortion of the reference, which moves with the head; None for none.
 
     Returns
     -------
     values
         float32, shape (N, T): the series of the N voxels inside, in array order. Cubic spline,
-        kept within the range of the volume.
+        kept within the range of the volume; times the factor by which distortion thinned it.
     seen
         Shape (N,): share of volumes in which the voxel lay in the field of view.
     """
@@ -230,13 +234,17 @@ def resampled_series(
     inverse = np.linalg.inv(affine)
     values = np.empty((series.shape[3], points.shape[1]), np.float32)
     seen = np.zeros(points.shape[1])
+    displaced, factor = (0.0, 1.0) if shift is None else shift.at(points)
+    axis = 0 if shift is None else shift.axis
     for t, matrix in enumerate(motion.matrices()):
         step = inverse @ matrix
         where = np.ascontiguousarray(step[:3, :3]) @ points + step[:3, 3:]
+        where[axis] += displaced
         seen += ((where > -0.5) & (where < top)).all(axis=0)
         volume = np.ascontiguousarray(series[..., t], dtype=np.float32)
         ndimage.map_coordinates(volume, where, order=3, mode="nearest", output=values[t])
         np.clip(values[t], volume.min(), volume.max(), out=values[t])
+        values[t] *= np.asarray(factor, np.float32)
     return values.T, seen / series.shape[3]
 
 

@@ -22,11 +22,17 @@ from commissure.func.builtin.confounds import (
     confounds_table,
     cosine_drifts,
 )
+from commissure.func.builtin.distortion import Susceptibility, susceptibility
+from commissure.func.builtin.echoes import (
+    combined_volume,
+    read_echoes,
+    resampled_echoes,
+    sharpest_echo,
+)
 from commissure.func.builtin.normalisation import (
     TransformChain,
     brain_mask,
     dilated,
-    resampled_series,
     resampled_volume,
     transform_chain,
 )
@@ -84,21 +90,28 @@ def preprocess(
         The series is no 4-D series, too short, holds NaN, shows no brain or the same volume
         throughout, or its timing is missing or impossible.
     """
-    image = load_image(scan.path, who=scan.who, ndim=4)
+    echoes = read_echoes(scan)
+    image = echoes.images[0]
     timing = acquisition(scan, image)
     check_length(scan, image.shape[3], settings.dummy_volumes)
     anat = anat if anat is not None and anat.complete() else None
     affine = image.affine
-    series = np.asanyarray(image.dataobj)[..., settings.dummy_volumes :]
-    repeated = _repeated_volumes(scan, series)
-    series, corrected, notes = _slice_timing(series, timing, wanted=settings.slice_timing)
-    notes = [*header_notes(image), *notes]
+    every = [np.asanyarray(echo.dataobj)[..., settings.dummy_volumes :] for echo in echoes.images]
+    repeated = _repeated_volumes(scan, every[0])
+    every, corrected, notes = _slice_timing(every, timing, wanted=settings.slice_timing)
+    notes = [*header_notes(image), *echoes.notes, *notes]
 
+    sharpest = sharpest_echo(every, brain_mask(_middle(every[0]), affine))
+    series = every[sharpest]
     bright = brain_mask(_middle(series), affine)
     _refuse_no_brain(scan, bright, _middle(series), affine, "bright in one piece")
     first_mask = dilated(bright, affine, radius_mm=6)
     motion = realign(series, affine, mask=first_mask)
-    boldref = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
+    means = [mean_volume(echo, affine, motion) for echo in every]
+    boldref = nib.Nifti1Image(combined_volume(means, echoes.times_s), affine)
+    distortion = susceptibility(scan, series, motion, boldref, wanted=settings.susceptibility)
+    boldref = distortion.undone(boldref)
+    notes += distortion.notes
 
     # A grid finer than the data would cost time and memory and show nothing more.
     resolution_mm = max(settings.resolution_mm, min(zooms_mm(affine)))
@@ -107,9 +120,11 @@ def preprocess(
     native_mask = brain_mask(np.asanyarray(boldref.dataobj), affine)
     chain = transform_chain(boldref, native_mask, grid, anat=anat, who=scan.who)
     run = _in_template(
-        series,
+        every,
+        echoes.times_s,
         affine,
         motion,
+        distortion,
         boldref,
         native_mask,
         chain,
@@ -133,7 +148,9 @@ def preprocess(
         "Sources": [scan.path.name, *([] if anat is None else [anat.preproc.name])],
         "Transforms": list(chain.steps),
         "approximate": chain.approximate,
-        "Interpolations": "one: movement and template transform together, cubic spline",
+        "Interpolations": "one: distortion, movement and template transform together, cubic spline",
+        **distortion.sidecar(),
+        **echoes.sidecar(sharpest),
         "IdenticalVolumes": repeated,
         "IntensityScale": run.scale,
         "RealignmentReference": "mean of the realigned volumes",
@@ -148,6 +165,7 @@ def preprocess(
     write_json(sidecar, files.sidecar)
     save_image(run.brain, grid.affine, files.mask)
     save_image(run.boldref * np.float32(run.scale), grid.affine, files.boldref)
+    _save_t2star(run, grid.affine, files.t2star)
     write_table(table, files.confounds)
     write_json(metadata, files.confounds_sidecar)
 
@@ -168,6 +186,8 @@ class _TemplateRun:
         Shape (X, Y, Z): mean volume, not scaled.
     scale
         By how much the series was multiplied.
+    t2star
+        Shape (N,), s; None where the run has one echo.
     """
 
     values: np.ndarray
@@ -175,21 +195,31 @@ class _TemplateRun:
     brain: np.ndarray
     boldref: np.ndarray
     scale: float
+    t2star: np.ndarray | None = None
+
+
+def _save_t2star(run: _TemplateRun, affine: np.ndarray, path: Path) -> None:
+    """Write the map of T2* in s; a run of one echo leaves none behind."""
+    if run.t2star is None:
+        path.unlink(missing_ok=True)
+        return
+    whole = np.zeros(run.box.shape, np.float32)
+    whole[run.box] = run.t2star
+    save_image(whole * run.brain, affine, path)
 
 
 def _slice_timing(
-    series: np.ndarray, timing: Acquisition, *, wanted: bool
-) -> tuple[np.ndarray, bool, list[str]]:
-    """The series, shifted in time where that is wanted and known how; whether it was; notes."""
+    echoes: list[np.ndarray], timing: Acquisition, *, wanted: bool
+) -> tuple[list[np.ndarray], bool, list[str]]:
+    """The echoes, shifted in time where that is wanted and known how; whether so; notes."""
     notes = list(timing.notes)
     if wanted and timing.slice_times_s is not None:
-        shifted = shift_slices(
-            series, timing.slice_times_s, axis=timing.slice_axis, tr_s=timing.tr_s
-        )
+        times, axis = timing.slice_times_s, timing.slice_axis
+        shifted = [shift_slices(each, times, axis=axis, tr_s=timing.tr_s) for each in echoes]
         return shifted, True, notes
     if wanted:
         notes.append("Slice timing is not corrected: the sidecar has no SliceTiming.")
-    return series, False, notes
+    return echoes, False, notes
 
 
 def _repeated_volumes(scan: Scan, series: np.ndarray) -> int:
@@ -221,9 +251,11 @@ def _refuse_no_brain(
 
 
 def _in_template(
-    series: np.ndarray,
+    echoes: list[np.ndarray],
+    times_s: tuple[float, ...],
     affine: np.ndarray,
     motion: Motion,
+    distortion: Susceptibility,
     boldref: nib.Nifti1Image,
     native_mask: np.ndarray,
     chain: TransformChain,
@@ -235,7 +267,9 @@ def _in_template(
 ) -> _TemplateRun:
     """Resample series, mean volume and mask to the template, and scale the series."""
     box = dilated(template_brain > 0.5, grid.affine, radius_mm=2 * resolution_mm)
-    values, seen = resampled_series(series, affine, motion, chain.coordinates_mm, box)
+    values, seen, t2star = resampled_echoes(
+        echoes, times_s, affine, motion, chain.coordinates_mm, box, distortion.shift
+    )
     reference = resampled_volume(np.asanyarray(boldref.dataobj), affine, chain.coordinates_mm)
     bold_brain = resampled_volume(native_mask, affine, chain.coordinates_mm) > 0.5
     near = dilated(template_brain > 0.5, grid.affine, radius_mm=resolution_mm)
@@ -245,7 +279,7 @@ def _in_template(
     _refuse_no_brain(scan, brain, reference, grid.affine, "bright where the template has its brain")
     scale = GRAND_MEDIAN / float(np.median(reference[brain]))
     values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
-    return _TemplateRun(values, box, brain, reference, scale)
+    return _TemplateRun(values, box, brain, reference, scale, t2star)
 
 
 def _confounds(
