@@ -1,4 +1,4 @@
-"""A small study on disk, and matrices with a known difference."""
+"""A small study on disk, matrices with a known difference, and a head with folds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,3 +142,43 @@ def plain_design() -> Callable[..., Design]:
         return Design(ids, sites, np.hstack([values, marks]), columns, blocks, ("x",))
 
     return design
+
+
+class FoldedHead:
+    """White matter with folds that no mirror image has, 4 mm of cortex, and some fluid around it."""
+
+    def __init__(self, *, seed: int = 5, bumps: int = 90, radius_mm: float = 55.0) -> None:
+        rng = np.random.default_rng(seed)
+        self._towards = rng.normal(size=(bumps, 3))
+        self._towards /= np.linalg.norm(self._towards, axis=1, keepdims=True)
+        self._heights = rng.choice([-9.0, 9.0], bumps)
+        self._radius_mm = radius_mm
+
+    def depth_mm(self, places: np.ndarray) -> np.ndarray:
+        """(N,) how far places (N, 3) in mm lie outside white matter."""
+        distance = np.maximum(np.linalg.norm(places, axis=1), 1e-6)
+        near = (places / distance[:, None]) @ self._towards.T
+        return distance - self._radius_mm - np.exp((near - 1) / 0.015) @ self._heights
+
+    def drawn(
+        self, shape: tuple[int, int, int], affine: np.ndarray, values: dict[str, float],
+        matrix: np.ndarray | None = None,
+    ) -> nib.Nifti1Image:  # fmt: skip
+        """An image of the head; ``matrix`` takes a place of the head to where it is drawn."""
+        back = np.linalg.inv(np.eye(4) if matrix is None else matrix) @ affine
+        depth = self.depth_mm(np.indices(shape).reshape(3, -1).T @ back[:3, :3].T + back[:3, 3])
+
+        def beyond(mm: float) -> np.ndarray:
+            return np.clip(depth - mm + 0.5, 0, 1)
+
+        white, head = 1 - beyond(0), 1 - beyond(6)
+        grey = (1 - beyond(4)) - white
+        shares = {"white": white, "grey": grey, "fluid": head - white - grey}
+        data = sum(shares[name] * value for name, value in values.items())
+        return nib.Nifti1Image(np.asarray(data, np.float32).reshape(shape), affine)
+
+
+@pytest.fixture(scope="session")
+def folded_head() -> FoldedHead:
+    """A head whose border of white and grey matter is known."""
+    return FoldedHead()

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from commissure.dwi.tensor import TensorMaps
 from commissure.images.grid import coarser
 from commissure.images.load import zooms_mm
-from commissure.images.rigid import rigid_matrix
+from commissure.images.rigid import ARM_MM, searched_rigid
 
 #: Spacing of the points that are compared, coarse and fine.
 _SPACINGS_MM = (6.0, 3.0)
@@ -26,8 +26,8 @@ _SPACINGS_MM = (6.0, 3.0)
 #: Gaussian that FA is blurred with for the coarse points (SD): it widens what is within reach.
 _BLUR_MM = 4.0
 
-#: First step of the search along each parameter, in mm and, at this distance, for rotations.
-_STEPS_MM, _ARM_MM = (8.0, 2.0), 50.0
+#: First step of the search along each parameter, in mm; of rotations at ``ARM_MM``.
+_STEPS_MM = (8.0, 2.0)
 
 #: Least share of what both brains could have in common; a map that leaves the brain is none.
 _COMMON_MIN = 0.6
@@ -251,24 +251,20 @@ class _Search:
 
     def best(self, start: np.ndarray, step_mm: float) -> Placement:
         """The best map near a start (Powell's method)."""
-
-        def loss(parameters: np.ndarray) -> float:
-            return -self._correlation(start @ self._move(parameters))
-
-        result = minimize(
-            loss,
-            np.zeros(6),
-            method="Powell",
-            options={"direc": np.eye(6) * step_mm, "xtol": 0.02, "ftol": 1e-4},
+        matrix, loss = searched_rigid(
+            lambda matrix: -self._correlation(matrix),
+            start,
+            self._centre,
+            step_mm=step_mm,
         )
-        return Placement(start @ self._move(result.x), -float(result.fun))
+        return Placement(matrix, -loss)
 
     def best_affine(self, start: np.ndarray) -> Placement:
         """The best affine map near a start."""
 
         def move(parameters: np.ndarray) -> np.ndarray:
             matrix = np.eye(4)
-            matrix[:3, :3] += parameters[3:].reshape(3, 3) / _ARM_MM
+            matrix[:3, :3] += parameters[3:].reshape(3, 3) / ARM_MM
             matrix[:3, 3] = parameters[:3] + self._centre - matrix[:3, :3] @ self._centre
             return matrix
 
@@ -279,11 +275,6 @@ class _Search:
             options={"direc": np.eye(12) * _STEPS_MM[1], "xtol": 0.02, "ftol": 1e-4},
         )
         return Placement(start @ move(result.x), -float(result.fun))
-
-    def _move(self, parameters: np.ndarray) -> np.ndarray:
-        return rigid_matrix(
-            np.concatenate([parameters[:3], parameters[3:] / _ARM_MM]), self._centre
-        )
 
     def _correlation(self, matrix: np.ndarray) -> float:
         to_voxel = np.linalg.inv(self._anisotropy.affine) @ matrix

@@ -8,12 +8,16 @@ resampling needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
+from scipy.optimize import minimize
 
 from commissure.images.load import zooms_mm
+
+#: Distance from the centre at which rotations are counted in mm.
+ARM_MM = 50.0
 
 
 def rigid_matrix(pose: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -49,6 +53,47 @@ def rigid_pose(matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
             np.arctan2(rotation[1, 0], rotation[0, 0]),
         ]
     )
+
+
+def searched_rigid(
+    loss: Callable[[np.ndarray], float],
+    start: np.ndarray,
+    centre: np.ndarray,
+    *,
+    step_mm: float,
+) -> tuple[np.ndarray, float]:
+    """Look for the rigid map with the least loss near a start (Powell's method).
+
+    Parameters
+    ----------
+    loss
+        Of a 4x4 map, which it is given.
+    start
+        4x4; the movement that is looked for comes before it.
+    centre
+        ``(3,)``: the point that rotations leave where it is, in mm.
+    step_mm
+        First step along each of the six parameters; rotations count as arcs at :data:`ARM_MM`.
+
+    Returns
+    -------
+    matrix : numpy.ndarray
+        4x4.
+    least : float
+        Its loss.
+    """
+
+    def moved(parameters: np.ndarray) -> np.ndarray:
+        pose = np.concatenate([parameters[:3], parameters[3:] / ARM_MM])
+        return start @ rigid_matrix(pose, centre)
+
+    result = minimize(
+        lambda parameters: loss(moved(parameters)),
+        np.zeros(6),
+        method="Powell",
+        options={"direc": np.eye(6) * step_mm, "xtol": 0.02, "ftol": 1e-4},
+    )
+    return moved(result.x), float(result.fun)
 
 
 def sheared_matrix(pose: np.ndarray, centre: np.ndarray, along: np.ndarray) -> np.ndarray:
