@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from commissure.func.parcels import Parcels
+from commissure.func.seeds import DLPFC, SEEDS, SGACC, STRIATAL_SEEDS
 from commissure.images.connectivity_sets import (
     NETWORK_PAIRS,
     NETWORKS,
     STRIATUM,
+    SUBCORTEX,
     THALAMUS,
     dlpfc_parcels,
     dmn_core_parcels,
@@ -87,4 +89,30 @@ def connectivity_values(z: np.ndarray, parcels: Parcels) -> Iterator[tuple[str, 
     striatum = np.array([parcels.names.index(name) for name in STRIATUM])
     for network in ("Cont", "SomMot"):
         yield "fc_thal_cortex", network, mean_between(z, thalamus, members[network])
-    yield "fc_striatum_cortex", "frontal", mean_between(z, striatum, frontal_parcels(labels))
+    frontal = frontal_parcels(labels)
+    yield "fc_striatum_cortex", "frontal", mean_between(z, striatum, frontal)
+    dlpfc = dlpfc_parcels(labels)
+    default = np.setdiff1d(members["Default"], dlpfc)
+    yield "fc_dlpfc_thal", "DLPFC_bilateral", mean_between(z, dlpfc, thalamus)
+    yield "fc_dlpfc_striatum", "DLPFC_bilateral", mean_between(z, dlpfc, striatum)
+    yield "fc_dlpfc_dmn", "DLPFC_bilateral", mean_between(z, dlpfc, default)
+    deep = np.array([parcels.names.index(name) for name in SUBCORTEX])
+    yield "fc_subcort_global", "Subcortex", mean_between(z, deep, cortex)
+
+
+def seed_connectivity_values(z: np.ndarray, parcels: Parcels) -> Iterator[tuple[str, str, float]]:
+    """Markers of the seeds, as marker, region and value.
+
+    Parameters
+    ----------
+    z
+        From :func:`fisher_z`, rows in the order of ``parcels.names``, then of
+        :data:`commissure.func.seeds.SEEDS`.
+    parcels
+        Which row is what.
+    """
+    seeds = {seed: np.array([len(parcels.names) + k]) for k, seed in enumerate(SEEDS)}
+    frontal = frontal_parcels(parcels.labels)
+    for seed in STRIATAL_SEEDS:
+        yield "fc_striatal_seed", seed.name, mean_between(z, seeds[seed], frontal)
+    yield "fc_sgacc_dlpfc", "sgACC", mean_between(z, seeds[SGACC], seeds[DLPFC])

@@ -92,15 +92,19 @@ class FuncMeasured(Derivatives):
         Movement over the parcels' series, and the mean volume in the template.
     connectivity_figure
         Only where there is connectivity.
+    strategies
+        ``desc-strategies_relmat.npz``: connectivity by every strategy
+        (:class:`commissure.func.strategy_edges.StrategyEdges`), only where there is connectivity.
     """
 
-    optional: ClassVar[frozenset[str]] = frozenset({"connectivity_figure"})
+    optional: ClassVar[frozenset[str]] = frozenset({"connectivity_figure", "strategies"})
 
     markers: Path
     quality: Path
     carpet_figure: Path
     registration_figure: Path
     connectivity_figure: Path
+    strategies: Path
 
     @classmethod
     def of(cls, scan: Scan, folder: Path) -> FuncMeasured:
@@ -113,6 +117,7 @@ class FuncMeasured(Derivatives):
             carpet_figure=figures / scan.derivative("bold", ".svg", desc="carpet"),
             registration_figure=figures / scan.derivative("bold", ".svg", desc="registration"),
             connectivity_figure=figures / scan.derivative("bold", ".svg", desc="connectivity"),
+            strategies=folder / scan.derivative("relmat", ".npz", desc="strategies"),
         )
 
 

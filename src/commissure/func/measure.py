@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from commissure.checks import Check, write_quality
-from commissure.errors import QualityError
-from commissure.func.connectivity import connectivity_values, fisher_z
+from commissure.errors import DatasetError, QualityError
+from commissure.func.connectivity import (
+    connectivity_values,
+    fisher_z,
+    seed_connectivity_values,
+)
 from commissure.func.denoising import DegreesOfFreedom, denoised
 from commissure.func.derivatives import FuncMeasured, PreprocessedRun, read_preprocessed
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
-from commissure.func.parcels import Parcels, parcel_series, parcels_on_grid
+from commissure.func.parcels import Parcels, parcel_series, parcel_tsnr, parcels_on_grid
 from commissure.func.quality import run_checks, series_checks, temporal_snr
+from commissure.func.regional import (
+    Cleaning,
+    parcel_values,
+    regional_values,
+    unfiltered_cleaning,
+    voxel_measures,
+)
 from commissure.func.regressors import good_volumes, movement_penalties, regressors
-from commissure.func.settings import FuncMeasureSettings
+from commissure.func.seeds import seed_series
+from commissure.func.settings import FuncMeasureSettings, Strategy
+from commissure.func.strategy_edges import edges_of_strategies
 from commissure.func.timing import repetition_time_s
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, schaefer
@@ -56,13 +71,27 @@ def measure(
     cortex = chosen_atlas(settings.atlas, schaefer(settings.parcels), key="func.atlas")
     parcels = parcels_on_grid(cortex, bold.shape[:3], run.series.affine)
     means = parcel_series(bold, brain, parcels, min_coverage=settings.min_parcel_coverage)
+    voxels = bold[brain]
+    voxel_tsnr = temporal_snr(voxels)
+    dark = parcel_tsnr(voxel_tsnr, brain, parcels) < settings.min_parcel_tsnr
+    series = np.where(dark, np.nan, means.series)
+    seeds = seed_series(
+        voxels,
+        brain,
+        run.series.affine,
+        voxel_tsnr,
+        min_coverage=settings.min_parcel_coverage,
+        min_tsnr=settings.min_parcel_tsnr,
+        min_cortical_tsnr=settings.min_sgacc_tsnr,
+    )
     good = good_volumes(run.confounds, fd_threshold_mm=settings.fd_threshold_mm)
-    tsnr = float(np.nanmedian(temporal_snr(bold[brain])))
+    tsnr = float(np.nanmedian(voxel_tsnr))
+    usable = np.where(dark, 0.0, means.coverage)
     checks = run_checks(
-        run.confounds, good, means.coverage, run.mask, tsnr=tsnr, tr_s=tr_s, settings=settings
+        run.confounds, good, usable, run.mask, tsnr=tsnr, tr_s=tr_s, settings=settings
     )
     checks += series_checks(run.boldref, run.sidecar)
-    result = _denoised_run(scan, run, means.series, good, tr_s, settings)
+    result = _denoised_run(scan, run, np.hstack([series, seeds]), good, tr_s, settings)
     if result.freedom is not None:
         degrees, limit = result.freedom.degrees, settings.min_degrees_of_freedom
         checks.append(Check("degrees_of_freedom", degrees, f"> {limit:g}", degrees > limit))
@@ -73,18 +102,36 @@ def measure(
         Marker.of(scan, "func", region="brain", marker="mean_fd", value=mean_fd, unit="mm"),
         Marker.of(scan, "func", region="brain", marker="tsnr", value=tsnr, unit="1"),
     ]
-    notes = _notes(run, parcels, cortex, means.coverage, settings)
-    if z is not None:
+    notes = _notes(run, parcels, cortex, means.coverage, dark, settings)
+    if z is None:
+        files.strategies.unlink(missing_ok=True)
+    else:
         flagged = any(check.passed is False for check in checks)
-        measured, absent = _connectivity_rows(scan, z, parcels, flagged=flagged)
+        regional = _regional_values(
+            scan, run, voxels, brain, parcels, np.isfinite(series).all(axis=0), good, tr_s, settings
+        )
+        values = [
+            *connectivity_values(z, parcels),
+            *seed_connectivity_values(z, parcels),
+            *regional,
+        ]
+        measured, absent = _rows_of(scan, values, flagged=flagged)
         rows += measured
         notes += absent
+        if settings.compare_strategies:
+            edges_of_strategies(
+                get_args(Strategy),
+                partial(_by_strategy, scan, run, series, good, tr_s, settings),
+                parcels.labels,
+                in_use=settings.strategy,
+                mean_fd_mm=mean_fd,
+            ).write(files.strategies)
     write_markers(rows, files.markers)
     write_quality(
         checks,
         files.quality,
         notes=notes,
-        missing={} if result.cause is None else {"connectivity": result.cause},
+        missing=_missing(result.cause, settings),
         atlas=cortex.name,
         **_method(run, bold.shape[3], tr_s, result.freedom, settings),
     )
@@ -92,7 +139,7 @@ def measure(
     draw_run(
         run.confounds,
         means.series,
-        result.residuals,
+        None if result.residuals is None else result.residuals[:, : len(parcels.names)],
         parcels,
         tr_s=tr_s,
         fd_threshold_mm=settings.fd_threshold_mm,
@@ -103,7 +150,10 @@ def measure(
     if z is None:
         files.connectivity_figure.unlink(missing_ok=True)
     else:
-        draw_connectivity(z, parcels, title=scan.label, path=files.connectivity_figure)
+        count = len(parcels.names)
+        draw_connectivity(
+            z[:count, :count], parcels, title=scan.label, path=files.connectivity_figure
+        )
 
 
 @dataclass(frozen=True)
@@ -139,27 +189,17 @@ def _denoised_run(
         return _DenoisedRun(
             cause=f"task {task} gives no connectivity: func.tasks names {named} only"
         )
-    model = regressors(
-        run.confounds,
-        run.metadata,
-        strategy=settings.strategy,
-        components=settings.compcor_components,
-        who=scan.who,
-    )
+    model, penalty = _model(scan, run, settings)
     try:
         residuals, freedom = denoised(
             series,
-            model.to_numpy(float),
+            model,
             good,
             tr_s=tr_s,
             low_hz=settings.band_low_hz,
             high_hz=settings.band_high_hz,
             order=settings.filter_order,
-            penalty=movement_penalties(
-                list(model.columns),
-                known_to_mm=settings.movement_known_to_mm,
-                radius_mm=settings.fd_radius_mm,
-            ),
+            penalty=penalty,
         )
     except QualityError as error:
         return _DenoisedRun(cause=str(error))
@@ -174,12 +214,85 @@ def _denoised_run(
     return _DenoisedRun(residuals, freedom)
 
 
-def _connectivity_rows(
-    scan: Scan, z: np.ndarray, parcels: Parcels, *, flagged: bool
+def _model(
+    scan: Scan, run: PreprocessedRun, settings: FuncMeasureSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Confounds of the strategy (T, p), and the penalty of each."""
+    model = regressors(
+        run.confounds,
+        run.metadata,
+        strategy=settings.strategy,
+        components=settings.compcor_components,
+        who=scan.who,
+    )
+    penalty = movement_penalties(
+        list(model.columns),
+        known_to_mm=settings.movement_known_to_mm,
+        radius_mm=settings.fd_radius_mm,
+    )
+    return model.to_numpy(float), penalty
+
+
+def _by_strategy(
+    scan: Scan,
+    run: PreprocessedRun,
+    series: np.ndarray,
+    good: np.ndarray,
+    tr_s: float,
+    settings: FuncMeasureSettings,
+    strategy: Strategy,
+) -> tuple[np.ndarray | None, float]:
+    """Series cleaned by another strategy, and its degrees of freedom."""
+    chosen = settings.model_copy(update={"strategy": strategy})
+    try:
+        result = _denoised_run(scan, run, series, good, tr_s, chosen)
+    except DatasetError:
+        # The confounds of another engine need not have every strategy's columns.
+        return None, float("nan")
+    return result.residuals, result.freedom.degrees if result.freedom else float("nan")
+
+
+def _regional_values(
+    scan: Scan,
+    run: PreprocessedRun,
+    voxels: np.ndarray,
+    brain: np.ndarray,
+    parcels: Parcels,
+    usable: np.ndarray,
+    good: np.ndarray,
+    tr_s: float,
+    settings: FuncMeasureSettings,
+) -> Iterator[tuple[str, str, float]]:
+    """Regional activity, cleaned as connectivity is."""
+    filtered = _denoised_run(scan, run, np.eye(len(good)), good, tr_s, settings).residuals
+    model, penalty = _model(scan, run, settings)
+    assert filtered is not None, "the run has connectivity"
+    measures = voxel_measures(
+        voxels,
+        brain,
+        Cleaning(unfiltered_cleaning(model, good, penalty), filtered, good),
+        tr_s=tr_s,
+        low_hz=settings.band_low_hz,
+        high_hz=settings.band_high_hz,
+        asked=settings.regional_measures,
+    )
+    by_parcel = {name: parcel_values(each, brain, parcels) for name, each in measures.items()}
+    return regional_values(by_parcel, usable, parcels)
+
+
+def _missing(cause: str | None, settings: FuncMeasureSettings) -> dict[str, str]:
+    """Products that are not there, with their causes."""
+    if cause is not None:
+        return {"connectivity": cause, "regional": cause}
+    return {} if settings.regional_measures else {"regional": "func.regional_measures is empty"}
+
+
+def _rows_of(
+    scan: Scan, values: Iterable[tuple[str, str, float]], *, flagged: bool
 ) -> tuple[list[Marker], list[str]]:
     """Marker rows, and a note for each marker that has no value."""
     rows, notes = [], []
-    for marker, region, value in connectivity_values(z, parcels):
+    for marker, region, value in values:
         if np.isfinite(value):
             rows.append(
                 Marker.of(
@@ -193,7 +306,7 @@ def _connectivity_rows(
                 )
             )
         else:
-            notes.append(f"{marker} of {region} is missing: none of its parcels is covered.")
+            notes.append(f"{marker} of {region} is missing: too little of it has signal.")
     return rows, notes
 
 
@@ -202,6 +315,7 @@ def _notes(
     parcels: Parcels,
     cortex: Atlas,
     coverage: np.ndarray,
+    dark: np.ndarray,
     settings: FuncMeasureSettings,
 ) -> list[str]:
     lost = [
@@ -217,6 +331,9 @@ def _notes(
     ]
     if lost:
         notes.append(f"Parcels with too little coverage: {', '.join(lost)}.")
+    if dark.any():
+        names = ", ".join(np.array(parcels.names)[dark])
+        notes.append(f"Parcels with too little signal over noise in time: {names}.")
     return notes
 
 

@@ -67,6 +67,28 @@ def parcels_on_grid(cortex: Atlas, shape: tuple[int, int, int], affine: np.ndarr
     return Parcels(cortex.labels, (*cortex.labels["name"], *SUBCORTEX), image)
 
 
+def parcel_tsnr(tsnr: np.ndarray, brain: np.ndarray, parcels: Parcels) -> np.ndarray:
+    """Median signal-to-noise ratio in time of each parcel.
+
+    Parameters
+    ----------
+    tsnr
+        Shape (V,): the voxels of ``brain`` in its order; NaN where a voxel does not vary.
+    brain
+        Boolean, shape (X, Y, Z).
+    parcels
+        On the same grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (P,); NaN where no voxel of a parcel is in the brain.
+    """
+    table = pd.DataFrame({"parcel": parcels.image[brain], "tsnr": tsnr})
+    medians = table.groupby("parcel")["tsnr"].median()
+    return medians.reindex(np.arange(1, len(parcels.names) + 1)).to_numpy(float)
+
+
 def parcel_series(
     bold: np.ndarray, brain: np.ndarray, parcels: Parcels, *, min_coverage: float
 ) -> ParcelSeries:

@@ -11,6 +11,9 @@ from commissure.settings import EngineSettings, Section
 
 Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
 
+#: What :mod:`commissure.func.regional` measures.
+RegionalMeasure = Literal["alff", "falff", "reho"]
+
 
 class _ConfoundSettings(Section):
     """What both steps read: how confounds are written, and how they are taken."""
@@ -83,6 +86,28 @@ class FuncMeasureSettings(_ConfoundSettings):
     )
     min_parcel_coverage: float = Field(
         0.5, gt=0, le=1, description="A parcel with a smaller share of its voxels is missing."
+    )
+    min_parcel_tsnr: float = Field(
+        20.0,
+        ge=0,
+        description="A parcel or seed whose voxels have a lower median signal-to-noise ratio in "
+        "time is missing, as where the signal drops out.",
+    )
+    min_sgacc_tsnr: float = Field(
+        40.0,
+        ge=0,
+        description="Voxels with a lower signal-to-noise ratio in time do not count in the seeds "
+        "of fc_sgacc_dlpfc.",
+    )
+    regional_measures: tuple[RegionalMeasure, ...] = Field(
+        ("alff", "falff", "reho"),
+        description="Voxel measures that are averaged over networks and structures; an empty list "
+        "for none.",
+    )
+    compare_strategies: bool = Field(
+        True,
+        description="Whether connectivity is computed by every strategy, so that the report can "
+        "say which leaves least of head motion in this cohort.",
     )
     min_degrees_of_freedom: float = Field(
         30.0,

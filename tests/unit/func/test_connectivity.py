@@ -5,8 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.func.connectivity import connectivity_values, fisher_z, mean_between
-from commissure.images.connectivity_sets import NETWORKS, network_parcels
+from commissure.func.connectivity import (
+    connectivity_values,
+    fisher_z,
+    mean_between,
+    seed_connectivity_values,
+)
+from commissure.func.seeds import SEEDS
+from commissure.images.connectivity_sets import (
+    NETWORKS,
+    dlpfc_parcels,
+    frontal_parcels,
+    network_parcels,
+)
 
 
 def series_with(correlation: np.ndarray, volumes: int, seed: int) -> np.ndarray:
@@ -55,7 +66,31 @@ def test_network_markers_of_a_block_correlation(parcels):
     for marker, region in (("fc_thal_cortex", "Cont"), ("fc_thal_cortex", "SomMot"),
                            ("fc_striatum_cortex", "frontal")):  # fmt: skip
         assert found[marker, region] == pytest.approx(np.arctanh(0.08), abs=1e-9)
-    assert len(found) == 7 + 21 + 3 + 1 + 2 + 1
+    assert len(found) == 7 + 21 + 3 + 1 + 2 + 1 + 4
+
+
+def test_sets_of_the_prefrontal_cortex_and_seeds(parcels):
+    """Every pair has a value of its own, so that a mean tells which pairs it is of."""
+    count = len(parcels.names) + len(SEEDS)
+    z = np.add.outer(np.arange(count), np.arange(count)) / 100.0
+    np.fill_diagonal(z, np.nan)
+    values = {(m, r): v for m, r, v in connectivity_values(z, parcels)}
+    dlpfc = set(dlpfc_parcels(parcels.labels))
+    default = set(network_parcels(parcels.labels, "Default")) - dlpfc
+    assert default and dlpfc & set(network_parcels(parcels.labels, "Default"))
+    expected = np.mean([z[a, b] for a in dlpfc for b in default])
+    assert values["fc_dlpfc_dmn", "DLPFC_bilateral"] == pytest.approx(expected)
+    thalami = [parcels.names.index(f"Thalamus_{side}") for side in "LR"]
+    expected = np.mean([z[a, b] for a in dlpfc for b in thalami])
+    assert values["fc_dlpfc_thal", "DLPFC_bilateral"] == pytest.approx(expected)
+    seeds = {r: v for _, r, v in seed_connectivity_values(z, parcels)}
+    names = [seed.name for seed in SEEDS]
+    at = len(parcels.names) + names.index("DCP_R")
+    frontal = frontal_parcels(parcels.labels)
+    assert seeds["DCP_R"] == pytest.approx(np.mean([z[at, b] for b in frontal]))
+    pair = [len(parcels.names) + names.index(name) for name in ("sgACC", "DLPFC_L")]
+    assert seeds["sgACC"] == pytest.approx(z[pair[0], pair[1]])
+    assert len(seeds) == 13
 
 
 def test_a_missing_parcel_is_left_out_of_the_mean(parcels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import get_args
 
 import nibabel as nib
 import numpy as np
@@ -16,7 +17,8 @@ from commissure.func.builtin.preprocess import preprocess
 from commissure.func.derivatives import FuncFiles, FuncMeasured
 from commissure.func.measure import measure
 from commissure.func.parcels import parcels_on_grid
-from commissure.func.settings import FuncSettings
+from commissure.func.settings import FuncSettings, Strategy
+from commissure.func.strategy_edges import StrategyEdges
 from commissure.images.atlas import schaefer
 from commissure.images.connectivity_sets import NETWORKS, network_parcels
 from commissure.images.rigid import rigid_matrix
@@ -79,6 +81,7 @@ def test_the_files_of_the_contract_are_there(finished):
         f"{s}_desc-confounds_timeseries.json",
         f"{s}_markers.tsv",
         f"{s}_qc.json",
+        f"{s}_desc-strategies_relmat.npz",
         "figures",
     }
     assert expected == {path.name for path in folder.iterdir()}
@@ -114,7 +117,10 @@ def test_networks_stand_out_and_the_run_is_judged(finished):
     within = np.mean([values["fc", network] for network in NETWORKS])
     between = np.mean([values["fc", region] for _, region in values.index if "-" in region])
     assert within > between + 0.25
-    assert len(rows) == 7 + 21 + 3 + 1 + 2 + 1 + 2
+    # The subgenual seed has six voxels of 6 mm, most of them beside this brain.
+    assert len(rows) == (7 + 21 + 3 + 1 + 2 + 1) + (3 + 1) + 12 + 3 * (7 + 6) + 2
+    grey = values["reho"].drop("Accumbens")
+    assert grey.between(0.05, 0.9).all() and values["falff"].between(0.1, 1).all()
     assert set(rows["participant_id"]) == {"sub-01"}
     assert set(rows["session"]) == {"ses-1"}
     record = json.loads((folder / scan.derivative("qc", ".json")).read_text())
@@ -144,6 +150,7 @@ def checks_in_band(record: dict) -> float:
 def test_the_same_run_gives_the_same_bytes(finished, tmp_path):
     scan, folder = finished
     names = [scan.derivative("markers", ".tsv"), scan.derivative("qc", ".json")]
+    names.append(scan.derivative("relmat", ".npz", desc="strategies"))
     figures = [f"figures/{path.name}" for path in (folder / "figures").iterdir()]
     before = {name: (folder / name).read_bytes() for name in [*names, *figures]}
     measure(scan, folder, anat=None, settings=SETTINGS)
@@ -177,15 +184,51 @@ def test_too_few_degrees_of_freedom_cost_the_connectivity_only(
 
 def test_a_task_that_is_not_asked_for_gives_no_connectivity(finished, tmp_path):
     scan, folder = finished
+    again = tmp_path / "func"
+    shutil.copytree(folder, again)
     settings = SETTINGS.model_copy(update={"tasks": ("nback",)})
-    markers, record = (folder / scan.derivative(*n) for n in (("markers", ".tsv"), ("qc", ".json")))
-    kept = markers.read_bytes(), record.read_bytes()
-    measure(scan, folder, anat=None, settings=settings)
-    missing = json.loads(record.read_text())["missing"]
-    markers.write_bytes(kept[0]), record.write_bytes(kept[1])
-    assert missing == {
-        "connectivity": "task rest gives no connectivity: func.tasks names nback only"
-    }
+    measure(scan, again, anat=None, settings=settings)
+    missing = json.loads((again / scan.derivative("qc", ".json")).read_text())["missing"]
+    assert not FuncMeasured.of(scan, again).strategies.exists()
+    cause = "task rest gives no connectivity: func.tasks names nback only"
+    assert missing == {"connectivity": cause, "regional": cause}
+
+
+def test_connectivity_by_every_strategy_is_kept(finished):
+    scan, folder = finished
+    edges = StrategyEdges.read(FuncMeasured.of(scan, folder).strategies)
+    assert edges.strategies == get_args(Strategy) and edges.in_use == SETTINGS.strategy
+    rows = read_markers(folder / scan.derivative("markers", ".tsv"))
+    values = rows.set_index(["marker", "region"])["value"]
+    labels = schaefer(100).labels["network"].to_numpy()
+    first, second = np.triu_indices(100, 1)
+    both = (labels[first] == "Default") & (labels[second] == "Default")
+    used = edges.z[edges.strategies.index(SETTINGS.strategy)].astype(float)
+    assert np.nanmean(used[both]) == pytest.approx(values["fc", "Default"], abs=1e-3)
+    assert edges.mean_fd_mm == pytest.approx(values["mean_fd", "brain"])
+
+
+def test_a_region_where_the_signal_drops_out_is_missing_and_said(finished, tmp_path):
+    """The left temporal pole at a twentieth of its signal, with noise as before."""
+    scan, folder = finished
+    again = tmp_path / "func"
+    shutil.copytree(folder, again)
+    path = FuncFiles.of(scan, again).series
+    image = nib.load(path)
+    data = np.asanyarray(image.dataobj).astype(np.float32)
+    parcels = parcels_on_grid(schaefer(100), data.shape[:3], image.affine)
+    number = 1 + next(k for k, name in enumerate(parcels.names) if "LH_Limbic_TempPole_1" in name)
+    lost = parcels.image == number
+    data[lost] -= 0.95 * data[lost].mean(axis=1, keepdims=True)
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+    measure(scan, again, anat=None, settings=SETTINGS)
+    record = json.loads((again / scan.derivative("qc", ".json")).read_text())
+    said = "Parcels with too little signal over noise in time: 7Networks_LH_Limbic_TempPole_1."
+    assert said in record["notes"]
+    edges = StrategyEdges.read(FuncMeasured.of(scan, again).strategies)
+    first, second = np.triu_indices(100, 1)
+    gone = (first == number - 1) | (second == number - 1)
+    assert np.isnan(edges.z[:, gone]).all() and np.isfinite(edges.z[:, ~gone]).all()
 
 
 def test_a_confounds_table_of_another_length_is_refused(finished, tmp_path):
