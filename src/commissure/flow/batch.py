@@ -27,7 +27,7 @@ from commissure.flow.transient import is_full, is_transient
 from commissure.images.anat_files import AnatFiles
 from commissure.markers.status import Status, write_statuses
 from commissure.modalities import MODALITIES, STEPS
-from commissure.names import Scan
+from commissure.names import Scan, parse_name
 from commissure.paths import without_paths
 from commissure.settings import Section
 
@@ -89,6 +89,13 @@ class Batch:
         }
         if visits := self._visits(entry):
             parts["visits"] = [visit.fingerprint for visit in visits]
+        if runs := self._runs(entry):
+            earlier = STEPS[: STEPS.index(self.step)]
+            records = [[self.records.read(run, step) for step in earlier] for run in runs]
+            parts["runs"] = [
+                [run.scan, run.fingerprint, *(record.key if record else "" for record in steps)]
+                for run, steps in zip(runs, records, strict=True)
+            ]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         folder = image_folder(self.output_dir, entry)
         record = self.records.read(entry, self.step)
@@ -107,6 +114,20 @@ class Batch:
             if e.participant_id == entry.participant_id and e.modality == self.modality and e.used
         ]
         return visits if len(visits) > 1 else []
+
+    def _runs(self, entry: Entry) -> list[Entry]:
+        """All runs of an image's visit and series, where the step fits several together."""
+        if not getattr(self.settings, "join_runs", False):
+            return []
+        runs = [
+            e
+            for e in self.entries
+            if (e.participant_id, e.session, e.modality)
+            == (entry.participant_id, entry.session, entry.modality)
+            and e.used
+            and _series(e) == _series(entry)
+        ]
+        return runs if len(runs) > 1 else []
 
     def _left_out(self, entry: Entry, state: str, cause: str) -> Outcome:
         """An image that the step does not reach: what an earlier run left of it goes."""
@@ -155,7 +176,8 @@ class Batch:
         remove_drafts(folder / "figures")
         cpu, wall = time.process_time(), time.monotonic()
         visits = [visit.scan_in(self.root) for visit in self._visits(entry)]
-        state, cause = self._attempted(scan, folder, anat, visits)
+        runs = [run.scan_in(self.root) for run in self._runs(entry)]
+        state, cause = self._attempted(scan, folder, anat, {"visits": visits, "runs": runs})
         cpu_s, wall_s = (
             round(now - then, 3)
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
@@ -181,14 +203,12 @@ class Batch:
         return Outcome("present", "", cpu_s, wall_s, files)
 
     def _attempted(
-        self, scan: Scan, folder: Path, anat: AnatFiles | None, visits: list[Scan]
+        self, scan: Scan, folder: Path, anat: AnatFiles | None, others: Mapping[str, list[Scan]]
     ) -> tuple[str, str]:
         """Compute; the state, and why it is not present."""
-        inputs: dict[str, Any] = {}
+        inputs: dict[str, Any] = {name: scans for name, scans in others.items() if scans}
         if MODALITIES[self.modality].needs_anatomy:
             inputs["anat"] = anat
-        if visits:
-            inputs["visits"] = visits
         try:
             self.compute(scan, folder, settings=self.settings, **inputs)
         except CommissureError as error:
@@ -213,6 +233,12 @@ def _results(entry: Entry) -> tuple[str, str, str]:
     """What the names of an image's results are made of."""
     label = entry.scan.rsplit("/", 1)[-1].split(".")[0].rpartition("_")[0]
     return entry.modality, entry.session, label
+
+
+def _series(entry: Entry) -> dict[str, str]:
+    """What the name of an image says, but for which run and phase encoding it is."""
+    entities, suffix, _ = parse_name(entry.scan.rsplit("/", 1)[-1])
+    return {"suffix": suffix, **entities, "run": "", "dir": ""}
 
 
 def _remove(declared: Derivatives) -> None:
@@ -242,7 +268,9 @@ def run_batch(
     compute
         Called once per image as ``compute(scan, folder, settings=...)``, with ``anat=`` where the
         modality needs the anatomy (:mod:`commissure.modalities`), and with ``visits=``, the images
-        of all visits of the person, where the settings have ``longitudinal`` and there are several.
+        of all visits of the person, where the settings have ``longitudinal`` and there are several,
+        or ``runs=``, all runs of the visit that differ in ``run-`` and ``dir-`` alone, where they
+        have ``join_runs`` and there are several.
     settings_type
         Settings of the step; the results depend on nothing else of the configuration.
     files

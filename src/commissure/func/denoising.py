@@ -165,8 +165,8 @@ def denoised(
     tr_s, low_hz, high_hz, order
         As in :func:`band_passed`.
     penalty
-        Shape (p,), of :func:`commissure.func.regressors.movement_penalties`; without it the
-        confounds are taken out whole.
+        Shape (p,), mean squares, of :func:`commissure.func.regressors.movement_penalties`; without
+        it the confounds are taken out whole.
 
     Returns
     -------
@@ -199,9 +199,10 @@ def denoised(
     size = np.sqrt((model[good] ** 2).sum(axis=0))
     left_by_filter = size > 1e-9
     model = model[:, left_by_filter] / size[left_by_filter]
-    shrink = (
-        np.zeros(len(size)) if penalty is None else penalty / np.where(length > 0, length, 1) ** 2
-    )
+    shrink = np.zeros(len(size))
+    if penalty is not None:
+        # A mean square over the volumes that are fitted: the share does not grow with their number.
+        shrink = retained * penalty / np.where(length > 0, length, 1) ** 2
     solver, rank = ridge_projection(model[good], shrink[left_by_filter] / size[left_by_filter] ** 2)
     freedom = DegreesOfFreedom(
         retained, in_band_samples(retained, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz), rank

@@ -51,7 +51,7 @@ def draw_run(
     parcels: Parcels,
     *,
     tr_s: float,
-    fd_threshold_mm: float,
+    fd_threshold_mm: float | None,
     title: str,
     path: Path,
 ) -> None:
@@ -68,7 +68,7 @@ def draw_run(
     tr_s
         Repetition time.
     fd_threshold_mm
-        Drawn as a line.
+        Drawn as a line; None where nothing is censored.
     title, path
         Heading and file.
     """
@@ -125,20 +125,19 @@ def _position(ax: Axes, confounds: pd.DataFrame, time: np.ndarray) -> None:
 
 
 def _displacement(
-    ax: Axes, confounds: pd.DataFrame, time: np.ndarray, fd_threshold_mm: float
+    ax: Axes, confounds: pd.DataFrame, time: np.ndarray, fd_threshold_mm: float | None
 ) -> None:
     displacement = confounds["framewise_displacement"].to_numpy(float)
     ax.plot(time, displacement, color="black", lw=0.9)
-    ax.axhline(fd_threshold_mm, color="#CD3E4E", lw=0.8, ls="--")
-    over = int(np.nansum(displacement > fd_threshold_mm))
-    ax.set_title(
-        f"mean {np.nanmean(displacement[1:]):.2f} mm; {over} of {len(time)} volumes above "
-        f"{fd_threshold_mm:g} mm",
-        fontsize=7,
-        loc="right",
-        pad=2,
-    )
-    ax.set_ylim(0, max(1.2 * fd_threshold_mm, 1.05 * float(np.nanmax(displacement))))
+    words = f"mean {np.nanmean(displacement[1:]):.2f} mm"
+    top = 1.05 * float(np.nanmax(displacement))
+    if fd_threshold_mm is not None:
+        ax.axhline(fd_threshold_mm, color="#CD3E4E", lw=0.8, ls="--")
+        over = int(np.nansum(displacement > fd_threshold_mm))
+        words += f"; {over} of {len(time)} volumes above {fd_threshold_mm:g} mm"
+        top = max(1.2 * fd_threshold_mm, top)
+    ax.set_title(words, fontsize=7, loc="right", pad=2)
+    ax.set_ylim(0, top)
     ax.set_ylabel("framewise\ndisplacement\n(mm)", fontsize=7)
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from commissure.checks import Check, write_quality
-from commissure.errors import DatasetError, QualityError
+from commissure.checks import Check, at_least, write_quality
+from commissure.errors import DatasetError
 from commissure.func.connectivity import (
     connectivity_values,
     fisher_z,
     seed_connectivity_values,
 )
-from commissure.func.denoising import DegreesOfFreedom, denoised
-from commissure.func.derivatives import FuncMeasured, PreprocessedRun, read_preprocessed
+from commissure.func.derivatives import FuncMeasured, PreprocessedRun
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
-from commissure.func.parcels import Parcels, parcel_series, parcel_tsnr, parcels_on_grid
-from commissure.func.quality import run_checks, series_checks, temporal_snr
 from commissure.func.regional import (
     Cleaning,
     parcel_values,
@@ -29,11 +26,21 @@ from commissure.func.regional import (
     unfiltered_cleaning,
     voxel_measures,
 )
-from commissure.func.regressors import good_volumes, movement_penalties, regressors
-from commissure.func.seeds import seed_series
-from commissure.func.settings import FuncMeasureSettings, Strategy
+from commissure.func.runs import (
+    DenoisedRuns,
+    Length,
+    ParcelRun,
+    denoised_runs,
+    denoised_series,
+    denoised_together,
+    parcel_run,
+    run_model,
+    runs_together,
+    strategy_for,
+)
+from commissure.func.settings import FuncMeasureSettings
+from commissure.func.strategies import STRATEGIES
 from commissure.func.strategy_edges import edges_of_strategies
-from commissure.func.timing import repetition_time_s
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, schaefer
 from commissure.images.atlas_files import chosen_atlas
@@ -43,9 +50,16 @@ from commissure.rows import Marker, write_markers
 
 
 def measure(
-    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: FuncMeasureSettings
+    scan: Scan,
+    folder: Path,
+    *,
+    anat: AnatFiles | None,
+    settings: FuncMeasureSettings,
+    runs: Sequence[Scan] = (),
 ) -> None:
     """Measure one preprocessed BOLD run and write markers, quality record and figures.
+
+    Of several runs of a task and visit the first by name writes the connectivity of all.
 
     Parameters
     ----------
@@ -57,195 +71,100 @@ def measure(
         Not needed: every file is in template space already.
     settings
         Settings of measuring.
+    runs
+        All runs of the same task and visit, this one among them, where there are several.
 
     Raises
     ------
     DatasetError
         A derivative is missing or does not fit.
     """
-    tr_s = repetition_time_s(scan)
-    run = read_preprocessed(scan, folder)
     files = FuncMeasured.of(scan, folder)
-    bold = np.asanyarray(run.series.dataobj)
-    brain = np.asanyarray(run.mask.dataobj) > 0
     cortex = chosen_atlas(settings.atlas, schaefer(settings.parcels), key="func.atlas")
-    parcels = parcels_on_grid(cortex, bold.shape[:3], run.series.affine)
-    means = parcel_series(bold, brain, parcels, min_coverage=settings.min_parcel_coverage)
-    voxels = bold[brain]
-    voxel_tsnr = temporal_snr(voxels)
-    dark = parcel_tsnr(voxel_tsnr, brain, parcels) < settings.min_parcel_tsnr
-    series = np.where(dark, np.nan, means.series)
-    seeds = seed_series(
-        voxels,
-        brain,
-        run.series.affine,
-        voxel_tsnr,
-        min_coverage=settings.min_parcel_coverage,
-        min_tsnr=settings.min_parcel_tsnr,
-        min_cortical_tsnr=settings.min_sgacc_tsnr,
-    )
-    good = good_volumes(run.confounds, fd_threshold_mm=settings.fd_threshold_mm)
-    tsnr = float(np.nanmedian(voxel_tsnr))
-    usable = np.where(dark, 0.0, means.coverage)
-    checks = run_checks(
-        run.confounds, good, usable, run.mask, tsnr=tsnr, tr_s=tr_s, settings=settings
-    )
-    checks += series_checks(run.boldref, run.sidecar)
-    result = _denoised_run(scan, run, np.hstack([series, seeds]), good, tr_s, settings)
-    if result.freedom is not None:
-        degrees, limit = result.freedom.degrees, settings.min_degrees_of_freedom
-        checks.append(Check("degrees_of_freedom", degrees, f"> {limit:g}", degrees > limit))
-    z = None if result.residuals is None else fisher_z(result.residuals)
+    own, run, voxels = parcel_run(scan, folder, cortex, settings)
+    lengths = runs_together(scan, runs if settings.join_runs else (), folder)
+    writer = lengths[0].scan
+    writes = writer.path == scan.path
+    result = _result(own, lengths, folder, cortex, settings, writes=writes)
+    z = None if result.residuals is None or not writes else fisher_z(result.residuals)
+    of_length = _length_checks(own, result, settings, writes=writes)
+    too_short = any(check.passed is False for check in of_length)
 
-    mean_fd = float(run.confounds["framewise_displacement"].to_numpy(float)[1:].mean())
-    rows = [
-        Marker.of(scan, "func", region="brain", marker="mean_fd", value=mean_fd, unit="mm"),
-        Marker.of(scan, "func", region="brain", marker="tsnr", value=tsnr, unit="1"),
-    ]
-    notes = _notes(run, parcels, cortex, means.coverage, dark, settings)
-    if z is None:
-        files.strategies.unlink(missing_ok=True)
-    else:
-        flagged = any(check.passed is False for check in checks)
-        regional = _regional_values(
-            scan, run, voxels, brain, parcels, np.isfinite(series).all(axis=0), good, tr_s, settings
-        )
-        values = [
-            *connectivity_values(z, parcels),
-            *seed_connectivity_values(z, parcels),
-            *regional,
-        ]
-        measured, absent = _rows_of(scan, values, flagged=flagged)
+    left_out = len(lengths) > 1 and bool(own.failed)
+    rows, _ = _rows_of(scan, [("mean_fd", "brain", _mean_fd([own]))], unit="mm", flagged=left_out)
+    rows += _rows_of(scan, [("tsnr", "brain", own.tsnr)], flagged=left_out)[0]
+    notes = _notes(run, own, cortex, settings)
+    notes += _notes_on_runs(runs, lengths, result, writer=None if writes else writer)
+    if scan.label in result.by_run:
+        regional = _regional_values(run, own, voxels, result, settings)
+        flagged = bool(own.failed) or (len(lengths) == 1 and too_short)
+        measured, absent = _rows_of(scan, regional, flagged=flagged)
+        rows += measured
+        notes += absent
+    files.strategies.unlink(missing_ok=True)
+    if z is not None:
+        values = [*connectivity_values(z, own.parcels), *seed_connectivity_values(z, own.parcels)]
+        measured, absent = _rows_of(scan, values, flagged=result.unsound or too_short)
         rows += measured
         notes += absent
         if settings.compare_strategies:
             edges_of_strategies(
-                get_args(Strategy),
-                partial(_by_strategy, scan, run, series, good, tr_s, settings),
-                parcels.labels,
-                in_use=settings.strategy,
-                mean_fd_mm=mean_fd,
+                STRATEGIES,
+                partial(_by_strategy, result.runs, settings),
+                own.parcels.labels,
+                in_use=str(result.strategy),
+                mean_fd_mm=_mean_fd(result.runs),
             ).write(files.strategies)
     write_markers(rows, files.markers)
     write_quality(
-        checks,
+        [*own.checks, *of_length],
         files.quality,
         notes=notes,
-        missing=_missing(result.cause, settings),
+        missing=_missing(result.cause, settings) if writes else {},
         atlas=cortex.name,
-        **_method(run, bold.shape[3], tr_s, result.freedom, settings),
+        **_method(run, own, result, settings),
     )
-
-    draw_run(
-        run.confounds,
-        means.series,
-        None if result.residuals is None else result.residuals[:, : len(parcels.names)],
-        parcels,
-        tr_s=tr_s,
-        fd_threshold_mm=settings.fd_threshold_mm,
-        title=scan.label,
-        path=files.carpet_figure,
-    )
-    draw_registration(run.boldref, brain, title=scan.label, path=files.registration_figure)
-    if z is None:
-        files.connectivity_figure.unlink(missing_ok=True)
-    else:
-        count = len(parcels.names)
-        draw_connectivity(
-            z[:count, :count], parcels, title=scan.label, path=files.connectivity_figure
-        )
+    _draw(run, own, result, z, files, settings)
 
 
-@dataclass(frozen=True)
-class _DenoisedRun:
-    """Parcel series without confounds, or the cause why there are none.
-
-    Attributes
-    ----------
-    residuals
-        Shape (T, P); None where they could not be had or mean nothing.
-    freedom
-        How much information they hold; None where nothing was fitted.
-    cause
-        Why there are no residuals.
-    """
-
-    residuals: np.ndarray | None = None
-    freedom: DegreesOfFreedom | None = None
-    cause: str | None = None
+def gives_connectivity(task: str, patterns: Sequence[str] | None) -> bool:
+    """Whether a task's name fits one of the patterns of ``func.tasks``; none is any task."""
+    return not patterns or any(fnmatchcase(task.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _denoised_run(
-    scan: Scan,
-    run: PreprocessedRun,
-    series: np.ndarray,
-    good: np.ndarray,
-    tr_s: float,
+def _mean_fd(runs: Sequence[ParcelRun]) -> float:
+    """Mean framewise displacement over the volumes of runs, the first of each left out."""
+    columns = [run.confounds["framewise_displacement"].to_numpy(float)[1:] for run in runs]
+    return float(np.concatenate(columns).mean())
+
+
+def _result(
+    own: ParcelRun,
+    lengths: Sequence[Length],
+    folder: Path,
+    cortex: Atlas,
     settings: FuncMeasureSettings,
-) -> _DenoisedRun:
-    task = scan.entities.get("task", "")
-    if settings.tasks and task not in settings.tasks:
-        named = ", ".join(settings.tasks)
-        return _DenoisedRun(
+    *,
+    writes: bool,
+) -> DenoisedRuns:
+    """The runs of a visit denoised together; for a run that another writes for, itself alone."""
+    task = own.scan.entities.get("task", "")
+    if not gives_connectivity(task, settings.tasks):
+        named = ", ".join(settings.tasks or ())
+        return DenoisedRuns(
             cause=f"task {task} gives no connectivity: func.tasks names {named} only"
         )
-    model, penalty = _model(scan, run, settings)
-    try:
-        residuals, freedom = denoised(
-            series,
-            model,
-            good,
-            tr_s=tr_s,
-            low_hz=settings.band_low_hz,
-            high_hz=settings.band_high_hz,
-            order=settings.filter_order,
-            penalty=penalty,
-        )
-    except QualityError as error:
-        return _DenoisedRun(cause=str(error))
-    if freedom.degrees <= 0:
-        cause = (
-            f"no degree of freedom is left: {freedom.retained} retained volumes of {tr_s:g} s hold "
-            f"{freedom.in_band} independent samples between {settings.band_low_hz:g} and "
-            f"{settings.band_high_hz:g} Hz, and the confounds of {settings.strategy} have rank "
-            f"{freedom.rank:.3g}"
-        )
-        return _DenoisedRun(freedom=freedom, cause=cause)
-    return _DenoisedRun(residuals, freedom)
-
-
-def _model(
-    scan: Scan, run: PreprocessedRun, settings: FuncMeasureSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Confounds of the strategy (T, p), and the penalty of each."""
-    model = regressors(
-        run.confounds,
-        run.metadata,
-        strategy=settings.strategy,
-        components=settings.compcor_components,
-        who=scan.who,
-    )
-    penalty = movement_penalties(
-        list(model.columns),
-        known_to_mm=settings.movement_known_to_mm,
-        radius_mm=settings.fd_radius_mm,
-    )
-    return model.to_numpy(float), penalty
+    if writes:
+        return denoised_together(own, lengths, folder, cortex, settings)
+    return denoised_runs([own], strategy_for(lengths, settings), settings)
 
 
 def _by_strategy(
-    scan: Scan,
-    run: PreprocessedRun,
-    series: np.ndarray,
-    good: np.ndarray,
-    tr_s: float,
-    settings: FuncMeasureSettings,
-    strategy: Strategy,
+    runs: Sequence[ParcelRun], settings: FuncMeasureSettings, strategy: str
 ) -> tuple[np.ndarray | None, float]:
     """Series cleaned by another strategy, and its degrees of freedom."""
-    chosen = settings.model_copy(update={"strategy": strategy})
     try:
-        result = _denoised_run(scan, run, series, good, tr_s, chosen)
+        result = denoised_runs(runs, strategy, settings)
     except DatasetError:
         # The confounds of another engine need not have every strategy's columns.
         return None, float("nan")
@@ -253,31 +172,29 @@ def _by_strategy(
 
 
 def _regional_values(
-    scan: Scan,
     run: PreprocessedRun,
+    own: ParcelRun,
     voxels: np.ndarray,
-    brain: np.ndarray,
-    parcels: Parcels,
-    usable: np.ndarray,
-    good: np.ndarray,
-    tr_s: float,
+    result: DenoisedRuns,
     settings: FuncMeasureSettings,
 ) -> Iterator[tuple[str, str, float]]:
-    """Regional activity, cleaned as connectivity is."""
-    filtered = _denoised_run(scan, run, np.eye(len(good)), good, tr_s, settings).residuals
-    model, penalty = _model(scan, run, settings)
-    assert filtered is not None, "the run has connectivity"
+    """Regional activity of one run, cleaned as its part of the connectivity is."""
+    brain = np.asanyarray(run.mask.dataobj) > 0
+    strategy = str(result.strategy)
+    filtered, _ = denoised_series(np.eye(len(own.good)), own, strategy, settings)
+    model, penalty = run_model(own, strategy, settings)
     measures = voxel_measures(
         voxels,
         brain,
-        Cleaning(unfiltered_cleaning(model, good, penalty), filtered, good),
-        tr_s=tr_s,
+        Cleaning(unfiltered_cleaning(model, own.good, penalty), filtered, own.good),
+        tr_s=own.tr_s,
         low_hz=settings.band_low_hz,
         high_hz=settings.band_high_hz,
         asked=settings.regional_measures,
     )
-    by_parcel = {name: parcel_values(each, brain, parcels) for name, each in measures.items()}
-    return regional_values(by_parcel, usable, parcels)
+    by_parcel = {name: parcel_values(each, brain, own.parcels) for name, each in measures.items()}
+    usable = np.isfinite(own.series[:, : len(own.parcels.names)]).all(axis=0)
+    return regional_values(by_parcel, usable, own.parcels)
 
 
 def _missing(cause: str | None, settings: FuncMeasureSettings) -> dict[str, str]:
@@ -287,8 +204,22 @@ def _missing(cause: str | None, settings: FuncMeasureSettings) -> dict[str, str]
     return {} if settings.regional_measures else {"regional": "func.regional_measures is empty"}
 
 
+def _length_checks(
+    own: ParcelRun, result: DenoisedRuns, settings: FuncMeasureSettings, *, writes: bool
+) -> list[Check]:
+    """Whether what is fitted together is long enough; no limits for a part of it."""
+    if not writes:
+        return [Check("minutes_kept", own.minutes_kept)]
+    minutes = own.minutes_kept if result.residuals is None else result.minutes_kept
+    checks = [at_least("minutes_kept", minutes, settings.min_minutes)]
+    if result.freedom is not None:
+        degrees, limit = result.freedom.degrees, settings.min_degrees_of_freedom
+        checks.append(Check("degrees_of_freedom", degrees, f"> {limit:g}", degrees > limit))
+    return checks
+
+
 def _rows_of(
-    scan: Scan, values: Iterable[tuple[str, str, float]], *, flagged: bool
+    scan: Scan, values: Iterable[tuple[str, str, float]], *, flagged: bool, unit: str = "1"
 ) -> tuple[list[Marker], list[str]]:
     """Marker rows, and a note for each marker that has no value."""
     rows, notes = [], []
@@ -301,7 +232,7 @@ def _rows_of(
                     region=region,
                     marker=marker,
                     value=value,
-                    unit="1",
+                    unit=unit,
                     flagged=flagged,
                 )
             )
@@ -310,53 +241,106 @@ def _rows_of(
     return rows, notes
 
 
-def _notes(
-    run: PreprocessedRun,
-    parcels: Parcels,
-    cortex: Atlas,
-    coverage: np.ndarray,
-    dark: np.ndarray,
-    settings: FuncMeasureSettings,
+def _notes_on_runs(
+    runs: Sequence[Scan], lengths: Sequence[Length], result: DenoisedRuns, *, writer: Scan | None
 ) -> list[str]:
-    lost = [
-        name
-        for name, share in zip(parcels.names, coverage, strict=True)
-        if share < settings.min_parcel_coverage
+    """Which runs the connectivity is of, and why others are not in it."""
+    if len(lengths) < 2 and len(runs) < 2:
+        return []
+    if writer is not None:
+        return [
+            f"The connectivity of {len(lengths)} runs is fitted together and stands with "
+            f"{writer.label}."
+        ]
+    notes = []
+    if len(result.by_run) > 1:
+        together = ", ".join(result.by_run)
+        notes.append(f"Connectivity is that of {len(result.by_run)} runs together: {together}.")
+    if result.by_run:
+        notes += [f"{label} is not in it: {why}." for label, why in result.left_out.items()]
+    within = {each.scan.path for each in lengths}
+    notes += [
+        f"{each.label} is not fitted along: not preprocessed, of another repetition time, or "
+        "func.join_runs is false."
+        for each in runs
+        if each.path not in within
     ]
+    return notes
+
+
+def _notes(
+    run: PreprocessedRun, own: ParcelRun, cortex: Atlas, settings: FuncMeasureSettings
+) -> list[str]:
+    names = np.array(own.parcels.names)
+    lost = names[own.means.coverage < settings.min_parcel_coverage]
     notes = list(run.sidecar.get("Notes", []))
     notes += [
         f"{what}, made for {space}, lie on {run.space} by millimetres: approximate, to about 2 mm."
         for what, space in ((f"Parcels ({cortex.name})", cortex.space), ("Structures", TEMPLATE))
         if space != run.space
     ]
-    if lost:
+    if len(lost):
         notes.append(f"Parcels with too little coverage: {', '.join(lost)}.")
-    if dark.any():
-        names = ", ".join(np.array(parcels.names)[dark])
-        notes.append(f"Parcels with too little signal over noise in time: {names}.")
+    if own.dark.any():
+        dark = ", ".join(names[own.dark])
+        notes.append(f"Parcels with too little signal over noise in time: {dark}.")
     return notes
 
 
 def _method(
-    run: PreprocessedRun,
-    volumes: int,
-    tr_s: float,
-    freedom: DegreesOfFreedom | None,
-    settings: FuncMeasureSettings,
+    run: PreprocessedRun, own: ParcelRun, result: DenoisedRuns, settings: FuncMeasureSettings
 ) -> dict[str, Any]:
     """What the quality record says of the method."""
+    strategy = result.strategy
+    several = len(result.left_out) + len(result.by_run) > 1
     return {
         "space": run.space,
         "susceptibility_distortion_correction": run.sidecar.get(
             "SusceptibilityDistortionCorrection"
         ),
         "echo_times_s": run.sidecar.get("EchoTimes"),
-        "repetition_time_s": tr_s,
-        "volumes": volumes,
-        "strategy": settings.strategy,
+        "repetition_time_s": own.tr_s,
+        "volumes": len(own.good),
+        "strategy": strategy,
+        "strategy_source": None if strategy is None else STRATEGIES[strategy].source,
+        "strategy_asked_for": settings.strategy,
         "band_hz": [settings.band_low_hz, settings.band_high_hz],
+        "framewise_displacement": own.displacement,
         "fd_threshold_mm": settings.fd_threshold_mm,
+        "runs": sorted(result.by_run),
+        "runs_left_out": result.left_out if several else {},
         "freedom": None
-        if freedom is None
-        else {**vars(freedom), "degrees_of_freedom": freedom.degrees},
+        if result.freedom is None
+        else {**vars(result.freedom), "degrees_of_freedom": result.freedom.degrees},
     }
+
+
+def _draw(
+    run: PreprocessedRun,
+    own: ParcelRun,
+    result: DenoisedRuns,
+    z: np.ndarray | None,
+    files: FuncMeasured,
+    settings: FuncMeasureSettings,
+) -> None:
+    """The figures of one run."""
+    count, title = len(own.parcels.names), own.scan.label
+    after = result.by_run.get(title)
+    draw_run(
+        own.confounds,
+        own.means.series,
+        None if after is None else after[:, :count],
+        own.parcels,
+        tr_s=own.tr_s,
+        fd_threshold_mm=settings.fd_threshold_mm,
+        title=title,
+        path=files.carpet_figure,
+    )
+    brain = np.asanyarray(run.mask.dataobj) > 0
+    draw_registration(run.boldref, brain, title=title, path=files.registration_figure)
+    if z is None:
+        files.connectivity_figure.unlink(missing_ok=True)
+    else:
+        draw_connectivity(
+            z[:count, :count], own.parcels, title=title, path=files.connectivity_figure
+        )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.checks import Check, at_least, at_most
+from commissure.func.regressors import steady_volumes
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.upright import turned_over
 from commissure.images.grid import resample_to
@@ -93,10 +94,9 @@ def run_checks(
     brain: nib.Nifti1Image,
     *,
     tsnr: float,
-    tr_s: float,
     settings: FuncMeasureSettings,
 ) -> list[Check]:
-    """Hold a run against the limits of the settings.
+    """Hold a run against the limits of the settings, but for its length.
 
     Parameters
     ----------
@@ -110,14 +110,12 @@ def run_checks(
         Brain mask of the series, in template space.
     tsnr
         Median temporal signal-to-noise ratio.
-    tr_s
-        Repetition time.
     settings
         Where the limits stand.
     """
     displacement = confounds["framewise_displacement"].to_numpy(float)[1:]
+    unfiltered = confounds.get("framewise_displacement_unfiltered")
     mean_fd, censored = float(displacement.mean()), float(1 - good.mean())
-    minutes = float(good.sum() * tr_s / 60)
     covered = float((coverage >= settings.min_parcel_coverage).mean())
     overlap = dice(np.asanyarray(brain.dataobj), template_mask_on(brain.shape[:3], brain.affine))
     checks = [
@@ -127,11 +125,15 @@ def run_checks(
             f"fraction_fd_above_{VISIBLE_FD_MM}_mm", float((displacement > VISIBLE_FD_MM).mean())
         ),
         Check("max_fd_mm", float(displacement.max())),
-        at_least("minutes_kept", minutes, settings.min_minutes),
+        Check("non_steady_volumes", float((~steady_volumes(confounds)).sum())),
         at_least("covered_parcels", covered, settings.min_covered_parcels),
         at_least("mask_dice_template", overlap, settings.min_mask_dice),
         Check("tsnr", tsnr),
     ]
+    if unfiltered is not None:
+        note = "from volume to volume, with breathing: for comparison"
+        value = float(unfiltered.to_numpy(float)[1:].mean())
+        checks.insert(1, Check("mean_fd_unfiltered_mm", value, note=note))
     standardised = confounds.get("std_dvars")
     if standardised is not None and np.isfinite(standardised).any():
         value = float(np.nanmedian(standardised.to_numpy(float)))

@@ -51,8 +51,8 @@ def unfiltered_cleaning(
     good
         Boolean, shape (T,): volumes by which the weights are found.
     penalty
-        Shape (p,), of :func:`commissure.func.regressors.movement_penalties`; without it the
-        confounds are taken out whole.
+        Shape (p,), mean squares, of :func:`commissure.func.regressors.movement_penalties`; without
+        it the confounds are taken out whole.
 
     Returns
     -------
@@ -66,7 +66,9 @@ def unfiltered_cleaning(
     length = np.sqrt((model**2).sum(axis=0))
     kept = length > 1e-9 * np.maximum(np.sqrt((confounds[good] ** 2).sum(axis=0)), 1e-300)
     model = model[:, kept] / length[kept]
-    shrink = np.zeros(kept.sum()) if penalty is None else penalty[kept] / length[kept] ** 2
+    shrink = np.zeros(kept.sum())
+    if penalty is not None:
+        shrink = len(times) * penalty[kept] / length[kept] ** 2
     solver, _ = ridge_projection(model, shrink)
     matrix = np.zeros((len(good), len(good)))
     matrix[np.ix_(good, good)] = without_trend - model @ (solver @ without_trend)

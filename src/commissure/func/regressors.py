@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 
 from commissure.errors import DatasetError
-from commissure.func.settings import Strategy
-
-#: fMRIPrep's names of the six movement parameters: mm, then radians.
-MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-
-#: The mean signals of tissues.
-SIGNALS = ("csf", "white_matter", "global_signal")
-
-_EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
+from commissure.func.strategies import AUTO, MOTION, STRATEGIES, Strategy
 
 
-def good_volumes(confounds: pd.DataFrame, *, fd_threshold_mm: float) -> np.ndarray:
+def steady_volumes(confounds: pd.DataFrame) -> np.ndarray:
+    """Volumes of steady magnetisation, boolean, shape (T,): no ``non_steady_state_outlier*``."""
+    steady = np.ones(len(confounds), bool)
+    for name in confounds.columns:
+        if name.startswith("non_steady_state_outlier"):
+            steady &= confounds[name].to_numpy(float) == 0
+    return steady
+
+
+def good_volumes(confounds: pd.DataFrame, *, fd_threshold_mm: float | None) -> np.ndarray:
     """Volumes to keep: little displacement, and steady magnetisation where that is recorded.
 
     Parameters
@@ -28,23 +29,49 @@ def good_volumes(confounds: pd.DataFrame, *, fd_threshold_mm: float) -> np.ndarr
         Table with ``framewise_displacement``; columns ``non_steady_state_outlier*`` mark volumes
         at the start that are left out.
     fd_threshold_mm
-        Larger displacements are censored.
+        Larger displacements are censored; None censors none.
 
     Returns
     -------
     numpy.ndarray
         Boolean, shape (T,). The first volume, which has no displacement, is kept.
     """
-    displacement = confounds["framewise_displacement"].to_numpy(float)
-    good = ~(displacement > fd_threshold_mm)
-    for name in confounds.columns:
-        if name.startswith("non_steady_state_outlier"):
-            good &= confounds[name].to_numpy(float) == 0
+    good = steady_volumes(confounds)
+    if fd_threshold_mm is not None:
+        good &= ~(confounds["framewise_displacement"].to_numpy(float) > fd_threshold_mm)
     return good
 
 
+def chosen_strategy(
+    name: str, in_band: Sequence[int], *, components: int, min_degrees_of_freedom: float
+) -> str:
+    """Name of the strategy that ``auto`` means for an acquisition; any other name is itself.
+
+    The choice rests on the acquisition alone and not on how much was censored, or people who move
+    more would be denoised otherwise than those who lie still.
+
+    Parameters
+    ----------
+    name
+        ``auto``, or a name of :data:`commissure.func.strategies.STRATEGIES`.
+    in_band
+        Independent samples in the band of all volumes of each run that is fitted along, none
+        censored; each run has regressors of its own.
+    components
+        CompCor components per tissue.
+    min_degrees_of_freedom
+        More than this must be left for the first.
+    """
+    if name != "auto":
+        return name
+    first, second = AUTO
+    spent = STRATEGIES[first].movement + 2 * components
+    left = [samples - spent for samples in in_band]
+    return first if sum(left) > min_degrees_of_freedom and min(left) > 0 else second
+
+
 def regressors(
-    confounds: pd.DataFrame, metadata: dict, *, strategy: Strategy, components: int, who: str
+    confounds: pd.DataFrame, metadata: dict, *, strategy: str, components: int, who: str
 ) -> pd.DataFrame:
     """Choose the columns of a strategy.
 
@@ -53,9 +80,8 @@ def regressors(
     confounds, metadata
         The confounds table and its JSON, as fMRIPrep and the built-in engine write them.
     strategy
-        ``24P+aCompCor`` (six movement parameters, their derivatives and the squares of both; CSF
-        and white-matter components), ``12P+aCompCor`` (without squares), or ``36P`` (nine signals,
-        expanded likewise). Cosines are left out: the band-pass filter does their work.
+        Name of a row of :data:`commissure.func.strategies.STRATEGIES`. Cosines are left out: the
+        band-pass filter does their work.
     components
         Components per tissue.
     who
@@ -71,11 +97,9 @@ def regressors(
     DatasetError
         A column of the strategy is missing.
     """
-    motion_only = _EXPANSIONS[:2] if strategy == "12P+aCompCor" else _EXPANSIONS
-    names = [f"{name}{expansion}" for name in MOTION for expansion in motion_only]
-    if strategy == "36P":
-        names += [f"{name}{expansion}" for name in SIGNALS for expansion in _EXPANSIONS]
-    else:
+    wanted: Strategy = STRATEGIES[strategy]
+    names = wanted.columns()
+    if wanted.compcor:
         names += compcor_columns(confounds, metadata, components=components, who=who)
     missing = [name for name in names if name not in confounds]
     if missing:
@@ -124,34 +148,33 @@ def compcor_columns(
     return chosen
 
 
-def movement_penalties(names: Sequence[str], *, known_to_mm: float, radius_mm: float) -> np.ndarray:
+def movement_penalties(names: Sequence[str], *, half_mm: float, radius_mm: float) -> np.ndarray:
     """Ridge penalties that shrink movement of no more than the realignment's own error.
 
     When a head lies still, its estimated movement is error of the realignment, and the brain's own
     signal causes that error (Freire L & Mangin JF, NeuroImage 14:709-722, 2001). However small,
-    such a regressor takes connectivity out. A regressor of length L (root of the summed squares in
-    the band) is therefore taken out by the share L² / (L² + known_to_mm²): little of it in a head
-    that lies still, and the more of it the more a head moves.
+    such a regressor takes connectivity out. A regressor of root mean square m in the band is
+    therefore taken out by the share m² / (m² + half²): little of it in a head that lies still, and
+    the more of it the more a head moves, whatever the length of the run.
 
     Parameters
     ----------
     names
         Columns of :func:`regressors`.
-    known_to_mm
-        Length in mm at which half is taken out; 0 shrinks nothing.
+    half_mm
+        Root mean square in mm of a parameter or derivative of which half is taken out. Of a square
+        it is √2 ``half_mm``², in mm²: the spread of the square of a normal movement of that size.
     radius_mm
         Turns rotations into mm.
 
     Returns
     -------
     numpy.ndarray
-        Shape (p,), in the squared units of each column; 0 for what is not movement.
+        Shape (p,), mean squares in the squared units of each column; 0 for what is not movement.
     """
     penalties = np.zeros(len(names))
     for index, name in enumerate(names):
         if name.startswith(MOTION):
-            known_to = known_to_mm
-            if name.startswith("rot"):
-                known_to /= radius_mm ** (2 if name.endswith("_power2") else 1)
-            penalties[index] = known_to**2
+            half = half_mm / (radius_mm if name.startswith("rot") else 1.0)
+            penalties[index] = 2 * half**4 if name.endswith("_power2") else half**2
     return penalties

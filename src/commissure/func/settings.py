@@ -6,10 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from commissure.func.strategies import StrategyName
 from commissure.images.atlas_settings import AtlasFiles
 from commissure.settings import EngineSettings, Section
-
-Strategy = Literal["24P+aCompCor", "12P+aCompCor", "36P"]
 
 #: What :mod:`commissure.func.regional` measures.
 RegionalMeasure = Literal["alff", "falff", "reho"]
@@ -38,8 +37,10 @@ class FuncPreprocessSettings(_ConfoundSettings):
     dummy_volumes: int = Field(
         0, ge=0, description="Volumes dropped at the start, before the magnetisation is steady."
     )
-    slice_timing: bool = Field(
-        False, description="Whether to shift every slice to the middle of the volume in time."
+    slice_timing: Literal["auto"] | bool = Field(
+        "auto",
+        description="Whether to shift every slice to the middle of the volume in time, where "
+        "SliceTiming is known; auto: where the repetition time is above 1.2 s.",
     )
     susceptibility: bool = Field(
         True,
@@ -54,24 +55,36 @@ class FuncMeasureSettings(_ConfoundSettings):
     """How preprocessed series are denoised and turned into connectivity, and what is flagged."""
 
     tasks: tuple[str, ...] | None = Field(
-        ("rest",),
-        description="Tasks whose runs give connectivity; null or an empty list means all tasks. "
-        "Other runs give motion and signal-to-noise only.",
+        ("rest*", "rs", "rs[0-9]*", "rsfmri*", "rseyes*"),
+        description="Tasks whose runs give connectivity, as patterns (* is any text, ? one sign, "
+        "case does not count); null or an empty list means all tasks. Other runs give motion and "
+        "signal-to-noise only.",
     )
-    strategy: Strategy = Field(
-        "24P+aCompCor",
-        description="Regressors taken out: 24 or 12 of motion with CompCor of white matter and "
-        "CSF, or 36 of motion, white matter, CSF and global signal.",
+    strategy: StrategyName = Field(
+        "auto",
+        description="Regressors taken out; auto: 24P+aCompCor, and 12P+aCompCor where 24P+aCompCor "
+        "would leave min_degrees_of_freedom or fewer of all volumes, none censored.",
     )
-    movement_known_to_mm: float = Field(
+    ridge_half_mm: float = Field(
+        0.03,
+        gt=0,
+        description="Of the strategies with a ridge: root mean square in the band of a movement "
+        "regressor of which half is taken out, in mm.",
+    )
+    join_runs: bool = Field(
+        True,
+        description="Whether the runs of one task and visit give one connectivity matrix together; "
+        "false: each its own, and markers.tsv has their mean.",
+    )
+    fd_threshold_mm: float | None = Field(
         0.5,
-        ge=0,
-        description="Movement regressors are taken out by the share L² / (L² + this²), L the root "
-        "of their summed squares in the band in mm; that of a still head, the realignment's error, "
-        "is about 0.07. 0 takes all of them out whole.",
+        gt=0,
+        description="Volumes with a larger framewise displacement are censored; null: none are.",
     )
-    fd_threshold_mm: float = Field(
-        0.5, gt=0, description="Volumes with a larger framewise displacement are censored."
+    fd_breathing_filter: bool = Field(
+        True,
+        description="Whether framewise displacement of runs with a repetition time below 1 s is "
+        "taken over about 2 s, after a filter that takes breathing out of the movement.",
     )
     band_low_hz: float = Field(0.01, gt=0, description="Lower edge of the band-pass filter.")
     band_high_hz: float = Field(0.08, gt=0, description="Upper edge of the band-pass filter.")

@@ -88,6 +88,10 @@ class Longitudinal(Options):
     longitudinal: bool = True
 
 
+class Joined(Options):
+    join_runs: bool = True
+
+
 class Engine:
     """Writes one file a person, for one of them a figure; fails for those it is told to."""
 
@@ -176,6 +180,33 @@ def test_visits_of_a_person_are_given_together_and_a_later_one_computes_them_ane
     assert given == [(who, both) for who in both]
     given.clear()
     run(study, compute, options=Longitudinal)
+    assert given == []
+
+
+def test_runs_of_a_visit_are_given_together_and_a_later_one_computes_them_anew(study):
+    def add(label):
+        folder = study / "bids/sub-01/func"
+        (folder / f"sub-01_{label}_bold.nii.gz").write_text(label)
+        refresh_index(study / "bids", study / "out/work", batch_size=3)
+
+    given = []
+
+    def compute(scan, folder, *, anat, settings, runs=()):
+        given.append((scan.label, [run.label for run in runs]))
+        files = BoldFiles.of(scan, folder)
+        write_text(scan.path.read_text(), files.bold)
+
+    for label in ("task-rest_acq-short", "task-nback"):
+        add(label)
+    run(study, compute, options=Joined)
+    assert all(not runs for _, runs in given)
+    given.clear()
+    add("task-rest_dir-PA_run-2")
+    run(study, compute, options=Joined)
+    both = ["sub-01_task-rest", "sub-01_task-rest_dir-PA_run-2"]
+    assert sorted(given) == [(label, both) for label in both]
+    given.clear()
+    run(study, compute, options=Joined)
     assert given == []
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.connectome import ConnectivityMeasure
+from nilearn.signal import clean
+from sklearn.covariance import EmpiricalCovariance
 
 from commissure.errors import QualityError
 from commissure.func.builtin.confounds import expanded
+from commissure.func.connectivity import fisher_z
 from commissure.func.denoising import (
     DegreesOfFreedom,
     band_passed,
@@ -17,7 +23,8 @@ from commissure.func.denoising import (
     interpolated,
     ridge_projection,
 )
-from commissure.func.regressors import MOTION, movement_penalties
+from commissure.func.regressors import movement_penalties
+from commissure.func.strategies import MOTION
 
 BAND = {"tr_s": 2.0, "low_hz": 0.01, "high_hz": 0.08, "order": 2}
 
@@ -50,20 +57,29 @@ def test_rank_counts_a_repeated_regressor_once():
 
 
 @pytest.mark.parametrize(
-    ("name", "scale"), [("trans_x", 1.0), ("rot_z", 0.02), ("rot_x_power2", 0.0004)]
+    ("name", "scale"),
+    [
+        ("trans_x", 1.0),
+        ("rot_z", 0.02),
+        ("trans_y_power2", 2**0.5),
+        ("rot_x_power2", 0.0004 * 2**0.5),
+    ],
 )
-def test_movement_is_taken_out_by_the_share_that_its_length_says(name, scale):
-    # A wave of the band, so that the filter leaves its length: root of the summed squares, mm.
-    time = np.arange(300) * 2.0
+@pytest.mark.parametrize("volumes", [150, 300, 1200])
+def test_movement_is_taken_out_by_the_share_that_its_size_says(name, scale, volumes):
+    # A wave of the band, so that the filter leaves its size: root mean square, in mm or mm².
+    time = np.arange(volumes) * 2.0
     wave = np.sin(2 * np.pi * 0.03 * time)[:, None]
-    good = np.ones(300, bool)
-    alone = np.sqrt((band_passed(detrended(wave), **BAND) ** 2).sum())
-    for length, share in ((0.05, 0.01 / 1.01), (0.5, 0.5), (5.0, 100 / 101)):
-        motion = wave / alone * length * scale
-        penalty = movement_penalties([name], known_to_mm=0.5, radius_mm=50.0)
+    good = np.ones(volumes, bool)
+    alone = np.sqrt((band_passed(detrended(wave), **BAND) ** 2).mean())
+    half = 0.03
+    for times, share in ((0.1, 0.01 / 1.01), (1, 0.5), (10, 100 / 101)):
+        size = times * (half**2 if name.endswith("_power2") else half)
+        motion = wave / alone * size * scale
+        penalty = movement_penalties([name], half_mm=half, radius_mm=50.0)
         left, freedom = denoised(wave, motion, good, penalty=penalty, **BAND)
         assert freedom.rank == pytest.approx(share, abs=1e-6)
-        assert np.sqrt((left**2).sum()) / alone == pytest.approx(1 - share, abs=1e-6)
+        assert np.sqrt((left**2).mean()) / alone == pytest.approx(1 - share, abs=1e-6)
 
 
 def test_a_still_head_keeps_the_signal_that_errs_its_realignment():
@@ -75,7 +91,7 @@ def test_a_still_head_keeps_the_signal_that_errs_its_realignment():
     error[:, 3:] /= 50
     good = np.ones(240, bool)
     motion = expanded(pd.DataFrame(error, columns=list(MOTION)), MOTION).fillna(0.0)
-    penalty = movement_penalties(list(motion.columns), known_to_mm=0.5, radius_mm=50.0)
+    penalty = movement_penalties(list(motion.columns), half_mm=0.03, radius_mm=50.0)
     whole, spent = denoised(signal, motion.to_numpy(), good, **BAND)
     shrunk, kept = denoised(signal, motion.to_numpy(), good, penalty=penalty, **BAND)
     assert whole.std() < 0.4
@@ -141,6 +157,29 @@ def test_band_pass_keeps_the_band_without_shift():
     assert passed.std() == pytest.approx(inside.std(), rel=0.05)
     for outside in (below, above):
         assert band_passed(outside, **BAND)[50:250].std() < 0.05
+
+
+@pytest.mark.parametrize("censored", [(), (30, 31, 77)])
+def test_cleaned_series_and_correlations_are_nilearns(censored):
+    rng = np.random.default_rng(12)
+    series = rng.normal(size=(200, 8)) + np.linspace(0, 3, 200)[:, None]
+    motion = motion_24(200, rng).to_numpy()
+    good = np.ones(200, bool)
+    good[list(censored)] = False
+    ours, _ = denoised(series, motion, good, **BAND)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nilearn tells its developers of the next release.
+        theirs = clean(
+            series, confounds=motion, t_r=2.0, low_pass=0.08, high_pass=0.01, detrend=True,
+            standardize=None, standardize_confounds=False, filter="butterworth",
+            sample_mask=np.flatnonzero(good), butterworth__order=2,
+        )  # fmt: skip
+        matrix = ConnectivityMeasure(
+            EmpiricalCovariance(), kind="correlation", standardize=False
+        ).fit_transform([theirs])
+    np.testing.assert_allclose(ours[good], theirs, atol=1e-6)
+    np.testing.assert_allclose(np.tanh(fisher_z(ours))[np.triu_indices(8, 1)],
+                               matrix[0][np.triu_indices(8, 1)], atol=1e-6)  # fmt: skip
 
 
 def test_a_band_above_nyquist_is_refused():

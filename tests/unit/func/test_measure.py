@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import get_args
 
 import nibabel as nib
 import numpy as np
@@ -17,15 +16,18 @@ from commissure.func.builtin.preprocess import preprocess
 from commissure.func.derivatives import FuncFiles, FuncMeasured
 from commissure.func.measure import measure
 from commissure.func.parcels import parcels_on_grid
-from commissure.func.settings import FuncSettings, Strategy
+from commissure.func.regressors import good_volumes
+from commissure.func.settings import FuncSettings
+from commissure.func.strategies import STRATEGIES
 from commissure.func.strategy_edges import StrategyEdges
 from commissure.images.atlas import schaefer
 from commissure.images.connectivity_sets import NETWORKS, network_parcels
 from commissure.images.rigid import rigid_matrix
 from commissure.images.template import TEMPLATE, template
+from commissure.names import Scan
 from commissure.rows import read_markers
 
-SETTINGS = FuncSettings(resolution_mm=6, strategy="12P+aCompCor")
+SETTINGS = FuncSettings(resolution_mm=6)
 VOLUMES = 150
 pytestmark = pytest.mark.slow
 
@@ -127,20 +129,104 @@ def test_networks_stand_out_and_the_run_is_judged(finished):
     assert record["missing"] == {}
     checks = {check["name"]: check for check in record["checks"]}
     assert checks["mask_dice_template"]["passed"]
-    # Ten components whole, twelve movement regressors by their shares.
-    spent = checks_in_band(record) - checks["degrees_of_freedom"]["value"]
-    assert spent == pytest.approx(record["freedom"]["rank"])
-    assert 10 < spent < 22
+    # 42 samples in the band: 24 movement regressors would leave 8.
+    assert record["strategy"] == "12P+aCompCor"
+    assert record["strategy_asked_for"] == "auto"
+    assert record["freedom"]["rank"] == pytest.approx(22)
+    assert checks["degrees_of_freedom"]["value"] == pytest.approx(checks_in_band(record) - 22)
 
 
-def test_movement_is_taken_out_whole_where_that_is_asked_for(finished, tmp_path):
+def test_the_ridge_takes_movement_out_in_part(finished, tmp_path):
     scan, folder = finished
     again = tmp_path / "func"
     shutil.copytree(folder, again)
-    settings = SETTINGS.model_copy(update={"movement_known_to_mm": 0.0})
+    settings = SETTINGS.model_copy(update={"strategy": "ridge24P+aCompCor"})
     measure(scan, again, anat=None, settings=settings)
     record = json.loads((again / scan.derivative("qc", ".json")).read_text())
-    assert record["freedom"]["rank"] == pytest.approx(22)
+    assert 10 < record["freedom"]["rank"] < 34
+    assert record["strategy"] == "ridge24P+aCompCor"
+
+
+def as_runs(finished, tmp_path, *cuts):
+    """The run cut into runs of the same task and visit: their scans, and their folder."""
+    scan, folder = finished
+    target = tmp_path / "func"
+    target.mkdir()
+    scans = []
+    for number, cut in enumerate(cuts, start=1):
+        entities = {**scan.entities, "run": str(number)}
+        run = Scan(
+            tmp_path / f"{scan.label}_run-{number}_bold.nii.gz", entities, "bold", scan.sidecars
+        )
+        scans.append(run)
+        before, after = FuncFiles.of(scan, folder), FuncFiles.of(run, target)
+        image = nib.load(before.series)
+        nib.save(nib.Nifti1Image(image.dataobj[..., cut], image.affine), after.series)
+        table = pd.read_csv(before.confounds, sep="\t", na_values="n/a")[cut]
+        table.to_csv(after.confounds, sep="\t", index=False, na_rep="n/a")
+        for name in ("sidecar", "mask", "boldref", "confounds_sidecar"):
+            shutil.copy(getattr(before, name), getattr(after, name))
+    return scans, target
+
+
+def record_of(folder, scan):
+    return json.loads((folder / scan.derivative("qc", ".json")).read_text())
+
+
+def test_runs_of_a_visit_give_one_connectivity_and_what_stays_out_is_told(finished, tmp_path):
+    cuts = slice(0, 70), slice(70, 150), slice(0, 20)
+    scans, folder = as_runs(finished, tmp_path, *cuts)
+    absent = Scan(tmp_path / "x_run-4_bold.nii.gz", {**scans[0].entities, "run": "4"}, "bold",
+                  scans[0].sidecars)  # fmt: skip
+    settings = SETTINGS.model_copy(update={"strategy": "aCompCor", "max_mean_fd_mm": 0.3})
+    for scan in scans:
+        measure(scan, folder, anat=None, settings=settings, runs=[*scans, absent])
+    first, second, third = (record_of(folder, scan) for scan in scans)
+    labels = [scan.label for scan in scans]
+    assert first["runs"] == labels[:2]
+    assert list(first["runs_left_out"]) == labels[2:]
+    assert "20 retained volumes" in first["runs_left_out"][labels[2]]
+    retained = sum(int(read_good(folder, scan).sum()) for scan in scans[:2])
+    assert first["freedom"]["retained"] == retained
+    assert first["freedom"]["rank"] == pytest.approx(20)
+    assert any("run-4 is not fitted along" in note for note in first["notes"])
+    for record in (second, third):
+        assert f"stands with {labels[0]}" in " ".join(record["notes"])
+        assert record["missing"] == {}
+    rows = [read_markers(folder / scan.derivative("markers", ".tsv")) for scan in scans]
+    whole = read_markers(finished[1] / finished[0].derivative("markers", ".tsv"))
+    assert len(rows[0]) == len(whole) and set(rows[2]["marker"]) == {"mean_fd", "tsnr"}
+    assert set(rows[1]["marker"]) == {"mean_fd", "tsnr", "alff", "falff", "reho"}
+    both = rows[0].merge(whole, on=["marker", "region"])
+    fc = both[both["marker"] == "fc"]
+    assert np.corrcoef(fc["value_x"], fc["value_y"])[0, 1] > 0.95
+
+
+def test_a_run_that_fails_its_checks_stays_out_of_the_others(finished, tmp_path):
+    scans, folder = as_runs(finished, tmp_path, slice(0, 75), slice(75, 150))
+    table = FuncFiles.of(scans[0], folder).confounds
+    moved = pd.read_csv(table, sep="\t", na_values="n/a")
+    moved["framewise_displacement"] += 2.0
+    moved.to_csv(table, sep="\t", index=False, na_rep="n/a")
+    settings = SETTINGS.model_copy(update={"strategy": "aCompCor"})
+    for scan in scans:
+        measure(scan, folder, anat=None, settings=settings, runs=scans)
+    record = record_of(folder, scans[0])
+    assert record["runs"] == [scans[1].label]
+    assert "mean_fd_mm" in record["runs_left_out"][scans[0].label]
+    rows = [read_markers(folder / scan.derivative("markers", ".tsv")) for scan in scans]
+    quality = rows[0].set_index("marker")["quality"]
+    assert quality["mean_fd"] == quality["tsnr"] == "flag"
+    assert set(rows[1]["quality"]) == {"ok"}
+    alone = SETTINGS.model_copy(update={"strategy": "aCompCor", "join_runs": False})
+    for scan in scans:
+        measure(scan, folder, anat=None, settings=alone, runs=scans)
+    assert record_of(folder, scans[1])["runs"] == [scans[1].label]
+
+
+def read_good(folder, scan):
+    table = pd.read_csv(FuncFiles.of(scan, folder).confounds, sep="\t", na_values="n/a")
+    return good_volumes(table, fd_threshold_mm=0.5)
 
 
 def checks_in_band(record: dict) -> float:
@@ -197,13 +283,13 @@ def test_a_task_that_is_not_asked_for_gives_no_connectivity(finished, tmp_path):
 def test_connectivity_by_every_strategy_is_kept(finished):
     scan, folder = finished
     edges = StrategyEdges.read(FuncMeasured.of(scan, folder).strategies)
-    assert edges.strategies == get_args(Strategy) and edges.in_use == SETTINGS.strategy
+    assert edges.strategies == tuple(STRATEGIES) and edges.in_use == "12P+aCompCor"
     rows = read_markers(folder / scan.derivative("markers", ".tsv"))
     values = rows.set_index(["marker", "region"])["value"]
     labels = schaefer(100).labels["network"].to_numpy()
     first, second = np.triu_indices(100, 1)
     both = (labels[first] == "Default") & (labels[second] == "Default")
-    used = edges.z[edges.strategies.index(SETTINGS.strategy)].astype(float)
+    used = edges.z[edges.strategies.index(edges.in_use)].astype(float)
     assert np.nanmean(used[both]) == pytest.approx(values["fc", "Default"], abs=1e-3)
     assert edges.mean_fd_mm == pytest.approx(values["mean_fd", "brain"])
 

@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.interfaces.fmriprep import load_confounds
 
 from commissure.errors import DatasetError
 from commissure.func.builtin.confounds import expanded
 from commissure.func.regressors import (
-    MOTION,
-    SIGNALS,
+    chosen_strategy,
     compcor_columns,
     good_volumes,
     movement_penalties,
     regressors,
 )
+from commissure.func.strategies import MOTION, SIGNALS, STRATEGIES
 
 
 def test_what_is_no_movement_is_taken_out_whole():
     names = [
         "trans_y_derivative1",
         "rot_x_derivative1",
+        "trans_z_power2",
         "a_comp_cor_00",
         "csf",
         "global_signal_power2",
     ]
-    penalties = movement_penalties(names, known_to_mm=0.5, radius_mm=50.0)
-    np.testing.assert_allclose(penalties, [0.25, 1e-4, 0, 0, 0])
-    assert not movement_penalties(names, known_to_mm=0.0, radius_mm=50.0).any()
+    penalties = movement_penalties(names, half_mm=0.5, radius_mm=50.0)
+    np.testing.assert_allclose(penalties, [0.25, 1e-4, 0.125, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_band", "used"),
+    [
+        ("auto", [67], "24P+aCompCor"),  # 240 volumes at 2 s: 33 are left.
+        ("auto", [64], "12P+aCompCor"),  # 30 are left: not more than 30.
+        ("auto", [33] * 4, "12P+aCompCor"),  # Four minutes each: nothing is left of any.
+        ("auto", [50] * 4, "24P+aCompCor"),  # 16 are left of each, 64 together.
+        ("auto", [60, 60, 20], "12P+aCompCor"),  # Of the last nothing is left.
+        ("24P+aCompCor", [33], "24P+aCompCor"),
+    ],
+)
+def test_twelve_regressors_where_twenty_four_leave_too_little(asked, in_band, used):
+    chosen = chosen_strategy(asked, in_band, components=5, min_degrees_of_freedom=30)
+    assert chosen == used
 
 
 def test_good_volumes_by_displacement_and_steady_state():
@@ -42,6 +61,7 @@ def test_good_volumes_by_displacement_and_steady_state():
     )
     expected = [False, True, False, True, True]
     assert expected == good_volumes(table, fd_threshold_mm=0.5).tolist()
+    assert good_volumes(table, fd_threshold_mm=None).tolist() == [False, True, True, True, True]
 
 
 def confounds(volumes: int = 30) -> pd.DataFrame:
@@ -64,9 +84,53 @@ def test_strategies_have_the_regressors_in_their_names():
     def count(strategy):
         return regressors(table, metadata, strategy=strategy, components=5, who="sub-01").shape[1]
 
-    assert count("24P+aCompCor") == 34
-    assert count("12P+aCompCor") == 22
-    assert count("36P") == 36
+    counts = {name: count(name) for name in STRATEGIES}
+    assert counts == {
+        "24P+aCompCor": 34,
+        "12P+aCompCor": 22,
+        "aCompCor": 10,
+        "36P": 36,
+        "24P+GSR": 25,
+        "ridge24P+aCompCor": 34,
+    }
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_names_its_source(strategy):
+    assert re.search(r"(19|20)\d\d", STRATEGIES[strategy].source)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("strategy", "parts"),
+    [
+        ("24P+aCompCor", {"strategy": ("motion", "compcor", "high_pass"), "motion": "full"}),
+        ("12P+aCompCor", {"strategy": ("motion", "compcor", "high_pass"), "motion": "derivatives"}),
+        ("36P", {"strategy": ("motion", "wm_csf", "global_signal"), "motion": "full",
+                 "wm_csf": "full", "global_signal": "full"}),
+        ("24P+GSR", {"strategy": ("motion", "global_signal"), "motion": "full",
+                     "global_signal": "basic"}),
+    ],
+)  # fmt: skip
+def test_the_columns_are_those_that_nilearn_loads(shared_data, tmp_path, strategy, parts):
+    folder = shared_data / "derivatives" / "fmriprep-loadconfounds-test"
+    name = "sub-01_task-rest_desc-confounds_timeseries"
+    for extension in (".tsv", ".json"):
+        source = folder / f"test_desc-confounds_regressors{extension}"
+        (tmp_path / f"{name}{extension}").write_bytes(source.read_bytes())
+    table = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", na_values="n/a")
+    metadata = json.loads((tmp_path / f"{name}.json").read_text())
+    bold = tmp_path / "sub-01_task-rest_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz"
+    bold.touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # On the columns of high-pass filters, which are not used.
+        loaded, _ = load_confounds(
+            str(bold), demean=False, compcor="anat_separated", n_compcor=5, **parts
+        )
+    chosen = regressors(table, metadata, strategy=strategy, components=5, who="test")
+    theirs = loaded[[column for column in loaded if not column.startswith("cosine")]]
+    assert sorted(chosen) == sorted(theirs)
+    np.testing.assert_allclose(chosen[1:], theirs[chosen.columns][1:], atol=1e-10)
 
 
 def test_a_missing_column_is_named():

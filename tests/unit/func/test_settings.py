@@ -24,4 +24,4 @@ def test_components_and_radius_alone_belong_to_both_steps():
     assert preprocess & measure == {"compcor_components", "fd_radius_mm"}
     # Which engine runs is a choice of rules: no step reads it.
     assert preprocess | measure | {"engine"} == set(FuncSettings.model_fields)
-    assert len(measure - preprocess) == 21
+    assert len(measure - preprocess) == 23

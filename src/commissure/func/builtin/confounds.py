@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.func.builtin.realign import Motion
-from commissure.func.regressors import MOTION, SIGNALS
+from commissure.func.strategies import EXPANSIONS, MOTION, SIGNALS
 from commissure.images.rigid import framewise_displacement
 
 
@@ -96,7 +96,9 @@ def cosine_drifts(volumes: int, *, tr_s: float, period_s: float) -> np.ndarray:
     return drifts * np.sqrt(2 / volumes)
 
 
-def components(series: np.ndarray, drifts: np.ndarray, *, tissue: str, count: int) -> Components:
+def components(
+    series: np.ndarray, drifts: np.ndarray, *, tissue: str, count: int, first: int = 0
+) -> Components:
     """Principal components of a tissue's series (aCompCor).
 
     Parameters
@@ -109,12 +111,15 @@ def components(series: np.ndarray, drifts: np.ndarray, *, tissue: str, count: in
         ``CSF`` or ``WM``, for the record.
     count
         How many components at most.
+    first
+        Volumes before this one are left out, and the components are 0 in them.
 
     Notes
     -----
     Behzadi Y et al., NeuroImage 37:90-101, 2007. Voxels are scaled to unit variance. The sign of a
     component is set so that its largest value is positive.
     """
+    series, drifts = series[:, first:], drifts[first:]
     volumes = series.shape[1]
     slow = np.column_stack([np.ones(volumes), np.linspace(-1, 1, volumes), drifts])
     basis, _ = np.linalg.qr(slow)
@@ -131,35 +136,11 @@ def components(series: np.ndarray, drifts: np.ndarray, *, tissue: str, count: in
     total = values.sum() or 1.0
     return Components(
         tissue,
-        chosen * np.where(peak < 0, -1, 1),
+        np.vstack([np.zeros((first, kept)), chosen * np.where(peak < 0, -1, 1)]),
         values[:kept] / total,
         np.sqrt(values[:kept]),
         len(rest),
     )
-
-
-def non_steady_volumes(global_signal: np.ndarray, *, most: int = 8) -> int:
-    """How many volumes at the start were taken before the magnetisation was steady.
-
-    Parameters
-    ----------
-    global_signal
-        Mean over the brain, shape (T,).
-    most
-        More than this is no approach to the steady state and counts as none.
-
-    Returns
-    -------
-    int
-        Length of the unbroken run at the start whose modified z-score in the first 50 volumes
-        exceeds 3.5 (Iglewicz B, Hoaglin DC, How to detect and handle outliers, 1993).
-    """
-    start = np.asarray(global_signal, float)[:50]
-    distance = start - np.median(start)
-    spread = np.median(np.abs(distance))
-    bright = 0.6745 * distance > 3.5 * spread
-    count = int(np.argmin(bright)) if not bright.all() else len(bright)
-    return count if spread > 0 and count <= most else 0
 
 
 def expanded(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
@@ -167,13 +148,11 @@ def expanded(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
 
     The derivative is the backward difference, n/a in the first row.
     """
-    parts = {}
+    parts: dict[str, pd.Series] = {}
     for name in names:
         slope = table[name].diff()
-        parts[name] = table[name]
-        parts[f"{name}_derivative1"] = slope
-        parts[f"{name}_power2"] = table[name] ** 2
-        parts[f"{name}_derivative1_power2"] = slope**2
+        columns = (table[name], slope, table[name] ** 2, slope**2)
+        parts |= {f"{name}{end}": column for end, column in zip(EXPANSIONS, columns, strict=True)}
     return pd.DataFrame(parts)
 
 
@@ -185,6 +164,7 @@ def confounds_table(
     drifts: np.ndarray,
     *,
     radius_mm: float,
+    first: int = 0,
 ) -> tuple[pd.DataFrame, dict]:
     """Put all confounds into one table, with what the columns mean.
 
@@ -202,6 +182,8 @@ def confounds_table(
         Shape (T, n), from :func:`cosine_drifts`.
     radius_mm
         For framewise displacement.
+    first
+        First volume of steady magnetisation: those before it are marked, and have no DVARS.
 
     Returns
     -------
@@ -210,7 +192,9 @@ def confounds_table(
     metadata
         Content of the JSON file beside it.
     """
-    plain, standardised = dvars(brain)
+    plain, standardised = (
+        np.concatenate([np.full(first, np.nan), values]) for values in dvars(brain[:, first:])
+    )
     displacement = framewise_displacement(motion.parameters, radius_mm=radius_mm)
     displacement[0] = np.nan  # The first volume has none before it to be displaced from.
     columns = {
@@ -231,7 +215,7 @@ def confounds_table(
     metadata |= component_metadata
     for k in range(drifts.shape[1]):
         columns[f"cosine{k:02d}"] = drifts[:, k]
-    for k in range(non_steady_volumes(signals["global_signal"])):
+    for k in range(first):
         columns[f"non_steady_state_outlier{k:02d}"] = np.eye(1, len(plain), k)[0]
     movement = pd.DataFrame(motion.parameters, columns=list(MOTION))
     for name in MOTION:

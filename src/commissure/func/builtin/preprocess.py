@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -37,6 +38,7 @@ from commissure.func.builtin.normalisation import (
     transform_chain,
 )
 from commissure.func.builtin.realign import Motion, mean_volume, realign
+from commissure.func.builtin.steady import non_steady_volumes
 from commissure.func.derivatives import FuncFiles
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
@@ -62,6 +64,10 @@ SEEN_SHARE = 0.95
 
 #: Less brain than this is no series of a brain.
 BRAIN_LITRES_MIN = 0.05
+
+#: At this repetition time or below no slice lies more than 0.6 s from the middle of its volume,
+#: little against the seconds of the haemodynamic response.
+SLICE_TIMING_ABOVE_S = 1.2
 
 #: A tissue's core: at least this probability, and at least so many voxels, else the most probable.
 CORE_PROBABILITY = 0.9
@@ -106,8 +112,9 @@ def preprocess(
     bright = brain_mask(_middle(series), affine)
     _refuse_no_brain(scan, bright, _middle(series), affine, "bright in one piece")
     first_mask = dilated(bright, affine, radius_mm=6)
-    motion = realign(series, affine, mask=first_mask)
-    means = [mean_volume(echo, affine, motion) for echo in every]
+    first = non_steady_volumes(series[bright], tr_s=timing.tr_s)
+    motion = realign(series, affine, mask=first_mask, first=first)
+    means = [mean_volume(echo, affine, motion, first=first) for echo in every]
     boldref = nib.Nifti1Image(combined_volume(means, echoes.times_s), affine)
     distortion = susceptibility(scan, series, motion, boldref, wanted=settings.susceptibility)
     boldref = distortion.undone(boldref)
@@ -136,7 +143,7 @@ def preprocess(
 
     drifts = cosine_drifts(run.values.shape[1], tr_s=timing.tr_s, period_s=settings.drift_period_s)
     cores = {name: tissue_core(tissue[name], run.brain) for name in ("CSF", "WM")}
-    table, metadata = _confounds(run, motion, cores, drifts, settings)
+    table, metadata = _confounds(run, motion, cores, drifts, settings, first=first)
     sidecar = {
         "TaskName": timing.task,
         "RepetitionTime": timing.tr_s,
@@ -145,6 +152,7 @@ def preprocess(
         "SkullStripped": True,
         "SliceTimingCorrected": corrected,
         "NumberOfVolumesDiscardedByUser": settings.dummy_volumes,
+        "NonSteadyVolumes": first,
         "Sources": [scan.path.name, *([] if anat is None else [anat.preproc.name])],
         "Transforms": list(chain.steps),
         "approximate": chain.approximate,
@@ -209,10 +217,12 @@ def _save_t2star(run: _TemplateRun, affine: np.ndarray, path: Path) -> None:
 
 
 def _slice_timing(
-    echoes: list[np.ndarray], timing: Acquisition, *, wanted: bool
+    echoes: list[np.ndarray], timing: Acquisition, *, wanted: bool | Literal["auto"]
 ) -> tuple[list[np.ndarray], bool, list[str]]:
     """The echoes, shifted in time where that is wanted and known how; whether so; notes."""
     notes = list(timing.notes)
+    if wanted == "auto":
+        wanted = timing.tr_s > SLICE_TIMING_ABOVE_S
     if wanted and timing.slice_times_s is not None:
         times, axis = timing.slice_times_s, timing.slice_axis
         shifted = [shift_slices(each, times, axis=axis, tr_s=timing.tr_s) for each in echoes]
@@ -288,6 +298,8 @@ def _confounds(
     cores: dict[str, np.ndarray],
     drifts: np.ndarray,
     settings: FuncPreprocessSettings,
+    *,
+    first: int,
 ) -> tuple[pd.DataFrame, dict]:
     """The confounds table of a run in template space, and what its columns mean."""
     values, box = run.values, run.box
@@ -300,11 +312,18 @@ def _confounds(
         },
         values[run.brain[box]],
         tuple(
-            components(values[core[box]], drifts, tissue=name, count=settings.compcor_components)
+            components(
+                values[core[box]],
+                drifts,
+                tissue=name,
+                count=settings.compcor_components,
+                first=first,
+            )
             for name, core in cores.items()
         ),
         drifts,
         radius_mm=settings.fd_radius_mm,
+        first=first,
     )
 
 

@@ -54,6 +54,7 @@ def realign(
     affine: np.ndarray,
     *,
     mask: np.ndarray | None = None,
+    first: int = 0,
     max_points: int = 16_000,
     max_steps: int = 12,
     tolerance_mm: float = 1e-3,
@@ -72,6 +73,8 @@ def realign(
         4x4, voxel to mm.
     mask
         Shape (X, Y, Z); the comparison looks only where it is nonzero. Without it, everywhere.
+    first
+        Volumes before this one are realigned and are not in the mean.
     max_points
         At full resolution at most so many voxels are compared: those of the strongest edges.
     max_steps
@@ -105,8 +108,8 @@ def realign(
                 start = level.aligned(volume, start, max_steps, tolerance_mm)
             matrices[t] = start
 
-    first = Motion(np.stack([rigid_pose(m, centre) for m in matrices]), centre)
-    reference = mean_volume(series, affine, first, volumes=16)
+    rough = Motion(np.stack([rigid_pose(m, centre) for m in matrices]), centre)
+    reference = mean_volume(series, affine, rough, volumes=16, first=first)
     fine = _Level(reference, weight, affine, centre, 1, max_points)
     parameters = np.empty((count, 6))
     for t in range(count):
@@ -116,7 +119,12 @@ def realign(
 
 
 def mean_volume(
-    series: np.ndarray, affine: np.ndarray, motion: Motion, *, volumes: int = 32
+    series: np.ndarray,
+    affine: np.ndarray,
+    motion: Motion,
+    *,
+    volumes: int = 32,
+    first: int = 0,
 ) -> np.ndarray:
     """Mean of realigned volumes on the series' own grid.
 
@@ -128,6 +136,8 @@ def mean_volume(
         Movement of every volume.
     volumes
         At most so many volumes, evenly spaced in time, are averaged (cubic spline).
+    first
+        The first that may be among them.
 
     Returns
     -------
@@ -135,7 +145,8 @@ def mean_volume(
         float32, shape (X, Y, Z).
     """
     count = series.shape[3]
-    chosen = np.unique(np.linspace(0, count - 1, min(volumes, count)).round().astype(int))
+    spaced = np.linspace(first, count - 1, min(volumes, count - first))
+    chosen = np.unique(spaced.round().astype(int))
     inverse = np.linalg.inv(affine)
     total = np.zeros(series.shape[:3])
     for t in chosen:

@@ -12,9 +12,9 @@ from commissure.func.builtin.confounds import (
     cosine_drifts,
     dvars,
     expanded,
-    non_steady_volumes,
 )
 from commissure.func.builtin.realign import Motion
+from commissure.func.strategies import SIGNALS
 
 # Frames and answer of the published definition (Power 2012), worked out by hand.
 GOLDEN_MOTION = [
@@ -105,10 +105,21 @@ def test_every_column_that_the_strategies_need_is_there():
     assert 0 < metadata["a_comp_cor_00"]["VarianceExplained"] < 1
 
 
-def test_the_approach_to_the_steady_state_is_counted_and_a_late_spike_is_not():
-    signal = np.random.default_rng(3).normal(1000, 2, 80)
-    assert non_steady_volumes(signal) == 0
-    signal[30] += 100
-    assert non_steady_volumes(signal) == 0
-    signal[:3] += (300, 100, 40)
-    assert non_steady_volumes(signal) == 3
+def test_volumes_before_the_steady_state_have_no_part_in_components_and_dvars():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(1000, 20, (400, 80))
+    bright = noise.copy()
+    bright[:, :5] += np.array([90, 50, 30, 15, 10])
+    drifts = cosine_drifts(80, tr_s=2, period_s=128)
+    inside = components(bright, drifts, tissue="CSF", count=3)
+    outside = components(bright, drifts, tissue="CSF", count=3, first=5)
+    assert (inside.series[:5, 0] ** 2).sum() > 0.5
+    assert not outside.series[:5].any()
+    np.testing.assert_allclose((outside.series**2).sum(axis=0), 1)
+
+    motion, signals = Motion(np.zeros((80, 6)), np.zeros(3)), dict.fromkeys(SIGNALS, bright[0])
+    table, _ = confounds_table(motion, signals, bright, (outside,), drifts, radius_mm=50, first=5)
+    assert table["std_dvars"][:6].isna().all()
+    np.testing.assert_allclose(table["std_dvars"][6:], dvars(noise[:, 5:])[1][1:])
+    marks = table[[f"non_steady_state_outlier{k:02d}" for k in range(5)]]
+    np.testing.assert_array_equal(marks, np.eye(80, 5))

@@ -1,0 +1,375 @@
+"""The runs of a visit: each made ready on its own, then denoised and correlated together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from commissure.checks import Check
+from commissure.errors import CommissureError, QualityError
+from commissure.files import read_table
+from commissure.func.denoising import DegreesOfFreedom, denoised, in_band_samples
+from commissure.func.derivatives import FuncFiles, PreprocessedRun, read_preprocessed
+from commissure.func.displacement import with_displacement_that_counts
+from commissure.func.parcels import (
+    Parcels,
+    ParcelSeries,
+    parcel_series,
+    parcel_tsnr,
+    parcels_on_grid,
+)
+from commissure.func.quality import run_checks, series_checks, temporal_snr
+from commissure.func.regressors import (
+    chosen_strategy,
+    good_volumes,
+    movement_penalties,
+    regressors,
+    steady_volumes,
+)
+from commissure.func.seeds import seed_series
+from commissure.func.settings import FuncMeasureSettings
+from commissure.func.strategies import STRATEGIES
+from commissure.func.timing import repetition_time_s
+from commissure.images.atlas import Atlas
+from commissure.images.template import SPACES
+from commissure.names import Scan
+
+#: Runs are fitted together where their repetition times differ by less than this share.
+SAME_TR = 0.01
+
+
+@dataclass(frozen=True)
+class ParcelRun:
+    """One preprocessed run as parcel series, judged by itself.
+
+    Attributes
+    ----------
+    scan
+        The raw run.
+    tr_s
+        Repetition time.
+    confounds, metadata
+        Its confounds with the framewise displacement that counts, and the JSON beside them.
+    displacement
+        Which framewise displacement counts, in words.
+    parcels, means
+        Which parcels lie where, and their series.
+    series
+        Shape (T, P and seeds): the series of the parcels that have signal, NaN for the others, and
+        those of the seeds.
+    dark
+        Boolean, shape (P,): parcels with too little signal over noise in time.
+    good
+        Boolean, shape (T,): volumes that count.
+    tsnr
+        Median over the brain, steady volumes alone.
+    checks
+        All but those of length.
+    """
+
+    scan: Scan
+    tr_s: float
+    confounds: pd.DataFrame
+    metadata: Mapping[str, Any]
+    displacement: str
+    parcels: Parcels
+    means: ParcelSeries
+    series: np.ndarray
+    dark: np.ndarray
+    good: np.ndarray
+    tsnr: float
+    checks: list[Check]
+
+    @property
+    def minutes_kept(self) -> float:
+        """Minutes of the volumes that count."""
+        return float(self.good.sum() * self.tr_s / 60)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the checks that failed."""
+        return [check.name for check in self.checks if check.passed is False]
+
+
+@dataclass(frozen=True)
+class DenoisedRuns:
+    """What is left of one run or several after denoising, or the cause why nothing is.
+
+    Attributes
+    ----------
+    strategy
+        Name of the strategy that was used.
+    residuals
+        Shape (T of all runs, P), each run in units of its own median; None where they could not be
+        had or mean nothing.
+    runs
+        The runs that are in.
+    by_run
+        Residuals by the label of the run.
+    freedom
+        How much information they hold, over all runs; None where nothing was fitted.
+    minutes_kept
+        Of the runs that are in.
+    left_out
+        Runs that are not in, with the cause, by their label.
+    unsound
+        Whether a run that is in failed a check of its own: only where all have.
+    cause
+        Why there are no residuals.
+    """
+
+    strategy: str | None = None
+    residuals: np.ndarray | None = None
+    runs: tuple[ParcelRun, ...] = ()
+    by_run: dict[str, np.ndarray] = field(default_factory=dict)
+    freedom: DegreesOfFreedom | None = None
+    minutes_kept: float = 0.0
+    left_out: dict[str, str] = field(default_factory=dict)
+    unsound: bool = False
+    cause: str | None = None
+
+
+def parcel_run(
+    scan: Scan, folder: Path, cortex: Atlas, settings: FuncMeasureSettings
+) -> tuple[ParcelRun, PreprocessedRun, np.ndarray]:
+    """Read a preprocessed run, average its parcels and judge it; its brain's voxels (V, T).
+
+    Raises
+    ------
+    DatasetError
+        A derivative is missing or does not fit.
+    """
+    tr_s = repetition_time_s(scan)
+    run = read_preprocessed(scan, folder)
+    confounds, displacement = with_displacement_that_counts(
+        run.confounds,
+        tr_s=tr_s,
+        radius_mm=settings.fd_radius_mm,
+        filtered=settings.fd_breathing_filter,
+    )
+    bold = np.asanyarray(run.series.dataobj)
+    brain = np.asanyarray(run.mask.dataobj) > 0
+    parcels = parcels_on_grid(cortex, bold.shape[:3], run.series.affine)
+    means = parcel_series(bold, brain, parcels, min_coverage=settings.min_parcel_coverage)
+    voxels = bold[brain]
+    first = int(np.argmax(steady_volumes(confounds)))
+    voxel_tsnr = temporal_snr(voxels[:, first:])
+    dark = parcel_tsnr(voxel_tsnr, brain, parcels) < settings.min_parcel_tsnr
+    seeds = seed_series(
+        voxels,
+        brain,
+        run.series.affine,
+        voxel_tsnr,
+        min_coverage=settings.min_parcel_coverage,
+        min_tsnr=settings.min_parcel_tsnr,
+        min_cortical_tsnr=settings.min_sgacc_tsnr,
+    )
+    good = good_volumes(confounds, fd_threshold_mm=settings.fd_threshold_mm)
+    tsnr = float(np.nanmedian(voxel_tsnr))
+    usable = np.where(dark, 0.0, means.coverage)
+    checks = run_checks(confounds, good, usable, run.mask, tsnr=tsnr, settings=settings)
+    checks += series_checks(run.boldref, run.sidecar)
+    judged = ParcelRun(
+        scan=scan,
+        tr_s=tr_s,
+        confounds=confounds,
+        metadata=run.metadata,
+        displacement=displacement,
+        parcels=parcels,
+        means=means,
+        series=np.hstack([np.where(dark, np.nan, means.series), seeds]),
+        dark=dark,
+        good=good,
+        tsnr=tsnr,
+        checks=checks,
+    )
+    return judged, run, voxels
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a preprocessed run is: known without its series."""
+
+    scan: Scan
+    volumes: int
+    tr_s: float
+
+
+def runs_together(scan: Scan, runs: Sequence[Scan], folder: Path) -> list[Length]:
+    """The runs that are fitted together with a run, itself among them, in the order of names.
+
+    Parameters
+    ----------
+    scan
+        The run.
+    runs
+        Runs of the same task and visit; those that are not preprocessed, or of another repetition
+        time, stay out. Empty where each is measured alone.
+    folder
+        Where the derivatives lie.
+    """
+    lengths = []
+    for each in sorted({run.path: run for run in (*runs, scan)}.values(), key=lambda r: r.path):
+        tables = [FuncFiles.of(each, folder, space=space).confounds for space in SPACES]
+        table = next((path for path in tables if path.exists()), None)
+        if table is not None:
+            lengths.append(Length(each, len(read_table(table)), repetition_time_s(each)))
+    tr_s = repetition_time_s(scan)
+    return [each for each in lengths if abs(each.tr_s - tr_s) < SAME_TR * tr_s]
+
+
+def strategy_for(lengths: Sequence[Length], settings: FuncMeasureSettings) -> str:
+    """Name of the strategy for runs of these lengths."""
+    return chosen_strategy(
+        settings.strategy,
+        [
+            in_band_samples(
+                each.volumes,
+                tr_s=each.tr_s,
+                low_hz=settings.band_low_hz,
+                high_hz=settings.band_high_hz,
+            )
+            for each in lengths
+        ],
+        components=settings.compcor_components,
+        min_degrees_of_freedom=settings.min_degrees_of_freedom,
+    )
+
+
+def denoised_together(
+    own: ParcelRun,
+    lengths: Sequence[Length],
+    folder: Path,
+    cortex: Atlas,
+    settings: FuncMeasureSettings,
+) -> DenoisedRuns:
+    """Denoise every run by itself and put the residuals one after the other.
+
+    A run that fails one of its own checks stays out where another does not, and so does one that
+    its own regressors leave nothing of.
+
+    Parameters
+    ----------
+    own
+        The run that is measured.
+    lengths
+        From :func:`runs_together`; more than one only in the run that writes for all.
+    folder, cortex, settings
+        As in :func:`parcel_run`.
+    """
+    runs, left_out = [], {}
+    for each in lengths:
+        try:
+            same = each.scan.path == own.scan.path
+            runs.append(own if same else parcel_run(each.scan, folder, cortex, settings)[0])
+        except CommissureError as error:
+            left_out[each.scan.label] = str(error)
+    if any(not run.failed for run in runs):
+        left_out |= {
+            run.scan.label: f"failed {', '.join(run.failed)}" for run in runs if run.failed
+        }
+    runs = [run for run in runs if run.scan.label not in left_out]
+    return denoised_runs(runs, strategy_for(lengths, settings), settings, left_out=left_out)
+
+
+def denoised_runs(
+    runs: Sequence[ParcelRun],
+    strategy: str,
+    settings: FuncMeasureSettings,
+    *,
+    left_out: Mapping[str, str] | None = None,
+) -> DenoisedRuns:
+    """Filter and fit each run by itself, and join what is left.
+
+    Each run has regressors of its own, so that the degrees of freedom of all are the sum of
+    theirs, and is divided by the median of its parcels' means, so that a scanner that scales runs
+    differently does not weigh them.
+    """
+    out, by_run, parts, freedoms = dict(left_out or {}), {}, [], []
+    for run in runs:
+        try:
+            residuals, freedom = denoised_series(run.series, run, strategy, settings)
+        except QualityError as error:
+            out[run.scan.label] = str(error)
+            continue
+        freedoms.append(freedom)
+        if freedom.degrees <= 0:
+            out[run.scan.label] = (
+                f"no degree of freedom is left: {freedom.retained} retained volumes of "
+                f"{run.tr_s:g} s hold {freedom.in_band} independent samples between "
+                f"{settings.band_low_hz:g} and {settings.band_high_hz:g} Hz, and the confounds of "
+                f"{strategy} have rank {freedom.rank:.3g}"
+            )
+            continue
+        by_run[run.scan.label] = residuals
+        unit = float(np.nanmedian(np.abs(np.nanmean(run.means.series, axis=0)))) or 1.0
+        parts.append((residuals - residuals[run.good].mean(axis=0)) / unit)
+    if not parts:
+        spent = freedoms[0] if len(freedoms) == 1 else None
+        cause = next(iter(out.values())) if len(out) == 1 else "; ".join(
+            f"{name}: {why}" for name, why in out.items()
+        )  # fmt: skip
+        return DenoisedRuns(strategy, freedom=spent, left_out=out, cause=cause)
+    entered = [freedom for freedom in freedoms if freedom.degrees > 0]
+    freedom = DegreesOfFreedom(
+        sum(each.retained for each in entered),
+        sum(each.in_band for each in entered),
+        sum(each.rank for each in entered),
+    )
+    within = tuple(run for run in runs if run.scan.label in by_run)
+    return DenoisedRuns(
+        strategy=strategy,
+        residuals=np.concatenate(parts),
+        runs=within,
+        by_run=by_run,
+        freedom=freedom,
+        minutes_kept=sum(run.minutes_kept for run in within),
+        left_out=out,
+        unsound=any(run.failed for run in within),
+    )
+
+
+def run_model(
+    run: ParcelRun, strategy: str, settings: FuncMeasureSettings
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Confounds of a strategy (T, p), and the penalty of each where it has a ridge."""
+    model = regressors(
+        run.confounds,
+        dict(run.metadata),
+        strategy=strategy,
+        components=settings.compcor_components,
+        who=run.scan.who,
+    )
+    if not STRATEGIES[strategy].ridge:
+        return model.to_numpy(float), None
+    return model.to_numpy(float), movement_penalties(
+        list(model.columns), half_mm=settings.ridge_half_mm, radius_mm=settings.fd_radius_mm
+    )
+
+
+def denoised_series(
+    series: np.ndarray, run: ParcelRun, strategy: str, settings: FuncMeasureSettings
+) -> tuple[np.ndarray, DegreesOfFreedom]:
+    """Series (T, N) of a run without the confounds of a strategy, and what is left.
+
+    Raises
+    ------
+    QualityError
+        Too few good volumes, or a band that the repetition time cannot carry.
+    """
+    model, penalty = run_model(run, strategy, settings)
+    return denoised(
+        series,
+        model,
+        run.good,
+        tr_s=run.tr_s,
+        low_hz=settings.band_low_hz,
+        high_hz=settings.band_high_hz,
+        order=settings.filter_order,
+        penalty=penalty,
+    )
