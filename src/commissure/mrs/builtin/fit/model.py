@@ -88,15 +88,21 @@ class FitProblem:
         self.basis = basis
         self.fids = basis.fids
         self.frequency_mhz = frequency_mhz
+        self._dwell_s = dwell_s
+        self._last: tuple[LineShape, np.ndarray] | None = None
 
     def fids_at(self, shape: LineShape) -> np.ndarray:
         """The basis with the line shape and shifts applied, (columns, points)."""
-        turn = 2j * np.pi * self.t
+        # The derivatives ask for the shape that was solved just before.
+        if self._last is not None and self._last[0] is shape:
+            return self._last[1]
         lorentz, gauss = np.exp(shape.log_lorentz), np.exp(shape.log_gauss)
-        decay = -np.pi * lorentz * self.t - (np.pi * gauss * self.t) ** 2 / (4 * _LN2)
-        fids = self.fids * np.exp(turn * shape.shift_hz + decay)
-        by_column = turn * shape.shifts_hz[:, None] - np.pi * self.t * shape.widths_hz[:, None]
-        return fids * np.exp(by_column)
+        rates = 2j * np.pi * (shape.shift_hz + shape.shifts_hz)
+        rates = rates - np.pi * (lorentz + shape.widths_hz)
+        fids = self.fids * _exponentials(rates * self._dwell_s, len(self.t))
+        fids *= np.exp(-((np.pi * gauss * self.t) ** 2) / (4 * _LN2))
+        self._last = (shape, fids)
+        return fids
 
     def spectra(self, fids: np.ndarray) -> np.ndarray:
         """Complex spectra of FIDs (k, points) over the fitted range, (range, k)."""
@@ -106,6 +112,15 @@ class FitProblem:
         """The data with the phase of the model taken off, complex (points,)."""
         angle = shape.phase_rad + shape.phase_rad_per_ppm * (self.ppm - _PIVOT_PPM)
         return self.spectrum * np.exp(-1j * angle)
+
+
+def _exponentials(rates: np.ndarray, points: int) -> np.ndarray:
+    """``exp(rate * n)`` for n from 0 to ``points``, (rates, points)."""
+    # n = coarse + fine: 20 times fewer exponentials, and one product each.
+    fine = 64
+    early = np.exp(rates[:, None] * np.arange(fine))
+    late = np.exp(rates[:, None] * (np.arange(-(-points // fine)) * fine))
+    return (late[:, :, None] * early[:, None, :]).reshape(len(rates), -1)[:, :points]
 
 
 def _noise_sd(spectrum: np.ndarray, axis: np.ndarray) -> float:

@@ -193,6 +193,7 @@ def fit_spectrum(
     shift_sd_ppm: float = 0.01,
     width_sd_hz: float = 0.1,
     freedom_per_ppm: float | None = None,
+    start: LineShape | None = None,
 ) -> SpectralFit:
     """Fit a referenced and roughly phased spectrum.
 
@@ -210,6 +211,8 @@ def fit_spectrum(
         Prior SD of what each metabolite's line is wider than the common one.
     freedom_per_ppm
         Stiffness of the baseline; None chooses it by an information criterion.
+    start
+        Where to start from, of as many columns as the basis has; None starts from a good shim.
 
     Raises
     ------
@@ -231,6 +234,7 @@ def fit_spectrum(
         shift_sd_hz=shift_sd_ppm * frequency_mhz,
         width_sd_hz=width_sd_hz,
         freedom_per_ppm=freedom_per_ppm,
+        start=start,
     )
     creatine, bound = fit.total(PARTS["tCr"])
     # Shots of noise that are aligned with each other look like a spectrum up to five bounds.
@@ -245,21 +249,27 @@ def fit_spectrum(
 
 
 def _minimised(
-    problem: FitProblem, *, shift_sd_hz: float, width_sd_hz: float, freedom_per_ppm: float | None
+    problem: FitProblem,
+    *,
+    shift_sd_hz: float,
+    width_sd_hz: float,
+    freedom_per_ppm: float | None,
+    start: LineShape | None,
 ) -> SpectralFit:
     """Fit in stages: common parameters, all parameters, the stiffness, all parameters again."""
     baselines = Baselines(problem.ppm)
     baseline = baselines.with_freedom(2.0 if freedom_per_ppm is None else freedom_per_ppm)
     columns = len(problem.basis.names)
     widths = {"shift_sd_hz": shift_sd_hz, "width_sd_hz": width_sd_hz}
-    shape = LineShape.start(columns)
+    shape = LineShape.start(columns) if start is None else start
     nothing = np.zeros((0, columns))
     state = solve(problem, shape, baseline, Priors(problem.noise_sd, 1.0, 1.0, nothing))
 
     everything = np.ones(COMMON + 2 * columns, bool)
     common = everything.copy()
     common[1] = common[COMMON:] = False
-    for free, iterations in ((common, 12), (everything, 6)):
+    stages = ((common, 12), (everything, 6))
+    for free, iterations in stages if start is None else stages[1:]:
         priors = _priors_from(problem, state, **widths)
         shape, state, _ = minimise(
             problem, shape, baseline, priors, free=free, iterations=iterations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from commissure.errors import QualityError
 from commissure.mrs.builtin.basis.simulated import Basis
+from commissure.mrs.builtin.fit.model import LineShape
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
 from commissure.mrs.metabolites import PARTS
 
@@ -59,8 +61,11 @@ def fit_variants(
     }  # fmt: skip
     variants = {}
     for name, (of_basis, of_fit) in tries.items():
+        basis = basis_of(of_basis)
         try:
-            variants[name] = fit_spectrum(fid, basis_of(of_basis), **{**options, **of_fit})
+            variants[name] = fit_spectrum(
+                fid, basis, **{**options, **of_fit}, start=_shape_over(fit, basis.names)
+            )
         except QualityError:
             continue
     return variants
@@ -85,6 +90,19 @@ def spread_record(fit: SpectralFit, variants: Mapping[str, SpectralFit]) -> dict
         name: float(np.ptp([1.0, *(by_name[name] for by_name in over.values())])) for name in whole
     }
     return {"Range": ranges, "OverFit": over}
+
+
+def _shape_over(fit: SpectralFit, names: tuple[str, ...]) -> LineShape:
+    """The line shape of a fit for other columns; a column that it lacks has none of its own."""
+    shifts, widths = (
+        dict(zip(fit.names, values, strict=True))
+        for values in (fit.shape.shifts_hz, fit.shape.widths_hz)
+    )
+    return replace(
+        fit.shape,
+        shifts_hz=np.array([shifts.get(name, 0.0) for name in names]),
+        widths_hz=np.array([widths.get(name, 0.0) for name in names]),
+    )
 
 
 def _size(fit: SpectralFit, name: str) -> float:
