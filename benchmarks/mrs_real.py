@@ -24,14 +24,13 @@ from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
 from commissure.mrs.builtin.basis.choice import sequence_of
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import simulated_basis
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
 from commissure.mrs.builtin.signal.average import averaged_spectrum
 from commissure.mrs.builtin.signal.correction import creatine_referenced
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.chemical_shift import ppm_axis
-from commissure.mrs.metabolites import SUMS
+from commissure.mrs.metabolites import METABOLITES, SUMS
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
     Timing,
@@ -166,7 +165,7 @@ def main() -> None:
     assert spectrum.water is not None
     bases = {
         "own": simulated_basis(
-            tuple(SPIN_SYSTEMS), PulseSequence("press", svs.te_s), points=svs.points, **sampling
+            METABOLITES, PulseSequence("press", svs.te_s), points=svs.points, **sampling
         )
     }
     if options.basis is not None:

@@ -20,11 +20,10 @@ import numpy as np
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import simulated_basis
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
 from commissure.mrs.builtin.signal.average import averaged_spectrum
 from commissure.mrs.builtin.signal.correction import creatine_referenced, water_removed
-from commissure.mrs.metabolites import PARTS
+from commissure.mrs.metabolites import METABOLITES, PARTS
 from commissure.phantom.scanner.mrs_signal import (
     DEFAULT_MMOL_PER_KG,
     LINE_T2_S,
@@ -92,9 +91,7 @@ def noisy(fid: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
 
 def fitted(fid: np.ndarray, **options: Any) -> SpectralFit:
     """Clean, reference and fit."""
-    basis = simulated_basis(
-        tuple(SPIN_SYSTEMS), PulseSequence("press", TE_S), points=POINTS, **SAMPLING
-    )
+    basis = simulated_basis(METABOLITES, PulseSequence("press", TE_S), points=POINTS, **SAMPLING)
     ready, _, _ = creatine_referenced(water_removed(fid, **SAMPLING)[0], **SAMPLING)
     return fit_spectrum(ready, basis, **SAMPLING, **options)
 
@@ -167,9 +164,7 @@ def alignment(people: int, *, shot_snr: float) -> None:
 
 def speed(repeats: int) -> None:
     """Print CPU seconds of one acquisition of 96 shots and 8 coils."""
-    basis = simulated_basis(
-        tuple(SPIN_SYSTEMS), PulseSequence("press", TE_S), points=POINTS, **SAMPLING
-    )
+    basis = simulated_basis(METABOLITES, PulseSequence("press", TE_S), points=POINTS, **SAMPLING)
     clean, fits = [], []
     for number in range(repeats):
         svs, water, _, _ = acquisition(number, shots=96, coils=8, shot_snr=12)

@@ -61,6 +61,7 @@ SMALLEST = {
     ],
     "marker_tables": ["{tmp}/tables", "--people", "3", "--columns", "4"],
     "mrs_faults": ["--only", "named PRESS", "in blocks, in header", "TE in ms", "30 mm"],
+    "mrs_regularised": ["--spectra", "1", "--levels", "60"],
     "mrs_recovery": ["--people", "1", "--draws", "2"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: What the basis may hold, in the order of its columns; each has a spin system.
+#: What the basis holds by default, in the order of its columns; each has a spin system.
 METABOLITES = (
     "Ala", "Asc", "Asp", "Cr", "PCr", "GABA", "Gln", "Glu", "GPC", "GSH", "Ins", "Lac", "NAA",
     "NAAG", "PCh", "PE", "sIns", "Tau",
 )  # fmt: skip
+
+#: What it may hold too. Their amounts cannot be told from inositol's at 3 T.
+FURTHER_METABOLITES = ("Glc", "Gly")
 
 
 @dataclass(frozen=True)

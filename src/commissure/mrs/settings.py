@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from commissure.mrs.metabolites import METABOLITES
+from commissure.mrs.metabolites import FURTHER_METABOLITES, METABOLITES
 from commissure.settings import EngineSettings, Section
 
 RelaxationSetName = Literal["fsl_mrs_3t", "osprey_3t", "spant_3t", "fsl_mrs_7t"]
@@ -27,7 +27,9 @@ class MrsPreprocessSettings(_VoxelSettings):
     """Preprocessing and fitting of single-voxel spectra."""
 
     metabolites: tuple[str, ...] = Field(
-        METABOLITES, description="Metabolites of the simulated basis."
+        METABOLITES,
+        description="Metabolites of the simulated basis; glucose (Glc) and glycine (Gly) may be "
+        "added.",
     )
     sequence: Literal["auto", "press", "slaser", "steam", "mega-press"] = Field(
         "auto",
@@ -114,9 +116,10 @@ class MrsPreprocessSettings(_VoxelSettings):
     @field_validator("metabolites")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in METABOLITES]
+        known = (*METABOLITES, *FURTHER_METABOLITES)
+        unknown = [name for name in value if name not in known]
         if unknown or len(set(value)) != len(value):
-            raise ValueError(f"{unknown or list(value)}: known, each once, are {list(METABOLITES)}")
+            raise ValueError(f"{unknown or list(value)}: known, each once, are {list(known)}")
         missing = [name for name in ("Cr", "NAA", "GPC") if name not in value]
         if missing:
             raise ValueError(f"{missing} missing: the spectrum is referenced and phased by them")

@@ -13,7 +13,7 @@ import pytest
 
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
+from commissure.mrs.metabolites import METABOLITES
 from commissure.names import Scan
 
 POINTS, DWELL_S, FREQUENCY_MHZ, TE_S, TR_S = 2048, 1 / 2000, 123.25, 0.03, 2.0
@@ -34,7 +34,7 @@ T = np.arange(POINTS) * DWELL_S
 @pytest.fixture(scope="session")
 def basis() -> Basis:
     return simulated_basis(
-        tuple(SPIN_SYSTEMS),
+        METABOLITES,
         PulseSequence("press", TE_S),
         frequency_mhz=FREQUENCY_MHZ,
         points=POINTS,
@@ -156,7 +156,7 @@ def _save(path: Path, data: np.ndarray, affine: np.ndarray | None, nucleus: str)
 def line_broadened(sequence: PulseSequence, truth: dict[str, float]) -> np.ndarray:
     """The noise-free FID of metabolites after a sequence, with the line of a good shim."""
     simulated = simulated_basis(
-        tuple(SPIN_SYSTEMS), sequence, points=POINTS, dwell_s=DWELL_S, frequency_mhz=FREQUENCY_MHZ
+        METABOLITES, sequence, points=POINTS, dwell_s=DWELL_S, frequency_mhz=FREQUENCY_MHZ
     )
     amplitudes = np.array([truth.get(name, 0.0) for name in simulated.names])
     line = np.exp(-np.pi * 2 * T - (np.pi * 4 * T) ** 2 / (4 * np.log(2)))

@@ -1,10 +1,16 @@
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.definitions import DEFINITIONS
-from commissure.mrs.metabolites import MARKERS, METABOLITES, REFERENCE, REPORTED
+from commissure.mrs.metabolites import (
+    FURTHER_METABOLITES,
+    MARKERS,
+    METABOLITES,
+    REFERENCE,
+    REPORTED,
+)
 
 
 def test_every_metabolite_has_a_spin_system() -> None:
-    assert tuple(SPIN_SYSTEMS) == METABOLITES
+    assert tuple(SPIN_SYSTEMS) == (*METABOLITES, *FURTHER_METABOLITES)
 
 
 def test_what_is_reported_is_a_sum_of_metabolites() -> None:

@@ -39,14 +39,14 @@ class CoupledProtons:
         Coupling by pair of positions in ``ppm``; an absent pair is not coupled.
     protons
         How many magnetically equivalent copies the group stands for: 3 for the methyl singlet of
-        creatine, 1 for a coupled group.
+        creatine, 1 for a coupled group, 0.36 for one of an anomer with that share.
     passive
         Nuclei of other kinds.
     """
 
     ppm: tuple[float, ...]
     j_hz: tuple[tuple[int, int, float], ...] = ()
-    protons: int = 1
+    protons: float = 1
     passive: tuple[PassiveNucleus, ...] = ()
 
 
@@ -76,6 +76,13 @@ def _ethylene(
     return CoupledProtons(
         shifts, tuple((*p, j) for p, j in zip(pairs, j_hz, strict=True)), passive=passive
     )
+
+
+def _pyranose(ppm: tuple[float, ...], j_hz: tuple[float, ...], share: float) -> CoupledProtons:
+    """An anomer of glucose; couplings in the order 12, 23, 34, 45, 56, 56', 66'."""
+    pairs = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (4, 6), (5, 6))
+    couplings = tuple((i, k, j) for (i, k), j in zip(pairs, j_hz, strict=True))
+    return CoupledProtons(ppm, couplings, protons=share)
 
 
 def _methyl(ppm: tuple[float, float], j_hz: float, geminal_hz: float) -> CoupledProtons:
@@ -181,4 +188,17 @@ SPIN_SYSTEMS: dict[str, tuple[CoupledProtons, ...]] = {
     ),
     "sIns": (_singlet(3.34, 6),),
     "Tau": (_ethylene((3.4206, 3.2459), (-12.438, 6.742, 6.464, 6.403, 6.792, -12.93)),),
+    "Glc": (
+        _pyranose(
+            (5.216, 3.519, 3.698, 3.395, 3.822, 3.826, 3.749),
+            (3.8, 9.6, 9.4, 9.9, 1.5, 6.0, -12.1),
+            0.36,
+        ),
+        _pyranose(
+            (4.630, 3.230, 3.473, 3.387, 3.450, 3.882, 3.707),
+            (8.0, 9.1, 9.4, 8.9, 1.6, 5.4, -12.3),
+            0.64,
+        ),
+    ),
+    "Gly": (_singlet(3.548, 2),),
 }  # fmt: skip

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from commissure.mrs.builtin.basis.sequences import PulseSequence
-from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS
 from commissure.mrs.builtin.fit.edited import EDITED, difference_of, edited_bases
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.metabolites import METABOLITES
 
 from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, line_broadened, noise
 
@@ -15,7 +15,7 @@ SAMPLING = {"points": POINTS, "dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ
 
 
 def test_sub_spectra_are_brought_together_before_subtraction() -> None:
-    bases = edited_bases(tuple(SPIN_SYSTEMS), EDITED[0], ON, OFF, **SAMPLING)
+    bases = edited_bases(METABOLITES, EDITED[0], ON, OFF, **SAMPLING)
     sampling = {"dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
     off = line_broadened(OFF, TRUTH)
     sd = np.abs(np.fft.fft(off)).max() / 300 / np.sqrt(POINTS)
@@ -28,6 +28,6 @@ def test_sub_spectra_are_brought_together_before_subtraction() -> None:
 
 
 def test_the_difference_holds_what_is_edited() -> None:
-    basis = edited_bases(tuple(SPIN_SYSTEMS), EDITED[0], ON, OFF, **SAMPLING).difference
+    basis = edited_bases(METABOLITES, EDITED[0], ON, OFF, **SAMPLING).difference
     assert {"GSH", "NAA"} <= set(basis.names)
     assert not {"Cr", "PCr", "Glu", "Gln", "Tau", "Lac"} & set(basis.names)
