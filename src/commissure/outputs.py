@@ -62,8 +62,8 @@ class Output:
     notes
         Further sentences for the page of outputs.
     when
-        When a run writes it: ``always``; where the ``truth`` of a simulated cohort is there; only
-        ``sometimes``, where there was something to write.
+        When a run writes it: ``always``; where the ``truth`` of a simulated cohort is there;
+        where there is ``func``; only ``sometimes``, where there was something to write.
     """
 
     path: str
@@ -71,7 +71,7 @@ class Output:
     columns: Sequence[TableColumn] = ()
     more_columns: bool = False
     notes: str = ""
-    when: Literal["always", "truth", "sometimes"] = "always"
+    when: Literal["always", "truth", "func", "sometimes"] = "always"
 
     @property
     def names(self) -> list[str]:
@@ -254,6 +254,44 @@ VULNERABILITY_RECORD = Output(
     "vulnerability.json",
     "Who standardises the vulnerability indices, how many people have one, or why it is absent",
 )
+QC_FC = Output(
+    "qc_fc.tsv",
+    "How much of head motion each strategy of denoising leaves in connectivity, over the cohort",
+    (
+        TableColumn("strategy", "Name of the strategy, as in `func.strategy`.", TEXT),
+        TableColumn("in_use", "Whether the markers are made by it.", "true or false"),
+        TableColumn("people", "People whom it leaves connectivity."),
+        TableColumn("people_lost", "People fewer than with the strategy that leaves most."),
+        TableColumn("degrees_of_freedom", "Median over these people."),
+        TableColumn("pairs", "Pairs of cortical parcels that are compared."),
+        TableColumn("median_abs_r", "Median over the pairs of the absolute partial correlation of "
+                    "connectivity with mean framewise displacement."),
+        TableColumn("expected_abs_r", "What chance leaves of an absolute correlation."),
+        TableColumn("chance_low", "2.5th percentile of the median by chance."),
+        TableColumn("chance_high", "97.5th percentile of the median by chance."),
+        TableColumn("p_median", "Share of deals of displacements to other people with a median as "
+                    "large."),
+        TableColumn("significant_percent", "Pairs with p < 0.05.", unit="%"),
+        TableColumn("significant_percent_fdr", "Pairs with p < 0.05 after correction for their "
+                    "number (FDR).", unit="%"),
+        TableColumn("distance_rho", "Spearman correlation of these correlations with the distance "
+                    "between the parcels."),
+        TableColumn("p_distance", "Share of deals with an absolute value as large."),
+        TableColumn("distance_slope", "Change of the correlation per 100 mm."),
+        TableColumn("motion_left", "Whether motion is left by the rule of `qc_fc.json`.",
+                    "true or false"),
+        TableColumn("affordable", "Whether it leaves people and degrees of freedom enough.",
+                    "true or false"),
+    ),
+    notes="Covariates of `qc_fc.covariates` are taken out first. "
+    "[QC-FC](func.md#which-strategy-a-cohort-supports).",
+    when="func",
+)  # fmt: skip
+QC_FC_RECORD = Output(
+    "qc_fc.json",
+    "Which strategy of denoising the cohort supports, by which rule, and the curves over distance",
+    when="func",
+)
 DWI_QUALITY = Output(
     "dwi_quality.tsv",
     "How good each diffusion series is, one row per series",
@@ -432,7 +470,7 @@ OUTPUTS: Mapping[str, Output] = {
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
         VULNERABILITY, VULNERABILITY_RECORD,
-        DWI_QUALITY,
+        DWI_QUALITY, QC_FC, QC_FC_RECORD,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,

@@ -20,9 +20,13 @@ from commissure.dataset.index import build_index, write_entries
 from commissure.dataset.tree import tree_of
 from commissure.files import read_table, write_table
 from commissure.flow.job import study_tables
+from commissure.func.strategy_edges import edges_of_strategies
+from commissure.images.atlas import schaefer
+from commissure.markers.status import Status, write_statuses
 from commissure.markers.vulnerability_settings import VulnerabilitySettings
-from commissure.outputs import EXCLUSIONS, VISITS, VULNERABILITY
+from commissure.outputs import EXCLUSIONS, QC_FC, VISITS, VULNERABILITY
 from commissure.rows import COLUMNS
+from commissure.study.qc_fc_settings import QcFcSettings
 
 SECTIONS = ("input", "output", "params")
 
@@ -178,6 +182,47 @@ def test_a_bug_keeps_its_traceback_and_a_known_error_its_sentence(run, tmp_path:
             output={"pairs": str(tmp_path / "p.tsv"), "recovery": str(tmp_path / "r.tsv")},
         )
     assert "truth.tsv" in (tmp_path / "log/recovery.log").read_text()
+
+
+def test_qc_fc_reads_what_measuring_left_and_says_that_people_are_few(run, tmp_path: Path) -> None:
+    rows = []
+    for k in range(1, 10):
+        person = f"sub-{k:02d}"
+        name = f"{person}_task-rest_desc-strategies_relmat.npz"
+        edges = edges_of_strategies(
+            ("a", "b"), lambda _, k=k: (np.random.default_rng(k).normal(size=(50, 100)), 40.0),
+            schaefer(100).labels, in_use="a", mean_fd_mm=0.1 + 0.01 * k,
+        )  # fmt: skip
+        edges.write(tmp_path / person / "func" / name)
+        scan = f"{person}/func/{person}_task-rest_bold.nii.gz"
+        rows.append(Status(person, "", "func", scan, "measure", "present", files={name: 1}))
+    write_statuses(rows, tmp_path / "status.tsv")
+    people = [row.participant_id for row in rows]
+    written = {
+        "exclusions": EXCLUSIONS.frame(),
+        "visits": VISITS.frame([(p, "", "baseline", None) for p in people]),
+        "people": pd.DataFrame({"participant_id": people, "age": range(20, 29)}),
+    }
+    for name, table in written.items():
+        write_table(table, tmp_path / f"{name}.tsv")
+    output = {"table": str(tmp_path / "qc_fc.tsv"), "record": str(tmp_path / "qc_fc.json")}
+    run(
+        "markers/qc_fc.py",
+        "qc_fc",
+        input={"statuses": [str(tmp_path / "status.tsv")]}
+        | {name: str(tmp_path / f"{name}.tsv") for name in written},
+        output=output,
+        params={
+            "settings": QcFcSettings(permutations=19).model_dump(mode="json"),
+            "output_dir": str(tmp_path),
+            "min_degrees_of_freedom": 30.0,
+        },
+    )
+    table = QC_FC.read_file(Path(output["table"]))
+    assert list(table["strategy"]) == ["a", "b"] and (table["people"] == 9).all()
+    record = json.loads(Path(output["record"]).read_text())
+    assert record["sentence"].startswith("9 people with connectivity are too few")
+    assert record["covariates"] == ["age"]
 
 
 def test_vulnerability_reads_the_tables_of_a_run_and_says_why_there_is_no_index(

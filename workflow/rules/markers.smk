@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/
-# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv, recovery*.tsv/.json where truth is known
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -64,6 +64,33 @@ rule vulnerability:
         reopened=plan.remade("vulnerability"),
     script:
         "../scripts/markers/vulnerability.py"
+
+
+rule qc_fc:
+    """Compare the strategies of denoising: which leaves least of head motion in connectivity."""
+    input:
+        statuses=statuses("func", "measure"),
+        exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
+        people=out("participants.tsv"),
+    output:
+        table=out("qc_fc.tsv"),
+        record=out("qc_fc.json"),
+    log:
+        log_of("qc_fc", batch=False),
+    benchmark:
+        benchmark_of("qc_fc", batch=False)
+    resources:
+        mem_mb=memory(1500),
+    params:
+        output_dir=output_folder,
+        settings=settings.qc_fc.model_dump(mode="json"),
+        min_degrees_of_freedom=settings.func.min_degrees_of_freedom,
+        code=code("markers/qc_fc.py"),
+        record=record("qc_fc"),
+        reopened=plan.remade("qc_fc"),
+    script:
+        "../scripts/markers/qc_fc.py"
 
 
 rule recovery:

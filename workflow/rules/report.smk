@@ -9,6 +9,7 @@ rule provenance:
         metrics=out("fusion/metrics.json"),
         vulnerability=out("vulnerability.json"),
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
+        qc_fc=[out("qc_fc.tsv")] if plan.batches("func") else [],
     output:
         run=out("provenance/run.json"),
         config=out("provenance/config.yaml"),
@@ -47,6 +48,7 @@ rule report:
         run=out("provenance/run.json"),
         config=out("provenance/config.yaml"),
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
+        qc_fc=[out("qc_fc.tsv"), out("qc_fc.json")] if plan.batches("func") else [],
     output:
         page=out("report.html"),
     log:

@@ -139,6 +139,7 @@ class Plan:
         ]
         rules = ["markers", "vulnerability", "fusion", "provenance", "report"]
         rules += ["recovery"] if self.truth_file else []
+        rules += ["qc_fc"] if self.batches("func") else []
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         jobs = self.settings.fusion.permutation_jobs
         rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
@@ -165,10 +166,12 @@ class Plan:
     @property
     def products(self) -> list[str]:
         """Every file that a user reads, below the output folder: what the run must leave."""
-        truth = bool(self.truth_file)
-        return [
-            o.path for o in OUTPUTS.values() if o.when == "always" or (o.when == "truth" and truth)
-        ]
+        there = {
+            "always": True,
+            "truth": bool(self.truth_file),
+            "func": bool(self.batches("func")),
+        }
+        return [output.path for output in OUTPUTS.values() if there.get(output.when)]
 
     def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""

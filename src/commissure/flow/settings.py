@@ -25,6 +25,7 @@ from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.report.settings import ReportSettings
 from commissure.settings import Section, validated
+from commissure.study.qc_fc_settings import QcFcSettings
 from commissure.study.settings import ParticipantsSettings
 
 #: Name of a modality: what ``modalities`` may list.
@@ -81,6 +82,7 @@ class Settings(Section):
     dwi: DwiSettings = DwiSettings()
     mrs: MrsSettings = MrsSettings()
     markers: MarkersSettings = MarkersSettings()
+    qc_fc: QcFcSettings = QcFcSettings()
     fusion: FusionSettings = FusionSettings()
     report: ReportSettings = ReportSettings()
 

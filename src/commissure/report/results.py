@@ -23,6 +23,8 @@ from commissure.outputs import (
     MARKERS,
     METRICS,
     PREDICTIONS,
+    QC_FC,
+    QC_FC_RECORD,
     RECOVERY,
     RECOVERY_FALSE_POSITIVES,
     RECOVERY_ORACLE,
@@ -38,7 +40,7 @@ from commissure.rows import read_markers
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
     COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
-    PREDICTIONS, IMPORTANCE, VULNERABILITY,
+    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC,
 )  # fmt: skip
 
 
@@ -91,9 +93,9 @@ class Results:
         Quality records of the images that were measured, in the order of their paths.
     figures
         Figures of people, in the order of their paths.
-    metrics, falsification, false_positives, vulnerability, provenance
-        The JSON files of the models, of the group test, of the vulnerability indices and of the
-        run; empty where absent.
+    metrics, falsification, false_positives, vulnerability, qc_fc, provenance
+        The JSON files of the models, of the group test, of the vulnerability indices, of motion in
+        connectivity and of the run; empty where absent.
     absent
         Names of the files that are not there.
     left
@@ -111,6 +113,7 @@ class Results:
     falsification: Mapping[str, Any]
     false_positives: Mapping[str, Any]
     vulnerability: Mapping[str, Any]
+    qc_fc: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
     left: Sequence[str] = ()
@@ -164,6 +167,7 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         falsification=content(FALSIFICATION),
         false_positives=content(RECOVERY_FALSE_POSITIVES),
         vulnerability=content(VULNERABILITY_RECORD),
+        qc_fc=content(QC_FC_RECORD),
         provenance=content(RUN),
         absent=absent,
         left=sorted(path.name for path in folder.glob("sub-*") if path.name not in people),

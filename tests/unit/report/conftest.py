@@ -24,6 +24,8 @@ from commissure.outputs import (
     IMPORTANCE,
     LABELS,
     PREDICTIONS,
+    QC_FC,
+    QC_FC_RECORD,
     RECOVERY_PAIRS,
     VULNERABILITY,
     Output,
@@ -262,6 +264,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     _fusion(folder, people, labels, rng)
     _recovery(folder, pairs, dict(zip(who, kinds, strict=True)))
     _vulnerability(folder, dict(zip(who, kinds, strict=True)))
+    _qc_fc(folder, n)
     write_json(
         {
             "versions": {"commissure": "0.1.0", "numpy": "2.3.5", "antspyx": "0.6.3"},
@@ -454,6 +457,39 @@ def _vulnerability(folder: Path, kinds: dict[str, str]) -> None:
             ],
         },
         folder / "vulnerability.json",
+    )  # fmt: skip
+
+
+def _qc_fc(folder: Path, people: int) -> None:
+    """Three strategies: the one in use leaves motion in near pairs, one costs too much."""
+    strategies = (("24P+aCompCor", True, 0.19, -0.31, 44.2, True, True),
+                  ("36P", False, 0.1, 0.02, 41.0, False, True),
+                  ("12P+aCompCor", False, 0.11, 0.03, 12.5, False, False))  # fmt: skip
+    rows = [
+        {
+            "strategy": name, "in_use": used, "people": people, "people_lost": 0,
+            "degrees_of_freedom": degrees, "pairs": 4950, "median_abs_r": median,
+            "expected_abs_r": 0.12, "chance_low": 0.09, "chance_high": 0.14, "p_median": 0.005,
+            "significant_percent": 9.0, "significant_percent_fdr": 1.5, "distance_rho": rho,
+            "p_distance": 0.005 if left else 0.4, "distance_slope": rho / 4, "motion_left": left,
+            "affordable": affordable,
+        }
+        for name, used, median, rho, degrees, left, affordable in strategies
+    ]  # fmt: skip
+    write_table(QC_FC.frame(rows), folder / QC_FC.path)
+    write_json(
+        {
+            "people": people, "covariates": ["age", "site"], "min_people": 20,
+            "mean_fd_mm": {"median": 0.14, "low": 0.05, "high": 0.6},
+            "rule": "A strategy is affordable that leaves people and degrees of freedom.",
+            "verdict": {"supported": "36P", "motion_left": False},
+            "sentence": "This cohort supports 36P (median |r| 0.100, rho with distance 0.02).",
+            "curves": {
+                name: [(20 + 14 * k, rho * (0.5 - k / 9) * 0.6) for k in range(10)]
+                for name, _, _, rho, *_ in strategies
+            },
+        },
+        folder / QC_FC_RECORD.path,
     )  # fmt: skip
 
 
