@@ -94,7 +94,7 @@ class FuncMeasured(Derivatives):
         Only where there is connectivity.
     strategies
         ``desc-strategies_relmat.npz``: connectivity by every strategy
-        (:class:`commissure.func.strategy_edges.StrategyEdges`), only where there is connectivity.
+        (:class:`commissure.func.strategy_edges.StrategyEdges`), only where one leaves some.
     """
 
     optional: ClassVar[frozenset[str]] = frozenset({"connectivity_figure", "strategies"})

@@ -101,20 +101,12 @@ def measure(
         measured, absent = _rows_of(scan, regional, flagged=flagged)
         rows += measured
         notes += absent
-    files.strategies.unlink(missing_ok=True)
+    _write_edges(own, result, files.strategies, settings, writes=writes)
     if z is not None:
         values = [*connectivity_values(z, own.parcels), *seed_connectivity_values(z, own.parcels)]
         measured, absent = _rows_of(scan, values, flagged=result.unsound or too_short)
         rows += measured
         notes += absent
-        if settings.compare_strategies:
-            edges_of_strategies(
-                STRATEGIES,
-                partial(_by_strategy, result.runs, settings),
-                own.parcels.labels,
-                in_use=str(result.strategy),
-                mean_fd_mm=_mean_fd(result.runs),
-            ).write(files.strategies)
     write_markers(rows, files.markers)
     write_quality(
         [*own.checks, *of_length],
@@ -157,6 +149,30 @@ def _result(
     if writes:
         return denoised_together(own, lengths, folder, cortex, settings)
     return denoised_runs([own], strategy_for(lengths, settings), settings)
+
+
+def _write_edges(
+    own: ParcelRun,
+    result: DenoisedRuns,
+    path: Path,
+    settings: FuncMeasureSettings,
+    *,
+    writes: bool,
+) -> None:
+    """Connectivity by every strategy, if any leaves some: perhaps not the one that is asked for."""
+    path.unlink(missing_ok=True)
+    if not (settings.compare_strategies and writes and result.strategy):
+        return
+    runs = result.runs or (own,)
+    edges = edges_of_strategies(
+        STRATEGIES,
+        partial(_by_strategy, runs, settings),
+        own.parcels.labels,
+        in_use=result.strategy,
+        mean_fd_mm=_mean_fd(runs),
+    )
+    if np.isfinite(edges.z).any():
+        edges.write(path)
 
 
 def _by_strategy(

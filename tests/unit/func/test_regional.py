@@ -50,6 +50,18 @@ def test_without_filter_it_is_least_squares_on_the_volumes_that_count(confounds,
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+def test_a_ridge_takes_out_half_of_what_has_its_mean_square_whatever_the_length():
+    for volumes in (60, 240):
+        rng = np.random.default_rng(5)
+        good = np.arange(volumes) % 10 != 3
+        wave = rng.normal(size=volumes)
+        matrix = unfiltered_cleaning(wave[:, None], good, np.array([np.mean(wave[good] ** 2)]))
+        trend = np.column_stack([np.ones(volumes), np.arange(volumes)])[good]
+        kept = wave[good] - trend @ np.linalg.lstsq(trend, wave[good], rcond=None)[0]
+        left = (matrix @ wave)[good] @ kept / (kept @ kept)
+        assert left == pytest.approx(0.5, abs=0.04)
+
+
 def test_a_column_that_is_trend_or_nothing_changes_nothing(confounds, good):
     more = np.column_stack([confounds, np.zeros(VOLUMES), np.arange(VOLUMES, dtype=float)])
     np.testing.assert_allclose(
