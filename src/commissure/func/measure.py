@@ -19,6 +19,7 @@ from commissure.func.connectivity import (
 )
 from commissure.func.derivatives import FuncMeasured, PreprocessedRun
 from commissure.func.figures import draw_connectivity, draw_registration, draw_run
+from commissure.func.parcels import usual_parcels
 from commissure.func.regional import (
     Cleaning,
     parcel_values,
@@ -42,7 +43,7 @@ from commissure.func.settings import FuncMeasureSettings
 from commissure.func.strategies import STRATEGIES
 from commissure.func.strategy_edges import edges_of_strategies
 from commissure.images.anat_files import AnatFiles
-from commissure.images.atlas import Atlas, schaefer
+from commissure.images.atlas import Atlas
 from commissure.images.atlas_files import chosen_atlas
 from commissure.images.template import TEMPLATE
 from commissure.names import Scan
@@ -80,7 +81,7 @@ def measure(
         A derivative is missing or does not fit.
     """
     files = FuncMeasured.of(scan, folder)
-    cortex = chosen_atlas(settings.atlas, schaefer(settings.parcels), key="func.atlas")
+    cortex = chosen_atlas(settings.atlas, usual_parcels(settings.parcels), key="func.atlas")
     own, run, voxels = parcel_run(scan, folder, cortex, settings)
     lengths = runs_together(scan, runs if settings.join_runs else (), folder)
     writer = lengths[0].scan
@@ -253,7 +254,7 @@ def _rows_of(
                 )
             )
         else:
-            notes.append(f"{marker} of {region} is missing: too little of it has signal.")
+            notes.append(f"{marker} of {region} is missing: no parcel of it has enough signal.")
     return rows, notes
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from commissure.images.atlas import Atlas, structures
+from commissure.images.atlas import Atlas, schaefer, structures
 from commissure.images.connectivity_sets import SUBCORTEX
+from commissure.images.seitzman import seitzman
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class ParcelSeries:
 
     series: np.ndarray
     coverage: np.ndarray
+
+
+def usual_parcels(choice: Literal[100, 400, "Seitzman300"]) -> Atlas:
+    """The parcels of the cortex that ``func.parcels`` names."""
+    return seitzman() if choice == "Seitzman300" else schaefer(choice)
 
 
 def parcels_on_grid(cortex: Atlas, shape: tuple[int, int, int], affine: np.ndarray) -> Parcels:

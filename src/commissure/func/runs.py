@@ -307,7 +307,9 @@ def denoised_runs(
             )
             continue
         by_run[run.scan.label] = residuals
-        unit = float(np.nanmedian(np.abs(np.nanmean(run.means.series, axis=0)))) or 1.0
+        known = np.isfinite(run.means.series).all(axis=0)
+        means = np.abs(run.means.series[:, known].mean(axis=0))
+        unit = float(np.median(means) if known.any() else 1.0) or 1.0
         parts.append((residuals - residuals[run.good].mean(axis=0)) / unit)
     if not parts:
         spent = freedoms[0] if len(freedoms) == 1 else None

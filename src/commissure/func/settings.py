@@ -91,8 +91,10 @@ class FuncMeasureSettings(_ConfoundSettings):
     filter_order: int = Field(
         2, ge=1, le=8, description="Order of the Butterworth filter, applied forth and back."
     )
-    parcels: Literal[100, 400] = Field(
-        100, description="Number of Schaefer-2018 parcels of the cortex."
+    parcels: Literal[100, 400, "Seitzman300"] = Field(
+        100,
+        description="Parcels of the cortex: 100 or 400 of Schaefer 2018, or the cortical spheres "
+        "of Seitzman 2020.",
     )
     atlas: AtlasFiles = Field(
         default_factory=AtlasFiles, description="Parcels of the cortex instead of Schaefer's."

@@ -33,14 +33,16 @@ _FILES = {
 }
 
 
-@lru_cache(maxsize=8)
-def _stored(name: str) -> nib.Nifti1Image:
-    # The files are read past nilearn's loaders: importing nilearn costs seconds in every job.
+def installed_data(name: str) -> Path:
+    """A file of nilearn's wheel, past its loaders: importing nilearn costs seconds in every job."""
     spec = find_spec("nilearn")
     assert spec is not None and spec.origin is not None, "nilearn is a dependency"
-    image = nib.Nifti1Image.from_filename(
-        Path(spec.origin).parent / "datasets" / "data" / _FILES[name]
-    )
+    return Path(spec.origin).parent / "datasets" / "data" / name
+
+
+@lru_cache(maxsize=8)
+def _stored(name: str) -> nib.Nifti1Image:
+    image = nib.Nifti1Image.from_filename(installed_data(_FILES[name]))
     data = np.asanyarray(image.dataobj).astype(np.float32)
     return nib.Nifti1Image(data / data.max(), image.affine)
 
