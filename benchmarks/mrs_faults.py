@@ -33,7 +33,7 @@ from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.derivatives import MrsFiles, read_averaged_water
 from commissure.mrs.measure import measure
 from commissure.mrs.metabolites import PARTS
-from commissure.mrs.quality import is_flagged, scale_check
+from commissure.mrs.quality import is_flagged
 from commissure.mrs.quantification.concentrations import concentrations, read_fit
 from commissure.mrs.quantification.relaxation import (
     RELAXATION_SETS,
@@ -42,6 +42,7 @@ from commissure.mrs.quantification.relaxation import (
     concentration_factor,
 )
 from commissure.mrs.quantification.water import water_signal
+from commissure.mrs.scale_checks import WaterScaling, scale_check
 from commissure.mrs.settings import MrsSettings
 from commissure.names import Scan
 from commissure.phantom.scanner.mrs_signal import (
@@ -93,16 +94,20 @@ class Fault:
         Whether the later shots come after the others and not between them.
     told
         Fields of both sidecars; ``...`` leaves one out.
-    told_of_spectrum, dynamic
-        Fields of the spectrum's sidecar only, and of the dimension of its shots.
+    told_of_spectrum, told_of_water, dynamic
+        Fields of one sidecar only, and of the dimension of the spectrum's shots.
     frequency_mhz, told_mhz, told_dwell_s
         Of the spins, and what the files say.
     lipid
         Scalp in the voxel.
     eddy_rad
         Phase of eddy currents at the beginning.
-    shots
-        In the spectrum's file.
+    shots, averaged
+        FIDs in the spectrum's file, and of how many shots each is the mean.
+    water_sum
+        Of how many shots the FID of the reference is the sum.
+    coils
+        In both files.
     spectrum, water
         What becomes of each file's data, (shots, coils, points).
     water_mm
@@ -119,6 +124,7 @@ class Fault:
     in_blocks: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
     told_of_spectrum: Mapping[str, Any] = field(default_factory=dict)
+    told_of_water: Mapping[str, Any] = field(default_factory=dict)
     dynamic: Mapping[str, Any] = field(default_factory=dict)
     frequency_mhz: float = 123.25
     told_mhz: float | None = None
@@ -126,6 +132,9 @@ class Fault:
     lipid: Lipid | None = None
     eddy_rad: float = 0.5
     shots: int = 16
+    averaged: int = 1
+    water_sum: int = 1
+    coils: int = 2
     spectrum: Callable[[np.ndarray], np.ndarray] = lambda data: data
     water: Callable[[np.ndarray], np.ndarray] = lambda data: data
     water_mm: float = 20.0
@@ -148,7 +157,8 @@ def without(fault: Fault) -> Fault:
         told["FirstEchoTime"] = sequence.first_echo_s
     return Fault(
         f"none: {sequence}, {fault.shots} shots".replace(", ideal pulses", ""), sequence, told=told,
-        frequency_mhz=fault.frequency_mhz, shots=fault.shots,
+        frequency_mhz=fault.frequency_mhz, shots=fault.shots, averaged=fault.averaged,
+        coils=fault.coils,
     )  # fmt: skip
 
 
@@ -172,7 +182,11 @@ def faults() -> list[Fault]:
         Fault("water reference of 30 mm", water=lambda data: data * 1.5**3, water_mm=30.0),
         Fault("water reference conjugated", water=np.conj),
         Fault("water reference conjugated, 2 rad", water=np.conj, eddy_rad=2.0),
+        Fault("water reference conjugated, one coil", water=np.conj, coils=1),
+        Fault("water reference conjugated, one coil, 2 rad", water=np.conj, eddy_rad=2.0, coils=1),
         Fault("eddy currents corrected before", spectrum=lambda data: data / eddy()),
+        Fault("eddy currents corrected before, 1 rad", spectrum=lambda data: data / eddy(1.0),
+              eddy_rad=1.0),
         Fault("eddy currents corrected before, 2 rad", spectrum=lambda data: data / eddy(2.0),
               eddy_rad=2.0),
         Fault("TE in ms in one sidecar", told_of_spectrum={"EchoTime": 30}),
@@ -182,7 +196,7 @@ def faults() -> list[Fault]:
         Fault("frequency of 31P at 7 T", frequency_mhz=297.2, told_mhz=120.3),
         Fault("frequency of 1H at 2.9 T for 3 T", told_mhz=120.3),
     ]  # fmt: skip
-    echoes = [0.030, 0.080]
+    echoes, of_128 = [0.030, 0.080], {"NumberOfAverages": 128}
     two = Fault("", later=PulseSequence("press", 0.080, 0.040))
     planted += [
         replace(two, name="TE 30, 80 in turn, in header",
@@ -191,10 +205,22 @@ def faults() -> list[Fault]:
         replace(two, name="TE 30, 80 in blocks, in header", in_blocks=True,
                 dynamic={"EchoTime": [0.030] * 8 + [0.080] * 8}),
         replace(two, name="TE 30, 80 in blocks, untold", in_blocks=True),
-        Fault("one shot, a mean, told 128", shots=1, told_of_spectrum={"NumberOfAverages": 128}),
-        Fault("one shot, a sum, told 128", shots=1, told_of_spectrum={"NumberOfAverages": 128},
+        Fault("one shot, a mean, told 128", shots=1, averaged=128, told_of_spectrum=of_128),
+        Fault("one shot, a sum, told 128", shots=1, averaged=128, told_of_spectrum=of_128,
               spectrum=lambda data: 128 * data),
-        Fault("16 shots, told 128", told_of_spectrum={"NumberOfAverages": 128}),
+        Fault("one shot, a sum of 128, untold", shots=1, averaged=128,
+              spectrum=lambda data: 128 * data),
+        Fault("16 shots, told 128", told_of_spectrum=of_128),
+        Fault("water reference a sum of 8", water_sum=8),
+        Fault("water reference at half the gain", water=lambda data: data / 2),
+        Fault("water reference at twice the gain", water=lambda data: 2 * data),
+        Fault("water reference at half the gain, in header", water=lambda data: data / 2,
+              told_of_spectrum={"ReceiverGain": 30.0}, told_of_water={"ReceiverGain": 24.0}),
+        Fault("water reference of another session, in header",
+              told_of_spectrum={"AcquisitionDateTime": "2026-03-02T10:00:00"},
+              told_of_water={"AcquisitionDateTime": "2026-05-11T09:30:00"}),
+        Fault("water reference of another session, 40 Hz off",
+              water=lambda data: data * np.exp(2j * np.pi * 40 * T)),
     ]  # fmt: skip
     return planted
 
@@ -237,7 +263,7 @@ def spectrum_of(sequence: PulseSequence, frequency_mhz: float, lipid: Lipid | No
 
 
 def write(fault: Fault, folder: Path, *, snr: float, seed: int) -> Scan:
-    """Write spectrum and water reference of a fault as a BIDS scan; two coils."""
+    """Write spectrum and water reference of a fault as a BIDS scan."""
     rng = np.random.default_rng(seed)
     fids = np.array([spectrum_of(fault.sequence, fault.frequency_mhz, fault.lipid)] * fault.shots)
     if fault.later is not None:
@@ -247,20 +273,25 @@ def write(fault: Fault, folder: Path, *, snr: float, seed: int) -> Scan:
     shift, phase = rng.normal(0, 0.5, fault.shots), rng.normal(0, 0.2, fault.shots)
     fids = fids * np.exp(2j * np.pi * shift[:, None] * T + 1j * phase[:, None])
     fids = fids * eddy(fault.eddy_rad)
-    coils = np.array([0.8, 0.6j])
+    coils = np.array([0.8, 0.6j])[: fault.coils]
     te_s = fault.sequence.te_s
     timing = Timing(te_s, TR_S)
     factor = concentration_factor(TISSUE, "Cr", timing=timing, water_timing=timing, times=TIMES)
     reference = factor * voigt_decay(T, 3.0, 4.0) * eddy(fault.eddy_rad)
 
-    def noisy(clean: np.ndarray, count: int) -> np.ndarray:
-        sd = height / snr * np.sqrt(count / POINTS)
+    def noisy(clean: np.ndarray, averaged: float) -> np.ndarray:
+        # All shots together have the ratio that is asked for.
+        sd = height / snr * np.sqrt(fault.shots * fault.averaged / averaged / POINTS)
         data = clean[:, None] * coils[:, None]
         return data + sd * (rng.normal(size=data.shape) + 1j * rng.normal(size=data.shape))
 
     kinds = {
-        "svs": (fault.spectrum(noisy(fids, fault.shots)), 20.0, fault.told_of_spectrum),
-        "mrsref": (fault.water(noisy(reference[None], 1)), fault.water_mm, {}),
+        "svs": (fault.spectrum(noisy(fids, fault.averaged)), 20.0, fault.told_of_spectrum),
+        "mrsref": (
+            fault.water(fault.water_sum * noisy(reference[None], fault.water_sum)),
+            fault.water_mm,
+            fault.told_of_water,
+        ),
     }
     told_mhz = fault.told_mhz or fault.frequency_mhz
     paths = {}
@@ -343,17 +374,18 @@ def outcome(scan: Scan, out: Path, settings: MrsSettings) -> Outcome:
         values[name] = value / (sums[name] / sums["tCr"])
         # A marker that is left out is noted: nobody takes it for a number.
         flagged[name] = not there or table.loc[marker, "quality"] == "flag"
-    creatine = creatine_mmol_per_kg(scan, out, settings)
-    if creatine is not None:
-        values["tCr"] = creatine / sums["tCr"]
-        check = scale_check(creatine)
+    molal = mmol_per_kg(scan, out, settings)
+    if molal is not None:
+        values["tCr"] = molal.get("tcr", 0.0) / sums["tCr"]
+        timing = Timing(PRESS_30.te_s, TR_S)
+        check = scale_check(molal, WaterScaling(TISSUE, timing, timing, TIMES))
         flags = [*flags, *([check.name] if check.passed is False else [])]
         flagged["tCr"] = is_flagged("tcr", [Check(name, None, "", False) for name in flags])
     return Outcome(values=values, flagged=flagged, flags=tuple(flags))
 
 
-def creatine_mmol_per_kg(scan: Scan, out: Path, settings: MrsSettings) -> float | None:
-    """Total creatine in the tissue that the water was made with; None without a reference."""
+def mmol_per_kg(scan: Scan, out: Path, settings: MrsSettings) -> dict[str, float] | None:
+    """Concentrations in the tissue that the water was made with; None without a reference."""
     files = MrsFiles.of(scan, out, voi=settings.voi)
     water = read_averaged_water(files, who=scan.who)
     if water is None:
@@ -365,7 +397,7 @@ def creatine_mmol_per_kg(scan: Scan, out: Path, settings: MrsSettings) -> float 
     return concentrations(
         read_fit(files.fit, who=scan.who), signal.amplitude, TISSUE,
         timing=timing, water_timing=timing, times=TIMES,
-    ).get("tcr", 0.0)  # fmt: skip
+    )  # fmt: skip
 
 
 class Trials:

@@ -146,12 +146,12 @@ class Associations:
         return self.parsed[path][2] in IMAGE and path not in self.unreadable
 
     def _of_spectrum(self, path: str) -> dict[str, str]:
-        reference = self.water_reference(path)
-        if reference is None:
-            return {}
-        associated = {"mrsref": reference}
-        if applying := self.applying(reference, "mrsref", ".json"):
-            associated["mrsref_json"] = applying[-1]
+        associated = {}
+        for number, reference in enumerate(self.water_references(path), start=1):
+            key = "mrsref" if number == 1 else f"mrsref{number}"
+            associated[key] = reference
+            if applying := self.applying(reference, "mrsref", ".json"):
+                associated[f"{key}_json"] = applying[-1]
         return associated
 
     def applying(self, path: str, suffix: str, extension: str) -> list[str]:
@@ -172,10 +172,10 @@ class Associations:
             applying += [candidate for _, candidate in sorted(in_folder)]
         return applying
 
-    def water_reference(self, path: str) -> str | None:
-        """The ``mrsref`` image of the same visit and voxel that shares most entities."""
+    def water_references(self, path: str) -> list[str]:
+        """The ``mrsref`` images of the same visit and voxel that share most entities, by name."""
         entities = self.parsed[path][0]
-        best: tuple[int, str] | None = None
+        by_shared: dict[int, list[str]] = {}
         for candidate in self.by_folder[path.rpartition("/")[0]]:
             reference, suffix, extension = self.parsed[candidate]
             if suffix != "mrsref" or extension not in IMAGE:
@@ -185,9 +185,8 @@ class Associations:
             if any(reference.get(key, value) != value for key, value in measured.items()):
                 continue
             shared = sum(entities.get(key) == value for key, value in reference.items())
-            if best is None or (shared, candidate) > best:
-                best = (shared, candidate)
-        return best[1] if best else None
+            by_shared.setdefault(shared, []).append(candidate)
+        return sorted(by_shared[max(by_shared)]) if by_shared else []
 
     def fields(self, root: Path, sidecars: Iterable[str]) -> dict[str, Any]:
         """Merged sidecars; one that cannot be read is refused by its step."""

@@ -60,8 +60,8 @@ class Entry:
         runs of the acquisition; the field maps of
         :func:`commissure.dataset.field_maps.field_maps_of`, and of BOLD ``epi_same``; ``echo2``,
         ``echo2_json0`` ... of the further echoes of a BOLD run;
-        ``mrsref`` and its sidecars ``mrsref_json``; ``roi``, the mask of a lesion; ``inv2``, the
-        second inversion of an MP2RAGE.
+        ``mrsref`` with ``mrsref_json``, and ``mrsref2`` ... where several suit alike; ``roi``, the
+        mask of a lesion; ``inv2``, the second inversion of an MP2RAGE.
     fingerprint
         Digest of size and time (of large files) or content (of small ones) of all of them.
     batch

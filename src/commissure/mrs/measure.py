@@ -30,7 +30,6 @@ from commissure.mrs.quality import (
     SpectralQuality,
     basis_check,
     is_flagged,
-    scale_check,
     session_check,
     spectral_checks,
     voxel_checks,
@@ -39,6 +38,7 @@ from commissure.mrs.quantification.concentrations import (
     Estimate,
     at_zero,
     concentrations,
+    creatine_amplitude,
     crlb_percent,
     ratios,
     read_fit,
@@ -58,6 +58,7 @@ from commissure.mrs.quantification.tissue import (
     voxel_share,
 )
 from commissure.mrs.quantification.water import water_signal
+from commissure.mrs.scale_checks import WaterScaling, scale_check, scale_record
 from commissure.mrs.sequence_checks import sequence_checks
 from commissure.mrs.settings import MrsMeasureSettings
 from commissure.mrs.spread_checks import spread_checks, weak_check
@@ -82,12 +83,15 @@ class Findings:
         Products that could not be computed, each with its cause.
     molar
         Millimoles per litre of tissue, by marker.
+    scale
+        How total creatine comes from its amplitude, factor by factor.
     """
 
     values: dict[str, tuple[float, str]] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     molar: Mapping[str, float] = field(default_factory=dict)
+    scale: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, float], unit: str) -> None:
         """Take in numbers of one unit."""
@@ -230,13 +234,14 @@ def _measure_concentrations(
     signal = water_signal(
         water.averaged(), dwell_s=water.dwell_s, frequency_mhz=water.frequency_mhz
     )
+    timing, water_timing = Timing(svs.te_s, svs.tr_s), Timing(water.te_s, water.tr_s)
     molal, findings.molar = (
         concentrations(
             fit,
             signal.amplitude,
             fractions,
-            timing=Timing(svs.te_s, svs.tr_s),
-            water_timing=Timing(water.te_s, water.tr_s),
+            timing=timing,
+            water_timing=water_timing,
             times=times,
             factor_of=factor,
         )
@@ -244,7 +249,9 @@ def _measure_concentrations(
     )
     findings.add(molal, "mmol/kg")
     if "tcr" in molal:
-        findings.checks.append(scale_check(molal["tcr"]))
+        scaling = WaterScaling(fractions, timing, water_timing, times)
+        findings.checks.append(scale_check(molal, scaling))
+        findings.scale = scale_record(creatine_amplitude(fit) / signal.amplitude, molal, scaling)
 
 
 def _write_quality(
@@ -270,6 +277,7 @@ def _write_quality(
             "denominator": "(1 - molal CSF fraction) x metabolite relaxation",
         },
         molar_mmol_per_l=findings.molar,
+        scale=findings.scale,
         crlb_percent=bounds,
         fit=preprocessed.record,
         steps=preprocessed.steps,

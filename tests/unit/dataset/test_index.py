@@ -77,6 +77,23 @@ def test_associated_files_belong_to_the_same_voxel_and_series(dataset):
     assert dwi.session == "ses-a"
 
 
+def test_water_references_that_suit_alike_are_all_given(tmp_path):
+    """The modality takes the one with most water."""
+    folder = "sub-01/mrs/sub-01_acq-steam"
+    for name in ("svs.nii.gz", "run-2_mrsref.nii.gz", "run-1_mrsref.nii.gz", "run-2_mrsref.json"):
+        path = tmp_path / f"{folder}_{name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    other = tmp_path / "sub-01/mrs/sub-01_acq-press_mrsref.nii.gz"
+    other.write_text("{}")
+    (svs,) = build_index(tmp_path, tree_of(tmp_path))
+    assert svs.associated == {
+        "mrsref": f"{folder}_run-1_mrsref.nii.gz",
+        "mrsref2": f"{folder}_run-2_mrsref.nii.gz",
+        "mrsref2_json": f"{folder}_run-2_mrsref.json",
+    }
+
+
 OPPOSED = "sub-02/ses-a/fmap/sub-02_ses-a_dir-PA_epi"
 
 

@@ -1,5 +1,6 @@
 """Spectra of the ISMRM 2016 fitting challenge, and a raw acquisition that FSL-MRS combined too."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from commissure.mrs.builtin.basis.stored import read_basis, stored_basis_on
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
 from commissure.mrs.builtin.preprocess import preprocess
 from commissure.mrs.builtin.signal.correction import creatine_referenced, water_removed
+from commissure.mrs.builtin.signal.reference_noise import reference_noise
+from commissure.mrs.builtin.signal.water_reference import read_water
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.derivatives import MrsFiles
 from commissure.mrs.measure import measure
@@ -93,3 +96,30 @@ def test_coils_and_shots_of_a_7t_steam_against_fsl_mrs(
     assert values["fwhm"] < 0.05
     assert 1.2 < values["tnaa_tcr"] < 1.7
     assert 0.8 < values["glu_tcr"] < 1.4
+
+
+def test_of_three_real_references_the_one_for_quantification_is_taken(shared_data: Path) -> None:
+    """Two of them were taken with preparing pulses, at the same gain: their noise is the same."""
+    folder = shared_data / "bids-more" / "sub-ox01" / "mrs"
+    stem = "sub-ox01_acq-steam"
+    associated = {}
+    for run, key in ((1, "mrsref"), (2, "mrsref2"), (3, "mrsref3")):
+        water = folder / f"{stem}_run-{run}_mrsref.nii.gz"
+        associated |= {key: water, f"{key}_json": water.with_name(f"{stem}_run-{run}_mrsref.json")}
+    scan = Scan(
+        folder / f"{stem}_svs.nii.gz", {"sub": "ox01"}, "svs", (folder / f"{stem}_svs.json",),
+        associated,
+    )  # fmt: skip
+    svs = read_svs(scan.path, tuple(scan.sidecars), who="ox01")
+    reference = read_water(scan, svs)
+    assert reference.svs is not None and "run-2" in reference.svs.name
+    (step,) = reference.steps
+    weakest = min(step["over_the_strongest"].values())
+    assert 1 / weakest == pytest.approx(1.45, abs=0.03)
+    for name in ("mrsref", "mrsref2", "mrsref3"):
+        alone = replace(scan, associated={key: path for key, path in associated.items()
+                                          if key.removesuffix("_json") == name})  # fmt: skip
+        water = read_water(alone, svs).svs
+        assert water is not None
+        noise = reference_noise(svs, water)
+        assert noise is not None and noise["noise_ratio"] == pytest.approx(1.0, abs=0.06)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ def acquisition_description(svs: Svs) -> dict[str, Any]:
         return None
 
     shots, coils, points = svs.fids.shape
-    averages = field("NumberOfTransients", "NumberOfAverages")
     return {
         "FieldT": round(svs.frequency_mhz / GYROMAGNETIC_MHZ_PER_T, 2),
         "Manufacturer": field("Manufacturer"),
@@ -35,10 +35,28 @@ def acquisition_description(svs: Svs) -> dict[str, Any]:
         "EchoTimeS": svs.te_s,
         "StoredShots": shots,
         "StoredCoils": coils,
-        "Averages": averages if isinstance(averages, int | float) else None,
+        "Averages": told_averages(svs.metadata),
         "SpectralWidthHz": round(1 / svs.dwell_s, 2),
         "Points": points,
         "WaterSuppression": field("WaterSuppressionType", "WaterSuppressionTechnique"),
         "Shimming": field("ShimmingTechnique", "B0ShimmingTechnique"),
         **({} if svs.placed else {"PlaceKnown": False}),
     }
+
+
+def told_averages(metadata: Mapping[str, Any]) -> float | None:
+    """How many shots a header says were taken, if it says so."""
+    for field in ("NumberOfTransients", "NumberOfAverages"):
+        value = metadata.get(field)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return float(value)
+    return None
+
+
+def eddy_currents_corrected(metadata: Mapping[str, Any]) -> bool:
+    """Whether the header says that eddy currents have been corrected (``ProcessingApplied``)."""
+    applied = metadata.get("ProcessingApplied")
+    steps = applied if isinstance(applied, list) else [applied]
+    return any(
+        "eddy" in str(step.get("Method", "")).lower() for step in steps if isinstance(step, Mapping)
+    )

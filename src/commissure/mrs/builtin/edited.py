@@ -64,7 +64,7 @@ def fitted_difference(
     edited, bases = _bases(scan, svs, settings)
     water = read_water(scan, svs)
     off, on = (
-        averaged_spectrum(conditions[name], water, shot_rejection_sd=settings.shot_rejection_sd)
+        averaged_spectrum(conditions[name], water.svs, shot_rejection_sd=settings.shot_rejection_sd)
         for name in ("OFF", "ON")
     )
     fit, basis = fit_with_lipids(off.svs, bases.off, settings)
@@ -88,7 +88,7 @@ def fitted_difference(
     )
     steps: list[Mapping[str, Any]] = [{**step, "spectrum": "unedited"} for step in off.steps]
     steps += [{**step, "spectrum": "edited"} for step in on.steps]
-    return replace(off, steps=[*steps, difference.step()]), FitResult(
+    return replace(off, steps=[*water.steps, *steps, difference.step()]), FitResult(
         fit,
         basis.description,
         difference=difference_fit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from commissure.files import write_json
 from commissure.images.anat_files import AnatFiles
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_conditions, write_svs
 from commissure.mrs.builtin.basis.choice import basis_for
+from commissure.mrs.builtin.eddy_evidence import with_suiting_phase
 from commissure.mrs.builtin.edited import fitted_difference
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
 from commissure.mrs.builtin.fit.tables import FitResult, write_fit
@@ -76,12 +78,16 @@ def _fitted_spectrum(
 ) -> tuple[AveragedSpectrum, FitResult]:
     basis, choice, flag = basis_for(svs, settings, who=scan.who)
     water = read_water(scan, svs)
-    spectrum = averaged_spectrum(svs, water, shot_rejection_sd=settings.shot_rejection_sd)
+    spectrum = averaged_spectrum(svs, water.svs, shot_rejection_sd=settings.shot_rejection_sd)
+    spectrum = replace(spectrum, steps=[*water.steps, *spectrum.steps])
     _refuse_two_kinds(scan, spectrum)
     if choice is None:
         fit, basis = fit_with_lipids(spectrum.svs, basis, settings)
         return spectrum, FitResult(fit, basis.description, flag)
     timed = timed_fit(spectrum.svs, choice, settings)
+    suiting = with_suiting_phase(spectrum, timed.fit, timed.basis, settings)
+    if suiting is not spectrum:
+        spectrum, timed = suiting, timed_fit(suiting.svs, choice, settings)
     return spectrum, FitResult(
         timed.fit, timed.basis.description, sequence=timed.record, spread=timed.spread
     )
@@ -109,19 +115,17 @@ def _write_averaged(scan: Scan, spectrum: AveragedSpectrum, files: MrsFiles) -> 
     """Write the averaged spectrum and its water reference, each with its sidecar."""
     write_svs(spectrum.svs, files.spectrum)
     write_json(
-        {**_sidecar(scan.path, spectrum.svs, spectrum), "Acquisition": spectrum.acquisition},
+        {**_sidecar(scan.path.name, spectrum.svs, spectrum), "Acquisition": spectrum.acquisition},
         files.sidecar,
     )
     if spectrum.water is not None:
         write_svs(spectrum.water, files.water)
-        write_json(
-            _sidecar(scan.associated["mrsref"], spectrum.water, spectrum), files.water_sidecar
-        )
+        write_json(_sidecar(spectrum.water.name, spectrum.water, spectrum), files.water_sidecar)
 
 
-def _sidecar(source: Path, svs: Svs, spectrum: AveragedSpectrum) -> Mapping[str, Any]:
+def _sidecar(source: str, svs: Svs, spectrum: AveragedSpectrum) -> Mapping[str, Any]:
     return {
-        "Sources": [source.name],
+        "Sources": [source],
         "SpatialReference": "scanner",
         "EchoTime": svs.te_s,
         **({"RepetitionTime": svs.tr_s} if np.isfinite(svs.tr_s) else {}),

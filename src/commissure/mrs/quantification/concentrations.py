@@ -77,9 +77,14 @@ def crlb_percent(fit: Mapping[str, Estimate]) -> dict[str, float]:
     }
 
 
+def creatine_amplitude(fit: Mapping[str, Estimate]) -> float:
+    """Amplitude of total creatine, per molecule."""
+    return sum(estimate.amplitude for estimate in _parts(fit, MARKERS[REFERENCE]).values())
+
+
 def ratios(fit: Mapping[str, Estimate]) -> dict[str, float]:
     """Amplitudes over total creatine, by marker name; what the fit put at zero is left out."""
-    creatine = sum(e.amplitude for e in _parts(fit, MARKERS[REFERENCE]).values())
+    creatine = creatine_amplitude(fit)
     if not creatine > 0:
         return {}
     by_marker = {}

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from commissure.mrs.acquisition.description import acquisition_description
+from commissure.mrs.acquisition.description import (
+    acquisition_description,
+    eddy_currents_corrected,
+)
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.signal.align import (
     FEWEST_FOR_SD,
@@ -18,6 +21,7 @@ from commissure.mrs.builtin.signal.align import (
     rotated,
     unlike_shots,
 )
+from commissure.mrs.builtin.signal.axis import check_axis, line_scale
 from commissure.mrs.builtin.signal.combine import coil_weights, combined_coils
 from commissure.mrs.builtin.signal.correction import (
     creatine_referenced,
@@ -27,6 +31,7 @@ from commissure.mrs.builtin.signal.correction import (
     sharpness,
     water_removed,
 )
+from commissure.mrs.builtin.signal.reference_noise import averages_note, reference_noise
 from commissure.mrs.builtin.signal.screen import screened
 from commissure.mrs.quantification.water import water_signal
 
@@ -60,6 +65,9 @@ class AveragedSpectrum:
     acquisition
         What the raw file says of itself, see
         :func:`commissure.mrs.acquisition.description.acquisition_description`.
+    eddy_rad
+        Phase of eddy currents that was taken off the spectrum, without its straight part,
+        (points,); None where none was.
     """
 
     svs: Svs
@@ -69,6 +77,7 @@ class AveragedSpectrum:
     after: np.ndarray = field(repr=False)
     kept: np.ndarray = field(repr=False)
     acquisition: Mapping[str, Any] = field(default_factory=dict)
+    eddy_rad: np.ndarray | None = field(default=None, repr=False)
 
 
 def averaged_spectrum(
@@ -79,13 +88,14 @@ def averaged_spectrum(
     Raises
     ------
     DatasetError
-        No shot or no coil can be used.
+        No shot or no coil can be used, or lines lie elsewhere than dwell time and frequency say.
     """
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
     acquisition = acquisition_description(svs)
+    steps = _as_stored(svs, water)
     usable = screened(svs, water)
     svs, water = usable.svs, usable.water
-    steps: list[Mapping[str, Any]] = usable.steps
+    steps += usable.steps
 
     water_turned = water is not None and _is_conjugated(svs, water)
     if water is not None and water_turned:
@@ -107,15 +117,21 @@ def averaged_spectrum(
     steps += more
     fid = shots[kept].mean(axis=0)
 
-    reference = None
+    reference = eddy_rad = None
     if water_shots is None or water is None:
         steps.append(_skipped("eddy currents", "the dataset has no water reference"))
     else:
-        fid, reference, step = _eddy_corrected(fid, water_shots, svs)
+        fid, reference, eddy_rad, step = _eddy_corrected(fid, water_shots, svs)
         steps.append({**step, "reference_suits": "conjugate"} if water_turned else step)
 
     fid, height = water_removed(fid, **sampling)
     steps.append({"step": "residual water", "applied": True, "removed_amplitude": height})
+    lines = line_scale(fid, **sampling)
+    check_axis(lines, name=svs.name, **sampling)
+    steps.append(
+        {"step": "places of lines", "applied": lines.clear, "scale": lines.scale,
+         "match": lines.match}
+    )  # fmt: skip
     fid, shift_ppm, phase_deg = creatine_referenced(fid, **sampling)
     if abs(shift_ppm) > _OFF_CARRIER_PPM:
         # The water was not where it was looked for.
@@ -142,13 +158,24 @@ def averaged_spectrum(
         after=_among_all(shots, usable.shots),
         kept=_among_all(kept, usable.shots),
         acquisition=acquisition,
+        eddy_rad=eddy_rad,
     )
+
+
+def _as_stored(svs: Svs, water: Svs | None) -> list[Mapping[str, Any]]:
+    """What the files as they stand say of averages and scale."""
+    steps: list[Mapping[str, Any]] = []
+    if note := averages_note(svs):
+        steps.append({"step": "averages", "applied": True, "note": note})
+    if water is not None and (noise := reference_noise(svs, water)) is not None:
+        steps.append(noise)
+    return steps
 
 
 def _eddy_corrected(
     fid: np.ndarray, water_shots: np.ndarray, svs: Svs
-) -> tuple[np.ndarray, np.ndarray, Mapping[str, Any]]:
-    """The spectrum and the averaged water reference without the water's phase, and the step."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Mapping[str, Any]]:
+    """Spectrum and averaged water reference without the water's phase, that phase, and the step."""
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
     if len(water_shots) > 1:
         alignment = align_shots(water_shots, low_ppm=0.0, high_ppm=8.0, **sampling)
@@ -162,7 +189,9 @@ def _eddy_corrected(
     t = np.arange(len(early))
     straight = np.polyfit(t, early, 1)
     bent = early - np.polyval(straight, t)
-    suits = _reference_suits(fid, phase - np.polyval(straight, np.arange(svs.points)), sampling)
+    curved = phase - np.polyval(straight, np.arange(svs.points))
+    said = eddy_currents_corrected(svs.metadata)
+    suits = "uncorrected" if said else _reference_suits(fid, curved, sampling)
     reference = eddy_corrected(reference, phase)
     if suits == "conjugate":
         phase = -phase
@@ -177,9 +206,14 @@ def _eddy_corrected(
         "largest_phase_deg": float(np.degrees(np.abs(bent).max())),
         "water_fwhm_ppm": signal.fwhm_hz / svs.frequency_mhz,
         "water_offset_ppm": signal.offset_ppm,
-        **({} if suits == "as it is" else {"reference_suits": suits}),
+        **({} if said or suits == "as it is" else {"reference_suits": suits}),
+        **({"note": _SAID} if said else {}),
     }
-    return fid, reference, step
+    return fid, reference, curved if suits == "as it is" else None, step
+
+
+#: Of a spectrum whose header says what was done to it.
+_SAID = "The header says that eddy currents have been corrected: they were left alone."
 
 
 def _reference_suits(fid: np.ndarray, bent: np.ndarray, sampling: Mapping[str, float]) -> str:

@@ -11,15 +11,15 @@ from commissure.mrs.builtin.signal.water_reference import read_water
 def averaged(acquisition) -> AveragedSpectrum:
     scan = acquisition.scan
     svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
-    return averaged_spectrum(svs, read_water(scan, svs))
+    return averaged_spectrum(svs, read_water(scan, svs).svs)
 
 
 def test_steps_come_in_the_order_of_the_consensus(write_press: Callable) -> None:
     acquisition = write_press(shots=16, coils=2)
     spectrum = averaged(acquisition)
     assert [step["step"] for step in spectrum.steps] == [
-        "coil combination", "orientation", "alignment", "shot rejection", "eddy currents",
-        "residual water", "reference and phase",
+        "noise of the reference", "coil combination", "orientation", "alignment", "shot rejection",
+        "eddy currents", "residual water", "places of lines", "reference and phase",
     ]  # fmt: skip
     assert np.flatnonzero(~spectrum.kept).tolist() == list(acquisition.bad)
     assert spectrum.svs.fids.shape == (1, 1, 2048)

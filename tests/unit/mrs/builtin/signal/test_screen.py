@@ -18,7 +18,7 @@ def acquisition(write_press: Callable) -> tuple[Svs, Svs]:
     """Twelve shots, of which the eighth was corrupted, and the water reference."""
     scan = write_press(shots=SHOTS, coils=3).scan
     svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
-    water = read_water(scan, svs)
+    water = read_water(scan, svs).svs
     assert water is not None
     return svs, water
 

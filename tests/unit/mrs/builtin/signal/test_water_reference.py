@@ -14,6 +14,7 @@ from commissure.mrs.builtin.signal.average import averaged_spectrum
 from commissure.mrs.builtin.signal.water_reference import read_water
 from commissure.mrs.quality import _applied, _step_checks
 from commissure.mrs.settings import MrsSettings
+from commissure.names import Scan
 
 from ...conftest import T
 
@@ -60,7 +61,7 @@ def test_edges_that_are_stored_in_another_order_are_the_same_voxel(
     svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
     other = np.array([[0, 20, 0, 0], [-20, 0, 0, 0], [0, 0, 20, 0], [0, 0, 0, 1.0]])
     replace_affine(scan.associated["mrsref"], other)
-    assert read_water(scan, svs) is not None
+    assert read_water(scan, svs).svs is not None
 
 
 def test_water_of_another_receiver_gain(write_press: Callable) -> None:
@@ -80,7 +81,7 @@ def test_a_reference_that_does_not_suit_is_found_by_the_sharpness_of_the_spectru
     decay = np.exp(-T / 0.05)
     scan = write_press(shots=1, coils=1).scan
     svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
-    water = read_water(scan, svs)
+    water = read_water(scan, svs).svs
     assert water is not None
     reference = replace(water, fids=water.fids * np.exp(8j * decay))
     right = averaged_spectrum(replace(svs, fids=svs.fids * np.exp(8j * decay)), reference)
@@ -104,10 +105,91 @@ def test_a_conjugated_reference_is_found_by_how_coils_add_up(
 ) -> None:
     scan = write_press(shots=4, coils=4, seed=seed).scan
     svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
-    water = read_water(scan, svs)
+    water = read_water(scan, svs).svs
     assert water is not None
     right = averaged_spectrum(svs, water)
     wrong = averaged_spectrum(svs, replace(water, fids=water.fids.conj()))
     assert "reference_suits" not in eddy(right.steps)
     assert eddy(wrong.steps)["reference_suits"] == "conjugate"
     np.testing.assert_allclose(wrong.svs.fids, right.svs.fids, rtol=1e-6, atol=1e-6)
+
+
+def twin_reference(scan: Scan, number: int, spoil: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """Another reference of the same spectrum, as a further run."""
+    path = scan.associated["mrsref"]
+    image = nib.load(path)
+    other = path.with_name(path.name.replace("_mrsref", f"_run-{number}_mrsref"))
+    nib.save(
+        nib.Nifti2Image(spoil(np.asanyarray(image.dataobj)), image.affine, image.header)
+        if image.header["sizeof_hdr"] == 540
+        else nib.Nifti1Image(spoil(np.asanyarray(image.dataobj)), image.affine, image.header),
+        other,
+    )
+    return other
+
+
+def test_of_several_references_the_one_with_most_water_is_taken(write_press: Callable) -> None:
+    """Pulses that prepare suppression or saturate outer volumes weaken the others."""
+    scan = write_press(shots=1, coils=2).scan
+    weaker = twin_reference(scan, 1, lambda data: data / 1.45)
+    both = {
+        "mrsref": weaker, "mrsref_json": scan.associated["mrsref_json"],
+        "mrsref2": scan.associated["mrsref"], "mrsref2_json": scan.associated["mrsref_json"],
+    }  # fmt: skip
+    scan = replace(scan, associated=both)
+    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
+    reference = read_water(scan, svs)
+    assert reference.svs is not None and reference.svs.name == both["mrsref2"].name
+    assert "differ by a factor of 1.45" in reference.steps[0]["note"]
+    checks = _step_checks(_applied(reference.steps), max_drift_hz=20.0)
+    ratio = next(check.value for check in checks if check.name == "water_references_ratio")
+    assert ratio == pytest.approx(1.45, abs=0.01)
+
+
+def test_a_further_reference_of_another_voxel_is_left_out(write_press: Callable) -> None:
+    scan = write_press(shots=1, coils=2).scan
+    other = twin_reference(scan, 1, lambda data: 3 * data)
+    replace_affine(other, np.diag([30.0, 30.0, 30.0, 1.0]))
+    both = {**scan.associated, "mrsref2": other, "mrsref2_json": scan.associated["mrsref_json"]}
+    scan = replace(scan, associated=both)
+    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
+    reference = read_water(scan, svs)
+    assert reference.svs is not None and reference.svs.name == both["mrsref"].name
+    assert "30 x 30 x 30 mm" in reference.steps[0]["note"]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_spectrum", "of_water", "refused"),
+    [
+        ("StudyInstanceUID", "1.2.3", "1.2.4", True),
+        ("AcquisitionDateTime", "2026-03-02T10:00:00", "2026-03-02T10:20:00", False),
+        ("AcquisitionDateTime", "2026-03-02T10:00:00", "2026-05-11T10:20:00", True),
+    ],
+)
+def test_a_reference_of_another_session_is_refused(
+    write_press: Callable, name: str, of_spectrum: str, of_water: str, refused: bool
+) -> None:
+    scan = write_press(shots=1, coils=1, sidecar={name: of_spectrum}).scan
+    sidecar = scan.associated["mrsref_json"]
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {name: of_water}))
+    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
+    if refused:
+        with pytest.raises(
+            CommissureError, match=f"is {of_water[:10]} in .* and {of_spectrum[:10]}"
+        ):
+            read_water(scan, svs)
+    else:
+        assert read_water(scan, svs).svs is not None
+
+
+def test_a_reference_whose_water_lies_elsewhere_is_flagged(write_press: Callable) -> None:
+    """40 Hz: another adjustment of the frequency, so another session or another place."""
+    scan = write_press(shots=4, coils=1).scan
+    svs = read_svs(scan.path, tuple(scan.sidecars), who=scan.who)
+    water = read_water(scan, svs).svs
+    assert water is not None
+    moved = replace(water, fids=water.fids * np.exp(2j * np.pi * 40 * T))
+    for reference, passed in ((water, True), (moved, False)):
+        checks = _step_checks(_applied(averaged_spectrum(svs, reference).steps), max_drift_hz=20.0)
+        on_frequency = [c for c in checks if c.name == "reference_on_frequency_ppm"]
+        assert [check.passed for check in on_frequency] == [passed]
