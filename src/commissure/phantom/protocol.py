@@ -22,6 +22,9 @@ SequenceName = Literal["PRESS", "sLASER", "MEGA-PRESS"]
 SHORTEST_TE_S: Mapping[str, float] = {"PRESS": 0.012, "sLASER": 0.024, "MEGA-PRESS": 0.060}
 LONGEST_TE_S = 0.3
 
+#: Longest echo time of BOLD, in seconds.
+LONGEST_BOLD_TE_S = 0.1
+
 _SPECTROSCOPY_EDGE_MM = (8.0, 40.0)
 
 
@@ -52,6 +55,9 @@ class FuncProtocol(RequestSection):
     volumes: int = Field(168, ge=10, le=5000, description="Volumes of the run.")
     repetition_time_s: float = Field(3.0, ge=0.2, le=10, description="From volume to volume.")
     echo_time_s: float = Field(0.030, ge=0.005, le=0.1, description="Time of the echo.")
+    more_echoes_s: tuple[float, ...] = Field(
+        (), description="Times of further echoes of each volume, one image each (`echo-`)."
+    )
     tsnr: float = Field(
         60.0,
         ge=1,
@@ -73,6 +79,18 @@ class FuncProtocol(RequestSection):
                 f"less than the repetition time of {repetition_time_s:g} s is expected"
             )
         return value
+
+    @field_validator("more_echoes_s")
+    @classmethod
+    def _come_after_the_first(
+        cls, times_s: tuple[float, ...], info: ValidationInfo
+    ) -> tuple[float, ...]:
+        all_times = (info.data.get("echo_time_s", 0.0), *times_s)
+        if list(all_times) != sorted(set(all_times)) or all_times[-1] > LONGEST_BOLD_TE_S:
+            raise ValueError(
+                f"rising times after func.echo_time_s, up to {LONGEST_BOLD_TE_S:g} s, are expected"
+            )
+        return times_s
 
 
 class DwiProtocol(RequestSection):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,14 @@ from commissure.phantom.scanner.simulator import (
 
 TASK = "rest"
 
-#: Echo-planar intensity of each tissue; grey matter is 1000.
+#: Echo-planar intensity of each tissue at :data:`REFERENCE_TE_S`; grey matter is 1000.
 INTENSITY = {"gm": 1000.0, "wm": 820.0, "csf": 1350.0, "outside": 320.0}
+
+#: Echo time of the intensities, the dropouts and the change of the nodes' signals.
+REFERENCE_TE_S = 0.030
+
+#: T2* of each tissue at 3 T in s, by which several echoes of a run decay.
+T2STAR_S = {"gm": 0.050, "wm": 0.045, "csf": 0.300, "outside": 0.030}
 
 #: Where air pulls the signal away: template mm, extent (SD) in mm, share of the signal lost.
 DROPOUTS = (
@@ -88,7 +95,7 @@ class BoldSeries:
     Attributes
     ----------
     data
-        (X, Y, Z, T) float32.
+        (X, Y, Z, T) float32, of the first echo.
     affine
         4x4.
     tr_s
@@ -113,6 +120,8 @@ class BoldSeries:
         ``None`` where the image is not displaced. It stays where it is when the head moves.
     magnitude
         (X, Y, Z) float32: the image that belongs to it, not displaced.
+    more_echoes
+        (X, Y, Z, T) float32 of each further echo.
     """
 
     data: np.ndarray
@@ -125,6 +134,7 @@ class BoldSeries:
     since_t1w: np.ndarray = field(default_factory=lambda: np.zeros(6))
     field_map: np.ndarray | None = None
     magnitude: np.ndarray | None = None
+    more_echoes: tuple[np.ndarray, ...] = ()
 
 
 def simulate_bold(
@@ -164,7 +174,7 @@ def simulate_bold(
     off_hz = None
     if protocol.off_resonance_hz:
         off_hz = voxel_means(off_resonance(head.template_mm, protocol.off_resonance_hz))
-    data = _series(head, signals.series, motion, person, protocol, rng, off_hz)
+    data, *more_echoes = _series(head, signals.series, motion, person, protocol, rng, off_hz)
     truth = connectivity_truth(signals.correlation)
     truth["mean_fd", "brain"] = float(framewise_displacement(motion)[1:].mean())
     return BoldSeries(
@@ -178,6 +188,7 @@ def simulate_bold(
         since_t1w=pose,
         field_map=off_hz,
         magnitude=None if off_hz is None else voxel_means(_contrast(head)),
+        more_echoes=tuple(more_echoes),
     )
 
 
@@ -189,9 +200,14 @@ def _series(
     protocol: Protocol,
     rng: np.random.Generator,
     off_hz: np.ndarray | None,
-) -> np.ndarray:
+) -> list[np.ndarray]:
+    """Each echo of the run, all seen in one pose a volume."""
     shape, volumes = head.shape, len(motion)
-    still = spline_filter(voxel_boxes(_contrast(head)), order=2, output=np.float32)
+    times_s = _contrast_times(protocol)
+    still = [
+        spline_filter(voxel_boxes(_contrast(head, time)), order=2, output=np.float32)
+        for time in times_s
+    ]
     something = binary_dilation(voxel_means(head.substance) > 0.15)
     # The phase runs from front to back, j-: a higher frequency shifts the signal backwards.
     displaced = None if off_hz is None else displacement(-BOLD_READOUT_S * off_hz)
@@ -199,36 +215,49 @@ def _series(
     tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
     brain = np.argwhere(sum(tissue.values()) > 0.1)
     inside = tuple(brain.T)
-    change = np.zeros((volumes, *shape), np.float32)
-    fluctuation = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
-    fluctuation += physiological_noise(
+    neural = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
+    physiological = physiological_noise(
         {name: values[inside] for name, values in tissue.items()},
         head.affine[:3, :3] @ brain.T,
         volumes,
         protocol.func.repetition_time_s,
         rng,
     )
-    change[:, *inside] = fluctuation.T / 100
+    change = []
+    for time in times_s:
+        of_echo = np.zeros((volumes, *shape), np.float32)
+        # A change of T2* shows the more, the later the echo; that of the density does not.
+        of_echo[:, *inside] = (time / REFERENCE_TE_S * neural + physiological).T / 100
+        change.append(of_echo)
     nearest = np.clip(np.rint(rows).astype(int), 0, np.array(shape)[:, None] - 1)
     within = np.flatnonzero(binary_dilation(_mask(brain, shape))[tuple(nearest)])
 
     sensitivity = head.coil_sensitivity(rows.T) * factor
     # The site's share of the factor on tSNR.
     sd = INTENSITY["gm"] / (protocol.func.tsnr * person.scanner.snr_factor)
-    data = np.empty((volumes, *shape), np.float32)
+    data = [np.empty((volumes, *shape), np.float32) for _ in times_s]
     moved_z = np.diff(motion[:, 2], prepend=0.0)
     seen = tuple(voxels.T)
     for t in range(volumes):
         places = box_places(head, rows, motion[t])
-        values = map_coordinates(still, places, order=2, prefilter=False, output=np.float32)
-        values[within] *= 1 + map_coordinates(
-            change[t], places[:, within] / 2, order=1, output=np.float32
-        )
-        values *= sensitivity * (1 + SPIN_HISTORY_PER_MM * moved_z[t])
-        noise = rng.standard_normal((2, *shape), dtype=np.float32) * np.float32(sd)
-        noise[0][seen] += values
-        data[t] = np.hypot(noise[0], noise[1])
-    return np.moveaxis(data, 0, -1)
+        for echo in range(len(times_s)):
+            values = map_coordinates(
+                still[echo], places, order=2, prefilter=False, output=np.float32
+            )
+            values[within] *= 1 + map_coordinates(
+                change[echo][t], places[:, within] / 2, order=1, output=np.float32
+            )
+            values *= sensitivity * (1 + SPIN_HISTORY_PER_MM * moved_z[t])
+            noise = rng.standard_normal((2, *shape), dtype=np.float32) * np.float32(sd)
+            noise[0][seen] += values
+            data[echo][t] = np.hypot(noise[0], noise[1])
+    return [np.moveaxis(each, 0, -1) for each in data]
+
+
+def _contrast_times(protocol: Protocol) -> tuple[float, ...]:
+    """Echo times that the contrast is of: one echo alone has that of the reference."""
+    more = protocol.func.more_echoes_s
+    return (protocol.func.echo_time_s, *more) if more else (REFERENCE_TE_S,)
 
 
 def _seen(
@@ -245,14 +274,15 @@ def _seen(
     return grid.T[seen], places[:, seen], factor[seen]
 
 
-def _contrast(head: FineHead) -> np.ndarray:
-    """Intensity of the fine head: tissues, and air's dropouts."""
+def _contrast(head: FineHead, time_s: float = REFERENCE_TE_S) -> np.ndarray:
+    """Intensity of the fine head at an echo time: tissues, and air's dropouts."""
     image = np.zeros(head.template_mm.shape[:3], np.float32)
     for name, values in head.maps.items():
-        image += INTENSITY[name] * values
+        image += INTENSITY[name] * exp((REFERENCE_TE_S - time_s) / T2STAR_S[name]) * values
     for centre, extent, lost in DROPOUTS:
         far = (((head.template_mm - centre) / extent) ** 2).sum(axis=-1)
-        image *= 1 - lost * np.exp(-far / 2)
+        kept = 1 - lost * np.exp(-far / 2)
+        image *= kept if time_s == REFERENCE_TE_S else kept ** (time_s / REFERENCE_TE_S)
     return image
 
 
@@ -325,7 +355,9 @@ def _sidecar(person: Person, protocol: Protocol) -> dict[str, object]:
 def bold_files(person: Person, protocol: Protocol) -> list[Path]:
     """The run, its true motion, and the field map where the field is bent."""
     image = (".nii.gz", ".json")
-    files = named(person, "func", "bold", image, task=TASK)
+    files = []
+    for echo in _echo_entities(protocol):
+        files += named(person, "func", "bold", image, task=TASK, **echo)
     files.append(truth_file(person, "motion", ".tsv", task=TASK))
     if protocol.off_resonance_hz:
         for suffix in ("fieldmap", "magnitude"):
@@ -333,18 +365,30 @@ def bold_files(person: Person, protocol: Protocol) -> list[Path]:
     return files
 
 
+def _echo_entities(protocol: Protocol) -> list[dict[str, str]]:
+    """The entity of each echo; none where there is one."""
+    count = 1 + len(protocol.func.more_echoes_s)
+    return [{"echo": str(n)} for n in range(1, count + 1)] if count > 1 else [{}]
+
+
 def write_bold(
     out: Path, anatomy: Anatomy, person: Person, protocol: Protocol, streams: RandomStreams
 ) -> Measured:
     """Simulate the run and write it."""
     bold = simulate_bold(anatomy, person, protocol, streams.scan, lasting=streams.lasting)
-    image = write_scan(
-        out, person, "func", "bold", whole_numbers(bold.data), bold.affine, bold.metadata,
-        tr_s=bold.tr_s, task=TASK,
-    )  # fmt: skip
+    times = (protocol.func.echo_time_s, *protocol.func.more_echoes_s)
+    images = [
+        write_scan(
+            out, person, "func", "bold", whole_numbers(data), bold.affine,
+            {**bold.metadata, "EchoTime": time}, tr_s=bold.tr_s, task=TASK, **echo,
+        )
+        for data, time, echo in zip(
+            (bold.data, *bold.more_echoes), times, _echo_entities(protocol), strict=True
+        )
+    ]  # fmt: skip
     write_motion(bold.motion, out / truth_file(person, "motion", ".tsv", task=TASK))
     if bold.field_map is not None and bold.magnitude is not None:
-        metadata = {"Units": "Hz", "IntendedFor": [bids_uri(image, out)]}
+        metadata = {"Units": "Hz", "IntendedFor": [bids_uri(image, out) for image in images]}
         write_scan(out, person, "fmap", "fieldmap", bold.field_map, bold.affine, metadata)
         magnitude = whole_numbers(bold.magnitude)
         write_scan(out, person, "fmap", "magnitude", magnitude, bold.affine, {})
