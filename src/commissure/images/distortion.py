@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -25,8 +25,15 @@ _UNWEIGHTED_SHARE = 0.75
 #: corrected series may be.
 _QUANTILES, _INFORMATION_LOST = np.linspace(0, 1, 33)[1:-1], 0.002
 
+#: Where a field moves less than this, both of its signs are right; how many voxels it takes to
+#: tell them apart.
+_DISPLACED_VOXELS, _DISPLACED_COUNT = 0.3, 300
+
 #: Readout times of opposed images may differ by this share.
 _READOUT_TOLERANCE = 0.05
+
+#: Echo times of images of one contrast may differ by this share.
+_ECHO_TOLERANCE = 0.2
 
 
 def shift_of_series(
@@ -90,6 +97,7 @@ def shift_from_opposed_image(
     notes: list[str],
     *,
     b0_max_b_s_mm2: float = 50.0,
+    same_echo_time: bool = False,
 ) -> Shift | None:
     """Distortion of a series from itself and the image ``epi`` of the opposite phase encoding.
 
@@ -99,10 +107,17 @@ def shift_from_opposed_image(
         As in :func:`shift_of_series`.
     reference
         3-D, volume of the series of the same contrast as the opposed image.
+    same_echo_time
+        Whether images of another echo time are refused: as a spin-echo image beside a gradient-echo
+        series, they differ for other reasons than the field.
     """
-    path = scan.associated["epi"]
-    axis, reason = opposed_axis(metadata, _sidecar(scan, "epi"))
-    if axis is None:
+    path, fields = scan.associated["epi"], _sidecar(scan, "epi")
+    axis, reason = opposed_axis(metadata, fields)
+    own_s, its_s = metadata.get("EchoTime"), fields.get("EchoTime")
+    if same_echo_time and own_s and its_s and abs(its_s - own_s) > _ECHO_TOLERANCE * own_s:
+        reason = f"its echo time is {its_s} s, that of the series {own_s} s: it has another "
+        reason += "contrast, and serves only beside one of the same phase encoding as the series"
+    if axis is None or reason:
         notes.append(f"Susceptibility is not corrected by {path.name}: {reason}.")
         return None
     shape = (mask.shape[0], mask.shape[1], mask.shape[2])
@@ -237,6 +252,7 @@ def shift_from_field_map(
     *,
     field: FieldMap | None = None,
     source: str = "",
+    against: Literal["uncorrected", "opposite"] = "uncorrected",
 ) -> Shift | None:
     """Distortion of a series by the field map that belongs to it, or by a field that is given.
 
@@ -248,6 +264,10 @@ def shift_from_field_map(
         3-D, mean volume of the series.
     field, source
         The field, and the name of what it is from; else the field map of the series is read.
+    against
+        Without what the series must not be more like the magnitude image: without the correction,
+        or with the ``opposite`` one, where the series' contrast is so much another that smoothing
+        by interpolation decides.
     """
     name = source or scan.associated[field_map_kind(scan)].name
     encoded = phase_axis(metadata.get("PhaseEncodingDirection"))
@@ -266,18 +286,29 @@ def shift_from_field_map(
         notes.append(f"Susceptibility is not corrected by {name}: {reason}.")
         return None
     shift, magnitude = _shift_of_field(field, encoded, readout_s, reference, mask, affine)
-    if magnitude is not None:
+    if magnitude is None:
+        return shift
+
+    def undone(shift: Shift) -> np.ndarray:
         places = shift.seen_from(world_places(reference.shape, affine))
-        undone = sampled_at(reference, affine, np.eye(4), *places)
-        before, after = (shared_information(x, magnitude, mask) for x in (reference, undone))
-        if after < before - _INFORMATION_LOST:
-            notes.append(
-                f"Susceptibility is not corrected by {name}: with it the series is less like the "
-                f"undistorted magnitude image ({after:.3f} of mutual information) than without "
-                f"({before:.3f}). Its sign, unit or echo times may be wrong."
-            )
-            return None
-    return shift
+        return sampled_at(reference, affine, np.eye(4), *places)
+
+    other, words = reference, "without"
+    where = np.asarray(mask) > 0
+    if against == "opposite":
+        other, words = undone(shift.times(-1)), "with the opposite sign"
+        where = where & (np.abs(shift.voxels) > _DISPLACED_VOXELS)
+    if where.sum() < _DISPLACED_COUNT:
+        return shift
+    compared, corrected = (shared_information(x, magnitude, where) for x in (other, undone(shift)))
+    if corrected >= compared - _INFORMATION_LOST:
+        return shift
+    notes.append(
+        f"Susceptibility is not corrected by {name}: with it the series is less like the "
+        f"undistorted magnitude image ({corrected:.3f} of mutual information) than {words} "
+        f"({compared:.3f}). Its sign, unit or echo times may be wrong."
+    )
+    return None
 
 
 def shared_information(image: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:

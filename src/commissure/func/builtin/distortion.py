@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nibabel as nib
@@ -10,6 +11,9 @@ import numpy as np
 
 from commissure.func.builtin.normalisation import brain_mask
 from commissure.func.builtin.realign import Motion, mean_volume
+from commissure.images.anat_files import AnatFiles
+from commissure.images.boundary import Border, border_of, boundary_contrast
+from commissure.images.boundary_registration import centred_starts, find_placements
 from commissure.images.distortion import (
     field_map_kind,
     field_of_opposed_pair,
@@ -19,11 +23,19 @@ from commissure.images.distortion import (
 from commissure.images.field_map import head_mask
 from commissure.images.field_map_files import unused_field_maps, visit_field_maps
 from commissure.images.grid import sampled_at, world_places
+from commissure.images.load import zooms_mm
 from commissure.images.susceptibility import Shift
 from commissure.names import Scan
 
 #: Volumes at the start that are compared with an opposed image, which is as short.
 FIRST_VOLUMES = 3
+
+#: A place of the border that the field moves by more than this (mm) tells whether it is right; with
+#: fewer than so many such places nothing is decided.
+DISPLACED_MM, BORDER_POINTS = 1.0, 300
+
+#: Contrast that a correction may cost, in percent points: more is no matter of noise.
+CONTRAST_LOST_PERCENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ class Susceptibility:
     refused
         Names of field maps that are meant for the run and do not serve.
     contrast_percent
-        Contrast of grey and white matter where the image is displaced: corrected, and corrected
-        with the opposite sign; None where it was not measured.
+        Contrast of grey and white matter at places that are displaced: ``corrected``, with the
+        ``opposite`` sign, and ``uncorrected``; empty where it was not measured.
     """
 
     shift: Shift | None
@@ -53,7 +65,7 @@ class Susceptibility:
     source: str
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-    contrast_percent: tuple[float, float] | None = None
+    contrast_percent: Mapping[str, float] = field(default_factory=dict)
 
     def undone(self, volume: nib.Nifti1Image) -> nib.Nifti1Image:
         """A volume of the reference's pose without its distortion, on its own grid."""
@@ -64,9 +76,8 @@ class Susceptibility:
         fields: dict[str, Any] = {"SusceptibilityDistortionCorrection": self.method}
         if self.shift is not None:
             fields["SusceptibilityDistortionSource"] = self.source
-        if self.contrast_percent is not None:
-            right, wrong = self.contrast_percent
-            fields["SusceptibilityContrastPercent"] = {"given": right, "opposite": wrong}
+        if self.contrast_percent:
+            fields["SusceptibilityContrastPercent"] = dict(self.contrast_percent)
         if self.refused:
             fields["FieldMapsRefused"] = list(self.refused)
         return fields
@@ -115,28 +126,102 @@ def susceptibility(
     shift, source = None, ""
     if opposed is not None:
         source = opposed.name
-        field = field_of_opposed_pair(scan, notes) if "epi_same" in scan.associated else None
-        if field is not None:
+        known = field_of_opposed_pair(scan, notes) if "epi_same" in scan.associated else None
+        if known is not None:
             shift = shift_from_field_map(
-                scan, metadata, reference, mask, affine, notes, field=field, source=source
-            )
+                scan, metadata, reference, mask, affine, notes,
+                field=known, source=source, against="opposite",
+            )  # fmt: skip
         else:
             first = min(FIRST_VOLUMES, series.shape[3])
             start = Motion(motion.parameters[:first], motion.centre_mm)
             volume = mean_volume(series[..., :first], affine, start)
             # The brain of a squashed image is cut short; what the field pushed out of it counts.
             head = head_mask(volume, affine)
-            shift = shift_from_opposed_image(scan, metadata, volume, head, affine, notes)
+            shift = shift_from_opposed_image(
+                scan, metadata, volume, head, affine, notes, same_echo_time=True
+            )
         if shift is not None:
             return Susceptibility(shift, "PEPOLAR", source, tuple(notes))
     if kind:
         source = scan.associated[kind].name
-        shift = shift_from_field_map(scan, metadata, reference, mask, affine, notes)
+        shift = shift_from_field_map(
+            scan, metadata, reference, mask, affine, notes, against="opposite"
+        )
         if shift is not None:
             method = "MAPPED" if kind == "fieldmap" else "PHASEDIFF"
             return Susceptibility(shift, method, source, tuple(notes))
     refused = [scan.associated[key].name for key in ("epi", kind) if key in scan.associated]
     return Susceptibility(None, "none", "", tuple(notes or _absent(scan)), tuple(refused))
+
+
+def checked_at_border(
+    found: Susceptibility, boldref: nib.Nifti1Image, anat: AnatFiles | None
+) -> Susceptibility:
+    """Refuse a correction with which grey and white matter do not lie where the T1w image has them.
+
+    The corrected volume, that with the opposite sign and the uncorrected one are each laid beside
+    the border of white and grey matter. Where the field displaces the border, the right correction
+    shows most contrast across it.
+
+    Parameters
+    ----------
+    found
+        What is known of the distortion.
+    boldref
+        Mean of the realigned volumes, with its distortion.
+    anat
+        Derivatives of the T1w image; without them nothing is checked.
+    """
+    if found.shift is None or anat is None:
+        return found
+    shift, border = found.shift, border_of(anat)
+    volumes = {
+        "corrected": without_distortion(boldref, shift),
+        "opposite": without_distortion(boldref, shift.times(-1)),
+        "uncorrected": boldref,
+    }
+    contrast = {}
+    for name, volume in volumes.items():
+        displaced, matrix = _displaced_border(volume, border, shift)
+        if len(displaced) < BORDER_POINTS:
+            return found
+        contrast[name] = boundary_contrast(volume, displaced, matrix).percent
+    given = contrast["corrected"]
+    cause = ""
+    if contrast["opposite"] > given:
+        cause = (
+            f"with the opposite sign grey and white matter differ more across their border "
+            f"({contrast['opposite']:.1f} %) than with that of the field map ({given:.1f} %): "
+            "PhaseEncodingDirection or the sign of the field is wrong"
+        )
+    elif contrast["uncorrected"] > given + CONTRAST_LOST_PERCENT:
+        cause = (
+            f"without it grey and white matter differ more across their border "
+            f"({contrast['uncorrected']:.1f} %) than with it ({given:.1f} %): unit, echo times or "
+            "TotalReadoutTime may be wrong"
+        )
+    if not cause:
+        return replace(found, contrast_percent=contrast)
+    note = f"Susceptibility is not corrected by {found.source}: {cause}."
+    return Susceptibility(
+        None, "none", "", (*found.notes, note), (*found.refused, found.source), contrast
+    )
+
+
+def _displaced_border(
+    volume: nib.Nifti1Image, border: Border, shift: Shift
+) -> tuple[Border, np.ndarray]:
+    """The part of a border that a field displaces, and its way to the volume, 4x4."""
+    data = np.asarray(volume.dataobj)
+    centre = nib.affines.apply_affine(
+        volume.affine, np.argwhere(brain_mask(data, volume.affine)).mean(axis=0)
+    )
+    starts = [np.eye(4), *centred_starts(border, centre)]
+    matrix = find_placements(volume, border, {"centre": starts})[0].matrix
+    voxels, _ = shift.at(border.moved(matrix).places.T)
+    far = np.abs(voxels) * zooms_mm(shift.affine)[shift.axis] > DISPLACED_MM
+    return Border(border.white[far], border.grey[far]), matrix
 
 
 def _absent(scan: Scan) -> list[str]:

@@ -23,7 +23,7 @@ from commissure.func.builtin.confounds import (
     confounds_table,
     cosine_drifts,
 )
-from commissure.func.builtin.distortion import Susceptibility, susceptibility
+from commissure.func.builtin.distortion import Susceptibility, checked_at_border, susceptibility
 from commissure.func.builtin.echoes import (
     combined_volume,
     read_echoes,
@@ -117,6 +117,7 @@ def preprocess(
     means = [mean_volume(echo, affine, motion, first=first) for echo in every]
     boldref = nib.Nifti1Image(combined_volume(means, echoes.times_s), affine)
     distortion = susceptibility(scan, series, motion, boldref, wanted=settings.susceptibility)
+    distortion = checked_at_border(distortion, boldref, anat)
     boldref = distortion.undone(boldref)
     notes += distortion.notes
 

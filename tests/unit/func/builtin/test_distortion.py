@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
-from commissure.func.builtin.distortion import susceptibility
+from commissure.func.builtin.distortion import Susceptibility, checked_at_border, susceptibility
 from commissure.func.builtin.normalisation import resampled_series
 from commissure.func.builtin.realign import Motion
+from commissure.images.anat_files import AnatFiles
 from commissure.images.rigid import rigid_matrix
 from commissure.images.susceptibility import Shift
+from commissure.images.template import template
 from commissure.names import Scan
 from commissure.phantom.scanner.distortion import displacement
 
@@ -32,12 +36,31 @@ def field_hz(peak: float) -> np.ndarray:
 
 def displaced(image: np.ndarray, hz: np.ndarray, sense: float) -> np.ndarray:
     """The image as echo-planar imaging of that sense sees it."""
-    from scipy.ndimage import map_coordinates
-
     seen = displacement((sense * READOUT_S * hz).astype(np.float32))
     places, factor = seen.origins(np.indices(SHAPE).reshape(3, -1))
     values = map_coordinates(image, places, order=3, mode="nearest") * factor
     return values.reshape(SHAPE).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def head_beside_t1w(tmp_path_factory):
+    """The template as a distorted image of 3 mm, its field, and its tissues beside it."""
+    folder = tmp_path_factory.mktemp("anat")
+    maps = {name: template(name, resolution_mm=3) for name in ("GM", "WM", "CSF")}
+    affine, shape = maps["GM"].affine, maps["GM"].shape
+    bright = {"GM": 1000, "WM": 800, "CSF": 1300}
+    image = sum(bright[name] * np.asarray(each.dataobj, np.float32) for name, each in maps.items())
+    index = np.indices(shape)
+    _, y, z = np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+    hz = (90 * np.exp(-((y - 40) ** 2 + (z + 5) ** 2) / (2 * 25**2))).astype(np.float32)
+    seen = displacement(-READOUT_S * hz)
+    places, factor = seen.origins(index.reshape(3, -1))
+    distorted = (map_coordinates(image, places, order=3) * factor).reshape(shape)
+    anat = AnatFiles.of(Scan(folder / "sub-01_T1w.nii.gz", {"sub": "01"}, "T1w"), folder)
+    for path, name in ((anat.gm, "GM"), (anat.wm, "WM")):
+        nib.save(nib.Nifti1Image(np.asarray(maps[name].dataobj, np.float32), affine), path)
+    reference = nib.Nifti1Image(distorted.astype(np.float32), affine)
+    return reference, Shift(-READOUT_S * hz, affine, 1), anat
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +147,16 @@ def test_a_run_whose_phase_encoding_is_unknown_is_not_corrected_and_says_so(tmp_
     }
 
 
+def test_a_lone_spin_echo_image_does_not_serve(tmp_path, head):
+    encoded = {**ENCODED, "PhaseEncodingDirection": "j", "EchoTime": 0.066}
+    fmap = {"dir-PA_epi": (displaced(head, field_hz(60), 1), encoded)}
+    own = {**ENCODED, "EchoTime": 0.03}
+    scan, *run = a_run(tmp_path, head, field_hz(60), fmap=fmap, own=own, associated=OPPOSED)
+    result = susceptibility(scan, *run)
+    assert result.refused == ("sub-01_ses-1_dir-PA_epi.nii.gz",)
+    assert "its echo time is 0.066 s, that of the series 0.03 s" in result.notes[0]
+
+
 def test_a_field_map_that_makes_the_run_less_like_its_magnitude_is_refused(tmp_path, head):
     fmap = {"fieldmap": (-field_hz(150), {"Units": "Hz"}), "magnitude": (head, {})}
     scan, *run = a_run(tmp_path, head, field_hz(150), fmap=fmap, associated=FIELD)
@@ -204,3 +237,24 @@ def test_distortion_and_movement_are_undone_in_one_interpolation(moving_head):
         error, without = (np.abs(v[:, t] - true).max() / true.max() for v in (values, plain))
         assert error < 0.03
         assert without > 0.15
+
+
+def test_the_border_tells_which_sign_is_right(head_beside_t1w):
+    reference, shift, anat = head_beside_t1w
+    right = Susceptibility(shift, "MAPPED", "a_fieldmap.nii.gz")
+    kept = checked_at_border(right, reference, anat)
+    assert kept.shift is shift
+    assert kept.contrast_percent["corrected"] > kept.contrast_percent["uncorrected"] + 1
+    wrong = checked_at_border(replace(right, shift=shift.times(-1)), reference, anat)
+    assert wrong.shift is None
+    assert wrong.refused == ("a_fieldmap.nii.gz",)
+    assert "PhaseEncodingDirection or the sign of the field is wrong" in wrong.notes[0]
+    assert wrong.contrast_percent["opposite"] == kept.contrast_percent["corrected"]
+
+
+def test_without_a_t1w_image_or_a_field_nothing_is_checked(head_beside_t1w):
+    reference, shift, anat = head_beside_t1w
+    found = Susceptibility(shift, "MAPPED", "a_fieldmap.nii.gz")
+    assert checked_at_border(found, reference, None) is found
+    weak = replace(found, shift=shift.times(0.01))
+    assert checked_at_border(weak, reference, anat) is weak
