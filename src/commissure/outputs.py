@@ -160,8 +160,9 @@ MARKERS = Output(
     "markers.tsv",
     "One row per person, visit and marker",
     tuple(next(column for column in _OF_MARKERS if column.name == name) for name in COLUMNS),
-    notes="What is missing is an absent row. Several runs of one visit are one row with their "
-    "mean, flagged if any run is flagged; of several acquisitions (acq-) one counts.",
+    notes="What is missing is an absent row. Several runs of one visit are one row: the mean of "
+    "those that are not flagged, or the flagged mean of all; of several acquisitions (acq-) one "
+    "counts.",
 )  # fmt: skip
 DEFINITIONS = Output(
     "markers.json",

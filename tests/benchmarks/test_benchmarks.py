@@ -25,6 +25,19 @@ SMALLEST = {
         "--known",
         "phase difference",
     ],
+    "bold_denoising": [
+        "--parts",
+        "length",
+        "steady",
+        "runs",
+        "people",
+        "--people",
+        "1",
+        "--voxel-mm",
+        "6",
+        "--folder",
+        "{tmp}/people",
+    ],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
@@ -98,6 +111,7 @@ SMALLEST = {
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
+    "bold_denoising": ["--parts", "traces", "--data", "{data}", "--draws", "1"],
     "brain_masks": ["{data}", "--heads", "pu01"],
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
     "anat_changes": ["{data}", "--heads", "pu01", "--shrunk-mm", "--lesions", "dark"],

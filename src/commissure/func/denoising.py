@@ -6,6 +6,7 @@ The order is XCP-D's: flag volumes, interpolate them, detrend, filter series and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,7 +142,30 @@ def ridge_projection(model: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray
     return (right[kept].T / strength[kept]) @ left.T, float((left**2).sum())
 
 
-def denoised(
+@dataclass(frozen=True)
+class FilteredRun:
+    """Series and confounds of one run, interpolated, detrended and filtered alike.
+
+    Attributes
+    ----------
+    series, confounds
+        Shapes (T, N) and (T, p); columns of NaN stay so.
+    length
+        Shape (p,): root of the summed squares of the confounds before.
+    good
+        Boolean, shape (T,): volumes that count.
+    in_band
+        Independent samples in the band of those that count.
+    """
+
+    series: np.ndarray
+    confounds: np.ndarray
+    length: np.ndarray
+    good: np.ndarray
+    in_band: int
+
+
+def filtered_run(
     series: np.ndarray,
     confounds: np.ndarray,
     good: np.ndarray,
@@ -150,9 +174,8 @@ def denoised(
     low_hz: float,
     high_hz: float,
     order: int,
-    penalty: np.ndarray | None = None,
-) -> tuple[np.ndarray, DegreesOfFreedom]:
-    """Filter series and confounds alike and take the confounds out.
+) -> FilteredRun:
+    """Filter series and confounds alike.
 
     Parameters
     ----------
@@ -164,25 +187,12 @@ def denoised(
         Boolean, shape (T,): volumes that count.
     tr_s, low_hz, high_hz, order
         As in :func:`band_passed`.
-    penalty
-        Shape (p,), mean squares, of :func:`commissure.func.regressors.movement_penalties`; without
-        it the confounds are taken out whole.
-
-    Returns
-    -------
-    residuals
-        Shape (T, N); flagged volumes are NaN.
-    freedom
-        What is left; with no degree of freedom the residuals mean nothing.
 
     Raises
     ------
     QualityError
         Too few good volumes, or a band that the repetition time cannot carry.
     """
-    present = np.isfinite(series).all(axis=0)
-    length = np.sqrt((confounds**2).sum(axis=0))
-    scaled = confounds / np.where(length > 0, length, 1.0)
 
     def filtered(columns: np.ndarray) -> np.ndarray:
         return band_passed(
@@ -193,22 +203,88 @@ def denoised(
             order=order,
         )
 
-    data, model = filtered(series[:, present]), filtered(scaled)
-    retained = int(good.sum())
+    present = np.isfinite(series).all(axis=0)
+    passed = np.full(series.shape, np.nan)
+    passed[:, present] = filtered(series[:, present])
+    in_band = in_band_samples(int(good.sum()), tr_s=tr_s, low_hz=low_hz, high_hz=high_hz)
+    length = np.sqrt((confounds**2).sum(axis=0))
+    return FilteredRun(passed, filtered(confounds), length, good, in_band)
+
+
+def fitted_together(
+    runs: Sequence[FilteredRun], *, shared: int = 0, penalty: np.ndarray | None = None
+) -> tuple[list[np.ndarray], DegreesOfFreedom]:
+    """Take the confounds out of one run or several.
+
+    Parameters
+    ----------
+    runs
+        N is the same in all.
+    shared
+        So many of the first confounds mean the same in every run, as movement does, and have one
+        weight over all; the others, as components that each run has of its own, have a weight in
+        each.
+    penalty
+        Shape (at least shared,), mean squares, of
+        :func:`commissure.func.regressors.movement_penalties`, 0 for confounds that are not shared;
+        without it the confounds are taken out whole.
+
+    Returns
+    -------
+    residuals
+        Of each run, shape (T, N); flagged volumes are NaN, and so are columns that are NaN in any.
+    freedom
+        What is left of all; with no degree of freedom the residuals mean nothing.
+    """
+    owns = [run.confounds.shape[1] - shared for run in runs]
+    first = np.concatenate([[shared], shared + np.cumsum(owns)])
+    volumes = [len(run.good) for run in runs]
+    model = np.zeros((sum(volumes), first[-1]))
+    squares = np.zeros(first[-1])
+    at = np.concatenate([[0], np.cumsum(volumes)])
+    for number, run in enumerate(runs):
+        rows, columns = slice(at[number], at[number + 1]), slice(first[number], first[number + 1])
+        model[rows, :shared] = run.confounds[:, :shared]
+        model[rows, columns] = run.confounds[:, shared:]
+        squares[:shared] += run.length[:shared] ** 2
+        squares[columns] = run.length[shared:] ** 2
+    good = np.concatenate([run.good for run in runs])
+    data = np.concatenate([run.series for run in runs])
     # Columns that the filter left empty say nothing and would count as rank.
     size = np.sqrt((model[good] ** 2).sum(axis=0))
-    left_by_filter = size > 1e-9
-    model = model[:, left_by_filter] / size[left_by_filter]
+    kept = size > 1e-9 * np.sqrt(squares)
+    model = model[:, kept] / size[kept]
     shrink = np.zeros(len(size))
     if penalty is not None:
         # A mean square over the volumes that are fitted: the share does not grow with their number.
-        shrink = retained * penalty / np.where(length > 0, length, 1) ** 2
-    solver, rank = ridge_projection(model[good], shrink[left_by_filter] / size[left_by_filter] ** 2)
-    freedom = DegreesOfFreedom(
-        retained, in_band_samples(retained, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz), rank
-    )
-    weights = solver @ data[good]
-    residuals = np.full(series.shape, np.nan)
-    residuals[:, present] = data - model @ weights
+        shrink[:shared] = good.sum() * penalty[:shared]
+    solver, rank = ridge_projection(model[good], shrink[kept] / size[kept] ** 2)
+    freedom = DegreesOfFreedom(int(good.sum()), sum(run.in_band for run in runs), rank)
+    present = np.isfinite(data).all(axis=0)
+    weights = solver @ data[good][:, present]
+    residuals = np.full(data.shape, np.nan)
+    residuals[:, present] = data[:, present] - model @ weights
     residuals[~good] = np.nan
-    return residuals, freedom
+    return np.split(residuals, at[1:-1]), freedom
+
+
+def denoised(
+    series: np.ndarray,
+    confounds: np.ndarray,
+    good: np.ndarray,
+    *,
+    tr_s: float,
+    low_hz: float,
+    high_hz: float,
+    order: int,
+    penalty: np.ndarray | None = None,
+) -> tuple[np.ndarray, DegreesOfFreedom]:
+    """Filter series and confounds of one run alike and take the confounds out.
+
+    As :func:`filtered_run` and :func:`fitted_together` say; ``penalty`` has shape (p,).
+    """
+    run = filtered_run(
+        series, confounds, good, tr_s=tr_s, low_hz=low_hz, high_hz=high_hz, order=order
+    )
+    residuals, freedom = fitted_together([run], shared=confounds.shape[1], penalty=penalty)
+    return residuals[0], freedom

@@ -31,8 +31,8 @@ from commissure.func.runs import (
     DenoisedRuns,
     Length,
     ParcelRun,
+    cleaning_in_band,
     denoised_runs,
-    denoised_series,
     denoised_together,
     parcel_run,
     run_model,
@@ -86,7 +86,10 @@ def measure(
     lengths = runs_together(scan, runs if settings.join_runs else (), folder)
     writer = lengths[0].scan
     writes = writer.path == scan.path
-    result = _result(own, lengths, folder, cortex, settings, writes=writes)
+    alone = _alone(own, settings)
+    result = alone
+    if alone.strategy is not None and writes and len(lengths) > 1:
+        result = denoised_together(own, lengths, folder, cortex, settings)
     z = None if result.residuals is None or not writes else fisher_z(result.residuals)
     of_length = _length_checks(own, result, settings, writes=writes)
     too_short = any(check.passed is False for check in of_length)
@@ -96,8 +99,8 @@ def measure(
     rows += _rows_of(scan, [("tsnr", "brain", own.tsnr)], flagged=left_out)[0]
     notes = _notes(run, own, cortex, settings)
     notes += _notes_on_runs(runs, lengths, result, writer=None if writes else writer)
-    if scan.label in result.by_run:
-        regional = _regional_values(run, own, voxels, result, settings)
+    if alone.strategy is not None and alone.residuals is not None:
+        regional = _regional_values(run, own, voxels, alone.strategy, settings)
         flagged = bool(own.failed) or (len(lengths) == 1 and too_short)
         measured, absent = _rows_of(scan, regional, flagged=flagged)
         rows += measured
@@ -117,7 +120,8 @@ def measure(
         atlas=cortex.name,
         **_method(run, own, result, settings),
     )
-    _draw(run, own, result, z, files, settings)
+    after = result if scan.label in result.by_run else alone
+    _draw(run, own, after.by_run.get(scan.label), z, files, settings)
 
 
 def gives_connectivity(task: str, patterns: Sequence[str] | None) -> bool:
@@ -131,25 +135,14 @@ def _mean_fd(runs: Sequence[ParcelRun]) -> float:
     return float(np.concatenate(columns).mean())
 
 
-def _result(
-    own: ParcelRun,
-    lengths: Sequence[Length],
-    folder: Path,
-    cortex: Atlas,
-    settings: FuncMeasureSettings,
-    *,
-    writes: bool,
-) -> DenoisedRuns:
-    """The runs of a visit denoised together; for a run that another writes for, itself alone."""
+def _alone(own: ParcelRun, settings: FuncMeasureSettings) -> DenoisedRuns:
+    """A run denoised by itself; without a strategy where its task gives no connectivity."""
     task = own.scan.entities.get("task", "")
-    if not gives_connectivity(task, settings.tasks):
-        named = ", ".join(settings.tasks or ())
-        return DenoisedRuns(
-            cause=f"task {task} gives no connectivity: func.tasks names {named} only"
-        )
-    if writes:
-        return denoised_together(own, lengths, folder, cortex, settings)
-    return denoised_runs([own], strategy_for(lengths, settings), settings)
+    if gives_connectivity(task, settings.tasks):
+        length = Length(own.scan, len(own.good), own.tr_s)
+        return denoised_runs([own], strategy_for([length], settings), settings)
+    named = ", ".join(settings.tasks or ())
+    return DenoisedRuns(cause=f"task {task} gives no connectivity: func.tasks names {named} only")
 
 
 def _write_edges(
@@ -192,13 +185,12 @@ def _regional_values(
     run: PreprocessedRun,
     own: ParcelRun,
     voxels: np.ndarray,
-    result: DenoisedRuns,
+    strategy: str,
     settings: FuncMeasureSettings,
 ) -> Iterator[tuple[str, str, float]]:
-    """Regional activity of one run, cleaned as its part of the connectivity is."""
+    """Regional activity of one run, cleaned as connectivity of this run alone is."""
     brain = np.asanyarray(run.mask.dataobj) > 0
-    strategy = str(result.strategy)
-    filtered, _ = denoised_series(np.eye(len(own.good)), own, strategy, settings)
+    filtered = cleaning_in_band(own, strategy, settings)
     model, penalty = run_model(own, strategy, settings)
     measures = voxel_measures(
         voxels,
@@ -335,14 +327,13 @@ def _method(
 def _draw(
     run: PreprocessedRun,
     own: ParcelRun,
-    result: DenoisedRuns,
+    after: np.ndarray | None,
     z: np.ndarray | None,
     files: FuncMeasured,
     settings: FuncMeasureSettings,
 ) -> None:
     """The figures of one run."""
     count, title = len(own.parcels.names), own.scan.label
-    after = result.by_run.get(title)
     draw_run(
         own.confounds,
         own.means.series,

@@ -56,7 +56,7 @@ def chosen_strategy(
         ``auto``, or a name of :data:`commissure.func.strategies.STRATEGIES`.
     in_band
         Independent samples in the band of all volumes of each run that is fitted along, none
-        censored; each run has regressors of its own.
+        censored.
     components
         CompCor components per tissue.
     min_degrees_of_freedom
@@ -65,9 +65,10 @@ def chosen_strategy(
     if name != "auto":
         return name
     first, second = AUTO
-    spent = STRATEGIES[first].movement + 2 * components
-    left = [samples - spent for samples in in_band]
-    return first if sum(left) > min_degrees_of_freedom and min(left) > 0 else second
+    # Movement has one weight over all runs; components are each run's own.
+    left = [samples - 2 * components for samples in in_band]
+    enough = sum(left) - STRATEGIES[first].movement > min_degrees_of_freedom
+    return first if enough and min(left) > 0 else second
 
 
 def regressors(

@@ -13,7 +13,13 @@ import pandas as pd
 from commissure.checks import Check
 from commissure.errors import CommissureError, QualityError
 from commissure.files import read_table
-from commissure.func.denoising import DegreesOfFreedom, denoised, in_band_samples
+from commissure.func.denoising import (
+    DegreesOfFreedom,
+    FilteredRun,
+    filtered_run,
+    fitted_together,
+    in_band_samples,
+)
 from commissure.func.derivatives import FuncFiles, PreprocessedRun, read_preprocessed
 from commissure.func.displacement import with_displacement_that_counts
 from commissure.func.parcels import (
@@ -108,7 +114,7 @@ class DenoisedRuns:
         Shape (T of all runs, P), each run in units of its own median; None where they could not be
         had or mean nothing.
     runs
-        The runs that are in.
+        The runs that were fitted.
     by_run
         Residuals by the label of the run.
     freedom
@@ -248,17 +254,16 @@ def denoised_together(
     cortex: Atlas,
     settings: FuncMeasureSettings,
 ) -> DenoisedRuns:
-    """Denoise every run by itself and put the residuals one after the other.
+    """Denoise the runs of a task and visit together.
 
-    A run that fails one of its own checks stays out where another does not, and so does one that
-    its own regressors leave nothing of.
+    A run that fails one of its own checks stays out where another does not.
 
     Parameters
     ----------
     own
         The run that is measured.
     lengths
-        From :func:`runs_together`; more than one only in the run that writes for all.
+        From :func:`runs_together`.
     folder, cortex, settings
         As in :func:`parcel_run`.
     """
@@ -284,56 +289,65 @@ def denoised_runs(
     *,
     left_out: Mapping[str, str] | None = None,
 ) -> DenoisedRuns:
-    """Filter and fit each run by itself, and join what is left.
+    """Filter each run by itself, fit all together, and put what is left in a row.
 
-    Each run has regressors of its own, so that the degrees of freedom of all are the sum of
-    theirs, and is divided by the median of its parcels' means, so that a scanner that scales runs
-    differently does not weigh them.
+    What means the same in every run, movement and mean signals, has one weight over all; the
+    components have weights in each. A run with no more samples in the band than components is
+    left out: nothing of it would be left. Each is divided by the median of its parcels' means, so
+    that a scanner that scales runs differently does not weigh them.
     """
-    out, by_run, parts, freedoms = dict(left_out or {}), {}, [], []
+    out, within, filtered = dict(left_out or {}), [], []
+    shared, penalty = len(STRATEGIES[strategy].columns()), None
     for run in runs:
+        model, penalty = run_model(run, strategy, settings)
         try:
-            residuals, freedom = denoised_series(run.series, run, strategy, settings)
+            each = _filtered(run.series / _unit(run), model, run, settings)
         except QualityError as error:
             out[run.scan.label] = str(error)
             continue
-        freedoms.append(freedom)
-        if freedom.degrees <= 0:
+        components = model.shape[1] - shared
+        if len(runs) > 1 and each.in_band <= components:
             out[run.scan.label] = (
-                f"no degree of freedom is left: {freedom.retained} retained volumes of "
-                f"{run.tr_s:g} s hold {freedom.in_band} independent samples between "
-                f"{settings.band_low_hz:g} and {settings.band_high_hz:g} Hz, and the confounds of "
-                f"{strategy} have rank {freedom.rank:.3g}"
+                f"its {run.good.sum()} retained volumes of {run.tr_s:g} s hold {each.in_band} "
+                f"independent samples in the band, no more than its {components} components"
             )
             continue
-        by_run[run.scan.label] = residuals
-        known = np.isfinite(run.means.series).all(axis=0)
-        means = np.abs(run.means.series[:, known].mean(axis=0))
-        unit = float(np.median(means) if known.any() else 1.0) or 1.0
-        parts.append((residuals - residuals[run.good].mean(axis=0)) / unit)
-    if not parts:
-        spent = freedoms[0] if len(freedoms) == 1 else None
-        cause = next(iter(out.values())) if len(out) == 1 else "; ".join(
-            f"{name}: {why}" for name, why in out.items()
-        )  # fmt: skip
-        return DenoisedRuns(strategy, freedom=spent, left_out=out, cause=cause)
-    entered = [freedom for freedom in freedoms if freedom.degrees > 0]
-    freedom = DegreesOfFreedom(
-        sum(each.retained for each in entered),
-        sum(each.in_band for each in entered),
-        sum(each.rank for each in entered),
-    )
-    within = tuple(run for run in runs if run.scan.label in by_run)
+        within.append(run)
+        filtered.append(each)
+    if not within:
+        causes = [f"{label}: {why}" for label, why in out.items()]
+        cause = "; ".join(causes) if len(causes) > 1 else next(iter(out.values()))
+        return DenoisedRuns(strategy, left_out=out, cause=cause)
+    residuals, freedom = fitted_together(filtered, shared=shared, penalty=penalty)
+    if freedom.degrees <= 0:
+        times = " and ".join(f"{tr_s:g}" for tr_s in sorted({run.tr_s for run in within}))
+        cause = (
+            f"no degree of freedom is left: {freedom.retained} retained volumes of {times} s hold "
+            f"{freedom.in_band} independent samples between {settings.band_low_hz:g} and "
+            f"{settings.band_high_hz:g} Hz, and the confounds of {strategy} have rank "
+            f"{freedom.rank:.3g}"
+        )
+        return DenoisedRuns(
+            strategy, runs=tuple(within), freedom=freedom, left_out=out, cause=cause
+        )
+    pairs = list(zip(within, residuals, strict=True))
     return DenoisedRuns(
         strategy=strategy,
-        residuals=np.concatenate(parts),
-        runs=within,
-        by_run=by_run,
+        residuals=np.concatenate([rest - rest[run.good].mean(axis=0) for run, rest in pairs]),
+        runs=tuple(within),
+        by_run={run.scan.label: rest for run, rest in pairs},
         freedom=freedom,
         minutes_kept=sum(run.minutes_kept for run in within),
         left_out=out,
         unsound=any(run.failed for run in within),
     )
+
+
+def _unit(run: ParcelRun) -> float:
+    """Median of the parcels' means: series of several runs are divided by it."""
+    known = np.isfinite(run.means.series).all(axis=0)
+    means = np.abs(run.means.series[:, known].mean(axis=0))
+    return float(np.median(means) if known.any() else 1.0) or 1.0
 
 
 def run_model(
@@ -354,18 +368,18 @@ def run_model(
     )
 
 
-def denoised_series(
-    series: np.ndarray, run: ParcelRun, strategy: str, settings: FuncMeasureSettings
-) -> tuple[np.ndarray, DegreesOfFreedom]:
-    """Series (T, N) of a run without the confounds of a strategy, and what is left.
-
-    Raises
-    ------
-    QualityError
-        Too few good volumes, or a band that the repetition time cannot carry.
-    """
+def cleaning_in_band(run: ParcelRun, strategy: str, settings: FuncMeasureSettings) -> np.ndarray:
+    """Matrix (T, T) that filters a series of a run and takes the confounds of a strategy out."""
     model, penalty = run_model(run, strategy, settings)
-    return denoised(
+    each = _filtered(np.eye(len(run.good)), model, run, settings)
+    residuals, _ = fitted_together([each], shared=model.shape[1], penalty=penalty)
+    return residuals[0]
+
+
+def _filtered(
+    series: np.ndarray, model: np.ndarray, run: ParcelRun, settings: FuncMeasureSettings
+) -> FilteredRun:
+    return filtered_run(
         series,
         model,
         run.good,
@@ -373,5 +387,4 @@ def denoised_series(
         low_hz=settings.band_low_hz,
         high_hz=settings.band_high_hz,
         order=settings.filter_order,
-        penalty=penalty,
     )

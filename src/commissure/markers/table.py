@@ -34,7 +34,8 @@ def marker_table(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Join the modalities' marker rows, other tools' results and a lab's tables into one.
 
-    Several runs of one visit become one row: the mean of their values, ``flag`` if any is flagged.
+    Several runs of one visit become one row: the mean of those that are not flagged, or where all
+    are the flagged mean of all.
     Of several acquisitions (``acq-``) that measure the same one counts.
 
     Parameters
@@ -114,7 +115,7 @@ def _measured(
 
 
 def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows sorted by what they name, several of one name as their mean and any flag."""
+    """Rows sorted by what they name, several of one name as the mean of the sound ones, if any."""
     codes = [pd.factorize(rows[key], sort=True)[0] for key in KEYS]
     order = np.lexsort(codes[::-1])
     rows = rows.iloc[order].reset_index(drop=True)
@@ -125,10 +126,12 @@ def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
     starts = np.flatnonzero(changed)
     if len(starts) == len(rows):
         return rows[list(COLUMNS)]
-    counts = np.diff(np.append(starts, len(rows)))
-    flagged = np.logical_or.reduceat((rows["quality"] == "flag").to_numpy(), starts)
+    sound = (rows["quality"] != "flag").to_numpy(float)
+    flagged = np.add.reduceat(sound, starts) == 0
+    weights = np.where(np.repeat(flagged, np.diff(np.append(starts, len(rows)))), 1.0, sound)
     joined = rows.iloc[starts].reset_index(drop=True)
-    joined["value"] = np.add.reduceat(rows["value"].to_numpy(float), starts) / counts
+    totals = np.add.reduceat(weights * rows["value"].to_numpy(float), starts)
+    joined["value"] = totals / np.add.reduceat(weights, starts)
     joined["quality"] = np.where(flagged, "flag", "ok")
     return joined[list(COLUMNS)]
 

@@ -19,6 +19,8 @@ from commissure.func.denoising import (
     band_passed,
     denoised,
     detrended,
+    filtered_run,
+    fitted_together,
     in_band_samples,
     interpolated,
     ridge_projection,
@@ -157,6 +159,31 @@ def test_band_pass_keeps_the_band_without_shift():
     assert passed.std() == pytest.approx(inside.std(), rel=0.05)
     for outside in (below, above):
         assert band_passed(outside, **BAND)[50:250].std() < 0.05
+
+
+def test_runs_share_the_weight_of_what_means_the_same_in_all():
+    """Movement moves the signal by the same weight in both runs, a component by its own in each."""
+    rng = np.random.default_rng(21)
+    weights, own = rng.normal(size=(12, 3)), rng.normal(size=(2, 1, 3))
+    runs, clean_ones = [], []
+    for number in range(2):
+        motion = motion_24(110, rng).to_numpy()[:, :12]
+        component = rng.normal(size=(110, 1))
+        signal = rng.normal(size=(110, 3))
+        good = np.ones(110, bool)
+        good[[5, 60 + number]] = False
+        for moved, into in ((1, runs), (0, clean_ones)):
+            series = signal + moved * 20 * (motion @ weights + component @ own[number])
+            model = np.hstack([motion, component])
+            into.append(filtered_run(series, model, good, **BAND))
+    after, freedom = fitted_together(runs, shared=12)
+    expected, _ = fitted_together(clean_ones, shared=12)
+    for one, other in zip(after, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert freedom.rank == pytest.approx(14)
+    assert freedom.retained == 216 and freedom.in_band == 30 + 30
+    # With a weight of its own in each run for all, twice as many are spent.
+    assert fitted_together(runs)[1].rank == pytest.approx(26)
 
 
 @pytest.mark.parametrize("censored", [(), (30, 31, 77)])

@@ -41,9 +41,14 @@ def test_what_is_no_movement_is_taken_out_whole():
     [
         ("auto", [67], "24P+aCompCor"),  # 240 volumes at 2 s: 33 are left.
         ("auto", [64], "12P+aCompCor"),  # 30 are left: not more than 30.
-        ("auto", [33] * 4, "12P+aCompCor"),  # Four minutes each: nothing is left of any.
-        ("auto", [50] * 4, "24P+aCompCor"),  # 16 are left of each, 64 together.
-        ("auto", [60, 60, 20], "12P+aCompCor"),  # Of the last nothing is left.
+        ("auto", [33], "12P+aCompCor"),  # Four minutes.
+        (
+            "auto",
+            [33] * 4,
+            "24P+aCompCor",
+        ),  # Four times four: movement once, components four times.
+        ("auto", [33, 33], "12P+aCompCor"),  # 22 are left.
+        ("auto", [60, 60, 8], "12P+aCompCor"),  # The last has more components than samples.
         ("24P+aCompCor", [33], "24P+aCompCor"),
     ],
 )

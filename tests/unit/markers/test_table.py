@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -22,13 +23,14 @@ def fd(person, value, quality="ok"):
     return Marker(person, "", "func", "brain", "mean_fd", value, "mm", quality)
 
 
-def test_runs_become_one_row_and_keep_the_doubt(tmp_path):
-    write_markers([fd("sub-01", 0.2)], tmp_path / "a.tsv")
-    write_markers([fd("sub-01", 0.4, "flag"), fd("sub-02", float("nan"))], tmp_path / "b.tsv")
-    table, _ = marker_table([tmp_path / "a.tsv", tmp_path / "b.tsv"], [])
-    assert len(table) == 1
-    assert table.loc[0, "value"] == pytest.approx(0.3)
-    assert table.loc[0, "quality"] == "flag"
+def test_runs_become_one_row_of_those_that_are_sound(tmp_path):
+    write_markers([fd("sub-01", 0.2), fd("sub-02", 0.3, "flag")], tmp_path / "a.tsv")
+    write_markers([fd("sub-01", 0.4), fd("sub-02", 0.5, "flag")], tmp_path / "b.tsv")
+    write_markers([fd("sub-01", 0.9, "flag"), fd("sub-03", float("nan"))], tmp_path / "c.tsv")
+    table, _ = marker_table([tmp_path / f"{name}.tsv" for name in "abc"], [])
+    assert table["participant_id"].tolist() == ["sub-01", "sub-02"]
+    np.testing.assert_allclose(table["value"], [0.3, 0.4])
+    assert table["quality"].tolist() == ["ok", "flag"]
 
 
 def test_exclusion_rules_give_the_measured_value():

@@ -294,7 +294,7 @@ def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
     """Sparse (voxels, nodes): how much of each voxel is grey matter of each node."""
-    nodes = _nodes_at(head.template_mm)
+    nodes = nodes_at(head.template_mm)
     rows, columns, values = [], [], []
     for corner in np.ndindex(2, 2, 2):
         fine = tuple((2 * brain + corner).T)
@@ -305,7 +305,7 @@ def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
     return coo_array((np.concatenate(values), index), shape=(len(brain), len(node_names()))).tocsr()
 
 
-def _nodes_at(template_mm: np.ndarray) -> np.ndarray:
+def nodes_at(template_mm: np.ndarray) -> np.ndarray:
     """Number of the node (as in :func:`node_names`) that grey matter at these places belongs to."""
     nodes, affine = _node_map()
     step = np.linalg.inv(affine)
