@@ -65,6 +65,18 @@ class EngineSettings(Section):
         pattern="^[a-z0-9]+$",
         description="Who does the preprocessing; builtin is this package's own.",
     )
+    # The option is called `from`, which no line of a class can be.
+    __annotations__["from"] = "str | None"
+    locals()["from"] = Field(
+        None,
+        description="With engine: derivatives, the folder that holds sub-* and "
+        "dataset_description.json of fMRIPrep, sMRIPrep or QSIPrep.",
+    )
+
+    @property
+    def tree(self) -> str | None:
+        """The option ``from``."""
+        return getattr(self, "from")
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -18,7 +18,7 @@ from commissure.flow.settings import Settings, step_class
 from commissure.modalities import MODALITIES, STEPS
 
 #: Read by the workflow, not by a step.
-OF_THE_WORKFLOW = {"engine", "image"}
+OF_THE_WORKFLOW = {"engine", "from", "image"}
 
 PAIRS = [(modality, step) for modality in MODALITIES for step in STEPS]
 

@@ -28,6 +28,9 @@ class Engine:
     description: str
 
 
+#: The engine that takes over a tree of derivatives; it needs the option ``from``.
+TREES = "derivatives"
+
 #: Every engine by name.
 ENGINES = {
     engine.name: engine
@@ -36,6 +39,12 @@ ENGINES = {
             "builtin",
             {modality: (f"{modality}_builtin.smk",) for modality in MODALITIES},
             "This package's own, on ANTs, DIPY, nilearn and NiBabel: runs anywhere.",
+        ),
+        Engine(
+            TREES,
+            {modality: (f"{modality}_derivatives.smk",) for modality in ("anat", "func", "dwi")},
+            "Takes over what fMRIPrep, sMRIPrep or QSIPrep has preprocessed ([derivatives]"
+            "(derivatives.md)): runs anywhere.",
         ),
     )
 }

@@ -65,6 +65,7 @@ class Batch:
     entries: list[Entry]
     inputs: Mapping[str, Any]
     log: Job
+    sources: Callable[[Scan, Any], object] | None = None
 
     @property
     def records(self) -> Records:
@@ -87,6 +88,8 @@ class Batch:
             "anat": anat[1] if anat else "",
             "before": before.key if before else "",
         }
+        if self.sources is not None:
+            parts["sources"] = self.sources(entry.scan_in(self.root), self.settings)
         if visits := self._visits(entry):
             parts["visits"] = [visit.fingerprint for visit in visits]
         if runs := self._runs(entry):
@@ -255,6 +258,7 @@ def run_batch(
     settings_type: type[Section],
     files: type[Derivatives],
     status: Path | str | None = None,
+    sources: Callable[[Scan, Any], object] | None = None,
 ) -> None:
     """Run one step of one modality for every image of a batch and write the status table.
 
@@ -278,6 +282,9 @@ def run_batch(
         that are there are recorded with their sizes.
     status
         The table to write, where the job writes several.
+    sources
+        Called as ``sources(scan, settings)``: what the step reads of an image beside the image
+        itself, in a form for JSON that changes with it.
     """
     root, work = Path(job.params.bids_dir), Path(job.params.output_dir) / "work"
     entries = read_entries(Path(job.input.manifest))
@@ -294,6 +301,7 @@ def run_batch(
         entries=entries,
         inputs={"settings": job.params.settings, "code": job.params.code},
         log=job,
+        sources=sources,
     )
     images = [entry for entry in entries if entry.modality == modality]
     rows = []

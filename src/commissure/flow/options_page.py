@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from commissure.engines.ingress.settings import IngressSettings
 from commissure.engines.registry import engines_of
 from commissure.flow.settings import Settings, step_class
 from commissure.markers.settings import TableSettings
@@ -68,6 +69,7 @@ def sections() -> Iterator[tuple[str, str, list[Option]]]:
     """
     yield from _sections(Settings, "")
     yield "tables[]", _sentence(TableSettings), _options(TableSettings, "tables[].")
+    yield "ingress[]", _sentence(IngressSettings), _options(IngressSettings, "ingress[].")
 
 
 def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, list[Option]]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import Entry, read_entries
 from commissure.engines.ingress.registry import TOOLS
-from commissure.engines.registry import rule_files
+from commissure.engines.registry import TREES, rule_files
+from commissure.engines.trees.tree import described, version_note, whole_tree
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
@@ -93,6 +94,7 @@ class Plan:
             people = {entry.participant_id for entry in entries}
             self._check_tables(people, visits)
             self._list_tools()
+            self._list_trees(people)
             self._reopen()
             self._name_leavers(people)
         self._marks = read_marks(work)
@@ -106,15 +108,42 @@ class Plan:
     def _list_tools(self) -> None:
         """Write down what the folders of other tools hold, so that a change is noticed."""
         for path, tool in zip(self.tool_listings, self.settings.ingress, strict=True):
-            folder = Path(tool.folder)
-            lines = []
-            for name in TOOLS[tool.tool].files(tool):
-                status = (folder / name).stat()
-                lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
-            text = "".join(lines)
-            listing = Path(path)
-            if not listing.exists() or listing.read_text(encoding="utf-8") != text:
-                write_text(text, listing)
+            _write_listing(Path(tool.folder), TOOLS[tool.tool].files(tool), Path(path))
+
+    def _list_trees(self, people: Collection[str]) -> None:
+        """Write down what the trees of derivatives hold, and say what is odd in them."""
+        for modality in MODALITIES:
+            if not self.tree_listing(modality) or modality not in self.settings.modalities:
+                continue
+            root = Path(self.tree_settings(modality)["tree"])
+            note = version_note(*described(root))
+            if note:
+                _say(note)
+            names = whole_tree(root, modality)
+            strangers = sorted({name.split("/")[0] for name in names} - set(people))
+            if strangers:
+                more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+                _say(
+                    f"{strangers[0]}{more} of {modality}.from have no image in the dataset and are "
+                    "left out"
+                )
+            _write_listing(root, names, Path(self.tree_listing(modality)[0]))
+
+    def tree_listing(self, modality: str) -> list[str]:
+        """The list of a tree's files as an input: nothing where the engine is another."""
+        if getattr(self.settings, modality).engine != TREES:
+            return []
+        return [str(self.output_dir / "work" / "ingress" / f"{modality}_tree.tsv")]
+
+    def tree_settings(self, modality: str) -> dict[str, Any]:
+        """What taking over a modality's derivatives reads of the configuration."""
+        section = getattr(self.settings, modality)
+        anat = self.settings.anat
+        return {
+            "tree": section.tree,
+            "resolution_mm": self.settings.func.resolution_mm,
+            "same_anatomy": anat.engine == TREES and anat.tree == section.tree,
+        }
 
     @property
     def tool_listings(self) -> list[str]:
@@ -251,6 +280,17 @@ class Plan:
 def status_table(rule: str, batch: str) -> str:
     """Path of the status table of a batch below ``work/status``."""
     return f"{rule}/batch-{batch}.tsv"
+
+
+def _write_listing(folder: Path, names: Iterable[str], listing: Path) -> None:
+    """Write down files with their sizes and times, if anything has changed."""
+    lines = []
+    for name in names:
+        status = (folder / name).stat()
+        lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
+    text = "".join(lines)
+    if not listing.exists() or listing.read_text(encoding="utf-8") != text:
+        write_text(text, listing)
 
 
 def _say(message: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from commissure.anat.settings import AnatSettings, chosen_extraction
 from commissure.dwi.settings import DwiSettings
 from commissure.engines.ingress.settings import IngressSettings
-from commissure.engines.registry import engines_of
+from commissure.engines.registry import TREES, engines_of
 from commissure.errors import ConfigError, DatasetError
 from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
@@ -172,6 +172,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
                 wanted=" or ".join(known),
                 mend=f"Correct {modality}.engine in config.yaml",
             )
+        _check_tree(modality, engine, getattr(settings, modality).tree)
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
     settings = _with_extraction_chosen(settings)
@@ -183,6 +184,25 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
             mend="Set bids_dir in config.yaml",
         )
     return settings
+
+
+def _check_tree(modality: str, engine: str, tree: str | None) -> None:
+    """Refuse a tree that no engine reads, an engine without one, and a folder that is not there."""
+    if (engine == TREES) != (tree is not None):
+        raise ConfigError(
+            f"{modality}.from",
+            found=f"{modality}.engine is {engine}, and "
+            + ("no folder is named" if tree is None else "a folder of derivatives is named"),
+            wanted=f"{modality}: {{engine: {TREES}, from: FOLDER}}, or neither of the two",
+            mend=f"Correct {modality} in config.yaml",
+        )
+    if tree is not None and not Path(tree).is_dir():
+        raise ConfigError(
+            f"{modality}.from",
+            found=f"there is no folder {tree}",
+            wanted="a path relative to the folder in which snakemake is started",
+            mend=f"Correct {modality}.from in config.yaml",
+        )
 
 
 def _refuse_unfitted_primary(fusion: FusionSettings) -> None:
