@@ -106,6 +106,7 @@ SMALLEST = {
         "first",
     ],
     "same_tables": ["{tmp}", "{tmp}"],
+    "validate": ["{tmp}/validate", "--people", "2"],
     "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
 }

@@ -16,6 +16,7 @@ from commissure.cli.convert import convert
 from commissure.cli.index import index
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.simulate import simulate
+from commissure.cli.validate import validate
 
 # Before any numerical library is imported: parallelism is over people, not inside a person.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (index, apply, convert):
+for _command in (index, validate, apply, convert):
     app.command()(_command)
 
 

@@ -1,0 +1,119 @@
+"""What a run will cost: by earlier runs where there are any, else by rough figures."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from commissure.markers.status import read_statuses
+from commissure.modalities import STEPS
+
+#: CPU seconds of an image by modality: fixed, and for a million of voxels and volumes; megabytes of
+#: memory and of files likewise. Measured on the built-in engine, one thread, on images of clinical
+#: resolution; good to a factor of two.
+ROUGH = {
+    "anat": (20.0, 1.5, 1800.0, 6.0),
+    "func": (15.0, 1.0, 1200.0, 2.5),
+    "dwi": (15.0, 1.3, 1100.0, 4.0),
+    "mrs": (4.0, 0.0, 600.0, 0.0),
+}
+
+#: An engine that takes files over computes next to nothing.
+_TAKEN_OVER_CPU_S = 3.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the images of a modality cost.
+
+    Attributes
+    ----------
+    cpu_s
+        CPU seconds of all images.
+    memory_mb
+        Largest memory of a job.
+    disk_mb
+        Derivatives of all images.
+    basis
+        What it was read off: ``earlier runs (12 images)`` or ``rough``.
+    """
+
+    cpu_s: float
+    memory_mb: float
+    disk_mb: float
+    basis: str
+
+
+def forecast(
+    modality: str, voxels: Iterable[int], output_dir: Path, *, taken_over: bool = False
+) -> Cost:
+    """Forecast the cost of images.
+
+    Parameters
+    ----------
+    modality
+        Theirs.
+    voxels
+        Voxels and volumes of each image.
+    output_dir
+        The run's output folder, with the records of earlier runs.
+    taken_over
+        Whether an engine computes nothing, and takes derivatives over.
+    """
+    sizes = list(voxels)
+    learnt = _learnt(modality, output_dir)
+    if learnt is not None:
+        cpu_s, memory_mb, disk_mb, count = learnt
+        basis = f"earlier runs ({count} images)"
+        return Cost(cpu_s * len(sizes), memory_mb, disk_mb * len(sizes), basis)
+    fixed, slope, memory, files = ROUGH[modality]
+    millions = [size / 1e6 for size in sizes]
+    cpu_s = sum(
+        (_TAKEN_OVER_CPU_S if taken_over else fixed) + (0 if taken_over else slope) * size
+        for size in millions
+    )
+    largest = max(millions, default=0.0)
+    return Cost(cpu_s, memory + 14 * largest, sum(files * size + 2 for size in millions), "rough")
+
+
+def _learnt(modality: str, output_dir: Path) -> tuple[float, float, float, int] | None:
+    """CPU seconds and megabytes of an image, and memory of a job, from earlier runs."""
+    seconds: dict[str, float] = defaultdict(float)
+    disk: dict[str, float] = defaultdict(float)
+    for step in STEPS:
+        for table in sorted((output_dir / "work/status" / f"{modality}_{step}").glob("*.tsv")):
+            try:
+                rows = read_statuses(table)
+            except (OSError, ValueError):
+                continue
+            for row in rows:
+                if row.state == "present":
+                    seconds[row.scan] += row.cpu_s
+                    disk[row.scan] += sum(row.files.values()) / 1e6
+    if not seconds:
+        return None
+    memory = [
+        value
+        for table in sorted((output_dir / "benchmarks").glob(f"{modality}_*/batch-*.tsv"))
+        for value in _peak_mb(table)
+    ]
+    return (
+        median(seconds.values()),
+        max(memory, default=ROUGH[modality][2]),
+        median(disk.values()),
+        len(seconds),
+    )
+
+
+def _peak_mb(table: Path) -> list[float]:
+    """Peak memory that Snakemake noted of a job."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        return [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("-", "NA")]
+    except (OSError, KeyError, ValueError):
+        return []

@@ -1,0 +1,189 @@
+"""What would stop or weaken a run is told before it, and so is what the run would do."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from commissure.cli import app
+from commissure.flow.forecast import ROUGH, forecast
+from commissure.flow.validation import read_config, validate
+from commissure.markers.status import Status, write_statuses
+
+AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
+
+
+def picture(path, shape, *, tr_s=0.0, affine=AFFINE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(np.zeros(shape, np.int16), affine)
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    image.header.set_xyzt_units("mm", "sec")
+    if tr_s:
+        image.header["pixdim"][4] = tr_s
+    nib.save(image, path)
+
+
+@pytest.fixture
+def bids(tmp_path):
+    """Two people with T1w, BOLD and diffusion, in order."""
+    root = tmp_path / "bids"
+    for who in ("sub-01", "sub-02"):
+        picture(root / who / f"anat/{who}_T1w.nii.gz", (40, 50, 40))
+        picture(root / who / f"func/{who}_task-rest_bold.nii.gz", (30, 30, 30, 20), tr_s=2)
+        (root / who / f"func/{who}_task-rest_bold.json").write_text(
+            json.dumps({"RepetitionTime": 2.0, "TaskName": "rest"})
+        )
+        picture(root / who / f"dwi/{who}_dwi.nii.gz", (30, 30, 30, 8))
+        rng = np.random.default_rng(0)
+        vectors = rng.normal(size=(3, 8))
+        vectors /= np.linalg.norm(vectors, axis=0)
+        vectors[:, 0] = 0
+        (root / who / f"dwi/{who}_dwi.json").write_text("{}")
+        (root / who / f"dwi/{who}_dwi.bval").write_text("0 " + "1000 " * 7 + "\n")
+        np.savetxt(root / who / f"dwi/{who}_dwi.bvec", vectors)
+    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
+    (root / "participants.tsv").write_text("participant_id\tage\nsub-01\t30\nsub-02\t40\n")
+    return root
+
+
+def looked_at(bids, **config):
+    file = bids.parent / "study.yaml"
+    file.write_text(yaml.safe_dump({"output_dir": str(bids.parent / "out"), **config}))
+    return validate(read_config([file], bids), bids_validator=False)
+
+
+def test_a_dataset_in_order_has_no_error_and_a_plan(bids):
+    result = looked_at(bids)
+    assert result.errors == 0
+    expected = dict.fromkeys(("anat", "func", "dwi"), "measured")
+    assert result.people == {"sub-01": expected, "sub-02": expected}
+    assert result.images == {"anat": 2, "func": 2, "dwi": 2, "mrs": 0}
+    assert result.costs["anat"].basis == "rough" and result.costs["anat"].cpu_s > 30
+    assert not (bids.parent / "out").exists()
+
+
+def spoil(bids, what):
+    person = bids / "sub-02"
+    if what == "short":
+        picture(person / "func/sub-02_task-rest_bold.nii.gz", (30, 30, 30, 8), tr_s=2)
+    elif what == "repetition time":
+        (person / "func/sub-02_task-rest_bold.json").write_text('{"RepetitionTime": 2000}')
+    elif what == "gradients":
+        (person / "dwi/sub-02_dwi.bval").write_text("0 1000\n")
+    elif what == "no bvec":
+        (person / "dwi/sub-02_dwi.bvec").unlink()
+    elif what == "three dimensions":
+        picture(person / "dwi/sub-02_dwi.nii.gz", (30, 30, 30))
+    elif what == "no image":
+        (person / "anat/sub-02_T1w.nii.gz").write_bytes(b"nothing of the kind")
+
+
+@pytest.mark.parametrize(
+    ("what", "modality", "words"),
+    [
+        ("short", "func", "has 8 volumes"),
+        ("repetition time", "func", "RepetitionTime"),
+        ("gradients", "dwi", "8"),
+        ("no bvec", "dwi", "bvec"),
+        ("three dimensions", "dwi", "3 dimensions"),
+        ("no image", "anat", "cannot be read"),
+    ],
+)
+def test_what_the_run_would_refuse_is_an_error_of_that_person_alone(bids, what, modality, words):
+    spoil(bids, what)
+    result = looked_at(bids)
+    (finding,) = [finding for finding in result.findings if finding.level == "error"]
+    assert (finding.who, finding.modality) == ("sub-02", modality)
+    assert words in finding.text
+    assert result.people["sub-02"][modality] != "measured"
+    assert set(result.people["sub-01"].values()) == {"measured"}
+    assert result.images[modality] == 1
+
+
+def test_tables_trees_and_tools_are_looked_at(bids):
+    (bids / "participants.tsv").write_text("participant_id\tage\nsub-01\t30\nsub-01\t31\n")
+    tree = bids.parent / "tree"
+    (tree / "sub-01").mkdir(parents=True)
+    made = {"GeneratedBy": [{"Name": "fMRIPrep", "Version": "1.4.0"}]}
+    (tree / "dataset_description.json").write_text(json.dumps(made))
+    (bids.parent / "lc").mkdir()
+    result = looked_at(
+        bids,
+        func={"engine": "derivatives", "from": str(tree)},
+        ingress=[{"tool": "lcmodel", "folder": str(bids.parent / "lc")}],
+    )
+    told = {(finding.level, finding.who): finding.text for finding in result.findings}
+    assert "sub-01" in " ".join(text for (level, _), text in told.items() if level == "error")
+    assert "version 1.4.0" in told["warning", "func.from"]
+    assert "nobody of this name" in told["error", "sub-02"]
+    assert "has no result of LCModel" in told["error", "ingress (LCModel)"]
+    assert result.costs["func"].cpu_s < result.costs["anat"].cpu_s
+
+
+def test_the_plan_learns_from_an_earlier_run(tmp_path):
+    rows = [
+        Status(f"sub-{n}", "", "func", f"f{n}", step, "present", "", cpu, cpu, {"a": 4_000_000})
+        for n, cpu in enumerate((10.0, 20.0, 60.0))
+        for step in ("preprocess", "measure")
+    ]
+    for step in ("preprocess", "measure"):
+        path = tmp_path / f"work/status/func_{step}/batch-0001.tsv"
+        path.parent.mkdir(parents=True)
+        write_statuses([row for row in rows if row.step == step], path)
+    benchmark = tmp_path / "benchmarks/func_preprocess/batch-0001.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\tmax_rss\tcpu_time\n9\t1234.5\t8\n")
+    cost = forecast("func", [1_000_000] * 10, tmp_path)
+    assert (cost.cpu_s, cost.memory_mb, cost.disk_mb) == (400.0, 1234.5, 80.0)
+    assert cost.basis == "earlier runs (3 images)"
+    assert forecast("mrs", [0], tmp_path).cpu_s == ROUGH["mrs"][0]
+
+
+class TestCommand:
+    def run(self, *arguments):
+        return CliRunner().invoke(app, ["validate", "--no-bids", *map(str, arguments)])
+
+    def test_exit_status_and_sentences(self, bids):
+        assert self.run(bids).exit_code == 0
+        spoil(bids, "short")
+        told = self.run(bids)
+        assert told.exit_code == 1
+        assert "error: sub-02: sub-02_task-rest_bold.nii.gz has 8 volumes" in told.output
+        assert "Errors: 1, warnings: 1." in told.output
+
+    def test_json_holds_everything(self, bids):
+        told = json.loads(self.run(bids, "--json").output)
+        assert told["errors"] == 0
+        assert told["plan"]["anat"]["engine"] == "builtin"
+        assert told["people"]["sub-01"]["dwi"] == "measured"
+
+    def test_a_configuration_that_is_wrong_is_one_sentence(self, bids, tmp_path):
+        file = tmp_path / "c.yaml"
+        file.write_text("func: {strategie: x}\n")
+        told = self.run(bids, "--configfile", file)
+        assert told.exit_code == 1 and "strategy" in told.output
+        file.write_text("bids_dir: nowhere\n")
+        told = self.run("--configfile", file)
+        assert told.exit_code == 1 and "There is no folder nowhere" in told.output
+
+    def test_many_alike_are_counted(self, bids):
+        for number in range(10, 30):
+            picture(bids / f"sub-{number}/func/sub-{number}_task-rest_bold.nii.gz", (30, 30, 30, 8))
+        told = self.run(bids).output
+        assert told.count("has no JSON sidecar") == 5 and "15 more like this" in told
+        assert self.run(bids, "--all").output.count("has no JSON sidecar") == 20
+
+
+@pytest.mark.real
+def test_the_real_datasets_are_looked_at(shared_data):
+    settings = read_config([], shared_data / "bids")
+    assert validate(settings, bids_validator=False).errors == 0
+    settings = read_config([], shared_data / "bids-more")
+    errors = [f for f in validate(settings, bids_validator=False).findings if f.level == "error"]
+    assert {finding.who for finding in errors} == {"sub-me01", "sub-sg02"}
