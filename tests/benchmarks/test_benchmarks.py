@@ -125,6 +125,7 @@ REAL = {
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}", "--perturbations", "2"],
     "real_heads": ["{data}", "--heads", "pu01"],
+    "thickness": ["{data}", "--heads", "ui01", "--parts", "heads"],
 }  # fmt: skip
 
 

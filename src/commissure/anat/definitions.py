@@ -23,9 +23,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         modality="anat",
         unit="mm",
         description="Thickness of the cortex: the mean over a Desikan-Killiany region, or over a "
-        "side's whole cortex (cortex_L, cortex_R), of the grey matter along a line from the border "
-        "of white matter to fluid, or to the ridge where the banks of a sulcus touch; voxels "
-        "weigh by their grey matter.",
+        "side's whole cortex (cortex_L, cortex_R), of the grey matter along lines from the border "
+        "of white matter to fluid, or to the ridge where the banks of a sulcus touch; a line "
+        "weighs by the area of that border it stands for.",
         source="Aganj I et al., Hum Brain Mapp 2009;30:3188-3199 (line integrals); Dahnke R, "
         "Yotter RA, Gaser C, NeuroImage 2013;65:336-348 (ridge between banks); "
         "Desikan RS et al., NeuroImage 2006;31:968-980 (regions)",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nibabel as nib
 import numpy as np
@@ -33,12 +33,21 @@ class AnatMeasured(Derivatives):
         Marker rows and quality record.
     tissues_figure, registration_figure
         Outlines of tissues and structures on the T1w, and the brain in the template.
+    thickness, thickness_sidecar, thickness_figure
+        Thickness of the cortex at every voxel, in mm; only where it is measured.
     """
+
+    optional: ClassVar[frozenset[str]] = frozenset(
+        {"thickness", "thickness_sidecar", "thickness_figure"}
+    )
 
     markers: Path
     quality: Path
     tissues_figure: Path
     registration_figure: Path
+    thickness: Path
+    thickness_sidecar: Path
+    thickness_figure: Path
 
     @classmethod
     def of(cls, scan: Scan, folder: Path) -> AnatMeasured:
@@ -49,6 +58,9 @@ class AnatMeasured(Derivatives):
             quality=folder / scan.derivative("qc", ".json"),
             tissues_figure=figures / scan.derivative("T1w", ".svg", desc="tissues"),
             registration_figure=figures / scan.derivative("T1w", ".svg", desc="registration"),
+            thickness=folder / scan.derivative("thickness", ".nii.gz"),
+            thickness_sidecar=folder / scan.derivative("thickness", ".json"),
+            thickness_figure=figures / scan.derivative("T1w", ".svg", desc="thickness"),
         )
 
 

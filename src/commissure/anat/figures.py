@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import nibabel as nib
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.ndimage import distance_transform_edt
@@ -31,6 +34,10 @@ SHOWN_MM = 1.0
 #: What lies this far outside the mask is shown: fluid, the inner side of bone, and brain that was
 #: cut off. Scalp and face lie farther out.
 AROUND_MM = 3.0
+
+#: Colours of the thickness, and the thickness at their ends.
+THICKNESS_COLOURS = "turbo"
+THICKNESS_MM = (1.0, 4.5)
 
 _PLANES = ("sagittal", "coronal", "axial")
 
@@ -135,6 +142,50 @@ def draw_registration(mask: nib.Nifti1Image, white: nib.Nifti1Image, *, title: s
             limits=(0.1, 1.1),
         )
     _legend(figure, [("mask", "the person's brain mask"), ("WM", "the person's white matter")])
+    return figure
+
+
+def draw_thickness(t1w: nib.Nifti1Image, thickness: np.ndarray, *, title: str) -> Figure:
+    """Slices through the brain with the thickness of the cortex in colours.
+
+    Parameters
+    ----------
+    t1w
+        3-D, 0 outside the brain.
+    thickness
+        (X, Y, Z) in mm, 0 where there is no cortex.
+    title
+        Who and what.
+    """
+    image, known, thick = (
+        _upright(values, t1w.affine)
+        for values in (np.asanyarray(t1w.dataobj), thickness > 0, thickness)
+    )
+    share = np.asarray(known.dataobj)
+    colour = Normalize(*THICKNESS_MM)
+    shown = colormaps[THICKNESS_COLOURS](
+        colour(np.asarray(thick.dataobj) / np.maximum(share, 1e-3))
+    )
+    base = np.asarray(image.dataobj)
+    brightest = max(float(np.percentile(base[base > 0], 99)), 1e-6) if base.any() else 1.0
+    grey = np.clip(base / brightest, 0, 1)[..., None].repeat(3, axis=-1)
+    blend = np.where(share[..., None] > 0.5, shown[..., :3], grey)
+    centre = _centre(nib.Nifti1Image((base > 0).astype(np.float32), image.affine))
+    places = [(-40.0, -26.0, -6.0), (-35.0, 0.0, 35.0), (-15.0, 10.0, 40.0)]
+    figure = new_figure(7.2, 7.6, title=title)
+    axes = figure.subplots(3, 3)
+    for row, plane, offsets, middle in zip(axes, _PLANES, places, centre, strict=True):
+        draw_slices(
+            row,
+            blend,
+            image.affine,
+            plane=plane,  # type: ignore[arg-type]
+            positions_mm=[middle + offset for offset in offsets],
+        )
+    scale = ScalarMappable(colour, THICKNESS_COLOURS)
+    bar = figure.colorbar(scale, ax=axes, location="bottom", shrink=0.5, aspect=40, extend="both")
+    bar.set_label("mm", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
     return figure
 
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from commissure.anat.derivatives import AnatMeasured, PreprocessedT1w, read_preprocessed
-from commissure.anat.figures import draw_registration, draw_segmentation
+from commissure.anat.figures import draw_registration, draw_segmentation, draw_thickness
 from commissure.anat.lesion import lesion_mask
 from commissure.anat.quality import (
     agent_check,
@@ -23,11 +23,10 @@ from commissure.anat.quality import (
 from commissure.anat.settings import AnatMeasureSettings
 from commissure.anat.thickness import (
     LARGEST_VOXEL_MM,
+    CorticalThickness,
+    cortical_thickness,
     implausible,
-    intensity_shares,
-    regional_thickness,
     thickness_checks,
-    thickness_map,
 )
 from commissure.anat.volumes import (
     cortex_around,
@@ -40,12 +39,13 @@ from commissure.anat.volumes import (
 )
 from commissure.checks import Check, write_quality
 from commissure.errors import ConfigError
+from commissure.files import write_json
 from commissure.images.anat_files import TISSUES
 from commissure.images.atlas import desikan_killiany
 from commissure.images.atlas import structures as atlas_structures
 from commissure.images.atlas_files import chosen_atlas
 from commissure.images.figures import save_figure
-from commissure.images.load import load_image, voxel_volume_mm3, zooms_mm
+from commissure.images.load import load_image, save_image, voxel_volume_mm3, zooms_mm
 from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
@@ -99,10 +99,13 @@ def measure(scan: Scan, folder: Path, *, settings: AnatMeasureSettings) -> None:
         *same_head_check(head.same_head),
         _lesion_check(lesion, voxel_ml, drawn=drawn is not None),
     ]
-    thickness = _thickness(head, coordinates) if settings.thickness else {}
-    checks += thickness_checks(thickness)
+    thickness = _thickness(head, coordinates) if settings.thickness else None
+    if thickness is not None:
+        checks += thickness_checks(thickness)
+        _write_thickness(scan, head, thickness, files)
     touched = frozenset() if lesion is None else structures_at(coordinates[lesion])
-    rows = marker_rows(scan, volumes, checks, thickness=thickness, touched=touched)
+    by_region = {} if thickness is None else thickness.regions
+    rows = marker_rows(scan, volumes, checks, thickness=by_region, touched=touched)
     write_markers(rows, files.markers)
     write_quality(
         checks,
@@ -177,13 +180,31 @@ def marker_rows(
     ]
 
 
-def _thickness(head: PreprocessedT1w, coordinates: np.ndarray) -> dict[str, float]:
+def _thickness(head: PreprocessedT1w, coordinates: np.ndarray) -> CorticalThickness | None:
     affine = head.t1w.affine
     if max(zooms_mm(affine)) > LARGEST_VOXEL_MM:
-        return {}
+        return None
     t1w = np.asanyarray(head.t1w.dataobj, dtype=np.float32)
-    shares = intensity_shares(t1w, head.posterior, head.aseg)
-    return regional_thickness(thickness_map(shares, affine, head.aseg), shares, coordinates)
+    return cortical_thickness(t1w, head.posterior, head.aseg, affine, coordinates)
+
+
+def _write_thickness(
+    scan: Scan, head: PreprocessedT1w, thickness: CorticalThickness, files: AnatMeasured
+) -> None:
+    save_image(_on_whole(thickness.image, head), head.whole.affine, files.thickness)
+    write_json(
+        {
+            "Description": "Thickness of the cortex at each of its voxels, 0 elsewhere",
+            "Units": "mm",
+            "Sources": [path.name for path in (head.files.preproc, *head.files.tissues)],
+            "SpatialReference": head.files.preproc.name,
+        },
+        files.thickness_sidecar,
+    )
+    t1w = np.asanyarray(head.t1w.dataobj, dtype=np.float32) * head.mask
+    image = nib.Nifti1Image(t1w, head.t1w.affine)
+    figure = draw_thickness(image, thickness.image, title=f"{scan.label}: thickness of the cortex")
+    save_figure(figure, files.thickness_figure)
 
 
 def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
@@ -192,12 +213,6 @@ def _notes(head: PreprocessedT1w, settings: AnatMeasureSettings) -> list[str]:
         notes.append(
             f"The thickness of the cortex was not measured: voxels are larger than "
             f"{LARGEST_VOXEL_MM:g} mm."
-        )
-    elif settings.thickness:
-        notes.append(
-            "The thickness of the cortex hangs on the image's noise (6 % less with noise of 3 %) "
-            "and on the head's pose (superior frontal gyrus 9 % less when turned by 10 degrees): "
-            "compare it within one scanner and protocol only. About half of a thinning is seen."
         )
     space = head.files.template
     if head.aseg is None:

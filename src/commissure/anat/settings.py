@@ -86,8 +86,8 @@ class AnatMeasureSettings(Section):
     )
     thickness: bool = Field(
         False,
-        description="Whether the thickness of the cortex is measured too (68 regions, some seconds "
-        "a person; voxels of at most 1.5 mm). It hangs on the image's noise: docs/anat.md.",
+        description="Whether the thickness of the cortex is measured too (68 regions, 7 to 20 CPU "
+        "seconds a person; voxels of at most 1.5 mm): docs/anat.md.",
     )
 
 
