@@ -39,7 +39,7 @@ from commissure.anat.builtin.preprocess import preprocess
 from commissure.anat.cortical_lines import CorticalLines, cortical_lines, relative_brightness
 from commissure.anat.derivatives import read_preprocessed
 from commissure.anat.settings import AnatPreprocessSettings
-from commissure.anat.thickness import coverage, labels_at, regional_thickness
+from commissure.anat.thickness import coverage, regional_thickness, template_places
 from commissure.anat.volumes import cortex_around, template_coordinates, values_at
 from commissure.images.anat_files import AnatFiles
 from commissure.images.grid import bounding_box
@@ -107,24 +107,24 @@ def segmented(name: str, path: Path, folder: Path) -> Cortex:
 
 def thickness_of(cortex: Cortex) -> dict[str, float]:
     lines = cortex.lines()
-    return regional_thickness(lines, labels_at(lines, cortex.coordinates))
+    return regional_thickness(lines, template_places(lines, cortex.coordinates))
 
 
 def head_row(name: str, cortex: Cortex) -> list[str]:
     """Voxel size, CPU seconds, median, both sides, regions (mean of both sides), coverage."""
     begin = time.process_time()
     lines = cortex.lines()
-    label = labels_at(lines, cortex.coordinates)
-    values = regional_thickness(lines, label)
+    places = template_places(lines, cortex.coordinates)
+    values = regional_thickness(lines, places)
     spent = time.process_time() - begin
-    known = np.isfinite(lines.thickness_mm) & (label > 0)
+    known = np.isfinite(lines.thickness_mm) & (values_at(cortex_around().image, places) > 0)
     cells = [values[side] for side in SIDES]
     cells += [(values[f"{region}_L"] + values[f"{region}_R"]) / 2 for region in SHOWN]
     return [
         name, f"{min(cortex.voxel_mm):.2g}", f"{spent:.1f}",
         f"{np.median(lines.thickness_mm[known]):.2f}", *(f"{cell:.2f}" for cell in cells),
         f"{lines.area_mm2[known].sum() / 100:.0f}",
-        f"{coverage(lines, label):.3f}",
+        f"{np.mean([*coverage(lines, places).values()]):.3f}",
     ]  # fmt: skip
 
 
@@ -208,7 +208,8 @@ def true_change(cortex: Cortex, lines: CorticalLines, moves: np.ndarray) -> dict
     ends = [carried((lines.start + far[:, None] * lines.outwards).T / lines.voxel_mm[:, None], moves)
             for far in (np.zeros_like(length), length)]  # fmt: skip
     change = np.linalg.norm((ends[1] - ends[0]) * lines.voxel_mm[:, None], axis=0) - length
-    region, known = labels_at(lines, cortex.coordinates), np.isfinite(lines.thickness_mm)
+    region = values_at(cortex_around().image, template_places(lines, cortex.coordinates))
+    known = np.isfinite(lines.thickness_mm)
     means = {}
     for name in (*THINNED, *BESIDE):
         chosen = np.isin(region, cortex_around().groups("name")[name]) & known
@@ -256,7 +257,7 @@ def again(
 def planted_rows(name: str, path: Path, folder: Path, cortex: Cortex) -> list[list[str]]:
     """Planted and recovered change in mm of each region, and the slope where it was thinned."""
     lines = cortex.lines()
-    before = regional_thickness(lines, labels_at(lines, cortex.coordinates))
+    before = regional_thickness(lines, template_places(lines, cortex.coordinates))
     rows = []
     for push in PUSHED_MM:
         moves = thinning(cortex, push)

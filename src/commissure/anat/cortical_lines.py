@@ -21,9 +21,12 @@ CLOSED = (
     "LateralVentricle",
 )  # fmt: skip
 
-#: Voxels above this are taken for pure in learning what a tissue looks like; below the lower limit
-#: a tissue has no part in a voxel.
-PURE = 0.95
+#: What a tissue looks like is learnt from so many of its voxels, those with the highest share:
+#: engines differ in how high that is.
+PUREST = 0.3
+
+#: Above this a voxel is surely fluid; below the lower limit it has no white matter.
+SURE = 0.95
 NO_PART = 0.02
 
 #: SD of the neighbourhood in which tissues are learnt: shading that is left of the coil's
@@ -124,14 +127,14 @@ def relative_brightness(
         float32 (X, Y, Z), -1 outside. All -1 where fluid, grey and white matter are not ever
         brighter: no thickness can be read then, and its regions are n/a.
     """
-    brain = posterior.sum(axis=0) > 0
-    grey_at, white_at, fluid_at = posterior > PURE
-    closed = np.zeros(brain.shape, bool)
+    near = posterior.sum(axis=0) > 0
+    closed = np.zeros(near.shape, bool)
     if aseg is not None:
         groups = structures().groups("structure")
-        near = np.isin(aseg, NEAR_CORTEX)
+        near &= np.isin(aseg, NEAR_CORTEX)
         closed = np.isin(aseg, [n for name in CLOSED for s in "LR" for n in groups[f"{name}_{s}"]])
-        grey_at, white_at, brain = grey_at & near, white_at & near, brain & near
+    grey_at, white_at, fluid_at = _purest(posterior, near)
+    if aseg is not None:
         # At the edge of the mask what passes for fluid is air, bone or dura.
         ventricles = [n for side in "LR" for n in groups[f"LateralVentricle_{side}"]]
         fluid_at = np.isin(aseg, ventricles)
@@ -152,8 +155,19 @@ def relative_brightness(
     level = np.where(above > 0, above / (white_here - grey_here), above / (grey_here - fluid_here))
     level = np.where(posterior[1] < NO_PART, np.minimum(level, 0), level)
     # Dura is as bright as cortex: what is surely fluid stays fluid.
-    level = np.where(brain & (posterior[2] <= PURE), np.clip(level, *RANGE), -1)
+    level = np.where(near & (posterior[2] <= SURE), np.clip(level, *RANGE), -1)
     return np.where(closed, 1, level).astype(np.float32)
+
+
+def _purest(posterior: np.ndarray, within: np.ndarray) -> list[np.ndarray]:
+    """Voxels of each tissue that have most of it, among those in which it is the largest part."""
+    largest = posterior.argmax(axis=0)
+    chosen = []
+    for tissue, share in enumerate(posterior):
+        mine = within & (largest == tissue)
+        least = np.quantile(share[mine], 1 - PUREST) if mine.any() else np.inf
+        chosen.append(mine & (share >= least))
+    return chosen
 
 
 def _nearby(t1w: np.ndarray, where: np.ndarray, usual: float, voxel_mm: np.ndarray) -> np.ndarray:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 from scipy.spatial import cKDTree
 
 from commissure.anat.cortical_lines import CorticalLines, cortical_lines, relative_brightness
 from commissure.anat.volumes import cortex_around, values_at
 from commissure.checks import Check, at_least, between
+from commissure.images.atlas import desikan_killiany
 
 #: Larger voxels show no cortex: it is two to three millimetres thick.
 LARGEST_VOXEL_MM = 1.5
@@ -19,9 +21,14 @@ LARGEST_VOXEL_MM = 1.5
 LEAST_AREA_MM2 = 30.0
 
 #: Mean thickness of a side's cortex that is possible in a person.
-PLAUSIBLE_MM = (1.8, 3.6)
+PLAUSIBLE_MM = (2.0, 3.3)
 
-#: Share of the border of white matter under the cortex along which cortex is seen.
+#: The template's cortex is covered where a line passes so near; which voxels of it are looked at.
+NEAR_MM = 4.0
+SAMPLED = 10
+
+#: Share of a region, and mean of all regions, that must be covered.
+LEAST_OF_REGION = 0.5
 LEAST_COVERAGE = 0.9
 
 
@@ -34,7 +41,7 @@ class CorticalThickness:
     regions
         Of :func:`regional_thickness`, in mm.
     covered
-        Of :func:`coverage`.
+        Mean of :func:`coverage`.
     image
         Of :func:`thickness_map`, (X, Y, Z) in mm.
     """
@@ -62,16 +69,16 @@ def cortical_thickness(
     """
     level = relative_brightness(t1w, posterior, aseg, affine)
     lines = cortical_lines(level, affine)
-    label = labels_at(lines, coordinates)
+    places = template_places(lines, coordinates)
     return CorticalThickness(
-        regions=regional_thickness(lines, label),
-        covered=coverage(lines, label),
-        image=thickness_map(lines, level, label),
+        regions=regional_thickness(lines, places),
+        covered=float(np.mean([*coverage(lines, places).values()])),
+        image=thickness_map(lines, level, places),
     )
 
 
-def labels_at(lines: CorticalLines, coordinates: np.ndarray) -> np.ndarray:
-    """Number of the region half way along each line, (N,), 0 outside the cortex.
+def template_places(lines: CorticalLines, coordinates: np.ndarray) -> np.ndarray:
+    """Template mm half way along each line, (N, 3).
 
     Parameters
     ----------
@@ -82,10 +89,10 @@ def labels_at(lines: CorticalLines, coordinates: np.ndarray) -> np.ndarray:
     """
     last = np.array(coordinates.shape[:3]) - 1
     middle = np.clip(np.rint(lines.middle()).astype(int), 0, last)
-    return values_at(cortex_around().image, coordinates[tuple(middle.T)])
+    return coordinates[tuple(middle.T)]
 
 
-def thickness_map(lines: CorticalLines, level: np.ndarray, label: np.ndarray) -> np.ndarray:
+def thickness_map(lines: CorticalLines, level: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Thickness at every voxel of the cortex: that of the line which starts nearest.
 
     Parameters
@@ -94,8 +101,8 @@ def thickness_map(lines: CorticalLines, level: np.ndarray, label: np.ndarray) ->
         Of :func:`commissure.anat.cortical_lines.cortical_lines`.
     level
         (X, Y, Z) of :func:`commissure.anat.cortical_lines.relative_brightness`.
-    label
-        Of :func:`labels_at`.
+    places
+        Of :func:`template_places`.
 
     Returns
     -------
@@ -104,6 +111,7 @@ def thickness_map(lines: CorticalLines, level: np.ndarray, label: np.ndarray) ->
         the line's start than it is thick there.
     """
     painted = np.zeros(level.shape, np.float32)
+    label = values_at(cortex_around().image, places)
     place = np.argwhere(np.abs(level) < 0.5)
     thickness = np.where(label > 0, np.nan_to_num(lines.thickness_mm), 0)
     if thickness.any() and len(place):
@@ -113,44 +121,57 @@ def thickness_map(lines: CorticalLines, level: np.ndarray, label: np.ndarray) ->
     return painted
 
 
-def regional_thickness(lines: CorticalLines, label: np.ndarray) -> dict[str, float]:
+def regional_thickness(lines: CorticalLines, places: np.ndarray) -> dict[str, float]:
     """Mean thickness of the Desikan-Killiany regions and of both sides' cortex, in mm.
 
     Parameters
     ----------
     lines
         Each counts as much border of white matter as it stands for.
-    label
-        Of :func:`labels_at`.
+    places
+        Of :func:`template_places`.
 
     Returns
     -------
     dict
         By region (``superiorfrontal_L``), and ``cortex_L``, ``cortex_R``; NaN where a region has
-        less than :data:`LEAST_AREA_MM2` of border.
+        less than :data:`LEAST_AREA_MM2` of border or less than half of it is covered.
     """
     cortex = cortex_around()
+    label = values_at(cortex.image, places)
+    covered = coverage(lines, places)
     sides = {f"cortex_{side}": number for side, number in cortex.groups("hemisphere").items()}
     means = {}
     for name, numbers in {**cortex.groups("name"), **sides}.items():
         chosen = np.isin(label, numbers) & np.isfinite(lines.thickness_mm)
         area = lines.area_mm2[chosen]
-        enough = area.sum() >= LEAST_AREA_MM2
+        enough = area.sum() >= LEAST_AREA_MM2 and covered.get(name, 1) >= LEAST_OF_REGION
         mean = float(np.average(lines.thickness_mm[chosen], weights=area)) if enough else np.nan
         means[name] = mean
     return means
 
 
-def coverage(lines: CorticalLines, label: np.ndarray) -> float:
-    """Share of the border of white matter under the regions along which cortex is seen.
+def coverage(lines: CorticalLines, places: np.ndarray) -> dict[str, float]:
+    """Share of each region, in the template, that lies near a line through cortex.
 
     Parameters
     ----------
-    lines, label
+    lines, places
         As of :func:`regional_thickness`.
     """
-    area = np.where(label > 0, lines.area_mm2, 0)
-    return float(area[np.isfinite(lines.thickness_mm)].sum() / area.sum()) if area.any() else 0.0
+    atlas = desikan_killiany()
+    label = np.asanyarray(atlas.image.dataobj)
+    voxel = np.argwhere(label)[::SAMPLED]
+    usable = np.isfinite(lines.thickness_mm) & np.isfinite(places).all(axis=1)
+    if not usable.any():
+        return dict.fromkeys(atlas.groups("name"), 0.0)
+    at = nib.affines.apply_affine(atlas.image.affine, voxel)
+    near = cKDTree(places[usable]).query(at, distance_upper_bound=NEAR_MM)[0] < NEAR_MM
+    label = label[tuple(voxel.T)]
+    return {
+        name: float(near[np.isin(label, numbers)].mean())
+        for name, numbers in atlas.groups("name").items()
+    }
 
 
 def thickness_checks(thickness: CorticalThickness) -> list[Check]:

@@ -17,11 +17,12 @@ from commissure.anat.thickness import (
     cortical_thickness,
     coverage,
     implausible,
-    labels_at,
     regional_thickness,
+    template_places,
     thickness_checks,
     thickness_map,
 )
+from commissure.images.atlas import desikan_killiany
 
 FINE = 4
 EYE = np.eye(4)
@@ -103,22 +104,36 @@ def test_regions_are_read_in_the_template_and_empty_ones_are_missing() -> None:
     """All cortex lies at one place of the left superior frontal gyrus."""
     lines = cortical_lines(level_of(shares(ball_radius(20), 5.0, 7.5)), EYE)
     coordinates = np.broadcast_to(np.array([-12.0, 36.0, 48.0], np.float32), (20, 20, 20, 3))
-    label = labels_at(lines, coordinates)
-    means = regional_thickness(lines, label)
-    assert means["superiorfrontal_L"] == pytest.approx(2.5, abs=0.25)
-    assert means["cortex_L"] == means["superiorfrontal_L"]
-    assert np.isnan(means["superiorfrontal_R"]) and np.isnan(means["insula_L"])
-    assert coverage(lines, label) == 1
-    half = np.where(lines.start[:, 0] > 9.5, np.nan, lines.thickness_mm)
-    assert coverage(replace(lines, thickness_mm=half), label) == pytest.approx(0.5, abs=0.05)
+    means = regional_thickness(lines, template_places(lines, coordinates))
+    assert np.isnan(means["superiorfrontal_L"]), "most of the gyrus lies elsewhere"
+    assert means["cortex_L"] == pytest.approx(2.5, abs=0.25)
+    assert np.isnan(means["cortex_R"]) and np.isnan(means["insula_L"])
+
+
+def test_a_region_has_a_thickness_where_half_of_it_is_covered() -> None:
+    """Lines at every voxel of the template's cortex, then without those of the upper part."""
+    atlas = desikan_killiany()
+    data = np.asanyarray(atlas.image.dataobj)
+    places = nib.affines.apply_affine(atlas.image.affine, np.argwhere(data))
+    ones = np.ones(len(places))
+    lines = CorticalLines(places, places, ones, 2.5 * ones, np.ones(3))
+    assert set(coverage(lines, places).values()) == {1.0}
+    assert regional_thickness(lines, places)["paracentral_R"] == 2.5
+    cut = replace(lines, thickness_mm=np.where(places[:, 2] > 40, np.nan, 2.5))
+    covered = coverage(cut, places)
+    assert covered["paracentral_R"] < 0.1 and covered["insula_L"] == 1
+    assert 0.8 < np.mean([*covered.values()]) < 0.9
+    means = regional_thickness(cut, places)
+    assert np.isnan(means["paracentral_R"]) and means["insula_L"] == 2.5
 
 
 def test_the_map_has_the_thickness_where_the_cortex_is() -> None:
     tissues = shares(ball_radius(40), 13.0, 15.5)
     lines = cortical_lines(level_of(tissues), EYE)
-    image = thickness_map(lines, level_of(tissues), np.where(lines.start[:, 0] > 4, 1, 0))
-    assert not image[:3].any()
-    image, tissues = image[10:], tissues[:, 10:]
+    gyrus = np.where(lines.start[:, :1] > 19, [-12.0, 36.0, 48.0], np.nan)
+    image = thickness_map(lines, level_of(tissues), gyrus)
+    assert not image[:18].any()
+    image, tissues = image[22:], tissues[:, 22:]
     assert np.mean(image[tissues[0] > 0.9]) == pytest.approx(2.5, rel=0.05)
     assert not image[(tissues[0] < 0.1)].any()
 
@@ -219,7 +234,8 @@ def test_the_figure_has_colours_where_the_cortex_is_and_grey_elsewhere(monkeypat
         "commissure.anat.figures.draw_slices", lambda row, data, *args, **kw: drawn.append(data)
     )
     lines = cortical_lines(level_of(posterior), EYE)
-    image = thickness_map(lines, level_of(posterior), np.ones(len(lines.start), int))
+    gyrus = np.broadcast_to(np.array([-12.0, 36.0, 48.0]), lines.start.shape)
+    image = thickness_map(lines, level_of(posterior), gyrus)
     draw_thickness(t1w, image, title="sub-01")
     coloured = np.ptp(drawn[0], axis=-1) > 0.05
     assert np.array_equal(coloured, image > 0)
