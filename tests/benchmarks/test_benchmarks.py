@@ -38,6 +38,7 @@ SMALLEST = {
         "--folder",
         "{tmp}/people",
     ],
+    "bold_placement": ["{tmp}/placement", "--people", "sub-01", "--faults", "2"],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],

@@ -14,6 +14,10 @@ import pytest
 from commissure.files import write_json, write_table
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
+from commissure.images.anat_files import AnatFiles
+from commissure.images.load import save_image
+from commissure.images.transforms import write_warp
+from commissure.names import Scan
 from commissure.outputs import EXCLUSIONS
 from commissure.rows import Marker, write_markers
 from commissure.study.design import Block, Design, DesignColumn
@@ -182,3 +186,25 @@ class FoldedHead:
 def folded_head() -> FoldedHead:
     """A head whose border of white and grey matter is known."""
     return FoldedHead()
+
+
+@pytest.fixture(scope="session")
+def folded_anat(folded_head, tmp_path_factory) -> AnatFiles:
+    """Derivatives of a T1w image of that head, which lies in template space already."""
+    folder = tmp_path_factory.mktemp("folded")
+    files = AnatFiles.of(Scan(Path("sub-01_T1w.nii.gz"), {"sub": "01"}, "T1w"), folder)
+    affine = np.diag([-2.5, 2.5, 2.5, 1.0])
+    affine[:3, 3] = np.array([2.5, -2.5, -2.5]) * 33.5
+    contents = {
+        files.preproc: {"white": 900.0, "grey": 600.0, "fluid": 200.0},
+        files.mask: {"white": 1.0, "grey": 1.0, "fluid": 1.0},
+        files.dseg: {"grey": 1.0, "white": 2.0, "fluid": 3.0},
+        files.gm: {"grey": 1.0},
+        files.wm: {"white": 1.0},
+        files.csf: {"fluid": 1.0},
+    }
+    for path, values in contents.items():
+        save_image(np.asarray(folded_head.drawn((68,) * 3, affine, values).dataobj), affine, path)
+    for path in (files.to_template, files.from_template):
+        write_warp(np.zeros((3, 68, 68, 68)), affine, path, after=np.eye(4))
+    return files

@@ -101,8 +101,10 @@ class Associations:
         return associated
 
     def _of_bold(self, root: Path, path: str) -> dict[str, str]:
-        """The field maps of a run, and where it is the first of several echoes, the others."""
+        """Field maps and single-band reference of a run, and of several echoes the others."""
         associated = field_maps_of(self, root, path)
+        if single := self._same_grid(path, "sbref", {}):
+            associated["sbref"] = single
         if opposed := associated.get("epi"):
             associated |= same_sense_of(self, root, path, opposed)
         echoes = self._echoes(path)

@@ -59,9 +59,9 @@ class Entry:
         ``bval``, ``bvec``; ``run2``, ``run2_bval``, ``run2_bvec``, ``run2_json0`` ... of the other
         runs of the acquisition; the field maps of
         :func:`commissure.dataset.field_maps.field_maps_of`, and of BOLD ``epi_same``; ``echo2``,
-        ``echo2_json0`` ... of the further echoes of a BOLD run;
-        ``mrsref`` with ``mrsref_json``, and ``mrsref2`` ... where several suit alike; ``roi``, the
-        mask of a lesion; ``inv2``, the second inversion of an MP2RAGE.
+        ``echo2_json0`` ... of the further echoes of a BOLD run, and ``sbref``, its single-band
+        reference; ``mrsref`` with ``mrsref_json``, and ``mrsref2`` ... where several suit alike;
+        ``roi``, the mask of a lesion; ``inv2``, the second inversion of an MP2RAGE.
     fingerprint
         Digest of size and time (of large files) or content (of small ones) of all of them.
     batch
@@ -252,7 +252,7 @@ def _entry(
     for file in files:
         if file in tree.troubles:
             return unreadable(path, file, tree.troubles[file], modality)
-    for kind in ("mrsref", "epi", "fieldmap", "phasediff", "magnitude"):
+    for kind in ("mrsref", "sbref", "epi", "fieldmap", "phasediff", "magnitude"):
         if kind in associated and (twin := associations.twin(associated[kind])):
             return unreadable(path, associated[kind], f"{twin} is the same image", modality)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -9,14 +10,23 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from scipy.ndimage import gaussian_filter
 
 from commissure.func.denoising import detrended
 from commissure.func.parcels import Parcels
+from commissure.images.anat_files import AnatFiles
 from commissure.images.connectivity_sets import NETWORKS
 from commissure.images.figures import Plane, draw_slices, new_figure, save_figure
 from commissure.images.grid import resample_to
-from commissure.images.load import zooms_mm
+from commissure.images.load import load_image, zooms_mm
+from commissure.images.registration import apply_transform
 from commissure.images.template import TemplateMap, template
+
+#: Voxels at which outlines are drawn: those of the run would make steps of them.
+_SHOWN_MM = 1.5
+
+#: Brightness is evened within neighbourhoods of this width (standard deviation).
+_SHADING_MM = 20.0
 
 #: Of a network that is none of Yeo's seven.
 OTHER_COLOUR = "#444444"
@@ -209,9 +219,14 @@ def draw_connectivity(z: np.ndarray, parcels: Parcels, *, title: str, path: Path
 
 
 def draw_registration(
-    boldref: nib.Nifti1Image, brain: np.ndarray, *, title: str, path: Path
+    boldref: nib.Nifti1Image,
+    brain: np.ndarray,
+    outlines: HeadOutlines,
+    *,
+    title: str,
+    path: Path,
 ) -> None:
-    """Mean BOLD volume in template space with the outlines of template and brain mask.
+    """Mean BOLD volume in template space with the outlines of brain, white matter and mask.
 
     Parameters
     ----------
@@ -219,18 +234,18 @@ def draw_registration(
         3-D, in template space.
     brain
         Brain mask on its grid.
+    outlines
+        The head whose brain and white matter are outlined.
     title, path
         Heading and file.
     """
-    resolution = max(zooms_mm(boldref.affine))
-    (x, y, z), affine = boldref.shape[:3], boldref.affine
-
-    def on_grid(name: TemplateMap) -> np.ndarray:
-        return resample_to(template(name, resolution_mm=resolution), (x, y, z), affine)
-
-    inside, white = on_grid("mask"), on_grid("WM")
-    # A face has no place in a figure: nothing is shown beyond the template's and the run's brain.
-    data = np.asanyarray(boldref.dataobj) * (brain | (inside > 0.5))
+    grid = outlines.brain
+    (x, y, z), affine = grid.shape[:3], grid.affine
+    inside, white = (np.asanyarray(image.dataobj) for image in (grid, outlines.white))
+    mask = resample_to(nib.Nifti1Image(brain.astype(np.float32), boldref.affine), (x, y, z), affine)
+    # A face has no place in a figure: nothing is shown beyond the head's and the run's brain.
+    shown = (mask > 0.5) | (inside > 0.5)
+    data = resample_to(_even_brightness(boldref, brain), (x, y, z), affine) * shown
     figure = new_figure(
         8.0,
         5.4,
@@ -245,19 +260,67 @@ def draw_registration(
         },
     )
     axes = figure.subplots(3, 6)
-    outlines = [
-        (white, 0.5, "#56B4E9"), (inside, 0.5, "#E69F00"), (brain.astype(float), 0.5, "#CD3E4E"),
-    ]  # fmt: skip
+    contours = [(white, 0.5, "#56B4E9"), (inside, 0.5, "#E69F00"), (mask, 0.5, "#CD3E4E")]
     cuts: dict[Plane, tuple[int, ...]] = {
         "axial": (-30, -14, 2, 18, 34, 52),
         "coronal": (-80, -56, -32, -8, 16, 40),
         "sagittal": (-48, -28, -8, 8, 28, 48),
     }
     for row, (plane, positions) in zip(axes, cuts.items(), strict=True):
-        draw_slices(row, data, affine, plane=plane, positions_mm=positions, contours=outlines)
+        draw_slices(row, data, affine, plane=plane, positions_mm=positions, contours=contours)
     figure.supxlabel(
-        "orange: template's brain; blue: its white matter; red: brain mask of the run "
+        f"orange: brain of {outlines.whose}; blue: its white matter; red: brain mask of the run "
         "(left of the head on the right)",
         fontsize=7,
     )
     save_figure(figure, path)
+
+
+def _even_brightness(boldref: nib.Nifti1Image, brain: np.ndarray) -> nib.Nifti1Image:
+    """A mean volume without the shading of the coils, which hides what lies deep in the head."""
+    data = np.asarray(boldref.dataobj, np.float32)
+    inside = brain.astype(np.float32)
+    sd = _SHADING_MM / np.array(zooms_mm(boldref.affine))
+    light = gaussian_filter(data * inside, sd) / np.maximum(gaussian_filter(inside, sd), 0.02)
+    floor = max(float(light[brain].mean()) / 10, 1e-6) if brain.any() else 1.0
+    return nib.Nifti1Image(data / np.maximum(light, floor), boldref.affine)
+
+
+@dataclass(frozen=True)
+class HeadOutlines:
+    """Whose brain and white matter are outlined on a mean volume.
+
+    Attributes
+    ----------
+    brain, white
+        3-D in template space, 0 to 1, on one grid.
+    whose
+        In words.
+    """
+
+    brain: nib.Nifti1Image
+    white: nib.Nifti1Image
+    whose: str
+
+
+def head_outlines(anat: AnatFiles | None, space: str, *, who: str) -> HeadOutlines:
+    """Outlines of a person's brain and white matter, or of the template's where there are none.
+
+    Parameters
+    ----------
+    anat
+        Derivatives of the T1w image; None where there is none.
+    space
+        Template space that they are wanted in.
+    who
+        Person and visit, for error messages.
+    """
+    names: tuple[TemplateMap, TemplateMap] = ("mask", "WM")
+    brain, white = (template(name, resolution_mm=_SHOWN_MM) for name in names)
+    if anat is None or not anat.serves(space):
+        return HeadOutlines(brain, white, "the template")
+
+    def carried(source: Path) -> nib.Nifti1Image:
+        return apply_transform(load_image(source, who=who, ndim=3), brain, [anat.to_template])
+
+    return HeadOutlines(carried(anat.mask), carried(anat.wm), "this person's T1w image")

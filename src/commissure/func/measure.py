@@ -18,8 +18,15 @@ from commissure.func.connectivity import (
     seed_connectivity_values,
 )
 from commissure.func.derivatives import FuncMeasured, PreprocessedRun
-from commissure.func.figures import draw_connectivity, draw_registration, draw_run
+from commissure.func.figures import (
+    HeadOutlines,
+    draw_connectivity,
+    draw_registration,
+    draw_run,
+    head_outlines,
+)
 from commissure.func.parcels import usual_parcels
+from commissure.func.placement import TemplateBorder
 from commissure.func.regional import (
     Cleaning,
     parcel_values,
@@ -69,7 +76,8 @@ def measure(
     folder
         Where the derivatives lie and the results go.
     anat
-        Not needed: every file is in template space already.
+        Derivatives of the same head's T1w image, by which the place of the run is judged; None, or
+        incomplete, where there are none.
     settings
         Settings of measuring.
     runs
@@ -82,14 +90,15 @@ def measure(
     """
     files = FuncMeasured.of(scan, folder)
     cortex = chosen_atlas(settings.atlas, usual_parcels(settings.parcels), key="func.atlas")
-    own, run, voxels = parcel_run(scan, folder, cortex, settings)
+    border = TemplateBorder.of(anat)
+    own, run, voxels = parcel_run(scan, folder, cortex, settings, border)
     lengths = runs_together(scan, runs if settings.join_runs else (), folder)
     writer = lengths[0].scan
     writes = writer.path == scan.path
     alone = _alone(own, settings)
     result = alone
     if alone.strategy is not None and writes and len(lengths) > 1:
-        result = denoised_together(own, lengths, folder, cortex, settings)
+        result = denoised_together(own, lengths, folder, cortex, settings, border)
     z = None if result.residuals is None or not writes else fisher_z(result.residuals)
     of_length = _length_checks(own, result, settings, writes=writes)
     too_short = any(check.passed is False for check in of_length)
@@ -121,7 +130,8 @@ def measure(
         **_method(run, own, result, settings),
     )
     after = result if scan.label in result.by_run else alone
-    _draw(run, own, after.by_run.get(scan.label), z, files, settings)
+    outlines = head_outlines(anat, run.space, who=scan.who)
+    _draw(run, own, after.by_run.get(scan.label), z, outlines, files, settings)
 
 
 def gives_connectivity(task: str, patterns: Sequence[str] | None) -> bool:
@@ -282,7 +292,7 @@ def _notes(
 ) -> list[str]:
     names = np.array(own.parcels.names)
     lost = names[own.means.coverage < settings.min_parcel_coverage]
-    notes = list(run.sidecar.get("Notes", []))
+    notes = [*run.sidecar.get("Notes", []), *own.notes]
     notes += [
         f"{what}, made for {space}, lie on {run.space} by millimetres: approximate, to about 2 mm."
         for what, space in ((f"Parcels ({cortex.name})", cortex.space), ("Structures", TEMPLATE))
@@ -329,6 +339,7 @@ def _draw(
     own: ParcelRun,
     after: np.ndarray | None,
     z: np.ndarray | None,
+    outlines: HeadOutlines,
     files: FuncMeasured,
     settings: FuncMeasureSettings,
 ) -> None:
@@ -345,7 +356,7 @@ def _draw(
         path=files.carpet_figure,
     )
     brain = np.asanyarray(run.mask.dataobj) > 0
-    draw_registration(run.boldref, brain, title=title, path=files.registration_figure)
+    draw_registration(run.boldref, brain, outlines, title=title, path=files.registration_figure)
     if z is None:
         files.connectivity_figure.unlink(missing_ok=True)
     else:

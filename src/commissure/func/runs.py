@@ -29,6 +29,7 @@ from commissure.func.parcels import (
     parcel_tsnr,
     parcels_on_grid,
 )
+from commissure.func.placement import TemplateBorder, placement_checks
 from commissure.func.quality import run_checks, series_checks, temporal_snr
 from commissure.func.regressors import (
     chosen_strategy,
@@ -76,6 +77,8 @@ class ParcelRun:
         Median over the brain, steady volumes alone.
     checks
         All but those of length.
+    notes
+        What of its place could not be judged.
     """
 
     scan: Scan
@@ -90,6 +93,7 @@ class ParcelRun:
     good: np.ndarray
     tsnr: float
     checks: list[Check]
+    notes: tuple[str, ...] = ()
 
     @property
     def minutes_kept(self) -> float:
@@ -141,9 +145,15 @@ class DenoisedRuns:
 
 
 def parcel_run(
-    scan: Scan, folder: Path, cortex: Atlas, settings: FuncMeasureSettings
+    scan: Scan,
+    folder: Path,
+    cortex: Atlas,
+    settings: FuncMeasureSettings,
+    border: TemplateBorder | None,
 ) -> tuple[ParcelRun, PreprocessedRun, np.ndarray]:
     """Read a preprocessed run, average its parcels and judge it; its brain's voxels (V, T).
+
+    Where it lies is judged by the white-grey border of the same head, if there is one.
 
     Raises
     ------
@@ -180,6 +190,7 @@ def parcel_run(
     usable = np.where(dark, 0.0, means.coverage)
     checks = run_checks(confounds, good, usable, run.mask, tsnr=tsnr, settings=settings)
     checks += series_checks(run.boldref, run.sidecar)
+    placed, unjudged = placement_checks(run, border)
     judged = ParcelRun(
         scan=scan,
         tr_s=tr_s,
@@ -192,7 +203,8 @@ def parcel_run(
         dark=dark,
         good=good,
         tsnr=tsnr,
-        checks=checks,
+        checks=[*checks, *placed],
+        notes=tuple(unjudged),
     )
     return judged, run, voxels
 
@@ -253,6 +265,7 @@ def denoised_together(
     folder: Path,
     cortex: Atlas,
     settings: FuncMeasureSettings,
+    border: TemplateBorder | None,
 ) -> DenoisedRuns:
     """Denoise the runs of a task and visit together.
 
@@ -264,14 +277,15 @@ def denoised_together(
         The run that is measured.
     lengths
         From :func:`runs_together`.
-    folder, cortex, settings
+    folder, cortex, settings, border
         As in :func:`parcel_run`.
     """
     runs, left_out = [], {}
     for each in lengths:
         try:
             same = each.scan.path == own.scan.path
-            runs.append(own if same else parcel_run(each.scan, folder, cortex, settings)[0])
+            other = each.scan, folder, cortex, settings, border
+            runs.append(own if same else parcel_run(*other)[0])
         except CommissureError as error:
             left_out[each.scan.label] = str(error)
     if any(not run.failed for run in runs):

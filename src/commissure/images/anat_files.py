@@ -90,6 +90,10 @@ class AnatFiles(Derivatives):
         candidates = [cls.of(scan, folder, template=space) for space in SPACES]
         return next((files for files in candidates if files.complete()), candidates[0])
 
+    def serves(self, space: str) -> bool:
+        """Whether they are complete, with transforms to a template space."""
+        return self.template == space and self.complete()
+
     @property
     def tissues(self) -> tuple[Path, Path, Path]:
         """Tissue probabilities in the order of :data:`TISSUES`."""

@@ -28,6 +28,9 @@ REACH_MM = 2.0
 #: Points of a border; more make nothing steadier.
 POINTS = 20_000
 
+#: A border of fewer points tells nothing: the image shows no white matter.
+BORDER_POINTS_MIN = 500
+
 #: A tissue fills at least this share of the place where it is sampled.
 _PURE = 0.5
 
@@ -134,6 +137,8 @@ def white_grey_border(
         grey matter on the other: thin blades of white matter have none.
     """
     size = np.array(zooms_mm(white.affine))
+    if not (np.asanyarray(white.dataobj) > _PURE).any():
+        return Border(np.empty((0, 3)), np.empty((0, 3)))
     pad = [int(voxels) for voxels in np.ceil(2 * REACH_MM / size)]
     box = bounding_box(np.asanyarray(white.dataobj) > _PURE, pad=pad)
     white, grey = white.slicer[box], grey.slicer[box]

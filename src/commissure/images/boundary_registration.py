@@ -28,6 +28,17 @@ from commissure.images.rigid import rigid_matrix, searched_rigid
 #: then led up to 0.9 mm away from where the whole did, with 0.1 up to 0.4 mm.
 SLOPE = 0.1
 
+#: Share of points with the right sign below which an image does not show a border. Measured on real
+#: runs: 0.73 to 0.86 where they lie right; 0.53 to 0.62 at the best place beside a mirrored T1w
+#: image or that of somebody else.
+RIGHT_SIGN_MIN = 0.67
+
+#: Least share of points with the right sign more than at the mirrored border. Measured on real
+#: runs: 0.14 to 0.26; mirrored -0.26 to 0.01; beside the T1w image of somebody else -0.02 to 0.07.
+#: In simulated people 0.07 to 0.08, and 0.00 to 0.01 with another T1w image: their folds are those
+#: of a symmetrical template, which its mirror image shares.
+GAIN_MIN = 0.04
+
 #: Rotations about the axis between the ears by which the head may lie otherwise in both images
 #: (degrees): of all rotations people differ most in this one.
 _NODS_DEG = (-20.0, -10.0, 0.0, 10.0, 20.0)
@@ -151,14 +162,24 @@ def judge_placement(image: nib.Nifti1Image, border: Border, matrix: np.ndarray) 
     matrix
         4x4, from the world of the border to that of the image.
     """
-    best = _Search(image, border, FINE).best(matrix)
     mirrored = border.mirrored()
     reflected = find_placements(image, mirrored, {"mirrored": [matrix]})[0]
     return Fit(
         boundary_contrast(image, border, matrix),
-        largest_distance_mm(best.matrix, matrix, border),
+        boundary_offset_mm(image, border, matrix),
         boundary_contrast(image, mirrored, reflected.matrix),
     )
+
+
+def boundary_offset_mm(image: nib.Nifti1Image, border: Border, matrix: np.ndarray) -> float:
+    """How far at most a border lies from where an image shows it best near by.
+
+    Parameters
+    ----------
+    image, border, matrix
+        As in :func:`judge_placement`.
+    """
+    return largest_distance_mm(_Search(image, border, FINE).best(matrix).matrix, matrix, border)
 
 
 def largest_distance_mm(first: np.ndarray, second: np.ndarray, border: Border) -> float:

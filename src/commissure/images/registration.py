@@ -14,6 +14,7 @@ from typing import Literal
 import ants
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from scipy.ndimage import binary_dilation
 
 from commissure.files import atomic
@@ -244,3 +245,24 @@ def apply_transform(
     for t in range(data.shape[3]):
         series[..., t] = moved(data[..., t])
     return nib.Nifti1Image(series, reference.affine)
+
+
+def moved_points(points: np.ndarray, transform: Path | str) -> np.ndarray:
+    """Carry points the way that a composite transform carries them: against its images.
+
+    Parameters
+    ----------
+    points
+        (N, 3) in RAS+ mm, in the space that the transform's images arrive in.
+    transform
+        Composite file: ``from-A_to-B`` takes points of B to A.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, 3) in RAS+ mm.
+    """
+    flip = np.array([-1.0, -1.0, 1.0])
+    table = pd.DataFrame(points * flip, columns=["x", "y", "z"])
+    moved = ants.apply_transforms_to_points(3, table, [str(transform)])
+    return moved[["x", "y", "z"]].to_numpy(float) * flip

@@ -165,6 +165,23 @@ def test_the_echoes_of_a_run_belong_to_the_first(dataset):
     assert entries["sub-02_ses-b_task-nback_echo-2_bold.nii.gz"].used
 
 
+@pytest.mark.parametrize(
+    ("name", "belongs"),
+    [
+        ("sub-01_task-rest_sbref.nii.gz", True),
+        ("sub-01_sbref.nii.gz", True),
+        ("sub-01_task-nback_sbref.nii.gz", False),
+        ("sub-01_task-rest_run-2_sbref.nii.gz", False),
+        ("sub-01_task-rest_part-phase_sbref.nii.gz", False),
+        ("sub-01_task-rest_sbref.json", False),
+    ],
+)
+def test_a_single_band_reference_belongs_to_the_run_of_its_name(dataset, name, belongs):
+    (dataset / "sub-01/func" / name).write_text("{}")
+    run = by_scan(build_index(dataset, tree_of(dataset)))["sub-01_task-rest_bold.nii.gz"]
+    assert run.associated == ({"sbref": f"sub-01/func/{name}"} if belongs else {})
+
+
 def test_a_first_echo_that_cannot_be_read_leaves_no_echo_alone(dataset):
     path = dataset / "sub-02/ses-b/func/sub-02_ses-b_task-rest_echo-1_bold.nii.gz"
     path.unlink()

@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from commissure.images.registration import apply_transform, register
+from commissure.images.registration import apply_transform, moved_points, register
 from commissure.images.template import template
-from commissure.images.transforms import read_affine, write_affine
+from commissure.images.transforms import read_affine, write_affine, write_warp
 
 
 @pytest.mark.slow
@@ -41,3 +41,21 @@ def test_the_same_registration_gives_the_same_transform(tmp_path) -> None:
         register(fixed, moving, kind="affine", forward=file, inverse=tmp_path / "back.h5")
         found.append(read_affine(file))
     np.testing.assert_array_equal(*found)
+
+
+def test_points_go_against_the_images_of_a_transform(tmp_path) -> None:
+    """What lies at a point of the image that arrives came from where the point is carried."""
+    wanted = np.eye(4)
+    wanted[:3, :3] += np.random.default_rng(3).normal(0, 0.05, (3, 3))
+    wanted[:3, 3] = 4.0, -7.0, 2.0
+    fixed = template("T1w", resolution_mm=8.0)
+    path = write_warp(np.zeros((3, *fixed.shape)), fixed.affine, tmp_path / "x.h5", after=wanted)
+    places = np.array([[10.0, -20.0, 5.0], [-31.0, 12.0, 40.0]])
+    expected = places @ wanted[:3, :3].T + wanted[:3, 3]
+    assert moved_points(places, path) == pytest.approx(expected, abs=1e-3)
+    ramp = np.indices(fixed.shape)[0] * fixed.affine[0, 0] + fixed.affine[0, 3]
+    image = nib.Nifti1Image(ramp.astype(np.float32), fixed.affine)
+    arrived = np.asarray(apply_transform(image, fixed, [path]).dataobj)
+    middle = tuple(n // 2 for n in fixed.shape)
+    place = fixed.affine[:3, :3] @ middle + fixed.affine[:3, 3]
+    assert arrived[middle] == pytest.approx(moved_points(place[None], path)[0, 0], abs=1e-2)

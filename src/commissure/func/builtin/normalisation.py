@@ -5,22 +5,20 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
 from commissure.func.builtin.realign import Motion
+from commissure.func.builtin.to_t1w import REGISTRATION_MM, T1wPlacement, place_beside_t1w
 from commissure.images.anat_files import AnatFiles
-from commissure.images.grid import coarser
-from commissure.images.load import load_image, zooms_mm
+from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register
 from commissure.images.susceptibility import Shift
 from commissure.images.template import template
-
-#: What BOLD is registered to is averaged to BOLD's own voxel size, within this range: BOLD has no
-#: finer detail to offer, and the registration costs a fraction.
-REGISTRATION_MM = (2.5, 4.0)
+from commissure.images.transforms import write_affine
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,29 @@ class TransformChain:
         volume, in scanner mm; far outside where the transforms do not reach.
     steps
         The transforms in words, for the sidecar.
-    approximate
-        Whether the T1w image was missing and BOLD went straight to the template.
+    placement
+        How the run lies beside the T1w image; None where that was missing and BOLD went straight to
+        the template, which is approximate.
     """
 
     coordinates_mm: np.ndarray
     steps: tuple[str, ...]
-    approximate: bool
+    placement: T1wPlacement | None = None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the T1w image was missing."""
+        return self.placement is None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how the run lies."""
+        return () if self.placement is None else self.placement.notes
+
+    def sidecar(self) -> dict[str, Any]:
+        """What the JSON of the series says of the transforms."""
+        judged = {} if self.placement is None else self.placement.sidecar()
+        return {"Transforms": list(self.steps), "approximate": self.approximate, **judged}
 
 
 def brain_mask(boldref: np.ndarray, affine: np.ndarray) -> np.ndarray:
@@ -112,19 +126,19 @@ def dilated(mask: np.ndarray, affine: np.ndarray, *, radius_mm: float) -> np.nda
 
 
 def transform_chain(
-    boldref: nib.Nifti1Image,
+    reference: nib.Nifti1Image,
     mask: np.ndarray,
     grid: nib.Nifti1Image,
     *,
     anat: AnatFiles | None,
     who: str,
 ) -> TransformChain:
-    """Register the mean BOLD volume and chain the transforms to the template.
+    """Register a BOLD image and chain the transforms to the template.
 
     Parameters
     ----------
-    boldref
-        Mean of the realigned series.
+    reference
+        What of the run is registered: the mean of the realigned series, or an image in its pose.
     mask
         Brain in it.
     grid
@@ -134,41 +148,26 @@ def transform_chain(
         twelve parameters), which is approximate.
     who
         Person and visit, for error messages.
-
-    Notes
-    -----
-    With a T1w image: rigid, six parameters, mutual information (Mattes), both images brain-only;
-    then the T1w image's own nonlinear transform.
     """
-    data = np.asanyarray(boldref.dataobj) * mask
-    moving = nib.Nifti1Image(data.astype(np.float32), boldref.affine)
-    size_mm = float(np.clip(np.mean(zooms_mm(boldref.affine)), *REGISTRATION_MM))
     with tempfile.TemporaryDirectory() as scratch:
-        forward, inverse = Path(scratch, "forward.h5"), Path(scratch, "inverse.h5")
         if anat is None:
+            forward, inverse = Path(scratch, "forward.h5"), Path(scratch, "inverse.h5")
+            data = np.asanyarray(reference.dataobj) * mask
+            moving = nib.Nifti1Image(data.astype(np.float32), reference.affine)
+            size_mm = float(np.clip(np.mean(zooms_mm(reference.affine)), *REGISTRATION_MM))
             fixed = template("T1w", resolution_mm=size_mm)
             register(fixed, moving, kind="affine", forward=forward, inverse=inverse)
-            chain: list[Path] = [forward]
-            steps: tuple[str, ...] = (
-                "boldref to template: affine, mutual information (no T1w image)",
-            )
-        else:
-            fixed = _brain(anat, size_mm, who)
-            register(fixed, moving, kind="rigid", forward=forward, inverse=inverse)
-            chain = [forward, anat.to_template]
-            steps = (
-                "boldref to T1w: rigid, mutual information",
-                f"T1w to template: {anat.to_template.name}",
-            )
-        coordinates = _transformed_coordinates(boldref, grid, chain)
-    return TransformChain(coordinates, steps, anat is None)
-
-
-def _brain(anat: AnatFiles, size_mm: float, who: str) -> nib.Nifti1Image:
-    head = load_image(anat.preproc, who=who, ndim=3)
-    mask = np.asanyarray(load_image(anat.mask, who=who, ndim=3).dataobj) > 0
-    brain = nib.Nifti1Image(np.asanyarray(head.dataobj) * mask, head.affine)
-    return coarser(brain, size_mm) if max(zooms_mm(head.affine)) < size_mm else brain
+            straight = "boldref to template: affine, mutual information (no T1w image)"
+            coordinates = _transformed_coordinates(reference, grid, [forward])
+            return TransformChain(coordinates, (straight,))
+        placement = place_beside_t1w(reference, mask, anat, who=who)
+        steps = (
+            f"boldref to T1w: rigid, {placement.method}",
+            f"T1w to template: {anat.to_template.name}",
+        )
+        forward = write_affine(placement.matrix, Path(scratch, "forward.mat"))
+        coordinates = _transformed_coordinates(reference, grid, [forward, anat.to_template])
+    return TransformChain(coordinates, steps, placement)
 
 
 def _transformed_coordinates(
@@ -249,10 +248,22 @@ def resampled_series(
 
 
 def resampled_volume(
-    volume: np.ndarray, affine: np.ndarray, coordinates_mm: np.ndarray
+    volume: np.ndarray, affine: np.ndarray, coordinates_mm: np.ndarray, *, order: int = 1
 ) -> np.ndarray:
-    """Resample one volume of the reference's space to the output grid (linear, 0 outside)."""
+    """Resample one volume of the reference's space to the output grid (0 outside).
+
+    Parameters
+    ----------
+    volume, affine
+        3-D, with its 4x4 voxel-to-mm matrix.
+    coordinates_mm
+        Shape (A, B, C, 3), from :class:`TransformChain`.
+    order
+        Order of the spline; what it overshoots is cut to the range of the volume.
+    """
     inverse = np.linalg.inv(affine)
     where = np.einsum("ij,xyzj->ixyz", inverse[:3, :3], coordinates_mm)
     where += inverse[:3, 3][:, None, None, None]
-    return ndimage.map_coordinates(np.asarray(volume, np.float32), where, order=1, mode="constant")
+    volume = np.asarray(volume, np.float32)
+    values = ndimage.map_coordinates(volume, where, order=order, mode="constant")
+    return np.clip(values, min(volume.min(), 0), volume.max())

@@ -39,6 +39,7 @@ from commissure.func.builtin.normalisation import (
 )
 from commissure.func.builtin.realign import Motion, mean_volume, realign
 from commissure.func.builtin.steady import non_steady_volumes
+from commissure.func.builtin.to_t1w import registration_reference
 from commissure.func.derivatives import FuncFiles
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
@@ -118,15 +119,16 @@ def preprocess(
     boldref = nib.Nifti1Image(combined_volume(means, echoes.times_s), affine)
     distortion = susceptibility(scan, series, motion, boldref, wanted=settings.susceptibility)
     distortion = checked_at_border(distortion, boldref, anat)
-    boldref = distortion.undone(boldref)
-    notes += distortion.notes
+    reference, registered, odd = registration_reference(scan, boldref)
+    reference, boldref = distortion.undone(reference), distortion.undone(boldref)
+    notes += [*distortion.notes, *odd]
 
     # A grid finer than the data would cost time and memory and show nothing more.
     resolution_mm = max(settings.resolution_mm, min(zooms_mm(affine)))
     grid = template("mask", resolution_mm=resolution_mm)
     tissue = tissue_maps(anat, grid, who=scan.who)
     native_mask = brain_mask(np.asanyarray(boldref.dataobj), affine)
-    chain = transform_chain(boldref, native_mask, grid, anat=anat, who=scan.who)
+    chain = transform_chain(reference, native_mask, grid, anat=anat, who=scan.who)
     run = _in_template(
         every,
         echoes.times_s,
@@ -155,8 +157,8 @@ def preprocess(
         "NumberOfVolumesDiscardedByUser": settings.dummy_volumes,
         "NonSteadyVolumes": first,
         "Sources": [scan.path.name, *([] if anat is None else [anat.preproc.name])],
-        "Transforms": list(chain.steps),
-        "approximate": chain.approximate,
+        **chain.sidecar(),
+        "RegistrationReference": registered,
         "Interpolations": "one: distortion, movement and template transform together, cubic spline",
         **distortion.sidecar(),
         **echoes.sidecar(sharpest),
@@ -164,7 +166,7 @@ def preprocess(
         "IntensityScale": run.scale,
         "RealignmentReference": "mean of the realigned volumes",
         "TissueCoreVoxels": {name: int(core.sum()) for name, core in cores.items()},
-        "Notes": notes,
+        "Notes": [*notes, *chain.notes],
     }
 
     files = FuncFiles.of(scan, folder)
@@ -281,7 +283,8 @@ def _in_template(
     values, seen, t2star = resampled_echoes(
         echoes, times_s, affine, motion, chain.coordinates_mm, box, distortion.shift
     )
-    reference = resampled_volume(np.asanyarray(boldref.dataobj), affine, chain.coordinates_mm)
+    mean = np.asanyarray(boldref.dataobj)
+    reference = resampled_volume(mean, affine, chain.coordinates_mm, order=3)
     bold_brain = resampled_volume(native_mask, affine, chain.coordinates_mm) > 0.5
     near = dilated(template_brain > 0.5, grid.affine, radius_mm=resolution_mm)
     in_view = np.zeros(grid.shape, bool)
