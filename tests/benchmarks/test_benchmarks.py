@@ -39,6 +39,7 @@ SMALLEST = {
         "{tmp}/people",
     ],
     "bold_placement": ["{tmp}/placement", "--people", "sub-01", "--faults", "2"],
+    "bold_markers": ["--cohorts", "1", "--volumes", "20"],
     "code_counts": [],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
