@@ -161,8 +161,8 @@ MARKERS = Output(
     "One row per person, visit and marker",
     tuple(next(column for column in _OF_MARKERS if column.name == name) for name in COLUMNS),
     notes="What is missing is an absent row. Several runs of one visit are one row: the mean of "
-    "those that are not flagged, or the flagged mean of all; of several acquisitions (acq-) one "
-    "counts.",
+    "those that are not flagged, or the flagged mean of all; of several acquisitions (acq-) or "
+    "tasks (task-) one counts.",
 )  # fmt: skip
 DEFINITIONS = Output(
     "markers.json",

@@ -10,7 +10,14 @@ import pandas as pd
 
 from commissure.definitions import Definition
 from commissure.errors import ConfigError, DatasetError
-from commissure.markers.acquisitions import ACQUISITION, acquisition_of, one_acquisition
+from commissure.markers.acquisitions import (
+    ACQUISITION,
+    TASK,
+    acquisition_of,
+    one_acquisition,
+    one_task,
+    task_of,
+)
 from commissure.markers.ingress import ToolResults, without_second_head_size
 from commissure.markers.lab_tables import lab_table
 from commissure.markers.registry import exclusion_rules
@@ -36,7 +43,7 @@ def marker_table(
 
     Several runs of one visit become one row: the mean of those that are not flagged, or where all
     are the flagged mean of all.
-    Of several acquisitions (``acq-``) that measure the same one counts.
+    Of several acquisitions (``acq-``) or tasks (``task-``) that measure the same one counts.
 
     Parameters
     ----------
@@ -102,16 +109,21 @@ def _measured(
     files: Iterable[Path], acquisitions: Mapping[str, Sequence[str]]
 ) -> tuple[list[pd.DataFrame], list[str]]:
     """The modalities' rows of the acquisitions that count, and what is to be said of others."""
-    parts, labels = [], set()
+    parts: list[pd.DataFrame] = []
+    labels: set[str] = set()
+    tasks: set[str] = set()
     for path in files:
-        label = acquisition_of(path)
+        label, task = acquisition_of(path), task_of(path)
         labels.add(label)
-        parts.append(read_markers(path).assign(**{ACQUISITION: label}))
-    if len(labels) < 2:
+        # Only BOLD has tasks; one task beside images without is no choice.
+        tasks |= {task} - {""}
+        parts.append(read_markers(path).assign(**{ACQUISITION: label, TASK: task}))
+    if len(labels) < 2 and len(tasks) < 2:
         return parts, []
     rows = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
-    rows, cautions = one_acquisition(rows, acquisitions)
-    return [rows], cautions
+    rows, cautions = one_task(rows)
+    rows, more = one_acquisition(rows, acquisitions)
+    return [rows], [*cautions, *more]
 
 
 def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:

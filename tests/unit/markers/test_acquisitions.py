@@ -93,3 +93,59 @@ def test_the_label_is_read_from_the_name():
 def test_a_modality_that_does_not_exist_is_refused():
     with pytest.raises(ValidationError, match="'pet' is none of"):
         MarkersSettings(acquisition={"pet": ["a"]})
+
+
+def run_of(folder, person, task, values, *, run=""):
+    """A file of markers of a BOLD run during a task."""
+    name = "_".join(filter(None, (person, f"task-{task}", run, "markers.tsv")))
+    rows = [
+        Marker(person, "", "func", region, marker, value, "1", "ok")
+        for (marker, region), value in values.items()
+    ]
+    write_markers(rows, folder / name)
+    return folder / name
+
+
+FC, FD = ("fc", "Default"), ("mean_fd", "brain")
+
+
+def test_tasks_are_never_averaged(tmp_path):
+    files = [
+        run_of(tmp_path, "sub-01", "rest", {FC: 0.4, FD: 0.1}, run="run-1"),
+        run_of(tmp_path, "sub-01", "rest", {FC: 0.6, FD: 0.3}, run="run-2"),
+        run_of(tmp_path, "sub-01", "nback", {FD: 0.9}),
+        run_of(tmp_path, "sub-02", "nback", {FD: 0.7}),
+        run_of(tmp_path, "sub-03", "nback", {FD: 0.8}),
+    ]
+    table, cautions = marker_table(files, [])
+    found = {(row.participant_id, row.marker): row.value for row in table.itertuples()}
+    # The head's movement during another task is no movement of the run that was measured.
+    assert found == {
+        ("sub-01", "fc"): pytest.approx(0.5),
+        ("sub-01", "mean_fd"): pytest.approx(0.2),
+        ("sub-02", "mean_fd"): 0.7,
+        ("sub-03", "mean_fd"): 0.8,
+    }
+    assert len(cautions) == 1
+    assert "left out in 1 visits: task-nback" in cautions[0]
+
+
+def test_of_two_tasks_with_connectivity_what_most_people_have_counts(tmp_path):
+    files = [
+        run_of(tmp_path, "sub-01", "restA", {FC: 0.1, FD: 0.1}),
+        run_of(tmp_path, "sub-01", "restB", {FC: 0.9, FD: 0.2}),
+        run_of(tmp_path, "sub-02", "restB", {FC: 0.8, FD: 0.2}),
+    ]
+    table, _ = marker_table(files, [])
+    fc = table[table["marker"] == "fc"]
+    assert dict(zip(fc["participant_id"], fc["value"], strict=True)) == {
+        "sub-01": 0.9,
+        "sub-02": 0.8,
+    }
+
+
+def test_a_task_beside_other_modalities_is_no_choice(tmp_path, study):
+    files = [*study[:1], run_of(tmp_path, "sub-01", "rest", {FD: 0.1})]
+    table, cautions = marker_table(files, [])
+    assert len(table) == 3
+    assert cautions == []

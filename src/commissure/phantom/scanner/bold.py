@@ -215,7 +215,7 @@ def _series(
     tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
     brain = np.argwhere(sum(tissue.values()) > 0.1)
     inside = tuple(brain.T)
-    neural = NEURAL_PERCENT * (_node_shares(head, brain) @ series.T)
+    neural = NEURAL_PERCENT * (node_shares(head, brain) @ series.T)
     physiological = physiological_noise(
         {name: values[inside] for name, values in tissue.items()},
         head.affine[:3, :3] @ brain.T,
@@ -292,7 +292,7 @@ def _mask(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return mask
 
 
-def _node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
+def node_shares(head: FineHead, brain: np.ndarray) -> csr_array:
     """Sparse (voxels, nodes): how much of each voxel is grey matter of each node."""
     nodes = nodes_at(head.template_mm)
     rows, columns, values = [], [], []

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from commissure.errors import ConfigError
 from commissure.images.connectivity_sets import NETWORKS
-from commissure.phantom.scanner.bold import simulate_bold
+from commissure.phantom.scanner.bold import T2STAR_S, bold_files, simulate_bold
 from commissure.phantom.scanner.bold_signal import node_names
 from commissure.phantom.scanner.echo_planar import fine_head, voxel_means
 
@@ -72,3 +73,29 @@ def test_same_seed_same_run(template_head, person, tiny):
     assert one.metadata["RepetitionTime"] == protocol.func.repetition_time_s
     assert one.metadata["TaskName"] == "rest"
     assert one.truth["mean_fd", "brain"] == pytest.approx(person.motion_scale_mm)
+
+
+def test_later_echoes_decay_as_their_tissue_does(template_head, person, tiny):
+    protocol = tiny.changed(
+        {"func.volumes": 60, "func.echo_time_s": 0.014, "func.more_echoes_s": [0.062]}
+    )
+    still = replace(person, motion_scale_mm=0.0)
+    bold = simulate_bold(template_head, still, protocol, np.random.default_rng(0))
+    (later,) = bold.more_echoes
+    assert later.shape == bold.data.shape
+    head = fine_head(template_head, protocol.func.voxel_mm, pose=bold.since_t1w)
+    ratio = later.mean(axis=-1) / bold.data.mean(axis=-1)
+    high = head.template_mm[::2, ::2, ::2, 2] > 20
+    pure = high & (voxel_means(head.maps["wm"]) > 0.95)
+    assert pure.sum() > 30
+    expected = np.exp((0.014 - 0.062) / T2STAR_S["wm"])
+    assert np.median(ratio[pure]) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_files_of_a_run_name_its_echoes(person, tiny):
+    several = tiny.changed({"func.more_echoes_s": [0.05, 0.07]})
+    names = [path.name for path in bold_files(person, several) if path.suffix == ".gz"]
+    assert names == [f"sub-01_task-rest_echo-{n}_bold.nii.gz" for n in (1, 2, 3)]
+    for times in ([0.02], [0.05, 0.05], [0.2]):
+        with pytest.raises(ConfigError, match="rising times"):
+            tiny.changed({"func.more_echoes_s": times})
