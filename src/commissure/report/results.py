@@ -62,6 +62,11 @@ class QualityRecord:
         Products that could not be computed, with their causes.
     reporting
         Rows of the MRSinMRS table: ``section``, ``item``, ``value``, ``unit``; empty for images.
+    susceptibility
+        How the distortion of a BOLD run was corrected: ``PEPOLAR``, ``PHASEDIFF``, ``MAPPED`` or
+        ``none``; empty where the engine does not say so.
+    echo_times_s
+        Echo times of a BOLD run whose echoes were combined; empty for one echo.
     """
 
     participant_id: str
@@ -73,6 +78,8 @@ class QualityRecord:
     notes: Sequence[str]
     missing: Mapping[str, str]
     reporting: Sequence[Mapping[str, Any]] = ()
+    susceptibility: str = ""
+    echo_times_s: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -220,4 +227,6 @@ def _read_quality(path: Path, folder: Path) -> QualityRecord:
         notes=content.get("notes", []),
         missing=content.get("missing", {}),
         reporting=content.get("mrsinmrs", []),
+        susceptibility=content.get("susceptibility_distortion_correction") or "",
+        echo_times_s=content.get("echo_times_s") or (),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from commissure.report import text
-from commissure.report.results import modality_order
+from commissure.report.results import QualityRecord, modality_order
 from commissure.report.section import Content, ReportInput
 
 
@@ -26,4 +27,47 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         for name, definition in definitions.items()
     ]
     rows.sort(key=lambda row: (row["place"], row["role"], row["marker"]))
-    return {"definitions": rows}
+    return {"definitions": rows, "bold": bold_sentences(run.results.quality)}
+
+
+#: What a distortion was known from, by the word of the quality record.
+_KNOWN_FROM = {
+    "PEPOLAR": "images of the opposite phase encoding",
+    "PHASEDIFF": "the phases of two gradient echoes",
+    "MAPPED": "a field map in Hz",
+}
+
+
+def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
+    """How BOLD runs lost their distortion, or that they did not, and which had several echoes."""
+    runs = [record for record in records if record.modality == "func"]
+    if not runs:
+        return []
+    ways = Counter(record.susceptibility for record in runs)
+    sentences = [
+        f"Susceptibility distortion of BOLD was corrected by {known} in {ways[word]} of "
+        f"{len(runs)} runs."
+        for word, known in _KNOWN_FROM.items()
+        if ways[word]
+    ]
+    if ways["none"]:
+        refused = sum("field_maps_refused" in record.flags for record in runs)
+        why = f", {refused} of them in spite of a field map, which was refused" if refused else ""
+        sentences.append(
+            f"In {ways['none']} of {len(runs)} runs susceptibility distortion of BOLD was not "
+            f"corrected{why}: frontal and temporal regions beside air lie shifted along the phase "
+            "encoding."
+        )
+    if ways[""]:
+        sentences.append(
+            f"Of {ways['']} of {len(runs)} BOLD runs it is not recorded whether susceptibility "
+            "distortion was corrected."
+        )
+    several = [record for record in runs if record.echo_times_s]
+    if several:
+        counts = " or ".join(str(n) for n in sorted({len(r.echo_times_s) for r in several}))
+        sentences.append(
+            f"{len(several)} of {len(runs)} BOLD runs had {counts} echoes, combined with weights "
+            "TE exp(−TE/T2*) (Posse et al. 1999)."
+        )
+    return sentences

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commissure.report.sections.methods import content
+from commissure.report.results import QualityRecord
+from commissure.report.sections.methods import bold_sentences, content
 
 
 def test_markers_come_by_modality_and_before_measurements(small):
@@ -12,3 +13,27 @@ def test_markers_come_by_modality_and_before_measurements(small):
     roles = [row["role"] for row in rows if row["place"] == places[0]]
     assert roles == sorted(roles)
     assert all(row["unit"] for row in rows)
+
+
+def record(susceptibility, *, flags=(), echoes=()):
+    return QualityRecord(
+        "sub-01", "", "func", "sub-01_task-rest_bold", (), flags, (), {},
+        susceptibility=susceptibility, echo_times_s=echoes,
+    )  # fmt: skip
+
+
+def test_the_correction_of_bold_is_told_where_there_is_one_and_where_there_is_none():
+    runs = [
+        record("PEPOLAR"),
+        record("none"),
+        record("none", flags=("field_maps_refused",)),
+        record("PHASEDIFF", echoes=(0.01, 0.03, 0.05)),
+        record(""),
+    ]
+    told = " ".join(bold_sentences(runs))
+    assert "by images of the opposite phase encoding in 1 of 5 runs" in told
+    assert "by the phases of two gradient echoes in 1 of 5 runs" in told
+    assert "In 2 of 5 runs susceptibility distortion of BOLD was not corrected, 1 of them" in told
+    assert "Of 1 of 5 BOLD runs it is not recorded" in told
+    assert "1 of 5 BOLD runs had 3 echoes" in told
+    assert bold_sentences([]) == []
