@@ -10,23 +10,20 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from scipy.ndimage import gaussian_filter
 
 from commissure.func.denoising import detrended
 from commissure.func.parcels import Parcels
 from commissure.images.anat_files import AnatFiles
+from commissure.images.coil_brightness import evened_brightness
 from commissure.images.connectivity_sets import NETWORKS
 from commissure.images.figures import Plane, draw_slices, new_figure, save_figure
 from commissure.images.grid import resample_to
-from commissure.images.load import load_image, zooms_mm
+from commissure.images.load import load_image
 from commissure.images.registration import apply_transform
 from commissure.images.template import TemplateMap, template
 
 #: Voxels at which outlines are drawn: those of the run would make steps of them.
 _SHOWN_MM = 1.5
-
-#: Brightness is evened within neighbourhoods of this width (standard deviation).
-_SHADING_MM = 20.0
 
 #: Of a network that is none of Yeo's seven.
 OTHER_COLOUR = "#444444"
@@ -245,7 +242,9 @@ def draw_registration(
     mask = resample_to(nib.Nifti1Image(brain.astype(np.float32), boldref.affine), (x, y, z), affine)
     # A face has no place in a figure: nothing is shown beyond the head's and the run's brain.
     shown = (mask > 0.5) | (inside > 0.5)
-    data = resample_to(_even_brightness(boldref, brain), (x, y, z), affine) * shown
+    # The shading of the coils would hide what lies deep in the head.
+    even = evened_brightness(np.asarray(boldref.dataobj), brain, boldref.affine)
+    data = resample_to(nib.Nifti1Image(even, boldref.affine), (x, y, z), affine) * shown
     figure = new_figure(
         8.0,
         5.4,
@@ -274,16 +273,6 @@ def draw_registration(
         fontsize=7,
     )
     save_figure(figure, path)
-
-
-def _even_brightness(boldref: nib.Nifti1Image, brain: np.ndarray) -> nib.Nifti1Image:
-    """A mean volume without the shading of the coils, which hides what lies deep in the head."""
-    data = np.asarray(boldref.dataobj, np.float32)
-    inside = brain.astype(np.float32)
-    sd = _SHADING_MM / np.array(zooms_mm(boldref.affine))
-    light = gaussian_filter(data * inside, sd) / np.maximum(gaussian_filter(inside, sd), 0.02)
-    floor = max(float(light[brain].mean()) / 10, 1e-6) if brain.any() else 1.0
-    return nib.Nifti1Image(data / np.maximum(light, floor), boldref.affine)
 
 
 @dataclass(frozen=True)

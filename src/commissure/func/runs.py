@@ -153,8 +153,6 @@ def parcel_run(
 ) -> tuple[ParcelRun, PreprocessedRun, np.ndarray]:
     """Read a preprocessed run, average its parcels and judge it; its brain's voxels (V, T).
 
-    Where it lies is judged by the white-grey border of the same head, if there is one.
-
     Raises
     ------
     DatasetError
@@ -190,7 +188,7 @@ def parcel_run(
     usable = np.where(dark, 0.0, means.coverage)
     checks = run_checks(confounds, good, usable, run.mask, tsnr=tsnr, settings=settings)
     checks += series_checks(run.boldref, run.sidecar)
-    placed, unjudged = placement_checks(run, border)
+    placed, notes = placement_checks(run, border)
     judged = ParcelRun(
         scan=scan,
         tr_s=tr_s,
@@ -204,7 +202,7 @@ def parcel_run(
         good=good,
         tsnr=tsnr,
         checks=[*checks, *placed],
-        notes=tuple(unjudged),
+        notes=tuple(notes),
     )
     return judged, run, voxels
 
@@ -284,8 +282,8 @@ def denoised_together(
     for each in lengths:
         try:
             same = each.scan.path == own.scan.path
-            other = each.scan, folder, cortex, settings, border
-            runs.append(own if same else parcel_run(*other)[0])
+            run = own if same else parcel_run(each.scan, folder, cortex, settings, border)[0]
+            runs.append(run)
         except CommissureError as error:
             left_out[each.scan.label] = str(error)
     if any(not run.failed for run in runs):

@@ -5,12 +5,18 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 from ants import n4_bias_field_correction
+from scipy.ndimage import gaussian_filter
 
 from commissure.images.grid import coarser, resample_to
+from commissure.images.load import zooms_mm
 from commissure.images.registration import to_ants
 
 #: Voxel size at which shading is found.
 SHADING_MM = 4.0
+
+#: Brightness is evened within neighbourhoods of this width (SD), and where they hold at least this
+#: share of the head.
+_NEAR_MM, _SHARE_MIN = 20.0, 0.05
 
 
 def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray, *, rough: bool = False) -> np.ndarray:
@@ -53,3 +59,27 @@ def coil_brightness(image: nib.Nifti1Image, mask: np.ndarray, *, rough: bool = F
     return resample_to(
         nib.Nifti1Image(field, small.affine), image.shape, image.affine, outside="edge"
     )
+
+
+def evened_brightness(data: np.ndarray, inside: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """An image over its mean brightness near by: without tissue maps, for looking and outlining.
+
+    Parameters
+    ----------
+    data
+        3-D.
+    inside
+        3-D of bool: what counts in the mean.
+    affine
+        4x4, voxel to mm.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, about 1 inside.
+    """
+    sd = _NEAR_MM / np.array(zooms_mm(affine))
+    data, weight = np.asarray(data, np.float32), gaussian_filter(inside.astype(np.float32), sd)
+    near = gaussian_filter(data * inside, sd) / np.maximum(weight, _SHARE_MIN)
+    least = _SHARE_MIN * float(near.max())
+    return data / np.maximum(near, least) if least > 0 else data

@@ -14,11 +14,15 @@ from scipy import ndimage
 from commissure.func.builtin.realign import Motion
 from commissure.func.builtin.to_t1w import REGISTRATION_MM, T1wPlacement, place_beside_t1w
 from commissure.images.anat_files import AnatFiles
+from commissure.images.coil_brightness import evened_brightness
 from commissure.images.load import zooms_mm
 from commissure.images.registration import apply_transform, register
 from commissure.images.susceptibility import Shift
 from commissure.images.template import template
 from commissure.images.transforms import write_affine
+
+#: What is brighter than this share of the bright end of a volume is head.
+_HEAD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,16 @@ def brain_mask(boldref: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Otsu's threshold (IEEE Trans Syst Man Cybern 9:62-66, 1979) on the lightly smoothed volume,
-    opening by 4 mm, largest component, closing by 6 mm, holes filled.
+    Coil shading is evened first: with many channels the middle of the head is so dark beside the
+    cortex that it would count as air. Otsu's threshold (IEEE Trans Syst Man Cybern 9:62-66, 1979)
+    on the lightly smoothed volume, opening by 4 mm, largest component, closing by 6 mm, holes
+    filled.
     """
     size = np.array(zooms_mm(affine))
-    smooth = ndimage.gaussian_filter(np.asarray(boldref, np.float32), 4 / 2.3548 / size)
+    boldref = np.asarray(boldref, np.float32)
+    head = boldref > _HEAD_SHARE * np.percentile(boldref, 98)
+    even = evened_brightness(boldref, head, affine)
+    smooth = ndimage.gaussian_filter(even, 4 / 2.3548 / size)
     bright = smooth > otsu_threshold(smooth)
     opened = _dilated(_eroded(bright, 4, size), 4, size) & bright
     pieces, count = ndimage.label(_eroded(opened, 4, size))

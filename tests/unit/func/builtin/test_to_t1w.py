@@ -9,8 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from commissure.anat.builtin.preprocess import preprocess as preprocess_anat
+from commissure.anat.settings import AnatSettings
 from commissure.func.builtin.normalisation import brain_mask
 from commissure.func.builtin.to_t1w import place_beside_t1w, registration_reference
+from commissure.images.anat_files import AnatFiles
 from commissure.images.boundary import border_of
 from commissure.images.boundary_registration import (
     RIGHT_SIGN_MIN,
@@ -109,3 +112,25 @@ def test_a_single_band_reference_that_cannot_be_read_is_told(folded_head, scan_w
     assert reference is mean
     assert name == "mean of the realigned volumes"
     assert "single-band reference does not serve" in notes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_a_measured_run_shows_the_border_of_its_own_t1w_image(shared_data, tmp_path):
+    root = shared_data / "bids/sub-pu01"
+    t1w = Scan(root / "anat/sub-pu01_T1w.nii.gz", {"sub": "pu01"}, "T1w")
+    preprocess_anat(t1w, tmp_path, settings=AnatSettings())
+    anat = AnatFiles.of(t1w, tmp_path)
+    image = nib.load(root / "func/sub-pu01_task-rest_bold.nii.gz")
+    mean = np.asarray(image.dataobj, np.float32).mean(axis=3)
+    reference = nib.Nifti1Image(mean, image.affine)
+    placement = place_beside_t1w(reference, brain_mask(mean, image.affine), anat, who="sub-pu01")
+    assert placement.method == "boundary-based"
+    assert placement.fit.contrast.percent > 3
+    assert placement.fit.contrast.right_sign > 0.73
+    assert placement.fit.gain > 0.1
+    border = border_of(anat)
+    for axis in range(3):
+        away = np.eye(4)
+        away[axis, 3] = 4
+        assert boundary_offset_mm(reference, border, away @ placement.matrix) > 3.5
