@@ -25,9 +25,11 @@ from commissure.mrs.builtin.basis.choice import sequence_of
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import simulated_basis
 from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.eddy_evidence import with_suiting_phase
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
 from commissure.mrs.builtin.signal.average import averaged_spectrum
 from commissure.mrs.builtin.signal.correction import creatine_referenced
+from commissure.mrs.builtin.signal.reference_noise import noise_level
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.metabolites import METABOLITES, SUMS
@@ -81,15 +83,10 @@ def ratios(fit: SpectralFit) -> dict[str, float]:
     return {name: fit.total(SUMS.get(name, (name,)))[0] / creatine for name in HEALTHY}
 
 
-def noise_sd(fid: np.ndarray) -> float:
-    """SD of the noise at the end of an FID, from third differences."""
-    return float(np.std(np.diff(fid[-512:], n=3).real) / np.sqrt(20))
-
-
 def perturbed(svs: Svs, rng: np.random.Generator) -> Svs:
     """The averaged spectrum with a third of its noise more, up to 2 Hz and 3 degrees per ppm."""
     fid, t = svs.averaged(), np.arange(svs.points) * svs.dwell_s
-    sd = noise_sd(fid) / 3
+    sd = float(noise_level(svs.fids)[0]) / 3
     noise = sd * (rng.normal(size=svs.points) + 1j * rng.normal(size=svs.points))
     fid = fid * np.exp(-np.pi * rng.uniform(0, 2) * t) + noise
     ppm = np.fft.ifftshift(ppm_axis(svs.points, svs.dwell_s, svs.frequency_mhz))
@@ -163,6 +160,12 @@ def main() -> None:
     sampling: dict[str, Any] = {"dwell_s": svs.dwell_s, "frequency_mhz": svs.frequency_mhz}
     spectrum = averaged_spectrum(svs, water)
     assert spectrum.water is not None
+    settings = MrsSettings()
+    timed = timed_fit(spectrum.svs, sequence_of(svs, settings, who="sub-op01"), settings)
+    suiting = with_suiting_phase(spectrum, timed.fit, timed.basis, settings)
+    if suiting is not spectrum:
+        print("without the reference's phase: eddy currents have been corrected before")
+        spectrum = suiting
     bases = {
         "own": simulated_basis(
             METABOLITES, PulseSequence("press", svs.te_s), points=svs.points, **sampling
@@ -197,14 +200,6 @@ def main() -> None:
             f"noise, waves {fit.residual_structure:.1f}; tCr over water {creatine:.3e}, that is "
             f"{creatine * factor:.1f} mmol/kg at 60/25/15 % GM/WM/CSF"
         )
-    spectra = svs.averaged(), water.averaged()
-    ratio = noise_sd(spectra[1]) / noise_sd(spectra[0])
-    print(
-        f"noise of the reference over noise of the spectrum: {ratio:.2f}. If both are means on one "
-        f"scale the reference has {48 / ratio**2:.1f} of the spectrum's 48 shots"
-    )
-    first = [float(abs(fid[0] / fid[1])) for fid in spectra]
-    print(f"first over second point: spectrum {first[0]:.2f}, reference {first[1]:.2f}")
     path = options.data / "bids/sub-op01/anat/sub-op01_acq-skullstripped_T1w.nii.gz"
     head = nib.load(path)
     share, _ = voxel_share(svs.affine, head)

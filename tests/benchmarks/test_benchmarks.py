@@ -136,6 +136,7 @@ REAL = {
     "ingress": ["{data}/derivatives", "--people", "2"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}", "--perturbations", "2"],
+    "mrs_scale": ["{data}"],
     "real_heads": ["{data}", "--heads", "pu01"],
     "thickness": ["{data}", "--heads", "ui01", "--parts", "heads"],
 }  # fmt: skip

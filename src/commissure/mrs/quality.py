@@ -139,8 +139,9 @@ def echo_ratio(residual: np.ndarray, ppm: np.ndarray, *, frequency_mhz: float) -
         return None
     floor = max(float(np.median(blocks[len(blocks) // 2 :])), np.finfo(float).tiny)
     level = np.maximum(blocks / floor, 1.0)
-    before = np.minimum.accumulate(level)
-    return float((level[2:] / before[1:-1]).max())
+    # The baseline of the fit takes what is in the first block.
+    before = np.minimum.accumulate(level[1:])
+    return float((level[2:] / before[:-1]).max())
 
 
 def peak_snr(spectrum: np.ndarray, ppm: np.ndarray) -> float:

@@ -35,4 +35,4 @@ def test_settings_that_cannot_be(key: str, value: object, words: str) -> None:
 def test_only_the_name_of_the_voxel_belongs_to_both_steps() -> None:
     preprocess, measure = (set(c.model_fields) for c in (MrsPreprocessSettings, MrsMeasureSettings))
     assert preprocess & measure == {"voi"}
-    assert preprocess | measure | {"engine"} == set(MrsSettings.model_fields)
+    assert preprocess | measure | {"engine", "from"} == set(MrsSettings.model_fields)

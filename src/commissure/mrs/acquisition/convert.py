@@ -17,7 +17,11 @@ from commissure.errors import ConfigError, DatasetError
 _REFERENCE = ("mrsref", "ref", "water", "h2o", "unsuppressed")
 
 #: spec2nii's command by the extension of the raw file.
-_FORMATS = {".sdat": "philips", ".dat": "twix", ".7": "ge"}
+_FORMATS = {".sdat": "philips", ".dat": "twix", ".rda": "rda", ".7": "ge"}
+
+#: What spec2nii adds to the name of a P-file's water references. Those for quantification come
+#: first: the others were taken with the pulses that prepare suppression.
+_P_FILE_REFERENCES = ("_ref", "_quant", "_ref_no_ovs", "_ecc", "_ref_ecc")
 
 
 @dataclass(frozen=True)
@@ -152,17 +156,27 @@ def convert(raw: RawSpectrum, *, who: str, program: str = "spec2nii") -> None:
                 who,
                 found=f"spec2nii could not convert {raw.files[0].name}"
                 + (f" ({last[0]})" if last else ""),
-                wanted="a file of Philips (SDAT and SPAR), Siemens (twix) or GE (P-file)",
+                wanted="a file of Philips (SDAT and SPAR), Siemens (twix or rda) or GE (P-file)",
                 mend=f"Look at {raw.files[0].name}, or convert it by hand",
             )
         raw.target.parent.mkdir(parents=True, exist_ok=True)
         # The image comes last: where it is, the conversion is whole.
         for suffix, path in made.items():
             shutil.move(path, raw.target.with_name(raw.target.name.replace(".nii.gz", suffix)))
-        # A P-file holds its own water reference.
-        for path in Path(draft).glob("*_ref.*"):
-            name = path.name.replace("_svs_ref", "_mrsref")
-            shutil.move(path, raw.target.with_name(name))
+        _move_references(Path(draft), raw.target)
+
+
+def _move_references(draft: Path, target: Path) -> None:
+    """Name the water references that a P-file holds; several become runs."""
+    stem = target.name.removesuffix(".nii.gz")
+    names = [f"{stem}{more}" for more in _P_FILE_REFERENCES]
+    made = [name for name in names if (draft / f"{name}.nii.gz").exists()]
+    for number, name in enumerate(made, start=1):
+        run = f"_run-{number}" if len(made) > 1 else ""
+        reference = f"{stem.removesuffix('_svs')}{run}_mrsref"
+        for extension in (".json", ".nii.gz"):
+            if (draft / f"{name}{extension}").exists():
+                shutil.move(draft / f"{name}{extension}", target.with_name(reference + extension))
 
 
 def _executable(program: str, raw: RawSpectrum, who: str) -> str:

@@ -20,7 +20,8 @@ while [ $# -gt 0 ]; do
 done
 for e in json nii.gz; do
   echo made > "$out/$name.$e"
-  if [ -n "$ge" ]; then echo ref > "$out/${name}_ref.$e"; fi
+  case "$name" in *slaser*) more="_ecc _quant";; *) more="_ref";; esac
+  if [ -n "$ge" ]; then for each in $more; do echo "$each" > "$out/$name$each.$e"; done; fi
 done
 """
 
@@ -118,3 +119,14 @@ def test_real_sdat_and_spar(shared_data: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(ours.fids, theirs.fids, rtol=1e-5)
         np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-3)
         assert ours.te_s == 0.03
+
+
+def test_the_references_of_one_p_file_become_runs(tmp_path: Path, program: str) -> None:
+    put(tmp_path, "sub-01_acq-slaser_svs.7")
+    convert(raw_spectra(tmp_path)[0], who="sub-01", program=program)
+    folder = tmp_path / "sub-01" / "mrs"
+    stem = "sub-01_acq-slaser"
+    # The one for quantification comes first.
+    assert (folder / f"{stem}_run-1_mrsref.nii.gz").read_text().strip() == "_quant"
+    assert (folder / f"{stem}_run-2_mrsref.nii.gz").read_text().strip() == "_ecc"
+    assert (folder / f"{stem}_run-2_mrsref.json").exists()

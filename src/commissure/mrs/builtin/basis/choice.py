@@ -10,13 +10,18 @@ from commissure.errors import DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.acquisition.sequence_name import (
     FIRST_ECHO_FIELDS,
+    MIXING_TIME_FIELDS,
     first_echo_s,
+    mixing_time_s,
     named_sequence,
 )
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
 from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
 from commissure.mrs.settings import MrsPreprocessSettings
+
+#: Mixing times of STEAM; a number of milliseconds lies beyond.
+_MIXING_S = (0.001, 0.5)
 
 #: Where a property of the sequence is known from.
 Source = Literal["settings", "metadata", "spectrum", "assumed"]
@@ -97,7 +102,8 @@ def sequence_of(svs: Svs, settings: MrsPreprocessSettings, *, who: str) -> Seque
 
 
 def _mixing_time(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float:
-    mixing = svs.metadata.get("MixingTime", settings.mixing_time_s)
+    mixing = mixing_time_s(svs.metadata)
+    mixing = settings.mixing_time_s if mixing is None else mixing
     if mixing is None:
         raise DatasetError(
             who,
@@ -105,13 +111,21 @@ def _mixing_time(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float:
             wanted="the mixing time in seconds",
             mend="Give MixingTime in the sidecar, or mrs.mixing_time_s",
         )
-    return float(mixing)
+    low, high = _MIXING_S
+    if not low <= mixing <= high:
+        raise DatasetError(
+            who,
+            found=f"a mixing time of {mixing:g} s for {svs.name}",
+            wanted=f"{low:g} to {high:g} s",
+            mend=f"Mend {' or '.join(MIXING_TIME_FIELDS)} in the sidecar, or mrs.mixing_time_s",
+        )
+    return mixing
 
 
 def _first_echo(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float | None:
     first = settings.first_echo_s
     if first is None:
-        first = first_echo_s(svs.metadata)
+        first = first_echo_s(svs.metadata, te_s=svs.te_s, who=who)
     if first is not None and not 0.002 <= first <= svs.te_s - 0.002:
         raise DatasetError(
             who,

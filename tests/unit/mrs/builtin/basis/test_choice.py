@@ -65,3 +65,5 @@ def test_steam_needs_its_mixing_time(write_press: Callable) -> None:
     assert choice(write_press, fields).sequence.mixing_s == 0.012
     chosen = choice(write_press, {"ProtocolName": "STEAM"}, mixing_time_s=0.02)
     assert chosen.sequence.mixing_s == 0.02
+    with pytest.raises(DatasetError, match="mixing time of 12 s"):
+        choice(write_press, fields | {"MixingTime": 12})
