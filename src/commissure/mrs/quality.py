@@ -27,11 +27,18 @@ MAX_RESIDUAL = 3.0
 #: Rise of the residual late in time above which there is a spurious echo; noise reaches 3.
 MAX_ECHO = 5.0
 
-#: Checks that touch concentrations only: ratios and confounds are not flagged by them.
+#: Mean square of means of eight neighbours of the residual, where white noise gives 1, above which
+#: something of the spectrum is not in the basis. Simulated spectra on the phantom's macromolecules
+#: reach 1.3; of eight on measured ones, whose creatine comes out a third too high, four exceed it.
+MAX_STRUCTURE = 1.5
+
+#: Checks that touch concentrations only: ratios and confounds are not flagged by them. Creatine is
+#: the surest line: where its amount hangs on choices of the fit, or where something lies under the
+#: lines that the basis does not have, so do all amounts, and ratios to creatine much less.
 ON_CONCENTRATIONS = frozenset(
     {
         "tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf", "t1w_of_this_session", "reference_noise",
-        "reference_on_frequency_ppm", "water_reference_suits",
+        "reference_on_frequency_ppm", "water_reference_suits", "spread_tcr", "residual_structure",
     }
 )  # fmt: skip
 
@@ -187,9 +194,10 @@ def spectral_checks(
             MAX_RESIDUAL,
             "1 where the model explains all but the noise",
         ),
-        _without_limit(
+        at_most(
             "residual_structure",
             spectral.residual_structure,
+            MAX_STRUCTURE,
             "1 where the residual is white, more where it runs in waves",
         ),
         at_most("lipid_over_naa", spectral.lipid, 1.0),

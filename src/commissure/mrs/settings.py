@@ -66,6 +66,11 @@ class MrsPreprocessSettings(_VoxelSettings):
         description="What lies under the metabolites of a simulated basis: soft ties the "
         "resonances loosely, published holds the ratios of a measured spectrum to 5 %.",
     )
+    measured_macromolecules: str = Field(
+        "",
+        description="Basis whose macromolecules (MM*, Mac) were measured, in the forms of basis; "
+        "they take the place of the model's under simulated metabolites. Empty takes the model.",
+    )
     basis: str = Field(
         "",
         description="Basis made elsewhere: an LCModel .BASIS file, or a folder with one NIfTI-MRS "
@@ -74,8 +79,8 @@ class MrsPreprocessSettings(_VoxelSettings):
     )
     basis_of_another_echo_time: bool = Field(
         False,
-        description="Whether a basis whose echo time is another or unknown may be used; its "
-        "spectra are flagged.",
+        description="Whether a basis, or measured macromolecules, whose echo time is another or "
+        "unknown may be used; its spectra are flagged.",
     )
     fit_low_ppm: float = Field(0.2, ge=0, le=3, description="Lower end of the fitted range.")
     fit_high_ppm: float = Field(4.2, ge=3.2, le=4.5, description="Upper end of the fitted range.")

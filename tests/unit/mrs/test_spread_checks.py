@@ -8,7 +8,7 @@ from commissure.mrs.spread_checks import spread_checks, weak_check
 
 def test_each_metabolite_is_held_against_its_own_limit():
     record = {
-        "Range": {"Glu": 0.2, "GSH": 0.2, "tCr": 0.1},
+        "Range": {"Glu": 0.2, "GSH": 0.19, "tCr": 0.1},
         "OverFit": {"one line shape": {"Glu": 1.2, "GSH": 0.8, "tCr": 0.9}},
     }
     checks = spread_checks(record)
@@ -24,6 +24,14 @@ def test_a_spread_flags_its_own_markers_only():
                if is_flagged(name, checks)]  # fmt: skip
     assert flagged == ["glu", "glu_tcr"]
     assert is_flagged("gsh", [*checks, Check("snr_fit", 3.0, ">= 10", False)])
+
+
+def test_where_creatine_hangs_on_choices_every_concentration_does():
+    flagged = ["glu", "tcr", "ins"]
+    for name in ("spread_tcr", "residual_structure"):
+        checks = [Check(name, 2.0, "<= 0.1", False)]
+        assert [marker for marker in ("glu", "glu_tcr", "tcr", "ins", "ins_tcr", "fwhm")
+                if is_flagged(marker, checks)] == flagged  # fmt: skip
 
 
 def test_a_weak_metabolite_as_large_as_creatine_is_flagged():

@@ -89,7 +89,7 @@ def _fitted_spectrum(
     if suiting is not spectrum:
         spectrum, timed = suiting, timed_fit(suiting.svs, choice, settings)
     return spectrum, FitResult(
-        timed.fit, timed.basis.description, sequence=timed.record, spread=timed.spread
+        timed.fit, timed.basis.description, flag, sequence=timed.record, spread=timed.spread
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from commissure.mrs.acquisition.nifti_mrs import Svs
-from commissure.mrs.builtin.basis.choice import SequenceChoice
-from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis, with_lipids
+from commissure.mrs.builtin.basis.choice import SequenceChoice, simulated_for
+from commissure.mrs.builtin.basis.simulated import Basis, with_lipids
 from commissure.mrs.builtin.fit.lipids import fit_options, fit_with_lipids
 from commissure.mrs.builtin.fit.sequence_evidence import FirstEcho, SequenceEvidence
 from commissure.mrs.builtin.fit.spectrum import SpectralFit
@@ -59,7 +59,7 @@ def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings)
     QualityError
         Creatine cannot be told from noise.
     """
-    fit, basis = fit_with_lipids(svs, _basis(svs, choice, settings), settings)
+    fit, basis = fit_with_lipids(svs, simulated_for(svs, choice.sequence, settings), settings)
     echo: FirstEcho | None = None
     if choice.sequence.name == "press" and choice.first_echo_from == "assumed":
         for _ in range(2):
@@ -67,23 +67,12 @@ def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings)
             if not echo.clear or echo.seconds == choice.sequence.first_echo_s:
                 break
             choice = choice.with_first_echo(echo.seconds)
-            fit, basis = fit_with_lipids(svs, _basis(svs, choice, settings), settings)
+            fit, basis = fit_with_lipids(
+                svs, simulated_for(svs, choice.sequence, settings), settings
+            )
     evidence = _evidence(svs, fit, basis, settings)
     spread = _spread(svs, fit, choice, settings)
     return TimedFit(fit, basis, choice, _record(choice, echo, evidence), spread)
-
-
-def _basis(
-    svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings, **changed: Any
-) -> Basis:
-    return simulated_basis(
-        settings.metabolites,
-        choice.sequence,
-        frequency_mhz=svs.frequency_mhz,
-        points=svs.points,
-        dwell_s=svs.dwell_s,
-        **{"macromolecules": settings.macromolecules, **changed},
-    )
 
 
 def _spread(
@@ -92,14 +81,13 @@ def _spread(
     lipids = any(name.startswith("Lip") for name in fit.names)
 
     def basis_of(changed: Mapping[str, Any]) -> Basis:
-        basis = _basis(svs, choice, settings, **changed)
+        basis = simulated_for(svs, choice.sequence, settings, **changed)
         if not lipids:
             return basis
         return with_lipids(basis, dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz)
 
-    variants = fit_variants(
-        svs.averaged(), fit, basis_of, settings.macromolecules, **fit_options(svs, settings)
-    )
+    model = "measured" if settings.measured_macromolecules else settings.macromolecules
+    variants = fit_variants(svs.averaged(), fit, basis_of, model, **fit_options(svs, settings))
     return spread_record(fit, variants)
 
 

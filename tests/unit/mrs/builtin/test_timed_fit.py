@@ -11,6 +11,7 @@ from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.basis.choice import SequenceChoice
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import simulated_basis
+from commissure.mrs.builtin.fit.sequence_evidence import SequenceEvidence
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.sequence_checks import sequence_checks
 from commissure.mrs.settings import MrsPreprocessSettings
@@ -107,3 +108,38 @@ def test_lipids_of_any_phase_leave_glutamate_alone(measured, phase_deg, height):
     assert any(name.startswith("Lip") for name in fit.names)
     assert fit.total(("Glu",))[0] / creatine == pytest.approx(10 / 8.5, rel=0.10)
     assert fit.total(("NAA", "NAAG"))[0] / creatine == pytest.approx(11.2 / 8.5, rel=0.10)
+
+
+def test_what_is_broad_stays_while_sequences_are_tried(measured):
+    """The published macromolecules have other columns than the soft ones."""
+    svs = measured(PulseSequence("press", 0.030))
+    known = SequenceChoice(PulseSequence("press", 0.030, 0.015), "settings", "", "settings")
+    published = MrsPreprocessSettings(macromolecules="published")
+    timed = timed_fit(svs, known, published)
+    evidence = SequenceEvidence(
+        svs.averaged(), timed.fit, timed.basis, published.metabolites, dwell_s=DWELL_S,
+        frequency_mhz=FREQUENCY_MHZ,
+    )  # fmt: skip
+    left = float(((timed.fit.data - timed.fit.model) ** 2).sum())
+    scale = float(np.abs(np.fft.fft(svs.averaged(), 2 * POINTS)).max())
+    assert evidence.left_by(known.sequence) == pytest.approx(left / scale**2, rel=0.1)
+
+
+def test_glycine_that_is_not_in_the_basis_is_part_of_the_spread(measured):
+    svs = measured(PulseSequence("press", 0.030))
+    known = SequenceChoice(PulseSequence("press", 0.030, 0.015), "settings", "", "settings")
+    turn = np.exp(2j * np.pi * (3.548 - 4.65) * FREQUENCY_MHZ * T - np.pi * 4 * T)
+    creatine = np.exp(-np.pi * (4 * T) ** 2 / (4 * np.log(2)))
+    glycine = 2.5 * turn * creatine
+    with_it = replace(svs, fids=(svs.averaged() + glycine)[None, None])
+    sound, spoilt = (
+        timed_fit(each, known, SETTINGS).spread["OverFit"]["glycine"]["Ins"]
+        for each in (svs, with_it)
+    )
+    assert sound > 0.95 and spoilt < 0.85
+    assert (
+        "glycine"
+        not in timed_fit(
+            svs, known, MrsPreprocessSettings(metabolites=(*SETTINGS.metabolites, "Gly"))
+        ).spread["OverFit"]
+    )

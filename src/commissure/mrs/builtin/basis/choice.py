@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,13 @@ from commissure.mrs.acquisition.sequence_name import (
 )
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
-from commissure.mrs.builtin.basis.stored import check_basis, read_basis, stored_basis_on
+from commissure.mrs.builtin.basis.stored import (
+    StoredBasis,
+    check_basis,
+    read_basis,
+    stored_basis_on,
+    with_measured_macromolecules,
+)
 from commissure.mrs.settings import MrsPreprocessSettings
 
 #: Mixing times of STEAM; a number of milliseconds lies beyond.
@@ -137,6 +144,50 @@ def _first_echo(svs: Svs, settings: MrsPreprocessSettings, who: str) -> float | 
     return first
 
 
+@lru_cache(maxsize=4)
+def _read_once(path: Path, changed_ns: int) -> StoredBasis:
+    return read_basis(path)
+
+
+def _stored(path: str) -> StoredBasis:
+    """A stored basis; the sequences that are tried on one spectrum read it once."""
+    file = Path(path)
+    return _read_once(file, file.stat().st_mtime_ns if file.exists() else 0)
+
+
+def simulated_for(
+    svs: Svs, sequence: PulseSequence, settings: MrsPreprocessSettings, **changed: Any
+) -> Basis:
+    """The simulated basis of an acquisition with the macromolecules that the settings ask for.
+
+    Parameters
+    ----------
+    svs
+        For its sampling and field.
+    sequence
+        What the spins go through.
+    settings
+        See :class:`MrsPreprocessSettings`.
+    **changed
+        Arguments of :func:`commissure.mrs.builtin.basis.simulated.simulated_basis` in place of the
+        settings'; ``macromolecules`` takes that model even where measured ones are named.
+
+    Raises
+    ------
+    ConfigError
+        The file of measured macromolecules cannot be used.
+    """
+    options = {
+        "metabolites": settings.metabolites, "macromolecules": settings.macromolecules, **changed,
+    }  # fmt: skip
+    sampling: dict[str, Any] = {"frequency_mhz": svs.frequency_mhz, "dwell_s": svs.dwell_s}
+    basis = simulated_basis(sequence=sequence, points=svs.points, **sampling, **options)
+    if not settings.measured_macromolecules or "macromolecules" in changed:
+        return basis
+    stored = _stored(settings.measured_macromolecules)
+    return with_measured_macromolecules(basis, stored, **sampling)
+
+
 def basis_for(
     svs: Svs, settings: MrsPreprocessSettings, *, who: str
 ) -> tuple[Basis, SequenceChoice | None, str]:
@@ -146,7 +197,7 @@ def basis_for(
     -------
     basis, sequence, flag
         ``sequence`` is None where the basis was made elsewhere. ``flag`` says what is doubtful
-        about such a basis; empty where nothing is.
+        about such a basis or about measured macromolecules; empty where nothing is.
 
     Raises
     ------
@@ -155,27 +206,18 @@ def basis_for(
     DatasetError
         The metadata name a sequence that is not simulated.
     """
-    sampling: dict[str, Any] = {
-        "frequency_mhz": svs.frequency_mhz, "points": svs.points, "dwell_s": svs.dwell_s,
-    }  # fmt: skip
+    file, flag = settings.basis or settings.measured_macromolecules, ""
+    if file:
+        flag = check_basis(
+            _stored(file),
+            te_s=svs.te_s,
+            frequency_mhz=svs.frequency_mhz,
+            allow_other_echo_time=settings.basis_of_another_echo_time,
+            who=who,
+        )
     if not settings.basis:
         choice = sequence_of(svs, settings, who=who)
-        return (
-            simulated_basis(
-                settings.metabolites,
-                choice.sequence,
-                macromolecules=settings.macromolecules,
-                **sampling,
-            ),
-            choice,
-            "",
-        )
-    stored = read_basis(Path(settings.basis))
-    flag = check_basis(
-        stored,
-        te_s=svs.te_s,
-        frequency_mhz=svs.frequency_mhz,
-        allow_other_echo_time=settings.basis_of_another_echo_time,
-        who=who,
-    )
-    return stored_basis_on(stored, **sampling), None, flag
+        return simulated_for(svs, choice.sequence, settings), choice, flag
+    sampling: dict[str, Any] = {"points": svs.points, "dwell_s": svs.dwell_s}
+    stored = stored_basis_on(_stored(file), frequency_mhz=svs.frequency_mhz, **sampling)
+    return stored, None, flag

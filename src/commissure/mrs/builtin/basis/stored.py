@@ -284,6 +284,39 @@ def stored_basis_on(
     )
 
 
+def with_measured_macromolecules(
+    basis: Basis, stored: StoredBasis, *, dwell_s: float, frequency_mhz: float
+) -> Basis:
+    """A simulated basis with the macromolecules of a stored one in place of its own.
+
+    Raises
+    ------
+    ConfigError
+        The stored basis has no macromolecules, or is unusable (see :func:`stored_basis_on`).
+    """
+    if not any(is_macromolecule(name) for name in stored.names):
+        raise ConfigError(
+            "mrs.measured_macromolecules",
+            found=f"{stored.source} has {', '.join(stored.names)}",
+            wanted="at least one macromolecule (MM*, Mac) beside creatine and NAA",
+            mend="Name another file under mrs.measured_macromolecules",
+        )
+    measured = stored_basis_on(
+        stored, points=basis.fids.shape[1], dwell_s=dwell_s, frequency_mhz=frequency_mhz
+    )
+    kept = len(basis.names) - basis.macromolecules
+    broad = slice(len(measured.names) - measured.macromolecules, None)
+    array = np.concatenate([basis.fids[:kept], measured.fids[broad]])
+    array.setflags(write=False)
+    return Basis(
+        names=(*basis.names[:kept], *measured.names[broad]),
+        fids=array,
+        macromolecules=measured.macromolecules,
+        description=f"{basis.description.rpartition('; ')[0]}; macromolecules of {stored.source}",
+        ties=metabolite_ties(),
+    )
+
+
 def _creatine_line(stored: StoredBasis) -> tuple[float, complex]:
     """Shift (Hz) that brings creatine to 3.027 ppm, and the factor to 1.5 in phase."""
     fid = stored.fids[stored.names.index("Cr")]

@@ -54,11 +54,13 @@ _BIG_THREE = (
 )  # fmt: skip
 
 #: Amplitude of weak metabolites over the big three. GABA, Tau and scyllo-inositol are defaults of
-#: LCModel 6.3; alanine and phosphorylethanolamine have the concentrations of Govindaraju 2000 (0.1
-#: to 1.4 and 1 to 2 mmol/kg) over 25 mmol/kg. LCModel ties aspartate too: that moves glutamine of
-#: a real spectrum out of the range of healthy people, and is left out.
+#: LCModel 6.3; alanine, glucose, glycine and phosphorylethanolamine have the concentrations of
+#: Govindaraju 2000 (0.1 to 1.4, 1, 0.4 to 1 and 1 to 2 mmol/kg) over 25 mmol/kg. LCModel
+#: ties aspartate too: that moves glutamine of a real spectrum out of the range of healthy people,
+#: and is left out.
 _WEAK: dict[str, tuple[float, float]] = {
-    "Ala": (0.03, 0.03), "GABA": (0.03, 0.03), "PE": (0.06, 0.06),
+    "Ala": (0.03, 0.03), "GABA": (0.03, 0.03), "Glc": (0.04, 0.04), "Gly": (0.03, 0.03),
+    "PE": (0.06, 0.06),
     "Tau": (0.05, 0.05), "sIns": (0.01, 0.01),
 }  # fmt: skip
 

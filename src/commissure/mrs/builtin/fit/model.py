@@ -227,30 +227,47 @@ class FitState:
     cost: float
 
 
-def _nonnegative(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _nonnegative(columns: np.ndarray, target: np.ndarray, likely: np.ndarray | None) -> np.ndarray:
     # The triangular factor has the same minimum and 40 times fewer rows.
     size = np.linalg.norm(columns, axis=0)
     size[size == 0] = 1.0
-    q, r = np.linalg.qr(columns / size)
-    return nnls(r, q.T @ target, maxiter=30 * columns.shape[1])[0] / size
+    triangle: np.ndarray = np.linalg.qr(np.column_stack([columns / size, target]), mode="r")  # type: ignore[assignment]
+    r, wanted = triangle[:, :-1], triangle[:, -1]
+    if likely is not None and likely.any():
+        # Where the columns of the step before are still those that are above zero, one solution
+        # without signs is the minimum: no other column would lower it.
+        some = np.linalg.lstsq(r[:, likely], wanted)[0]
+        pull = r[:, ~likely].T @ (wanted - r[:, likely] @ some)
+        if (some > 0).all() and (pull <= 1e-12 * np.linalg.norm(wanted)).all():
+            amplitudes = np.zeros(len(likely))
+            amplitudes[likely] = some
+            return amplitudes / size
+    return nnls(r, wanted, maxiter=30 * columns.shape[1])[0] / size
 
 
-def solve(problem: FitProblem, shape: LineShape, baseline: Baseline, priors: Priors) -> FitState:
-    """Best non-negative amplitudes at a shape, the baseline projected out."""
+def solve(
+    problem: FitProblem, shape: LineShape, baseline: Baseline, priors: Priors,
+    likely: np.ndarray | None = None,
+) -> FitState:  # fmt: skip
+    """Best non-negative amplitudes at a shape, the baseline projected out.
+
+    ``likely``, (columns,), are the columns that are probably above zero.
+    """
     columns = problem.spectra(problem.fids_at(shape)).real
-    return amplitudes_at(problem, shape, columns, baseline, priors)
+    return amplitudes_at(problem, shape, columns, baseline, priors, likely)
 
 
 def amplitudes_at(
-    problem: FitProblem, shape: LineShape, columns: np.ndarray, baseline: Baseline, priors: Priors
-) -> FitState:
+    problem: FitProblem, shape: LineShape, columns: np.ndarray, baseline: Baseline, priors: Priors,
+    likely: np.ndarray | None = None,
+) -> FitState:  # fmt: skip
     """The same for columns (range, k) that are at hand."""
     rows = priors.rows()
     design = np.vstack([baseline.without(columns), rows])
     target = np.concatenate(
         [baseline.without(problem.phased(shape).real[:, None])[:, 0], np.zeros(len(rows))]
     )
-    amplitudes = _nonnegative(design, target)
+    amplitudes = _nonnegative(design, target, likely)
     residual = target - design @ amplitudes
     centre, weight = priors.centre_and_weight(problem.basis.names)
     off = weight * (shape.vector() - centre)

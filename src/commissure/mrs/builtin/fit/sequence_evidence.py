@@ -102,8 +102,9 @@ class SequenceEvidence:
         simulated = simulated_basis(
             self.metabolites, sequence, points=len(self.fid), **self.sampling
         )
-        count = len(simulated.names)
-        fids = np.concatenate([simulated.fids, self.basis.fids[count:]])
+        # What is broad stays as it was fitted, whichever model it is of.
+        count = len(simulated.names) - simulated.macromolecules
+        fids = np.concatenate([simulated.fids[:count], self.basis.fids[count:]])
         problem = FitProblem(
             self.fid, replace(self.basis, fids=fids), **self.sampling,
             low_ppm=float(self.fit.ppm[0]), high_ppm=float(self.fit.ppm[-1]),

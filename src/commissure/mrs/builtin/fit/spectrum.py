@@ -136,7 +136,7 @@ def minimise(
             trial[3:5] = np.clip(trial[3:5], np.log(0.3), np.log(60.0))
             _hold_widths(trial, problem.basis.names)
             candidate = LineShape.of(trial)
-            tried = solve(problem, candidate, baseline, priors)
+            tried = solve(problem, candidate, baseline, priors, state.amplitudes > 0)
             if tried.cost < state.cost:
                 shape, state, damping = candidate, tried, damping / 5
                 break

@@ -12,7 +12,7 @@ from commissure.errors import QualityError
 from commissure.mrs.builtin.basis.simulated import Basis
 from commissure.mrs.builtin.fit.model import LineShape
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, fit_spectrum
-from commissure.mrs.metabolites import PARTS
+from commissure.mrs.metabolites import FURTHER_METABOLITES, METABOLITES, PARTS
 
 #: Stiffness of a baseline, effective degrees of freedom per ppm, that is tried beside a stiff and
 #: beside a flexible one.
@@ -26,7 +26,7 @@ def fit_variants(
     macromolecules: str,
     **options: Any,
 ) -> dict[str, SpectralFit]:
-    """Three further fits, each with one choice made otherwise.
+    """Further fits, each with one choice made otherwise.
 
     Published programs agree with each other at a mean R squared of .39 on the same 277 spectra
     (Zöllner HJ et al., NMR Biomed 34:e4482, 2021): what they choose is no smaller than noise.
@@ -41,7 +41,7 @@ def fit_variants(
         A basis like that of the fit but for some arguments of
         :func:`commissure.mrs.builtin.basis.simulated.simulated_basis`.
     macromolecules
-        The model of the fit's basis.
+        The model of the fit's basis, or ``measured``.
     **options
         Of :func:`commissure.mrs.builtin.fit.spectrum.fit_spectrum`.
 
@@ -59,12 +59,20 @@ def fit_variants(
         ),
         "one line shape": ({"own_decay": False}, {}),
     }  # fmt: skip
+    known = (*METABOLITES, *FURTHER_METABOLITES)
+    metabolites = tuple(name for name in fit.names if name in known)
+    if "Gly" not in fit.names:
+        # It lies under inositol, and programs differ in whether they have it.
+        tries["glycine"] = ({"metabolites": (*metabolites, "Gly")}, {})
     variants = {}
     for name, (of_basis, of_fit) in tries.items():
         basis = basis_of(of_basis)
         try:
             variants[name] = fit_spectrum(
-                fid, basis, **{**options, **of_fit}, start=_shape_over(fit, basis.names)
+                fid,
+                basis,
+                **{**options, **of_fit},
+                start=_shape_over(fit, basis.names),
             )
         except QualityError:
             continue

@@ -15,6 +15,7 @@ from commissure.mrs.builtin.basis.stored import (
     check_basis,
     read_basis,
     stored_basis_on,
+    with_measured_macromolecules,
 )
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
 from commissure.mrs.builtin.preprocess import preprocess
@@ -209,3 +210,43 @@ def test_the_setting_is_read_and_the_flag_reaches_the_record(
     record = json.loads((tmp_path / "out" / "sub-01_voi-ACC_fit.json").read_text())
     assert "names no echo time" in record["BasisFlag"]
     assert record["Basis"].startswith("a.BASIS: press")
+
+
+def test_measured_macromolecules_take_the_place_of_the_models():
+    fine = fine_basis()
+    measured = fine.fids[fine.names.index("MM20")] + 2 * fine.fids[fine.names.index("MM09")]
+    stored = StoredBasis(
+        (*NAMES, "Mac"), np.vstack([fine.fids[: len(NAMES)], measured]), 1 / 4000, FREQUENCY_MHZ,
+        TE_S, "press", "measured.BASIS",
+    )  # fmt: skip
+    own = simulated_basis(NAMES, PulseSequence("press", TE_S), **SAMPLING)
+    sampling = {"dwell_s": DWELL_S, "frequency_mhz": FREQUENCY_MHZ}
+    basis = with_measured_macromolecules(own, stored, **sampling)
+    assert basis.names == (*NAMES, "-CrCH2", "Mac") and basis.macromolecules == 1
+    assert np.array_equal(basis.fids[:-1], own.fids[: len(NAMES) + 1])
+    expected = own.fids[own.names.index("MM20")] + 2 * own.fids[own.names.index("MM09")]
+    assert np.abs(basis.fids[-1] - expected).max() < 0.02 * np.abs(expected).max()
+    assert not any(tie.name.startswith("MM") for tie in basis.ties)
+    assert "macromolecules of measured.BASIS" in basis.description
+    without = StoredBasis(
+        NAMES, fine.fids[: len(NAMES)], 1 / 4000, FREQUENCY_MHZ, TE_S, "press", "bare"
+    )
+    with pytest.raises(ConfigError, match="bare has Cr.*at least one macromolecule"):
+        with_measured_macromolecules(own, without, **sampling)
+
+
+def test_measured_macromolecules_reach_the_fit(write_press: Callable, tmp_path: Path) -> None:
+    folder = write_json_folder(tmp_path / "basis")
+    broad = fine_basis()
+    content = json.loads((folder / "Cr.json").read_text())
+    fid = broad.fids[broad.names.index("MM20")] + 2 * broad.fids[broad.names.index("MM09")]
+    content["basis"] |= {"basis_re": list(fid.real), "basis_im": list(fid.imag)}
+    (folder / "MMmeas.json").write_text(json.dumps(content))
+    settings = MrsSettings(measured_macromolecules=str(folder))
+    preprocess(write_press(shots=1, coils=1).scan, tmp_path / "out", anat=None, settings=settings)
+    rows = (tmp_path / "out" / "sub-01_voi-ACC_fit.tsv").read_text().splitlines()
+    names = [row.split("\t")[0] for row in rows[1:]]
+    assert "MMmeas" in names and "MM09" not in names and "Glu" in names
+    record = json.loads((tmp_path / "out" / "sub-01_voi-ACC_fit.json").read_text())
+    assert "macromolecules of basis" in record["Basis"]
+    assert "macromolecules soft" in record["Spread"]["OverFit"]
