@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.func.strategy_edges import StrategyEdges
+from commissure.markers.acquisitions import acquisition_of, task_of
 from commissure.markers.selection import kept_rows
 from commissure.markers.status import read_statuses
 from commissure.markers.visits import baseline_rows
@@ -105,11 +106,22 @@ def cohort_edges(
     files = baseline_rows(kept_rows(files, exclusions), visits)
     if files.empty:
         return None
+    files = _one_kind_each(files)
     by_person = {
         str(person): [StrategyEdges.read(path) for path in sorted(rows["path"])]
         for person, rows in files.groupby("participant_id", sort=True)
     }
     return joined(by_person)
+
+
+def _one_kind_each(files: pd.DataFrame) -> pd.DataFrame:
+    """Files of one task and acquisition of each person: that which most people have."""
+    kinds = [f"{task_of(path)}\t{acquisition_of(path)}" for path in files["path"]]
+    files = files.assign(kind=kinds)
+    people = files.groupby("kind")["participant_id"].nunique()
+    order = sorted(people.index, key=lambda kind: (-people[kind], kind))
+    place = files["kind"].map({kind: number for number, kind in enumerate(order)})
+    return files[place == place.groupby(files["participant_id"]).transform("min")]
 
 
 def joined(by_person: dict[str, list[StrategyEdges]]) -> CohortEdges | None:

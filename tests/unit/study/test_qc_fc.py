@@ -257,6 +257,33 @@ def test_files_of_the_baseline_and_of_people_in_the_models_are_read(tmp_path):
     assert table.empty and list(table) == QC_FC.names and record["people"] == 0
 
 
+def test_tasks_of_a_person_are_not_averaged(tmp_path):
+    """Rest counts, which everybody has; who has nothing else keeps the other task."""
+    rows = []
+    for person, task in (
+        ("sub-01", "rest"),
+        ("sub-01", "film"),
+        ("sub-02", "rest"),
+        ("sub-03", "film"),
+    ):
+        name = f"{person}_task-{task}_desc-strategies_relmat.npz"
+        folder = tmp_path / person / "func"
+        folder.mkdir(parents=True, exist_ok=True)
+        edges_of(int(person[-1]), fd=0.1 if task == "rest" else 0.7).write(folder / name)
+        scan = f"{person}/func/{person}_task-{task}_bold.nii.gz"
+        rows.append(Status(person, "", "func", scan, "measure", "present", files={name: 1}))
+    # One more at rest, so that rest is what most have.
+    edges_of(4, fd=0.1).write(tmp_path / "sub-04/func/sub-04_task-rest_desc-strategies_relmat.npz")
+    rows.append(Status("sub-04", "", "func", "sub-04/func/sub-04_task-rest_bold.nii.gz", "measure", "present",
+                       files={"sub-04_task-rest_desc-strategies_relmat.npz": 1}))  # fmt: skip
+    write_statuses(rows, tmp_path / "status.tsv")
+    people_there = sorted({row.participant_id for row in rows})
+    visits = VISITS.frame([(p, "", "baseline", None) for p in people_there])
+    result = cohort_edges([tmp_path / "status.tsv"], tmp_path, EXCLUSIONS.frame(), visits)
+    assert result.people == tuple(people_there)
+    np.testing.assert_allclose(result.displacement_mm, [0.1, 0.1, 0.7, 0.1])
+
+
 def test_the_record_is_plain_and_the_same_cohort_gives_the_same(tmp_path):
     edges = cohort(effects={"used": 0.05, "clean": 0.0})
     texts = []
