@@ -39,7 +39,7 @@ _KNOWN_FROM = {
 
 
 def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
-    """How BOLD runs lost their distortion, or that they did not, and which had several echoes."""
+    """How BOLD runs lost their distortion or did not, came to the T1w image, and had echoes."""
     runs = [record for record in records if record.modality == "func"]
     if not runs:
         return []
@@ -63,6 +63,7 @@ def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
             f"Of {ways['']} of {len(runs)} BOLD runs it is not recorded whether susceptibility "
             "distortion was corrected."
         )
+    sentences += _placement_sentences(runs)
     several = [record for record in runs if record.echo_times_s]
     if several:
         counts = " or ".join(str(n) for n in sorted({len(r.echo_times_s) for r in several}))
@@ -71,3 +72,22 @@ def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
             "TE exp(−TE/T2*) (Posse et al. 1999)."
         )
     return sentences
+
+
+def _placement_sentences(runs: Sequence[QualityRecord]) -> list[str]:
+    """How many runs were laid on the border of the T1w image's white matter, and how well."""
+    shares = [
+        float(check["value"])
+        for record in runs
+        for check in record.checks
+        if check["name"] == "boundary_right_sign" and check["value"] is not None
+    ]
+    if not shares:
+        return []
+    failed = sum(any(flag.startswith("boundary_") for flag in record.flags) for record in runs)
+    return [
+        f"{len(shares)} of {len(runs)} BOLD runs were laid beside the person's T1w image by the "
+        "border of white and grey matter (boundary-based registration, Greve and Fischl 2009). "
+        f"Grey matter was the brighter at {min(shares):.0%} to {max(shares):.0%} of its points; "
+        f"{failed} of the runs failed a check of where they lie."
+    ]

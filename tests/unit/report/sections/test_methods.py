@@ -15,9 +15,10 @@ def test_markers_come_by_modality_and_before_measurements(small):
     assert all(row["unit"] for row in rows)
 
 
-def record(susceptibility, *, flags=(), echoes=()):
+def record(susceptibility, *, flags=(), echoes=(), right_sign=None):
+    checks = [] if right_sign is None else [{"name": "boundary_right_sign", "value": right_sign}]
     return QualityRecord(
-        "sub-01", "", "func", "sub-01_task-rest_bold", (), flags, (), {},
+        "sub-01", "", "func", "sub-01_task-rest_bold", checks, flags, (), {},
         susceptibility=susceptibility, echo_times_s=echoes,
     )  # fmt: skip
 
@@ -37,3 +38,15 @@ def test_the_correction_of_bold_is_told_where_there_is_one_and_where_there_is_no
     assert "Of 1 of 5 BOLD runs it is not recorded" in told
     assert "1 of 5 BOLD runs had 3 echoes" in told
     assert bold_sentences([]) == []
+
+
+def test_where_bold_lies_is_told_of_the_runs_that_were_judged():
+    runs = [
+        record("none", right_sign=0.86),
+        record("none", right_sign=0.6, flags=("boundary_right_sign", "boundary_offset_mm")),
+        record("none"),
+    ]
+    told = " ".join(bold_sentences(runs))
+    assert "2 of 3 BOLD runs were laid beside the person's T1w image" in told
+    assert "at 60% to 86% of its points; 1 of the runs failed" in told
+    assert "T1w" not in " ".join(bold_sentences(runs[2:]))
