@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+SPACE = "MNI152NLin2009cAsym"
+AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
+MASK = np.pad(np.ones((3, 4, 5)), 1)
 
 ASEG = """# Title Segmentation Statistics
 # generating_program mri_segstats
@@ -75,3 +84,90 @@ def lcmodel_table(path: Path, *, glu: str = " 8.200", lines: int = 6) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TABLE.format(glu=glu, lines=lines))
     return path
+
+
+def write_image(path, shape=(5, 6, 7), *, affine=AFFINE, data=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if data is None:
+        data = 100 + np.random.default_rng(0).normal(size=shape)
+    picture = nib.Nifti1Image(np.asarray(data, np.float32), affine)
+    picture.header.set_xyzt_units("mm", "sec")
+    picture.set_sform(affine, 4)
+    nib.save(picture, path)
+
+
+def bold_run(root, label, *, where="func", space=f"space-{SPACE}", volumes=12, rows=None,
+        confounds="desc-confounds_timeseries", tr_s=2.0, affine=AFFINE, only=()):  # fmt: skip
+    """A run as fMRIPrep leaves it."""
+    folder = root / label.split("_")[0] / where
+    parts = {
+        "bold": (f"{label}_{space}_desc-preproc_bold.nii.gz", (5, 6, 7, volumes)),
+        "mask": (f"{label}_{space}_desc-brain_mask.nii.gz", (5, 6, 7)),
+        "boldref": (f"{label}_{space}_boldref.nii.gz", (5, 6, 7)),
+    }
+    for part, (name, shape) in parts.items():
+        if not only or part in only:
+            write_image(folder / name, shape, affine=affine)
+    name = parts["bold"][0].replace(".nii.gz", ".json")
+    (folder / name).write_text(json.dumps({"RepetitionTime": tr_s, "TaskName": "rest"}))
+    if not only or "confounds" in only:
+        columns = ["framewise_displacement", "trans_x", "rot_z", "csf"]
+        lines = [
+            "\t".join(columns),
+            *["\t".join(["0.1"] * 4)] * (volumes if rows is None else rows),
+        ]
+        (folder / f"{label}_{confounds}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def t1w_of(root, label="sub-01", *, where="anat", own="T1w", template=SPACE, swap=False, space=""):
+    """A T1w as fMRIPrep leaves it."""
+    folder = root / label.split("_")[0] / where
+    rng = np.random.default_rng(1)
+    tissues = rng.dirichlet((0.1, 0.1, 0.1), size=(5, 6, 7)).transpose(3, 0, 1, 2)
+    numbers = tissues.argmax(axis=0) + 1
+    if swap:
+        numbers = np.array([0, 2, 3, 1])[numbers]
+    write_image(folder / f"{label}{space}_desc-preproc_T1w.nii.gz")
+    write_image(folder / f"{label}{space}_desc-brain_mask.nii.gz", data=MASK)
+    write_image(folder / f"{label}{space}_dseg.nii.gz", data=numbers)
+    for name, data in zip(("GM", "WM", "CSF"), tissues, strict=True):
+        write_image(folder / f"{label}{space}_label-{name}_probseg.nii.gz", data=data)
+    for start, end in ((own, template), (template, own)):
+        (folder / f"{label}_from-{start}_to-{end}_mode-image_xfm.h5").write_bytes(b"h5")
+    return tissues.argmax(axis=0) + 1
+
+
+#: Stands for Docker: notes every call, and for fMRIPrep lays down what was prepared of the person.
+DOCKER = """#!{python}
+import json, os, shutil, sys
+words = sys.argv[1:]
+with open(os.environ["STUB_CALLS"], "a") as file:
+    file.write(json.dumps(words) + "\\n")
+if words[0] == "version":
+    print("24.0.7")
+elif words[0] == "images":
+    present = os.environ.get("STUB_IMAGE", "yes") == "yes"
+    print(("sha256:" + "a" * 64 if "--digests" in words else "0123abcd") if present else "", end="")
+elif "--entrypoint=free" in words:
+    print("       total  used  free\\nMem:   64000  1  63999\\nSwap:  0 0 0")
+elif words[0] == "run":
+    out = next(w.split(":")[0] for w in words if w.endswith(":/out"))
+    label = words[words.index("--participant-label") + 1]
+    if label == os.environ.get("STUB_FAILS"):
+        print("Traceback")
+        print("RuntimeError: sub-%s has no T1w image that can be used" % label)
+        sys.exit(1)
+    prepared = os.environ["STUB_TREE"]
+    shutil.copy(os.path.join(prepared, "dataset_description.json"), out)
+    shutil.copytree(os.path.join(prepared, "sub-" + label), os.path.join(out, "sub-" + label),
+                    dirs_exist_ok=True)
+"""
+
+
+def stub_docker(folder: Path) -> Path:
+    """A ``docker`` in a folder that is to stand on the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "docker"
+    path.write_text(DOCKER.replace("{python}", sys.executable))
+    path.chmod(0o755)
+    return folder

@@ -31,6 +31,9 @@ class Engine:
 #: The engine that takes over a tree of derivatives; it needs the option ``from``.
 TREES = "derivatives"
 
+#: The engine that runs fMRIPrep in a container, set up by the section ``fmriprep``.
+FMRIPREP = "fmriprep"
+
 #: Every engine by name.
 ENGINES = {
     engine.name: engine
@@ -45,6 +48,12 @@ ENGINES = {
             {modality: (f"{modality}_derivatives.smk",) for modality in ("anat", "func", "dwi")},
             "Takes over what fMRIPrep, sMRIPrep or QSIPrep has preprocessed ([derivatives]"
             "(derivatives.md)): runs anywhere.",
+        ),
+        Engine(
+            FMRIPREP,
+            dict.fromkeys(("anat", "func"), ("fmriprep.smk",)),
+            "fMRIPrep in a container, one run for both ([fMRIPrep](fmriprep.md)): Docker on a "
+            "workstation, Apptainer on a cluster.",
         ),
     )
 }

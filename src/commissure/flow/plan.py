@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import Entry, read_entries
+from commissure.engines.containers.fmriprep import Folders, check_before
 from commissure.engines.ingress.registry import TOOLS
-from commissure.engines.registry import TREES, rule_files
+from commissure.engines.registry import FMRIPREP, TREES, rule_files
 from commissure.engines.trees.tree import described, version_note, whole_tree
 from commissure.errors import CommissureError
 from commissure.files import write_text
@@ -97,6 +98,8 @@ class Plan:
             self._list_trees(people)
             self._reopen()
             self._name_leavers(people)
+        if runs and self.run_by(FMRIPREP) and self.settings.bids is not None:
+            check_before(self.settings.fmriprep, self.fmriprep_folders())
         self._marks = read_marks(work)
 
     def _check_tables(self, imaged: Collection[str], visits: Collection[Visit]) -> None:
@@ -139,11 +142,23 @@ class Plan:
         """What taking over a modality's derivatives reads of the configuration."""
         section = getattr(self.settings, modality)
         anat = self.settings.anat
+        fmriprep = section.engine == FMRIPREP
         return {
-            "tree": section.tree,
+            "tree": str(self.fmriprep_folders().tree) if fmriprep else section.tree,
             "resolution_mm": self.settings.func.resolution_mm,
             "same_anatomy": anat.engine == TREES and anat.tree == section.tree,
         }
+
+    def run_by(self, engine: str) -> list[str]:
+        """Modalities of the study that an engine preprocesses."""
+        chosen = [m for m in MODALITIES if m in self.settings.modalities]
+        return [m for m in chosen if getattr(self.settings, m).engine == engine]
+
+    def fmriprep_folders(self) -> Folders:
+        """Where fMRIPrep reads and writes."""
+        out = self.output_dir
+        bids = self.settings.bids or Path()
+        return Folders(bids, out / "fmriprep", out / "work" / "fmriprep", out / "logs" / "fmriprep")
 
     @property
     def tool_listings(self) -> list[str]:

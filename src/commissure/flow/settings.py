@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from commissure.anat.settings import AnatSettings, chosen_extraction
 from commissure.dwi.settings import DwiSettings
+from commissure.engines.containers.settings import FmriprepSettings
 from commissure.engines.ingress.settings import IngressSettings
 from commissure.engines.registry import TREES, engines_of
 from commissure.errors import ConfigError, DatasetError
@@ -81,6 +82,7 @@ class Settings(Section):
     func: FuncSettings = FuncSettings()
     dwi: DwiSettings = DwiSettings()
     mrs: MrsSettings = MrsSettings()
+    fmriprep: FmriprepSettings = FmriprepSettings()
     markers: MarkersSettings = MarkersSettings()
     qc_fc: QcFcSettings = QcFcSettings()
     fusion: FusionSettings = FusionSettings()

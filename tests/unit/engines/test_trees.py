@@ -7,6 +7,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from tests.tool_trees import MASK, SPACE, bold_run, t1w_of, write_image
 
 from commissure.engines.trees.anatomy import AdoptedAnat, adopt_anatomy
 from commissure.engines.trees.bold import AdoptedFunc, adopt_bold
@@ -16,24 +17,10 @@ from commissure.engines.trees.tree import described, fingerprint, version_note
 from commissure.errors import DatasetError
 from commissure.names import Scan, parse_name
 
-SPACE = "MNI152NLin2009cAsym"
-AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
-MASK = np.pad(np.ones((3, 4, 5)), 1)
-
-
-def image(path, shape=(5, 6, 7), *, affine=AFFINE, data=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if data is None:
-        data = 100 + np.random.default_rng(0).normal(size=shape)
-    picture = nib.Nifti1Image(np.asarray(data, np.float32), affine)
-    picture.header.set_xyzt_units("mm", "sec")
-    picture.set_sform(affine, 4)
-    nib.save(picture, path)
-
 
 def raw(folder, name, *, volumes=12, modality="func", tr_s=2.0):
     path = folder / "bids" / modality / f"{name}.nii.gz"
-    image(path, (5, 6, 7, volumes) if modality != "anat" else (5, 6, 7))
+    write_image(path, (5, 6, 7, volumes) if modality != "anat" else (5, 6, 7))
     sidecar = path.with_name(f"{name}.json")
     sidecar.write_text(json.dumps({"RepetitionTime": tr_s}))
     entities, suffix, _ = parse_name(path.name)
@@ -46,29 +33,6 @@ def tree(folder, program="fMRIPrep", version="24.1.1"):
     described_as = {"GeneratedBy": [{"Name": program, "Version": version}]}
     (root / "dataset_description.json").write_text(json.dumps(described_as))
     return root
-
-
-def run(root, label, *, where="func", space=f"space-{SPACE}", volumes=12, rows=None,
-        confounds="desc-confounds_timeseries", tr_s=2.0, affine=AFFINE, only=()):  # fmt: skip
-    """A run as fMRIPrep leaves it."""
-    folder = root / label.split("_")[0] / where
-    parts = {
-        "bold": (f"{label}_{space}_desc-preproc_bold.nii.gz", (5, 6, 7, volumes)),
-        "mask": (f"{label}_{space}_desc-brain_mask.nii.gz", (5, 6, 7)),
-        "boldref": (f"{label}_{space}_boldref.nii.gz", (5, 6, 7)),
-    }
-    for part, (name, shape) in parts.items():
-        if not only or part in only:
-            image(folder / name, shape, affine=affine)
-    name = parts["bold"][0].replace(".nii.gz", ".json")
-    (folder / name).write_text(json.dumps({"RepetitionTime": tr_s, "TaskName": "rest"}))
-    if not only or "confounds" in only:
-        columns = ["framewise_displacement", "trans_x", "rot_z", "csf"]
-        lines = [
-            "\t".join(columns),
-            *["\t".join(["0.1"] * 4)] * (volumes if rows is None else rows),
-        ]
-        (folder / f"{label}_{confounds}.tsv").write_text("\n".join(lines) + "\n")
 
 
 def adopted(scan, root, out, **options):
@@ -93,7 +57,7 @@ class TestBold:
     )  # fmt: skip
     def test_names_of_the_versions(self, tmp_path, name, label, where, space):
         scan, root = raw(tmp_path, name), tree(tmp_path)
-        run(root, label, where=where, space=space)
+        bold_run(root, label, where=where, space=space)
         files = adopted(scan, root, tmp_path / "out")
         assert files.space == space.split("_")[0].removeprefix("space-")
         source = next((root / "sub-01" / where).glob("*desc-preproc_bold.nii.gz"))
@@ -105,7 +69,7 @@ class TestBold:
     def test_each_run_takes_its_own(self, tmp_path):
         root = tree(tmp_path)
         for number in (1, 2):
-            run(root, f"sub-01_task-rest_run-{number}", volumes=10 + number)
+            bold_run(root, f"sub-01_task-rest_run-{number}", volumes=10 + number)
         for number in (1, 2):
             scan = raw(tmp_path, f"sub-01_task-rest_run-{number}_bold", volumes=10 + number)
             files = adopted(scan, root, tmp_path / "out")
@@ -116,8 +80,10 @@ class TestBold:
 
     def test_of_two_resolutions_the_nearest_counts(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path)
-        run(root, "sub-01_task-rest", space=f"space-{SPACE}_res-1", affine=np.diag([1, 1, 1, 1.0]))
-        run(root, "sub-01_task-rest", space=f"space-{SPACE}_res-native")
+        bold_run(
+            root, "sub-01_task-rest", space=f"space-{SPACE}_res-1", affine=np.diag([1, 1, 1, 1.0])
+        )
+        bold_run(root, "sub-01_task-rest", space=f"space-{SPACE}_res-native")
         for asked, mm in ((3.0, 3.0), (1.0, 1.0)):
             files = adopted(scan, root, tmp_path / "out", resolution_mm=asked)
             for path in (files.series, files.mask, files.boldref):
@@ -125,14 +91,14 @@ class TestBold:
 
     def test_a_mean_stands_in_for_a_reference_that_is_not_there(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path)
-        run(root, "sub-01_task-rest", only=("bold", "mask", "confounds"))
+        bold_run(root, "sub-01_task-rest", only=("bold", "mask", "confounds"))
         files = adopted(scan, root, tmp_path / "out")
         mean = nib.load(files.series).get_fdata().mean(axis=3)
         np.testing.assert_allclose(nib.load(files.boldref).get_fdata(), mean, rtol=1e-5)
 
     def test_the_old_name_of_confounds(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path, version="1.5.8")
-        run(root, "sub-01_task-rest", confounds="desc-confounds_regressors")
+        bold_run(root, "sub-01_task-rest", confounds="desc-confounds_regressors")
         files = adopted(scan, root, tmp_path / "out")
         assert files.confounds.name == "sub-01_task-rest_desc-confounds_timeseries.tsv"
         assert "version 1.5.8" in json.loads(files.sidecar.read_text())["Notes"][0]
@@ -151,14 +117,14 @@ class TestBold:
     )
     def test_what_does_not_fit_is_refused_and_nothing_stays(self, tmp_path, change, words):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path)
-        run(root, "sub-01_task-rest", **change)
+        bold_run(root, "sub-01_task-rest", **change)
         with pytest.raises(DatasetError, match=words):
             adopted(scan, root, tmp_path / "out")
         assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
     def test_a_confound_table_without_movement_is_refused(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path)
-        run(root, "sub-01_task-rest")
+        bold_run(root, "sub-01_task-rest")
         path = root / "sub-01/func/sub-01_task-rest_desc-confounds_timeseries.tsv"
         path.write_text(path.read_text().replace("framewise_displacement", "FramewiseDisplacement"))
         with pytest.raises(DatasetError, match="has no column framewise_displacement"):
@@ -166,30 +132,12 @@ class TestBold:
 
     def test_a_file_that_changes_is_seen(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_task-rest_bold"), tree(tmp_path)
-        run(root, "sub-01_task-rest")
+        bold_run(root, "sub-01_task-rest")
         before = fingerprint(root, scan, "func")
-        run(root, "sub-02_task-rest")
+        bold_run(root, "sub-02_task-rest")
         assert fingerprint(root, scan, "func") == before
-        run(root, "sub-01_task-rest", volumes=13)
+        bold_run(root, "sub-01_task-rest", volumes=13)
         assert fingerprint(root, scan, "func") != before
-
-
-def t1w(root, label="sub-01", *, where="anat", own="T1w", template=SPACE, swap=False, space=""):
-    """A T1w as fMRIPrep leaves it."""
-    folder = root / "sub-01" / where
-    rng = np.random.default_rng(1)
-    tissues = rng.dirichlet((0.1, 0.1, 0.1), size=(5, 6, 7)).transpose(3, 0, 1, 2)
-    numbers = tissues.argmax(axis=0) + 1
-    if swap:
-        numbers = np.array([0, 2, 3, 1])[numbers]
-    image(folder / f"{label}{space}_desc-preproc_T1w.nii.gz")
-    image(folder / f"{label}{space}_desc-brain_mask.nii.gz", data=MASK)
-    image(folder / f"{label}{space}_dseg.nii.gz", data=numbers)
-    for name, data in zip(("GM", "WM", "CSF"), tissues, strict=True):
-        image(folder / f"{label}{space}_label-{name}_probseg.nii.gz", data=data)
-    for start, end in ((own, template), (template, own)):
-        (folder / f"{label}_from-{start}_to-{end}_mode-image_xfm.h5").write_bytes(b"h5")
-    return tissues.argmax(axis=0) + 1
 
 
 def adopted_t1w(scan, root, out):
@@ -203,7 +151,7 @@ def adopted_t1w(scan, root, out):
 class TestAnatomy:
     def test_a_t1w(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_T1w", modality="anat"), tree(tmp_path)
-        numbers = t1w(root)
+        numbers = t1w_of(root)
         files = adopted_t1w(scan, root, tmp_path / "out")
         assert files.template == SPACE
         assert np.array_equal(np.asarray(nib.load(files.dseg).dataobj), numbers)
@@ -213,7 +161,7 @@ class TestAnatomy:
     def test_one_image_of_all_visits_counts_for_each_and_is_told(self, tmp_path):
         scan = raw(tmp_path, "sub-01_ses-2_acq-mprage_run-1_T1w", modality="anat")
         root = tree(tmp_path)
-        t1w(root)
+        t1w_of(root)
         adopted_t1w(scan, root, tmp_path / "out")
         name = "sub-01_ses-2_acq-mprage_run-1_desc-preproc_T1w.json"
         (note,) = json.loads((tmp_path / "out" / name).read_text())["Notes"]
@@ -221,15 +169,15 @@ class TestAnatomy:
 
     def test_the_image_of_the_visit_counts_before_that_of_all(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_ses-2_T1w", modality="anat"), tree(tmp_path)
-        t1w(root)
-        t1w(root, "sub-01_ses-2", where="ses-2/anat")
+        t1w_of(root)
+        t1w_of(root, "sub-01_ses-2", where="ses-2/anat")
         files = adopted_t1w(scan, root, tmp_path / "out")
         told = json.loads(files.preproc.with_name("sub-01_ses-2_desc-preproc_T1w.json").read_text())
         assert told["Sources"] == ["sub-01_ses-2_desc-preproc_T1w.nii.gz"]
 
     def test_other_numbers_of_tissues_are_set_right(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_T1w", modality="anat"), tree(tmp_path)
-        numbers = t1w(root, swap=True)
+        numbers = t1w_of(root, swap=True)
         files = adopted_t1w(scan, root, tmp_path / "out")
         clear = np.max([nib.load(path).get_fdata() for path in files.tissues], axis=0) > 0.5
         assert np.array_equal(np.asarray(nib.load(files.dseg).dataobj)[clear], numbers[clear])
@@ -239,7 +187,7 @@ class TestAnatomy:
             raw(tmp_path, "sub-01_T1w", modality="anat"),
             tree(tmp_path, "QSIPrep", "1.0.1"),
         )
-        t1w(root, own="ACPC", space="_space-ACPC")
+        t1w_of(root, own="ACPC", space="_space-ACPC")
         assert adopted_t1w(scan, root, tmp_path / "out").template == SPACE
 
     @pytest.mark.parametrize(
@@ -252,7 +200,7 @@ class TestAnatomy:
     )
     def test_half_a_tree(self, tmp_path, lost, words):
         scan, root = raw(tmp_path, "sub-01_T1w", modality="anat"), tree(tmp_path)
-        t1w(root)
+        t1w_of(root)
         for path in (root / "sub-01/anat").glob(lost):
             path.unlink()
         with pytest.raises(DatasetError, match=words):
@@ -260,8 +208,8 @@ class TestAnatomy:
 
     def test_two_grids_are_refused(self, tmp_path):
         scan, root = raw(tmp_path, "sub-01_T1w", modality="anat"), tree(tmp_path)
-        t1w(root)
-        image(root / "sub-01/anat/sub-01_desc-brain_mask.nii.gz", (5, 6, 8))
+        t1w_of(root)
+        write_image(root / "sub-01/anat/sub-01_desc-brain_mask.nii.gz", (5, 6, 8))
         with pytest.raises(DatasetError, match="of two grids"):
             adopted_t1w(scan, root, tmp_path / "out")
 
@@ -270,8 +218,8 @@ def series(root, label="sub-01", *, own="ACPC", lost=""):
     """A series as QSIPrep leaves it."""
     folder = root / "sub-01/dwi"
     stem = f"{label}_space-{own}"
-    image(folder / f"{stem}_desc-preproc_dwi.nii.gz", (5, 6, 7, 4))
-    image(folder / f"{stem}_desc-brain_mask.nii.gz", data=MASK)
+    write_image(folder / f"{stem}_desc-preproc_dwi.nii.gz", (5, 6, 7, 4))
+    write_image(folder / f"{stem}_desc-brain_mask.nii.gz", data=MASK)
     (folder / f"{stem}_desc-preproc_dwi.bval").write_text("0 1000 1000 1000\n")
     (folder / f"{stem}_desc-preproc_dwi.bvec").write_text("0 1 0 0\n0 0 1 0\n0 0 0 1\n")
     rows = "\n".join(["framewise_displacement", "0", "0.1", "0.1", "0.1"])

@@ -1,0 +1,1 @@
+"""Programs that run in a container: the command of a person, and what is checked before it."""
