@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from commissure.func.builtin.preprocess import preprocess
+from commissure.func.definitions import DEFINITIONS
 from commissure.func.measure import measure
 from commissure.func.settings import FuncMeasureSettings, FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
@@ -34,10 +35,8 @@ AREA = Area(
     "func",
     steps,
     {
-        **dict.fromkeys(
-            ("fc", "fc_dlpfc_strength", "fc_dmn_core", "fc_thal_cortex", "fc_striatum_cortex"),
-            (0.0, 0.1),
-        ),
+        **{each.marker: (0.0, 0.1) for each in DEFINITIONS if each.marker.startswith("fc")},
+        **dict.fromkeys(("alff", "falff", "reho"), (0.1, 0.05)),
         "mean_fd": (0.1, 0.02),
         "tsnr": (0.1, 0.0),
     },
@@ -60,6 +59,13 @@ def _frozen(first: int, last: int) -> Callable[[np.ndarray], np.ndarray]:
         return data
 
     return changed
+
+
+def _without_top(data: np.ndarray) -> np.ndarray:
+    """Without the slices of the brain's upper 24 mm (voxels of 6 mm)."""
+    bright = data.mean(axis=-1)
+    slices = np.flatnonzero((bright > 0.3 * bright.max()).sum(axis=(0, 1)) > 20)
+    return data[:, :, : slices.max() - 3].copy()
 
 
 def _slices(data: Callable[[int], object]) -> Callable[[Image], None]:
@@ -93,6 +99,10 @@ TIMING = (
              lambda i: i.header(**{"pixdim 4": 0.0}), TOLD_OR_RIGHT),
     Planting("slices-ms", "SliceTiming in ms",
              _slices(lambda n: [1000 * TR_S * k / n for k in range(n)])),
+    Planting("slices-beyond", "SliceTiming beyond the repetition time",
+             _slices(lambda n: [1.2 * TR_S * k / n for k in range(n)])),
+    Planting("tr-header-3", "the header's repetition time is 3 s",
+             lambda i: i.header(**{"pixdim 4": 3.0})),
     Planting("slices-fewer", "SliceTiming of two slices fewer",
              _slices(lambda n: [TR_S * k / n for k in range(n - 2)])),
     Planting("slices-negative", "SliceTiming negative",
@@ -112,6 +122,9 @@ TIMING = (
 VOLUMES = (
     Planting("three", "a single volume", lambda i: i.rewrite(lambda d: d[..., 0].copy())),
     Planting("short", "5 volumes", lambda i: i.rewrite(lambda d: d[..., :5].copy())),
+    Planting("ten", "10 volumes", lambda i: i.rewrite(lambda d: d[..., :10].copy())),
+    Planting("vertex", "the field of view misses the upper 24 mm of the brain",
+             lambda i: i.rewrite(_without_top)),
     Planting("one-zero", "one volume is zero",
              lambda i: i.rewrite(_volumes(slice(40, 41), 0))),
     Planting("half-zero", "the second half of the volumes is zero",

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from commissure.func.quality import dice, series_checks, template_mask_on, temporal_snr
+from commissure.func.quality import (
+    VERTEX_COVERAGE_MIN,
+    dice,
+    series_checks,
+    template_mask_on,
+    temporal_snr,
+    vertex_coverage,
+)
 from commissure.images.template import template
 
 
@@ -38,3 +46,15 @@ def test_a_field_map_that_was_refused_flags_the_run():
     assert checks["field_maps_refused"].passed is False
     assert "sub-01_phasediff" in checks["field_maps_refused"].note
     assert "field_maps_refused" not in {c.name for c in series_checks(head, {})}
+
+
+@pytest.mark.parametrize(("cut_mm", "low", "high"), [(0, 1, 1), (10, 0.8, 0.9), (15, 0.6, 0.75)])
+def test_a_field_of_view_that_misses_the_vertex_is_seen(cut_mm, low, high):
+    mask = template("mask", resolution_mm=3)
+    inside = np.asanyarray(mask.dataobj) > 0.5
+    height = np.arange(mask.shape[2]) * mask.affine[2, 2] + mask.affine[2, 3]
+    top = height[inside.any(axis=(0, 1))].max()
+    inside = inside & (height <= top - cut_mm)
+    covered = vertex_coverage(nib.Nifti1Image(inside.astype(np.uint8), mask.affine))
+    assert low <= covered <= high
+    assert (covered >= VERTEX_COVERAGE_MIN) == (cut_mm < 15)
