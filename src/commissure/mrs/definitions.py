@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
-from commissure.mrs.metabolites import REFERENCE, REPORTED
+from commissure.mrs.metabolites import MARKERS, REFERENCE
 
 #: What every spectrum is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "ratios", "concentrations")
@@ -23,7 +23,7 @@ DEFINITIONS: tuple[Definition, ...] = (
             "voxel.",
             _SCALING,
         )
-        for reported in REPORTED
+        for reported in MARKERS.values()
     ),
     *(
         Definition(
@@ -34,7 +34,7 @@ DEFINITIONS: tuple[Definition, ...] = (
             "relaxation; total creatine may itself change with disease.",
             _FITTING,
         )
-        for reported in REPORTED
+        for reported in MARKERS.values()
         if reported.marker != REFERENCE
     ),
     Definition(

@@ -61,11 +61,27 @@ REPORTED = (
     ReportedMetabolite("Ins", "ins", "myo-inositol", ("Ins",), label="mI"),
 )
 
+#: What is reported only where the difference of edited spectra is taken for it, by the metabolite
+#: that is edited; its part is a column of ``fit.tsv`` that no other spectrum has.
+EDITED_ONLY = {
+    "GABA": ReportedMetabolite(
+        "GABA+",
+        "gaba",
+        "GABA with the macromolecules that are edited along with it (GABA+), from edited spectra "
+        "only,",
+        ("GABA+",),
+        drawn=False,
+    )
+}
+
+#: Columns of the fit of a difference that such a part is the sum of.
+EDITED_PARTS = {"GABA+": ("GABA", "MM30")}
+
 #: The marker that ratios are taken to.
 REFERENCE = "tcr"
 
 #: Markers by name.
-MARKERS = {reported.marker: reported for reported in REPORTED}
+MARKERS = {reported.marker: reported for reported in (*REPORTED, *EDITED_ONLY.values())}
 
 #: Parts of the sums, by the sum's name.
 SUMS = {reported.name: reported.parts for reported in REPORTED if len(reported.parts) > 1}

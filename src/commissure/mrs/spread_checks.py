@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from commissure.checks import Check, at_most
-from commissure.mrs.metabolites import PARTS, REFERENCE, REPORTED, is_macromolecule
+from commissure.mrs.metabolites import MARKERS, PARTS, REFERENCE, REPORTED, is_macromolecule
 from commissure.mrs.quantification.concentrations import Estimate
 
 #: Range over the fit and its variants, as a share of the ratio to creatine, above which a
@@ -48,8 +48,8 @@ MAX_WEAK = 0.6
 
 def weak_check(fit: Mapping[str, Estimate]) -> Check:
     """Whether a metabolite that should be weak runs to the size of creatine."""
-    reported = {part for metabolite in REPORTED for part in metabolite.parts}
-    sums = {metabolite.name for metabolite in REPORTED}
+    reported = {part for metabolite in MARKERS.values() for part in metabolite.parts}
+    sums = {metabolite.name for metabolite in MARKERS.values()}
     creatine = sum(fit[part].amplitude for part in PARTS["tCr"] if part in fit)
     weak = {
         name: estimate.amplitude / creatine

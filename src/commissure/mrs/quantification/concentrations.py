@@ -64,7 +64,10 @@ def at_zero(fit: Mapping[str, Estimate]) -> list[str]:
     return [
         marker
         for marker, reported in MARKERS.items()
-        if all(fit[name].amplitude <= 0 for name in (*reported.parts, reported.name) if name in fit)
+        if any(name in fit for name in (*reported.parts, reported.name))
+        and all(
+            fit[name].amplitude <= 0 for name in (*reported.parts, reported.name) if name in fit
+        )
     ]
 
 

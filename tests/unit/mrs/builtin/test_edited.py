@@ -129,6 +129,12 @@ def test_gaba_comes_from_the_difference(write_mega: Callable, tmp_path: Path) ->
     amplitude = {row.split("\t")[0]: float(row.split("\t")[1]) for row in rows[1:]}
     found = amplitude["GABA"] / amplitude["tCr"]
     assert found == pytest.approx(TRUTH["GABA"] / (TRUTH["Cr"] + TRUTH["PCr"]), rel=0.25)
+    measure(scan, tmp_path, anat=None, settings=MrsSettings(edit_on_ppm=1.9))
+    markers = read_markers(next(tmp_path.glob("*_markers.tsv"))).set_index("marker")["value"]
+    macromolecules = record["Edited"]["Amplitudes"]["MM30"]
+    with_them = (amplitude["GABA"] + macromolecules) / amplitude["tCr"]
+    assert markers["gaba_tcr"] == pytest.approx(with_them, rel=1e-4)
+    assert with_them == pytest.approx(TRUTH["GABA"] / (TRUTH["Cr"] + TRUTH["PCr"]), rel=0.25)
 
 
 @pytest.mark.real
@@ -154,6 +160,9 @@ def test_real_mega_press_of_gaba(shared_data: Path, tmp_path: Path) -> None:
     assert 0.05 < with_macromolecules / amplitude["tCr"] < 0.6
     quality = json.loads((tmp_path / f"{plain}_qc.json").read_text())
     assert "concentrations" in quality["missing"]
+    markers = read_markers(tmp_path / f"{plain}_markers.tsv").set_index("marker")["value"]
+    assert "gaba" not in markers
+    assert markers["gaba_tcr"] == pytest.approx(with_macromolecules / amplitude["tCr"], rel=1e-4)
 
 
 @pytest.mark.real

@@ -13,8 +13,10 @@ from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import simulated_basis
 from commissure.mrs.builtin.fit.sequence_evidence import SequenceEvidence
 from commissure.mrs.builtin.timed_fit import timed_fit
+from commissure.mrs.quantification.concentrations import Estimate
 from commissure.mrs.sequence_checks import sequence_checks
 from commissure.mrs.settings import MrsPreprocessSettings
+from commissure.mrs.spread_checks import weak_check
 
 from ..conftest import DWELL_S, FREQUENCY_MHZ, MACROMOLECULES, POINTS, TRUTH, T, noise, noise_sd
 
@@ -143,3 +145,19 @@ def test_glycine_that_is_not_in_the_basis_is_part_of_the_spread(measured):
             svs, known, MrsPreprocessSettings(metabolites=(*SETTINGS.metabolites, "Gly"))
         ).spread["OverFit"]
     )
+
+
+def test_a_weak_metabolite_that_is_planted_as_large_as_creatine_is_flagged(measured):
+    svs = measured(PulseSequence("press", 0.030))
+    known = SequenceChoice(PulseSequence("press", 0.030, 0.015), "settings", "", "settings")
+    basis = simulated_basis(
+        ("PE", "Ala", "Cr", "NAA", "GPC"), known.sequence, frequency_mhz=FREQUENCY_MHZ,
+        points=POINTS, dwell_s=DWELL_S,
+    )  # fmt: skip
+    line = np.exp(-np.pi * 2 * T - (np.pi * 4 * T) ** 2 / (4 * np.log(2)))
+    for name in ("PE", "Ala"):
+        fid = svs.averaged() + 10 * basis.fids[basis.names.index(name)] * line
+        fit = timed_fit(replace(svs, fids=fid[None, None]), known, SETTINGS).fit
+        estimates = {each: Estimate(*fit.total((each,))) for each in fit.names}
+        check = weak_check(estimates)
+        assert check.passed is False and check.note.startswith(name)

@@ -64,6 +64,9 @@ _MAX_REALIGNED_HZ = 4.0
 #: How far an editing pulse may lie from where it is expected.
 _MAX_OFF_PPM = 0.35
 
+#: How far from their middle macromolecules and GABA are compared, ppm.
+_MACROMOLECULE_REACH_PPM = 0.2
+
 #: Width of the macromolecules under GABA, ppm.
 _MACROMOLECULE_FWHM_PPM = 0.16
 
@@ -136,9 +139,14 @@ def edited_bases(
     broad: dict[str, np.ndarray] = {}
     if edited.macromolecule_ppm is not None:
         line_ppm = (edited.macromolecule_ppm, 1.0, _MACROMOLECULE_FWHM_PPM, float("inf"))
-        broad["MM30"] = broad_fid(
-            (line_ppm,), points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz
+        fid = broad_fid((line_ppm,), points=points, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+        near = inside & (np.abs(ppm - edited.macromolecule_ppm) < _MACROMOLECULE_REACH_PPM)
+        area, of_edited = (
+            float(np.fft.fftshift(np.fft.fft(each * line))[near].real.sum())
+            for each in (fid, fids[names.index(edited.name)])
         )
+        # One unit has the area of a unit of what is edited, so that both add up.
+        broad["MM30"] = fid * (of_edited / area)
     difference = Basis(
         names=(*(names[i] for i in keep), *broad),
         fids=np.concatenate([fids[keep], np.array(list(broad.values())).reshape(-1, points)]),

@@ -12,7 +12,14 @@ import pandas as pd
 from commissure.files import write_json, write_table
 from commissure.mrs.builtin.fit.spectrum import SpectralFit
 from commissure.mrs.derivatives import MrsFiles
-from commissure.mrs.metabolites import PARTS, REPORTED, SUMS, is_macromolecule
+from commissure.mrs.metabolites import (
+    EDITED_ONLY,
+    EDITED_PARTS,
+    PARTS,
+    REPORTED,
+    SUMS,
+    is_macromolecule,
+)
 
 #: Pairs of columns whose correlation is recorded.
 _CORRELATED = (("Glu", "Gln"), ("GSH", "Glu"), ("GSH", "Gln"), ("GSH", "MM30"), ("Cr", "PCr"))
@@ -89,9 +96,11 @@ def amplitude_table(
     shifts = dict(zip(fit.names, fit.shape.shifts_hz, strict=True))
     widths = dict(zip(fit.names, fit.shape.widths_hz, strict=True))
     rows = []
-    for name in (*fit.names, *SUMS):
-        source = difference if difference is not None and name == edited else fit
-        amplitude, crlb = source.total(SUMS.get(name, (name,)))
+    sums = {**SUMS, **EDITED_PARTS}
+    more = EDITED_ONLY[edited].parts if edited in EDITED_ONLY else ()
+    for name in (*fit.names, *SUMS, *more):
+        source = difference if difference is not None and name in (edited, *more) else fit
+        amplitude, crlb = source.total(sums.get(name, (name,)))
         rows.append(
             {
                 "metabolite": name,

@@ -4,6 +4,7 @@ import pytest
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.fit.edited import EDITED, difference_of, edited_bases
 from commissure.mrs.builtin.fit.spectrum import fit_spectrum
+from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.metabolites import METABOLITES
 
 from ...conftest import DWELL_S, FREQUENCY_MHZ, POINTS, TRUTH, T, line_broadened, noise
@@ -31,3 +32,15 @@ def test_the_difference_holds_what_is_edited() -> None:
     basis = edited_bases(METABOLITES, EDITED[0], ON, OFF, **SAMPLING).difference
     assert {"GSH", "NAA"} <= set(basis.names)
     assert not {"Cr", "PCr", "Glu", "Gln", "Tau", "Lac"} & set(basis.names)
+
+
+def test_a_unit_of_macromolecules_has_the_area_of_a_unit_of_edited_gaba() -> None:
+    on, off = (PulseSequence("mega-press", 0.068, edit_ppm=ppm) for ppm in (1.9, 7.5))
+    basis = edited_bases(METABOLITES, EDITED[1], on, off, **SAMPLING).difference
+    assert basis.names == ("GABA", "MM30")
+    points, dwell_s, mhz = SAMPLING["points"], SAMPLING["dwell_s"], SAMPLING["frequency_mhz"]
+    line = np.exp(-20 * np.arange(points) * dwell_s)
+    ppm = ppm_axis(points, dwell_s, mhz)
+    spectra = np.fft.fftshift(np.fft.fft(basis.fids * line), axes=-1).real
+    gaba, broad = spectra[:, np.abs(ppm - 2.99) < 0.2].sum(axis=1)
+    assert gaba > 0 and broad == pytest.approx(gaba, rel=1e-6)
