@@ -389,10 +389,10 @@ def main() -> None:
         if "direct" in given.parts:
             first = head(name)
             heads = {
-                name: first, "turned": turned_cortex(name, path, folder, 0.0),
+                name: first,
                 "turned, noise": turned_cortex(name, path, folder, NOISE),
-                "pushed 0.5": warped(first, thinning(first, PUSHED_MM[-1])),
-            }  # fmt: skip
+                f"pushed {PUSHED_MM[-1]:g}": warped(first, thinning(first, PUSHED_MM[-1])),
+            }
             show("DiReCT, mm", ["", *THINNED, "CPU s"], direct_rows(heads))
 
 

@@ -183,7 +183,9 @@ def draw_thickness(t1w: nib.Nifti1Image, thickness: np.ndarray, *, title: str) -
             positions_mm=[middle + offset for offset in offsets],
         )
     scale = ScalarMappable(colour, THICKNESS_COLOURS)
-    bar = figure.colorbar(scale, ax=axes, location="bottom", shrink=0.5, aspect=40, extend="both")
+    bar = figure.colorbar(
+        scale, ax=axes, location="bottom", pad=0.01, shrink=0.5, aspect=40, extend="both"
+    )
     bar.set_label("mm", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     return figure

@@ -22,7 +22,9 @@ from commissure.anat.thickness import (
     thickness_checks,
     thickness_map,
 )
-from commissure.images.atlas import desikan_killiany
+from commissure.images.atlas import cortex_around, desikan_killiany
+from commissure.markers.effect_patterns import effect_pattern
+from commissure.markers.trait_regions import trait_regions
 
 FINE = 4
 EYE = np.eye(4)
@@ -136,6 +138,14 @@ def test_the_map_has_the_thickness_where_the_cortex_is() -> None:
     image, tissues = image[22:], tissues[:, 22:]
     assert np.mean(image[tissues[0] > 0.9]) == pytest.approx(2.5, rel=0.05)
     assert not image[(tissues[0] < 0.1)].any()
+
+
+def test_regions_have_names_that_the_vulnerability_index_knows() -> None:
+    names = ["cortex_L", "cortex_R", *cortex_around().groups("name")]
+    pattern = effect_pattern("thickness", "schizophrenia")
+    known = trait_regions(names, pattern, "thickness")
+    assert set(known) == set(pattern.traits)
+    assert known["superiorfrontal"] == ("superiorfrontal_L", "superiorfrontal_R")
 
 
 def thickness(left: float, right: float, *, regions: int = 68, covered: float = 1.0):
