@@ -282,7 +282,9 @@ def shrunk_rows(cortex: Cortex, before: dict[str, float]) -> list[list[str]]:
 
     def resample(image: np.ndarray, order: int) -> np.ndarray:
         step = np.full(3, 1 / SHRUNK)
-        return affine_transform(image, step, centre - step * centre, order=order, mode="nearest")
+        return affine_transform(
+            image, np.diag(step), centre - step * centre, order=order, mode="nearest"
+        )
 
     after = thickness_of(moved(cortex, resample))
     rows = []

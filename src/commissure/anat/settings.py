@@ -86,7 +86,7 @@ class AnatMeasureSettings(Section):
     )
     thickness: bool = Field(
         False,
-        description="Whether the thickness of the cortex is measured too (68 regions, 7 to 20 CPU "
+        description="Whether the thickness of the cortex is measured too (68 regions, 5 to 22 CPU "
         "seconds a person; voxels of at most 1.5 mm): docs/anat.md.",
     )
 
