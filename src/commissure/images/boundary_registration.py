@@ -63,6 +63,10 @@ class Stage:
     step_mm: float
 
 
+#: After the coarse search a place is followed where it agrees with the border at least this share
+#: as well as the best.
+_PROMISING = 0.5
+
 COARSE, FINE = Stage(3.0, 3_000, 8.0), Stage(0.0, 12_000, 1.0)
 
 
@@ -139,16 +143,23 @@ def find_placements(
     Returns
     -------
     list of Placement
-        One of each name, the best first.
+        One of each name, the best first; those that the coarse search left far behind are not
+        refined.
     """
     coarse, fine = _Search(image, border, COARSE), _Search(image, border, FINE)
-    placements = []
+    rough = {}
     for name, maps in starts.items():
-        rough = max((coarse.best(start) for start in maps), key=lambda place: place.agreement)
-        candidates = [rough.matrix, *maps]
-        start = max(candidates, key=fine.agreement)
-        best = fine.best(start)
-        placements.append(Placement(best.matrix, best.agreement, name))
+        best = max((coarse.best(start) for start in maps), key=lambda place: place.agreement)
+        matrix = max([best.matrix, *maps], key=fine.agreement)
+        rough[name] = Placement(matrix, fine.agreement(matrix), name)
+    most = max(place.agreement for place in rough.values())
+    least = most - (1 - _PROMISING) * abs(most)
+    placements = []
+    for place in rough.values():
+        if place.agreement >= least:
+            best = fine.best(place.matrix)
+            place = Placement(best.matrix, best.agreement, place.start)
+        placements.append(place)
     return sorted(placements, key=lambda place: -place.agreement)
 
 

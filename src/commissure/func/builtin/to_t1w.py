@@ -184,7 +184,7 @@ def _t1w_brain(anat: AnatFiles, size_mm: float, who: str) -> nib.Nifti1Image:
     mask = np.asanyarray(load_image(anat.mask, who=who, ndim=3).dataobj) > 0
     size = zooms_mm(head.affine)
     box = bounding_box(mask, pad=[int(np.ceil(3 * size_mm / mm)) for mm in size])
-    data = (np.asanyarray(head.dataobj) * mask)[box]
+    data = np.asanyarray(head.dataobj)[box] * mask[box]
     brain = nib.Nifti1Image(data, head.slicer[box].affine)
     return coarser(brain, size_mm) if max(size) < size_mm else brain
 
