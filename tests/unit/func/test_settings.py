@@ -23,5 +23,5 @@ def test_components_and_radius_alone_belong_to_both_steps():
     )
     assert preprocess & measure == {"compcor_components", "fd_radius_mm"}
     # Which engine runs is a choice of rules: no step reads it.
-    assert preprocess | measure | {"engine"} == set(FuncSettings.model_fields)
+    assert preprocess | measure | {"engine", "from"} == set(FuncSettings.model_fields)
     assert len(measure - preprocess) == 23
