@@ -11,6 +11,8 @@ import numpy as np
 from commissure.errors import ConfigError, DatasetError
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.builtin.basis.choice import sequence_of
+from commissure.mrs.builtin.basis.sequences import PulseSequence
+from commissure.mrs.builtin.basis.simulated import Basis
 from commissure.mrs.builtin.fit.edited import (
     EDITED,
     EditedBases,
@@ -21,9 +23,12 @@ from commissure.mrs.builtin.fit.edited import (
     fit_difference,
 )
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
+from commissure.mrs.builtin.fit.sequence_evidence import FirstEcho, SequenceEvidence
+from commissure.mrs.builtin.fit.spectrum import SpectralFit
 from commissure.mrs.builtin.fit.tables import FitResult
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
 from commissure.mrs.builtin.signal.water_reference import read_water
+from commissure.mrs.builtin.timed_fit import sequence_record
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.settings import MrsPreprocessSettings
 from commissure.names import Scan
@@ -61,13 +66,23 @@ def fitted_difference(
         What the editing pulse did to NAA is not what the settings say.
     """
     svs = conditions["OFF"]
-    edited, bases = _bases(scan, svs, settings)
+    choice = sequence_of(svs, settings, who=scan.who)
+    edited, bases = _bases(scan, svs, choice.sequence, settings)
     water = read_water(scan, svs)
     off, on = (
         averaged_spectrum(conditions[name], water.svs, shot_rejection_sd=settings.shot_rejection_sd)
         for name in ("OFF", "ON")
     )
     fit, basis = fit_with_lipids(off.svs, bases.off, settings)
+    evidence = _evidence(off.svs, fit, basis, settings)
+    echo: FirstEcho | None = None
+    if choice.first_echo_from == "assumed":
+        echo = evidence.first_echo(choice.sequence)
+        if echo.clear:
+            choice = choice.with_first_echo(echo.seconds)
+            edited, bases = _bases(scan, svs, choice.sequence, settings)
+            fit, basis = fit_with_lipids(off.svs, bases.off, settings)
+            evidence = _evidence(off.svs, fit, basis, settings)
     edited_fit, _ = fit_with_lipids(on.svs, bases.on, settings)
     _check_naa(scan, off.svs, on.svs, edited)
     difference = difference_of(
@@ -94,14 +109,23 @@ def fitted_difference(
         difference=difference_fit,
         difference_basis=bases.difference.description,
         edited=edited.name,
+        sequence=sequence_record(choice, echo, evidence),
     )
 
 
+def _evidence(
+    svs: Svs, fit: SpectralFit, basis: Basis, settings: MrsPreprocessSettings
+) -> SequenceEvidence:
+    return SequenceEvidence(
+        svs.averaged(), fit, basis, settings.metabolites,
+        dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz,
+    )  # fmt: skip
+
+
 def _bases(
-    scan: Scan, svs: Svs, settings: MrsPreprocessSettings
+    scan: Scan, svs: Svs, sequence: PulseSequence, settings: MrsPreprocessSettings
 ) -> tuple[EditedMetabolite, EditedBases]:
     """Simulated bases of both conditions and their difference; ``svs`` is the unedited one."""
-    sequence = sequence_of(svs, settings, who=scan.who).sequence
     if settings.basis or sequence.name != "mega-press":
         raise ConfigError(
             scan.who,

@@ -72,7 +72,7 @@ def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings)
             )
     evidence = _evidence(svs, fit, basis, settings)
     spread = _spread(svs, fit, choice, settings)
-    return TimedFit(fit, basis, choice, _record(choice, echo, evidence), spread)
+    return TimedFit(fit, basis, choice, sequence_record(choice, echo, evidence), spread)
 
 
 def _spread(
@@ -100,9 +100,10 @@ def _evidence(
     )  # fmt: skip
 
 
-def _record(
+def sequence_record(
     choice: SequenceChoice, echo: FirstEcho | None, evidence: SequenceEvidence
 ) -> dict[str, Any]:
+    """``Sequence`` of ``fit.json``: how the sequence is known, and what another would leave."""
     sequence = choice.sequence
     record: dict[str, Any] = {
         "Name": sequence.name,
