@@ -24,6 +24,10 @@ MIN_VOI_SHARE = 0.10
 #: Residual over noise above which the model has missed something.
 MAX_RESIDUAL = 3.0
 
+#: Change of the spectrum from the first half of the shots to the second; an echo time of 80 ms
+#: after one of 30 makes more than .3.
+MAX_CHANGE = 0.15
+
 #: Rise of the residual late in time above which there is a spurious echo; noise reaches 3.
 MAX_ECHO = 5.0
 
@@ -231,6 +235,9 @@ def _step_checks(applied: Mapping[str, Mapping[str, Any]], *, max_drift_hz: floa
         share = rejection["kept"] / rejection["of"]
         note = f"{rejection['kept']} of {rejection['of']} shots"
         checks.append(at_least("shots_kept_share", share, 0.75, note))
+    if halves := applied.get("halves of the shots"):
+        note = "second half of the shots against the first: movement, or another echo time"
+        checks.append(at_most("shots_changed", float(halves["change"]), MAX_CHANGE, note))
     if alignment := applied.get("alignment"):
         drift = abs(float(alignment["drift_hz"]))
         note = "no more than the widest line that is let pass"

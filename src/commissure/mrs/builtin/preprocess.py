@@ -19,7 +19,7 @@ from commissure.mrs.builtin.edited import fitted_difference
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
 from commissure.mrs.builtin.fit.tables import FitResult, write_fit
 from commissure.mrs.builtin.signal.average import AveragedSpectrum, averaged_spectrum
-from commissure.mrs.builtin.signal.kinds import two_kinds
+from commissure.mrs.builtin.signal.kinds import change_between_halves, two_kinds
 from commissure.mrs.builtin.signal.water_reference import read_water
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.derivatives import MrsFiles
@@ -81,6 +81,7 @@ def _fitted_spectrum(
     spectrum = averaged_spectrum(svs, water.svs, shot_rejection_sd=settings.shot_rejection_sd)
     spectrum = replace(spectrum, steps=[*water.steps, *spectrum.steps])
     _refuse_two_kinds(scan, spectrum)
+    spectrum = _with_change(spectrum)
     if choice is None:
         fit, basis = fit_with_lipids(spectrum.svs, basis, settings)
         return spectrum, FitResult(fit, basis.description, flag)
@@ -91,6 +92,18 @@ def _fitted_spectrum(
     return spectrum, FitResult(
         timed.fit, timed.basis.description, flag, sequence=timed.record, spread=timed.spread
     )
+
+
+def _with_change(spectrum: AveragedSpectrum) -> AveragedSpectrum:
+    """With the step that says how far shots changed in the middle."""
+    svs = spectrum.svs
+    change = change_between_halves(
+        spectrum.after[spectrum.kept], dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz
+    )
+    if change is None:
+        return spectrum
+    step = {"step": "halves of the shots", "applied": True, "change": change}
+    return replace(spectrum, steps=[*spectrum.steps, step])
 
 
 def _refuse_two_kinds(scan: Scan, spectrum: AveragedSpectrum) -> None:

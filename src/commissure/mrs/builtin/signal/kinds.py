@@ -80,5 +80,40 @@ def _told_apart(band: np.ndarray, period: int) -> TwoKinds:
     return TwoKinds(period // 2, float(np.sqrt(difference / whole)), difference / weight / noise)
 
 
+def change_between_halves(
+    shots: np.ndarray, *, dwell_s: float, frequency_mhz: float
+) -> float | None:
+    """How far the second half of the shots is another spectrum than the first.
+
+    Parameters
+    ----------
+    shots
+        Aligned with each other in frequency and phase, in their order, (shots, points).
+
+    Returns
+    -------
+    float or None
+        Norm of the difference of the halves' means over that of the larger of them, 1.8 to 4.2
+        ppm; 0 where noise makes as much, None where the shots are too few.
+    """
+    if len(shots) < _FEWEST:
+        return None
+    band = in_band(shots, 1.8, 4.2, dwell_s=dwell_s, frequency_mhz=frequency_mhz)
+    halves = band[: len(band) // 2], band[len(band) // 2 :]
+    scatter = []
+    for half in halves:
+        # Every other shot of a half: drift and movement change both alike.
+        first, second = half[::2], half[1::2]
+        weight = 1 / len(first) + 1 / len(second)
+        scatter.append(_power(first.mean(axis=0) - second.mean(axis=0)) / weight)
+    means = [half.mean(axis=0) for half in halves]
+    weight = 1 / len(halves[0]) + 1 / len(halves[1])
+    difference = _power(means[0] - means[1])
+    if difference / weight < _OVER_NOISE * np.mean(scatter):
+        return 0.0
+    whole = max(_power(means[0]), _power(means[1]), np.finfo(float).tiny)
+    return float(np.sqrt(difference / whole))
+
+
 def _power(values: np.ndarray) -> float:
     return float((np.abs(values) ** 2).sum())
