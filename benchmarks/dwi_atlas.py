@@ -8,8 +8,8 @@ r"""Whether the tracts of the atlas lie where fibres are: on a template of FA, a
 are brought back to the place that their file has there. With `--registered` the image is also
 registered to the template's white matter (half a minute), and the labels that it carries along are
 compared with those of the atlas. `--data` is a folder with the datasets `bids` and `bids-more`: every
-diffusion series in them goes through the room, with the T1w of its person where there is one; its
-figures lie below `--out`.
+diffusion series in them goes through the room, with the T1w of its person where there is one (that of
+`sub-ui01` is of another head and left out); its figures lie below `--out`.
 
 The tables have, for every tract and for all of them, mean FA, the share of the label's voxels with FA
 above 0.25, and the difference of both sides.
@@ -55,6 +55,8 @@ from commissure.images.template import template
 ANISOTROPIC = 0.25
 #: By how much the labels were moved from FSL's place to the template's, mm.
 MOVED_MM = np.array([-0.5, 1.0, 0.0])
+#: People whose T1w image is somebody else's: its gyri are no more like those in FA than a stranger's.
+STRANGE_T1W = ("sub-ui01",)
 
 
 def averages(fa: np.ndarray, shares: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -163,6 +165,7 @@ def real_tables(data: Path, out: Path, only: list[str], console: Console) -> Non
             heads = [
                 e for e in entries
                 if e.modality == "anat" and e.participant_id == entry.participant_id
+                and e.participant_id not in STRANGE_T1W
             ]  # fmt: skip
             start = time.process_time()
             try:

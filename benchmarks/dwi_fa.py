@@ -7,8 +7,10 @@ r"""Where the anisotropy of the tracts is lost on the way from the head to the m
 The same person is measured again and again, each time with one more thing that goes wrong; what has
 not gone wrong yet is the truth (labels and tissues included). The table has FA - truth over tracts,
 with partial volumes left in and with them subtracted, r between people within a tract (the median
-tract's, and of all tracts together), and CPU seconds of the room. What is simulated stays in FOLDER and
-serves the next run; with `--keep` so does what is preprocessed.
+tract's, and of all tracts together), and CPU seconds of the room. With the stages `voxels` and `labels`
+a second table compares the last one with what voxels of this size can have of the truth: FA of the
+series without noise, movement and distortion in the true labels, partial volumes left in. What is
+simulated stays in FOLDER and serves the next run; with `--keep` so does what is preprocessed.
 """
 
 from __future__ import annotations
@@ -224,7 +226,7 @@ def ladder(
             wrong_until = "susceptibility" if real else stage
             scan = simulated(folder, person, protocol, wrong_until)["dwi"]
             moving, wrong = STAGES[wrong_until]
-            changed = {} if "dwi_snr" in wrong else {"denoise": "none"}
+            changed = {} if "dwi.snr" in wrong else {"denoise": "none"}
             own = settings.model_copy(update={**changed, "realign": settings.realign and moving})
             out = folder / "out" / wrong_until
             out.mkdir(parents=True, exist_ok=True)
@@ -290,6 +292,16 @@ def main() -> None:
     if given.table:
         table.to_csv(given.table, sep="\t", index=False)
     Console().print(summary(table, f"FA - truth, {given.preset}, {len(people)} people"))
+    if {"voxels", "labels"} <= set(given.stages):
+        Console().print(summary(against_attainable(table), "FA - what the voxels can have"))
+
+
+def against_attainable(table: pd.DataFrame) -> pd.DataFrame:
+    """The last stage with FA of the voxels themselves, partial volumes left in, as the truth."""
+    keys = ["person", "tract"]
+    voxels = table[(table["stage"] == "voxels") & ~table["subtracted"]]
+    last = table[(table["stage"] == "labels") & ~table["subtracted"]].drop(columns="true")
+    return last.merge(voxels[[*keys, "found"]].rename(columns={"found": "true"}), on=keys)
 
 
 def summary(table: pd.DataFrame, title: str) -> Table:

@@ -5,14 +5,16 @@ r"""How a diffusion series lies beside its T1w image, and whether what is wrong 
 
 For each person with both images: the correlation of FA with white matter as the header says and as
 the series was laid; the checks with shifts planted, with the T1w image mirrored, and with the T1w
-images of the others; how much of a uniform loss of 0.02 in FA each tract measures; and tract FA
-against a table of ENIGMA's. Without a dataset two people are simulated. What is computed stays in FOLDER.
+images of the others; how much of a uniform loss of 0.02 in FA each tract measures; tract FA without
+the T1w image against FA with it, with labels and white matter exchanged together and each alone; and
+tract FA against a table of ENIGMA's. Without a dataset two people are simulated. What is computed stays in FOLDER.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +38,7 @@ from commissure.dwi.t1w_placement import AnisotropyMap, find_placement, judge_pl
 from commissure.dwi.tensor import fit_tensor
 from commissure.dwi.tensor_volumes import tensor_volumes
 from commissure.dwi.tracts import tract_average
-from commissure.dwi.white_matter import from_anatomy
+from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template_white_matter
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import jhu_dti81
 from commissure.phantom.cohort.draw import draw_cohort
@@ -142,6 +144,7 @@ def one_series(person, scan, out, anat, whites, enigma) -> None:
         print(
             f"   a loss of 0.02, in {len(large)} tracts: {large.min():.1f} % to {large.max():.1f} %"
         )
+    without_t1w(maps, data, white, settings)
     if enigma:
         known = pd.read_csv(enigma).set_index("Tract")["Average"]
         known.index = [name.replace("-", "_") for name in known.index]
@@ -152,6 +155,33 @@ def one_series(person, scan, out, anat, whites, enigma) -> None:
             f"{off.abs().max():.3f}, r {both['fa'].corr(both['enigma']):.2f}"
         )
         print(both.round(3).to_string())
+
+
+def without_t1w(maps, data, white: WhiteMatter, settings: DwiSettings) -> None:
+    """How tract FA differs where FA itself, not the T1w image, carries labels and white matter."""
+    with tempfile.TemporaryDirectory() as folder:
+        alone = from_template_white_matter(
+            maps, data.mask, data.affine, jhu_dti81(),
+            forward=Path(folder) / "forward.h5", inverse=Path(folder) / "inverse.h5",
+        )  # fmt: skip
+
+    def fa(labels: WhiteMatter, tissue: WhiteMatter) -> pd.DataFrame:
+        share = tissue.tissue["WM"]
+        weight = np.where(data.mask & (share >= settings.tract_wm_min), share, 0)
+        averages = {t: tract_average(maps.fa, s, weight) for t, s in labels.shares.items()}
+        return pd.DataFrame({t: (a.value, a.voxels) for t, a in averages.items()}).T
+
+    known = fa(white, white)
+    for name, labels, tissue in (
+        ("white matter", white, alone), ("labels", alone, white), ("both", alone, alone),
+    ):  # fmt: skip
+        other = fa(labels, tissue)
+        off = (other[0] - known[0])[(known[1] >= 20) & (other[1] >= 20)]
+        if len(off):
+            print(
+                f"   {name} without the T1w, {len(off)} tracts: median {off.median():+.3f}, "
+                f"without sign {off.abs().median():.3f}, largest {off.abs().max():.3f}"
+            )
 
 
 if __name__ == "__main__":

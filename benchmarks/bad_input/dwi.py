@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from scipy.ndimage import affine_transform
 
 from commissure.dwi.builtin.preprocess import preprocess
+from commissure.dwi.gradients import voxel_axes
 from commissure.dwi.measure import measure
 from commissure.dwi.settings import DwiMeasureSettings, DwiPreprocessSettings
 from commissure.images.anat_files import AnatFiles
@@ -82,6 +86,110 @@ def _few_directions(count: int) -> Callable[[np.ndarray], np.ndarray]:
     return changed
 
 
+def _without_directions(count: int) -> Callable[[np.ndarray], np.ndarray]:
+    def changed(vectors: np.ndarray) -> np.ndarray:
+        vectors[:, _weighted(vectors)[:count]] = 0
+        return vectors
+
+    return changed
+
+
+def _slice(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    """One slice of one weighted volume has this value."""
+
+    def changed(data: np.ndarray) -> np.ndarray:
+        data = data.astype(np.float32)
+        data[:, :, data.shape[2] // 2, 5] = value
+        return data
+
+    return changed
+
+
+def _cut(first: float, last: float) -> Callable[[Image], None]:
+    """Keep the slices between two shares of the height, where they lie."""
+
+    def plant(image: Image) -> None:
+        part = nib.load(image.path)
+        low, high = (round(share * part.shape[2]) for share in (first, last))
+        moved = part.affine.copy()
+        moved[:3, 3] += low * part.affine[:3, 2]
+        image.rewrite(lambda data: data[:, :, low:high].copy(), sform=moved)
+
+    return plant
+
+
+def _on_other_axes(image: Image, rotation: np.ndarray) -> None:
+    """Write b-vectors again, whose components were along axes turned by ``rotation``."""
+    _bvec(lambda vectors: rotation @ vectors)(image)
+
+
+def _sagittal(image: Image) -> None:
+    """The same head with sagittal slices: the array's axes lead back, up and across."""
+    order = [1, 2, 0]
+    was = nib.load(image.path).affine
+    affine = was[:, [*order, 3]]
+    image.rewrite(lambda data: data.transpose(*order, 3).copy(), sform=affine)
+    _on_other_axes(image, voxel_axes(affine).T @ voxel_axes(was))
+    image.fields(PhaseEncodingDirection="i", SliceTiming=...)
+
+
+def _oblique(image: Image) -> None:
+    """The same head with slices tilted by 25 degrees, interpolated."""
+    was = nib.load(image.path)
+    angle = np.radians(25)
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    middle = np.eye(4)
+    middle[:3, 3] = was.affine[:3, :3] @ ((np.array(was.shape[:3]) - 1) / 2) + was.affine[:3, 3]
+    affine = middle @ turn @ np.linalg.inv(middle) @ was.affine
+    back = np.linalg.inv(was.affine) @ affine
+    volumes = np.moveaxis(np.asarray(was.dataobj).astype(np.float32), 3, 0)
+    tilted = [affine_transform(volume, back, order=3, mode="nearest") for volume in volumes]
+    image.rewrite(lambda _: np.clip(np.stack(tilted, axis=3), 0, None), sform=affine)
+    _on_other_axes(image, voxel_axes(affine).T @ voxel_axes(was.affine))
+
+
+def _second_run(image: Image) -> None:
+    """A second run with twice the b-values, as Gaussian diffusion would have it."""
+    stem = image.path.name.partition(".")[0]
+    for extension in (".nii.gz", ".json", ".bval", ".bvec"):
+        name = stem.replace("_dwi", f"_run-2_dwi{extension}")
+        shutil.copy(image.file(extension), image.path.with_name(name))
+    second = Image(image.path.with_name(stem.replace("_dwi", "_run-2_dwi.nii.gz")))
+    _bval(lambda b: 2 * b)(second)
+    unweighted = np.loadtxt(second.file(".bval")).ravel() < 50
+
+    def twice(data: np.ndarray) -> np.ndarray:
+        data = data.astype(np.float32)
+        base = np.maximum(data[..., unweighted].mean(axis=3, keepdims=True), 1)
+        return np.where(unweighted, data, data * np.minimum(data / base, 1))
+
+    second.rewrite(twice)
+
+
+def _coarse_opposed(image: Image) -> None:
+    """Unweighted volumes of the opposite phase encoding in voxels of half as many lines."""
+    series = nib.load(image.path)
+    b = np.loadtxt(image.file(".bval")).ravel()
+    data = np.asarray(series.dataobj)[..., np.flatnonzero(b < 50)[0]]
+    data = data[: data.shape[0] // 2 * 2, : data.shape[1] // 2 * 2].astype(np.float32)
+    halved = (data[::2, ::2] + data[1::2, ::2] + data[::2, 1::2] + data[1::2, 1::2]) / 4
+    affine = series.affine @ np.diag([2.0, 2, 1, 1])
+    affine[:3, 3] = series.affine[:3, 3] + series.affine[:3, :2] @ [0.5, 0.5]
+    folder = image.path.parent.with_name("fmap")
+    folder.mkdir()
+    person = folder.parent.name
+    nib.save(nib.Nifti1Image(halved, affine), folder / f"{person}_dir-opposed_epi.nii.gz")
+    metadata = json.loads(image.file(".json").read_text())
+    encoded = metadata["PhaseEncodingDirection"]
+    opposed = encoded.removesuffix("-") if encoded.endswith("-") else f"{encoded}-"
+    metadata |= {
+        "PhaseEncodingDirection": opposed,
+        "IntendedFor": f"bids::{person}/dwi/{image.path.name}",
+    }
+    (folder / f"{person}_dir-opposed_epi.json").write_text(json.dumps(metadata))
+
+
 def _zero(volume: int) -> Callable[[np.ndarray], np.ndarray]:
     def changed(data: np.ndarray) -> np.ndarray:
         data = data.copy()
@@ -107,6 +215,8 @@ TABLES = (
     Planting("bvec-length", "directions of length 2", _bvec(lambda v: 2 * v)),
     Planting("all-b0", "all b-values 0", _bval(lambda b: 0 * b)),
     Planting("trace", "a weighted volume without direction", _bvec(_put((slice(None), 5), 0))),
+    Planting("no-directions", "a third of the weighted volumes without direction",
+             _bvec(_without_directions(5))),
     Planting("b-ms", "b-values in ms/um2", _bval(lambda b: b / 1000)),
     Planting("b-x10", "b-values ten times too large", _bval(lambda b: 10 * b)),
     Planting("b-x2", "b-values twice too large", _bval(lambda b: 2 * b)),
@@ -153,6 +263,24 @@ VOLUMES = (
              lambda i: i.fields(PhaseEncodingDirection=["j-"]), TOLD_OR_RIGHT),
     Planting("phase-axis", "PhaseEncodingDirection of another axis",
              lambda i: i.fields(PhaseEncodingDirection="i"), TOLD_OR_RIGHT, detectable=False),
+    Planting("slice-nan", "a slice of a weighted volume is NaN",
+             lambda i: i.rewrite(_slice(np.nan))),
+    Planting("slice-zero", "a slice of a weighted volume is 0", lambda i: i.rewrite(_slice(0)),
+             TOLD_OR_RIGHT),
+    Planting("volume-missing", "the last volume is missing",
+             lambda i: i.rewrite(lambda d: d[..., :-1].copy())),
+    Planting("top-missing", "the upper third of the brain outside of the image", _cut(0, 0.6)),
+    Planting("bottom-missing", "the lower half of the brain outside of the image",
+             _cut(0.5, 1)),
+    Planting("sform-0", "sform_code 0, the qform is right", lambda i: i.rewrite(codes=(0, 1)),
+             RIGHT),
+    Planting("qform-0", "qform_code 0, the sform is right", lambda i: i.rewrite(codes=(1, 0)),
+             RIGHT),
+    Planting("sagittal", "sagittal slices", _sagittal, RIGHT),
+    Planting("oblique", "slices tilted by 25 degrees", _oblique, RIGHT),
+    Planting("second-run", "a second run with twice the b-values", _second_run, TOLD_OR_RIGHT),
+    Planting("opposed-coarse", "opposed b0 volumes of half the resolution", _coarse_opposed,
+             TOLD_OR_RIGHT),
     Planting("no-json", "no sidecar", lambda i: i.file(".json").unlink(), TOLD_OR_RIGHT),
 )  # fmt: skip
 

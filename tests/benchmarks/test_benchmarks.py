@@ -11,7 +11,17 @@ import pytest
 
 #: Arguments of the smallest size; ``{tmp}`` is an empty folder.
 SMALLEST = {
-    "bad_input": ["mrs", "dwi", "--only", "echo-ms", "scale", "dwi-no-codes", "dwi-shuffled-0"],
+    "bad_input": [
+        "mrs",
+        "dwi",
+        "--only",
+        "echo-ms",
+        "scale",
+        "dwi-no-codes",
+        "dwi-shuffled-0",
+        "dwi-sagittal",
+        "dwi-top-missing",
+    ],
     "anat_faults": ["--faults", "slices", "ghost", "no-codes"],
     "anat_repeat": ["--simulated", "--pairs", "1", "--changes", "c"],
     "anatomy": ["--people", "1", "--voxel-mm", "4"],

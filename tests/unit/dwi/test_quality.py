@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from commissure.dwi.builtin.sidecars import brain_at_edge
 from commissure.dwi.derivatives import PreprocessedSeries
 from commissure.dwi.gradients import Gradients
 from commissure.dwi.quality import contrast_checks, neighbouring_correlation, series_checks
@@ -76,3 +77,16 @@ def test_a_brain_that_leaves_the_image_is_flagged(dti):
         cut = replace(series, sidecar={"BrainAtEdge": share})
         checks = {check.name: check for check in series_checks(cut, DwiMeasureSettings())}
         assert checks["brain_at_edge"].passed is passed
+
+
+@pytest.mark.parametrize(("cut", "passed"), [(0, True), (4, True), (14, False)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_how_much_of_the_brain_was_cut_off_decides(dti, axis, cut, passed):
+    index = np.indices((40, 40, 40)) - 19.5
+    brain = (index**2).sum(axis=0) < 17**2
+    # Four slices take the air and a cap of the brain, fourteen a third of it.
+    brain = np.take(brain, range(cut, 40), axis)
+    series, _ = two_shells(dti, 10.0)
+    seen = replace(series, sidecar={"BrainAtEdge": brain_at_edge(brain)})
+    checks = {check.name: check for check in series_checks(seen, DwiMeasureSettings())}
+    assert checks["brain_at_edge"].passed is passed

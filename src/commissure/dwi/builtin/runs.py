@@ -152,6 +152,7 @@ def _read(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> Run:
     series = np.delete(series, gradients.without_direction, axis=3)
     unweighted = gradients.b0(b0_max_b_s_mm2)
     brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
+    notes += _empty_slices(series, brain, scan.path.name)
     return Run(
         scan.path.name,
         series,
@@ -163,6 +164,16 @@ def _read(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> Run:
         neighbouring_correlation(series, gradients, brain, b0_max_b_s_mm2=b0_max_b_s_mm2),
         identical_volumes(series),
     )
+
+
+def _empty_slices(series: np.ndarray, brain: np.ndarray, name: str) -> list[str]:
+    """What to say of slices through the brain that are 0 throughout."""
+    empty = ~series.any(axis=(0, 1)) & brain.any(axis=(0, 1))[:, None]
+    places = [f"{k} of volume {t}" for k, t in np.argwhere(empty)]
+    if not places:
+        return []
+    listed = ", ".join(places[:5]) + (" ..." if len(places) > 5 else "")
+    return [f"{name} has slices without any signal, which count as lost: slice {listed} (from 0)."]
 
 
 def _other_runs(scan: Scan) -> list[Scan]:

@@ -66,6 +66,22 @@ def test_runs_of_one_table_are_read_without_a_word(lay):
     assert notes == []
 
 
+def test_a_slice_without_signal_is_named(lay):
+    scan = lay((1000, AFFINE, 1))
+    image = nib.load(scan.path)
+    series = np.asarray(image.dataobj)
+    # Above the head there may be nothing.
+    series[:, :, -1] = 0
+    series[:, :, 16, 5] = 0
+    nib.save(nib.Nifti1Image(series, image.affine), scan.path)
+    notes: list[str] = []
+    read_runs(scan, notes, b0_max_b_s_mm2=50)
+    assert notes == [
+        "sub-01_run-1_dwi.nii.gz has slices without any signal, which count as lost: slice 16 of "
+        "volume 5 (from 0)."
+    ]
+
+
 def test_runs_of_other_b_values_are_joined_and_named(lay):
     notes: list[str] = []
     runs = read_runs(lay((1000, AFFINE, 1), (2000, AFFINE, 1)), notes, b0_max_b_s_mm2=50)
