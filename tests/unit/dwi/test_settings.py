@@ -10,7 +10,7 @@ def test_the_section_holds_the_options_of_both_steps_and_no_other():
         set(DwiPreprocessSettings.model_fields),
         set(DwiMeasureSettings.model_fields),
     )
-    # Which engine runs is a choice of rules: no step reads it.
-    assert set(DwiSettings.model_fields) == preprocess | measure | {"engine"}
+    # Which engine runs, and whose derivatives it takes, is a choice of rules: no step reads it.
+    assert set(DwiSettings.model_fields) == preprocess | measure | {"engine", "from"}
     assert preprocess & measure == {"b0_max_b_s_mm2"}
     assert {"tract_wm_min", "min_b0_snr"} <= measure

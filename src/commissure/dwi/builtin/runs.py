@@ -168,7 +168,8 @@ def _read(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> Run:
 
 def _empty_slices(series: np.ndarray, brain: np.ndarray, name: str) -> list[str]:
     """What to say of slices through the brain that are 0 throughout."""
-    empty = ~series.any(axis=(0, 1)) & brain.any(axis=(0, 1))[:, None]
+    through = np.asarray(brain.any(axis=(0, 1)))
+    empty = ~series.any(axis=(0, 1)) & through[:, None]
     places = [f"{k} of volume {t}" for k, t in np.argwhere(empty)]
     if not places:
         return []
