@@ -1,26 +1,35 @@
 r"""Rigid realignment of BOLD side by side: commissure, antspyx, DIPY, on a head of known movement.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 \
-        python benchmarks/realignment.py --volumes 24
+        python benchmarks/realignment.py --volumes 24 [--faults dropout drift distortion]
+        python benchmarks/realignment.py --real BOLD.nii.gz --only commissure antspyx
 
 The head is nilearn's template in EPI contrast, sampled at 1 mm and carried analytically to every
-volume's position, so the movement is known exactly. CPU seconds are without imports.
+volume's position, so the movement is known exactly. CPU seconds are without imports. Of faults,
+`dropout` takes signal away above the sinuses and, slice by slice, in every tenth volume; `drift` changes brightness slowly,
+unevenly over the head; `distortion` shifts signal along the second axis, in a field that moves with the head as the lost signal does.
+
+Of a real series the share of variance is printed that is left in the brain once it is realigned, of what it had as acquired,
+after a quadratic trend is taken out of each voxel.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
-from commissure.func.builtin.realign import realign
+from commissure.func.builtin.normalisation import brain_mask, resampled_series
+from commissure.func.builtin.realign import Motion, realign
 from commissure.images.registration import to_ants
 from commissure.images.rigid import rigid_matrix, rigid_pose
 from commissure.images.template import template
+from commissure.phantom.scanner.distortion import displacement
 
 SIZE_MM = (3.3, 3.3, 4.0)
 SHAPE = (64, 64, 36)
@@ -55,6 +64,92 @@ def moving_head(
         series[..., t] = values.reshape(SHAPE)
     noisy = series + rng.normal(scale=noise * 700, size=series.shape).astype(np.float32)
     return np.abs(noisy), affine, movement
+
+
+def dropout(
+    series: np.ndarray, affine: np.ndarray, head: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Take away signal above the sinuses, and of a slice in every tenth volume."""
+    for t, (x, y, z) in enumerate(places_in_head(affine, head)):
+        far = (x / 17) ** 2 + ((y - 42) / 13) ** 2 + ((z + 24) / 11) ** 2
+        series[..., t] *= (1 - 0.75 * np.exp(-far / 2)).astype(np.float32)
+    for t in range(4, series.shape[3], 10):
+        series[:, :, rng.integers(series.shape[2] // 4, 3 * series.shape[2] // 4), t] *= 0.5
+
+
+def drift(
+    series: np.ndarray, affine: np.ndarray, head: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Change brightness by up to 3 % over the run, and by the place."""
+    x, y, z = (axis / 80 for axis in world_of(affine))
+    shape = (0.6 + 0.5 * y - 0.4 * x * z + 0.3 * z**2).astype(np.float32)
+    time = np.linspace(0, 1, series.shape[3])
+    course = 0.03 * (time + 0.3 * np.sin(2 * np.pi * 1.5 * time))
+    series *= 1 + shape[..., None] * course.astype(np.float32)
+
+
+def distortion(
+    series: np.ndarray, affine: np.ndarray, head: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Shift signal along the second axis by up to 8 mm, and thin it where it is stretched."""
+    for t, (x, y, z) in enumerate(places_in_head(affine, head)):
+        shift = sum(
+            share * np.exp(-(((x - a) / 20) ** 2 + ((y - b) / 18) ** 2 + ((z - c) / 16) ** 2) / 2)
+            for a, b, c, share in ((0, 42, -24, 1.0), (-48, -22, -34, 0.6), (48, -22, -34, 0.6))
+        )
+        seen = displacement((8 / SIZE_MM[1] * shift).astype(np.float32))
+        places, factor = seen.origins(np.indices(SHAPE).reshape(3, -1))
+        values = map_coordinates(series[..., t], places, order=3, mode="nearest") * factor
+        series[..., t] = values.reshape(SHAPE)
+
+
+FAULTS = {"dropout": dropout, "drift": drift, "distortion": distortion}
+
+
+def world_of(affine: np.ndarray) -> np.ndarray:
+    """Places of the voxels in mm, (3, x, y, z)."""
+    index = np.indices(SHAPE)
+    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+
+
+def places_in_head(affine: np.ndarray, movement: np.ndarray) -> Iterator[np.ndarray]:
+    """Of every volume the places in the head that its voxels lie at, (3, x, y, z) mm."""
+    world = world_of(affine)
+    middle = nib.affines.apply_affine(
+        template("T1w").affine, (np.array(template("T1w").shape) - 1) / 2
+    )
+    for row in movement:
+        back = np.linalg.inv(rigid_matrix(row, middle))
+        yield np.tensordot(back[:3, :3], world, 1) + back[:3, 3].reshape(3, 1, 1, 1)
+
+
+def variance_left(path: str, chosen: list[str], methods: dict[str, Callable]) -> None:
+    """Print what of a real series' variance each method leaves."""
+    image = nib.load(path)
+    series, affine = np.asarray(image.dataobj, np.float32), image.affine
+    centre = nib.affines.apply_affine(affine, (np.array(series.shape[:3]) - 1) / 2)
+    brain = ndimage.binary_erosion(brain_mask(series.mean(axis=3), affine), iterations=2)
+    still = np.zeros((series.shape[3], 6))
+    before = spread(series, affine, Motion(still, centre), brain)
+    print(f"{path}: {series.shape}, {brain.sum()} voxels of the brain")
+    for name in chosen:
+        start = time.process_time()
+        poses = methods[name](series, affine, centre)
+        spent = time.process_time() - start
+        after = spread(series, affine, Motion(poses, centre), brain)
+        share = np.median(after / before)
+        print(f"{name:<12}{spent:>8.1f} CPU s, variance left {share:.4f}", flush=True)
+
+
+def spread(series: np.ndarray, affine: np.ndarray, motion: Motion, brain: np.ndarray) -> np.ndarray:
+    """Variance of each voxel of the brain after realignment (cubic) and a quadratic trend."""
+    grid = np.tensordot(affine[:3, :3], np.indices(brain.shape), 1) + affine[:3, 3].reshape(
+        3, 1, 1, 1
+    )
+    values, _ = resampled_series(series, affine, motion, np.moveaxis(grid, 0, -1), brain)
+    trend = np.vander(np.linspace(-1, 1, values.shape[1]), 3)
+    basis, _ = np.linalg.qr(trend)
+    return (values - (values @ basis) @ basis.T).var(axis=1)
 
 
 def by_commissure(series: np.ndarray, affine: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -123,16 +218,27 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.02, help="share of the brain's signal")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=["commissure", "antspyx", "dipy"])
+    parser.add_argument("--faults", nargs="*", default=[], choices=list(FAULTS))
+    parser.add_argument("--real", help="a real series instead of the head")
     chosen = parser.parse_args()
-    series, affine, true = moving_head(chosen.volumes, noise=chosen.noise, seed=chosen.seed)
-    centre = nib.affines.apply_affine(affine, (np.array(SHAPE) - 1) / 2)
     methods: dict[str, Callable] = {
         "commissure": by_commissure, "antspyx": by_antspyx, "dipy": by_dipy,
     }  # fmt: skip
     import ants  # noqa: F401  (imports are not what is compared)
     import dipy.align  # noqa: F401
 
-    print(f"{chosen.volumes} volumes of {SHAPE}, {SIZE_MM} mm, noise {chosen.noise:.0%}")
+    if chosen.real:
+        variance_left(chosen.real, chosen.only, methods)
+        return
+    series, affine, true = moving_head(chosen.volumes, noise=chosen.noise, seed=chosen.seed)
+    centre = nib.affines.apply_affine(affine, (np.array(SHAPE) - 1) / 2)
+    rng = np.random.default_rng(chosen.seed + 1)
+    for fault in chosen.faults:
+        FAULTS[fault](series, affine, true, rng)
+    print(
+        f"{chosen.volumes} volumes of {SHAPE}, {SIZE_MM} mm, noise {chosen.noise:.0%}; "
+        f"faults: {', '.join(chosen.faults) or 'none'}"
+    )
     print(f"{'method':<12}{'CPU s':>8}{'s/volume':>10}{'ratio':>7}{'RMSE mm':>9}{'RMSE deg':>10}")
     print(
         f"{'(no motion)':<12}{'':>25}{error(0 * true, true)[0]:>9.4f}{error(0 * true, true)[1]:>10.4f}"

@@ -23,6 +23,11 @@ _SMOOTH = np.array([1.0, 4.0, 1.0]) / 6.0
 _SLOPE = np.array([-0.5, 0.0, 0.5])
 
 
+#: A point is lost that differs by more than so many (robust) standard deviations; a volume with a
+#: larger share of such points is laid on the reference once more without them.
+LOST_DEVIATIONS, LOST_SHARE = 5.0, 0.01
+
+
 @dataclass(frozen=True)
 class Motion:
     """Rigid movement of the head in every volume of a series.
@@ -219,6 +224,7 @@ class _Level:
         jacobian = np.column_stack(
             [gradient, np.cross(arm, gradient), self.values[:, None] * fields]
         )
+        self.jacobian = jacobian
         self.step = np.linalg.pinv(jacobian.T @ jacobian) @ jacobian.T
 
     def aligned(
@@ -226,7 +232,7 @@ class _Level:
     ) -> np.ndarray:
         """Matrix from reference to volume (4x4, mm) that makes the two most alike."""
         image = fast_block_means(volume, self.blocks)
-        matrix = start
+        matrix, kept = start, None
         for _ in range(max_steps):
             to_voxel = self.inverse @ matrix
             where = np.ascontiguousarray(to_voxel[:3, :3]) @ self.points + to_voxel[:3, 3:]
@@ -234,11 +240,27 @@ class _Level:
                 image, where, order=3, prefilter=False, mode="nearest", output=float
             )
             gain = (moved @ self.values) / (self.values @ self.values)
-            update = (self.step @ (moved / gain - self.values))[:6]
-            matrix = matrix @ np.linalg.inv(rigid_matrix(update, self.centre))
-            if np.abs(update[:3]).max() + 50 * np.abs(update[3:]).max() < tolerance_mm:
+            difference = moved / gain - self.values
+            update = self._update(difference, kept)
+            matrix = matrix @ np.linalg.inv(rigid_matrix(update[:6], self.centre))
+            if np.abs(update[:3]).max() + 50 * np.abs(update[3:6]).max() >= tolerance_mm:
+                continue
+            # A slice that lost its signal pulls the whole volume along.
+            if kept is not None or (kept := self._without_lost(difference, update)) is None:
                 break
         return matrix
+
+    def _update(self, difference: np.ndarray, kept: np.ndarray | None) -> np.ndarray:
+        """The step that explains a difference, by all points or by those kept."""
+        if kept is None:
+            return self.step @ difference
+        return np.linalg.lstsq(self.jacobian[kept], difference[kept], rcond=None)[0]
+
+    def _without_lost(self, difference: np.ndarray, update: np.ndarray) -> np.ndarray | None:
+        """The points that are no outliers; None where there are no more than noise has."""
+        left = np.abs(difference - self.jacobian @ update)
+        kept = left < LOST_DEVIATIONS * 1.4826 * np.median(left)
+        return kept if kept.mean() < 1 - LOST_SHARE else None
 
 
 def _quadratic_fields(places: np.ndarray) -> np.ndarray:
