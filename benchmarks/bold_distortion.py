@@ -10,8 +10,8 @@ Residual: distance along the phase encoding between where tissue is and where it
 voxels that are mostly brain, and in those that the field displaces by more than 1 mm. `signed` is
 the median with its sign: registration to the T1w image takes it in.
 
-With `--real DATA --anat FOLDER` the real field map of `sub-xa01` is taken as it is, with the opposite sign, and not at
-all; FOLDER holds the person's anatomical derivatives.
+With `--real DATA --anat FOLDER` the field map of `sub-xa01` below `DATA/bids-more` is taken as it
+is, with the opposite sign, too strong and too weak; FOLDER holds the person's anatomical derivatives.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import map_coordinates
 
-from commissure.func.builtin.distortion import susceptibility
+from commissure.dataset.index import survey
+from commissure.dataset.tree import tree_of
+from commissure.func.builtin.distortion import checked_at_border, susceptibility
 from commissure.func.builtin.normalisation import brain_mask, dilated
 from commissure.func.builtin.realign import mean_volume, realign
+from commissure.images.anat_files import AnatFiles
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.request import CohortRequest
@@ -191,6 +194,30 @@ def add(
     table.add_row(f"{protocol.off_resonance_hz:g}", kind, *shown, f"{cpu:.1f}")
 
 
+def measured_head(data: Path, folder: Path) -> None:
+    """Print the contrast across the border of a real head by the factor on its field map."""
+    entries, _ = survey(data, tree_of(data))
+    entry = next(e for e in entries if e.modality == "func" and e.participant_id == "sub-xa01")
+    scan = entry.scan_in(data)
+    image = nib.load(scan.path)
+    series, affine = np.asarray(image.dataobj, np.float32), image.affine
+    mask = dilated(brain_mask(series[..., series.shape[3] // 2], affine), affine, radius_mm=6)
+    motion = realign(series, affine, mask=mask)
+    reference = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
+    anat = AnatFiles.of(Scan(folder / "sub-xa01_T1w.nii.gz", {"sub": "xa01"}, "T1w"), folder)
+    found = susceptibility(scan, series, motion, reference)
+    table = Table(title="sub-xa01: contrast at the displaced border, %")
+    for column in ("factor on the field", "corrected", "opposite", "uncorrected", "taken"):
+        table.add_column(column)
+    for factor in (1.0, -1.0, 3.0, 0.3):
+        checked = checked_at_border(
+            replace(found, shift=found.shift.times(factor)), reference, anat
+        )
+        shown = (f"{value:.1f}" for value in checked.contrast_percent.values())
+        table.add_row(f"{factor:g}", *shown, "no" if checked.shift is None else "yes")
+    Console(width=110).print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hz", type=float, nargs="*", default=[60.0, 150.0])
@@ -198,7 +225,12 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=12)
     parser.add_argument("--anat-mm", type=float, default=2.0)
     parser.add_argument("--known", nargs="*", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--real", type=Path, help="folder of the measured datasets")
+    parser.add_argument("--anat", type=Path, help="anatomical derivatives of sub-xa01")
     given = parser.parse_args()
+    if given.real:
+        measured_head(given.real / "bids-more", given.anat)
+        return
     table = Table(title="residual along the phase encoding, mm")
     for column in (
         "Hz",
