@@ -66,6 +66,6 @@ def test_an_engine_that_nobody_knows_is_refused(study):
     study.configure(dwi={"engine": "fsl"})
     done = study.snakemake("-n", check=False)
     assert (
-        "dwi.engine: there is no engine 'fsl' for diffusion MRI; builtin is expected."
+        "dwi.engine: there is no engine 'fsl' for diffusion MRI; builtin or derivatives is expected."
         in done.stderr
     )
