@@ -68,6 +68,11 @@ def test_one_run_serves_both_and_a_failure_costs_that_person_alone(with_fmriprep
     assert persons(with_fmriprep) == ["01", "02", "03", "02"]
     assert statuses(with_fmriprep, "func")["sub-02"].state == "present"
 
+    # What is finished needs no container and no licence.
+    (with_fmriprep.folder / "license.txt").unlink()
+    with_fmriprep.snakemake("--until", "fmriprep")
+    assert persons(with_fmriprep) == ["01", "02", "03", "02"]
+
 
 def test_without_a_licence_nothing_is_started(with_fmriprep):
     (with_fmriprep.folder / "license.txt").unlink()

@@ -98,7 +98,7 @@ class Plan:
             self._list_trees(people)
             self._reopen()
             self._name_leavers(people)
-        if runs and self.run_by(FMRIPREP) and self.settings.bids is not None:
+        if runs and self._fmriprep_is_due():
             check_before(self.settings.fmriprep, self.fmriprep_folders())
         self._marks = read_marks(work)
 
@@ -153,6 +153,15 @@ class Plan:
         """Modalities of the study that an engine preprocesses."""
         chosen = [m for m in MODALITIES if m in self.settings.modalities]
         return [m for m in chosen if getattr(self.settings, m).engine == engine]
+
+    def _fmriprep_is_due(self) -> bool:
+        """Whether a batch was never through fMRIPrep: a finished study needs no container."""
+        status = self.output_dir / "work" / "status"
+        return any(
+            not (status / status_table(f"{modality}_preprocess", batch)).exists()
+            for modality in self.run_by(FMRIPREP)
+            for batch in self.batches(modality)
+        )
 
     def fmriprep_folders(self) -> Folders:
         """Where fMRIPrep reads and writes."""
