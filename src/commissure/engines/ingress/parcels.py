@@ -14,13 +14,11 @@ from commissure.engines.ingress.parcel_files import groups, is_matrix, label_tab
 from commissure.engines.ingress.results import Absence, Ingested, number_of, person_of, text_of
 from commissure.engines.ingress.settings import IngressSettings
 from commissure.errors import DatasetError
+from commissure.func.connectivity import LARGEST_R, mean_between
 from commissure.rows import Marker
 
 #: A parcel of which the tool saw a smaller share is left out, as with the built-in engine.
 COVERAGE_MIN = 0.5
-
-#: Correlations are kept below this, as with the built-in engine.
-LARGEST_R = 0.9999
 
 #: Fewer parcels of a network give no mean.
 PARCELS_MIN = 2
@@ -160,11 +158,11 @@ def _rows(who: tuple[str, str], parcels: Sequence[str], r: np.ndarray, tool: str
     order = [str(name) for name in dict.fromkeys(networks.tolist()) if name]
     rows = []
     for first, second in combinations_with_replacement(order, 2):
-        block = z[np.ix_(networks == first, networks == second)]
-        enough = (np.isfinite(block).any(axis=1).sum() >= PARCELS_MIN) if first == second else True
-        if not np.isfinite(block).any() or not enough:
+        inside, others = (np.flatnonzero(networks == name) for name in (first, second))
+        value = mean_between(z, inside, others)
+        paired = np.isfinite(z[np.ix_(inside, others)]).any(axis=1).sum()
+        if not np.isfinite(value) or (first == second and paired < PARCELS_MIN):
             continue
         region = first if first == second else f"{first}-{second}"
-        value = float(block[np.isfinite(block)].mean())
         rows.append(Marker(*who, "func", region, f"{tool}_fc", value, "1"))
     return rows

@@ -11,6 +11,7 @@ import numpy as np
 from commissure.derivatives import Derivatives
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import (
+    OWN_SPACES,
     Found,
     described,
     find,
@@ -24,9 +25,6 @@ from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.load import load_image, same_grid, save_image
 from commissure.images.template import SPACES
 from commissure.names import Scan, sidecar_path
-
-#: Names of the person's own space: QSIPrep calls it so from version 1 on.
-_OWN = ("T1w", "ACPC")
 
 #: Voxels in which the discrete segmentation has the most probable tissue, at least this share.
 _AGREE_MIN = 0.8
@@ -130,7 +128,7 @@ def _images(root: Path, scan: Scan) -> dict[str, Found | None]:
 
 
 def _own(root: Path, scan: Scan, suffix: str, wanted: dict[str, str]) -> Found | None:
-    for space in ("", *_OWN):
+    for space in ("", *OWN_SPACES):
         found = find(
             root,
             scan,
@@ -148,7 +146,7 @@ def _own(root: Path, scan: Scan, suffix: str, wanted: dict[str, str]) -> Found |
 def _transforms(root: Path, scan: Scan) -> tuple[str, tuple[Found, Found] | None]:
     """Template, and the transforms to it and back."""
     for template in SPACES:
-        for own in _OWN:
+        for own in OWN_SPACES:
             ends = ((own, template), (template, own))
             pair = [
                 find(root, scan, "anat", "xfm", ".h5", _transform(*end), merged=True)

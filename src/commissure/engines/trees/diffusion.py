@@ -9,6 +9,7 @@ from commissure.derivatives import Derivatives
 from commissure.dwi.derivatives import DwiFiles, Space
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import (
+    OWN_SPACES,
     Found,
     described,
     find,
@@ -22,9 +23,6 @@ from commissure.files import read_table
 from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image, same_grid
 from commissure.names import Scan, sidecar_path
-
-#: Names of the person's own space: QSIPrep calls it so from version 1 on.
-_OWN = ("T1w", "ACPC")
 
 #: QSIPrep joins the runs and opposed series of a visit, whose names then lack these.
 _JOINED = ("dir", "run", "acq")
@@ -130,7 +128,7 @@ def _series(root: Path, scan: Scan) -> tuple[Found | None, str]:
         raw = Scan(
             scan.path, {k: v for k, v in scan.entities.items() if k not in given_up}, scan.suffix
         )
-        for space in _OWN:
+        for space in OWN_SPACES:
             found = find(root, raw, "dwi", "dwi", ".nii.gz", {"desc": "preproc", "space": space})
             if found:
                 lost = [key for key in given_up if key in scan.entities]

@@ -23,6 +23,9 @@ TESTED = {
     "QSIPrep": ((0, 16), (1, 99)),
 }
 
+#: Names of the person's own space: QSIPrep calls it ACPC from version 1 on.
+OWN_SPACES = ("T1w", "ACPC")
+
 #: Entities that a program adds to an image's name, or takes off it.
 _ADDED = frozenset(("space", "res", "den", "cohort", "desc", "label", "from", "to", "mode"))
 _TAKEN = frozenset(("echo", "part"))
