@@ -2,8 +2,9 @@
 
     python benchmarks/ingress.py [DATA] [--people 5000]
 
-``DATA`` is the folder of real outputs. A line gives a file, what stands in it, and the marker that is
-made of it. ``--people`` persons of FreeSurfer, written here, are then listed as planning does, read and
+``DATA`` is the folder with ``derivatives`` and ``tables`` of real outputs. A line gives a file, what
+stands in it, and the marker that is made of it. Of tools without a real output the file is one that
+is written here as their documentation shows it. ``--people`` persons of FreeSurfer, written here, are then listed as planning does, read and
 written as rows; CPU seconds of both. One thread.
 """
 
@@ -17,13 +18,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+from tests.tool_results import (
+    SPANT,
+    SYNTHSEG,
+    cat12_subject,
+    fslmrs_fit,
+    osprey_of_study,
+    read_tool,
+    spant_table,
+    synthseg_tables,
+    values_of,
+)
 from tests.tool_trees import freesurfer_subject
 
-from commissure.engines.ingress.read import ingested
 from commissure.engines.ingress.registry import TOOLS
 from commissure.engines.ingress.settings import IngressSettings
 from commissure.markers.ingress import write_ingested
@@ -55,31 +68,99 @@ def cell(path: Path, name: str, column: int) -> str:
     raise LookupError(f"{path.name} has no row of {name}")
 
 
-def real_values(data: Path) -> Iterator[tuple[str, str, str, float]]:
-    """File, value as it stands in it, marker, and value of the marker."""
+@dataclass(frozen=True)
+class Value:
+    """A value on its way: the file, what stands in it, and what is made of it."""
+
+    file: str
+    told: str
+    marker: str
+    value: float
+    factor: float = 1.0
+
+    def line(self, kind: str) -> str:
+        """A line of the table; ``factor`` converts the file's unit."""
+        same = "equal" if np.isclose(float(self.told) * self.factor, self.value, rtol=1e-12) else (
+            "DIFFERENT"
+        )  # fmt: skip
+        told = f"{self.told} x {self.factor:g}" if self.factor != 1 else self.told
+        return f"{kind:8s} {self.file:62s} {told:>20s}  {self.marker:36s} {self.value:.10g}  {same}"
+
+
+def real_values(data: Path) -> Iterator[Value]:
+    """Of the files that tools themselves wrote."""
+    derivatives = data / "derivatives"
     for tool, folder, file, where, marker, region in CASES:
         name, column = where.split()
         person = next((part for part in Path(file).parts if part.startswith("sub-")), "sub-50137")
-        rows = ingested(IngressSettings(tool=tool, folder=str(data / folder))).rows
-        value = next(
-            r.value
-            for r in rows
-            if (r.participant_id, r.marker, r.region) == (person, marker, region)
-        )
-        yield (
-            f"{folder}/{file}",
-            cell(data / folder / file, name, int(column)),
-            f"{marker} {region}",
-            value,
-        )
+        found = values_of(read_tool(tool, derivatives / folder), person)
+        told = cell(derivatives / folder / file, name, int(column))
+        value = found[marker, region]
+        yield Value(f"{folder}/{file}", told, f"{marker} {region}", value)
+    yield from _halfpipe(derivatives / "halfpipe-ds000030")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(data / "lcmodel/svs_97.TABLE", Path(folder) / "sub-01_voi-ACC.TABLE")
-        rows = ingested(IngressSettings(tool="lcmodel", folder=folder)).rows
-    with (data / "lcmodel/svs_97.CSV").open() as file:
+        shutil.copy(derivatives / "lcmodel/svs_97.TABLE", Path(folder) / "sub-01_voi-ACC.TABLE")
+        found = values_of(read_tool("lcmodel", Path(folder)))
+    with (derivatives / "lcmodel/svs_97.CSV").open() as file:
         told = {key.strip(): value.strip() for key, value in next(csv.DictReader(file)).items()}
     for marker, name in (("lcmodel_glu", "Glu"), ("lcmodel_gsh_tcr", "Glth/Cr+PCr")):
-        value = next(row.value for row in rows if row.marker == marker)
-        yield "lcmodel/svs_97.TABLE (.CSV)", told[name], f"{marker} ACC", value
+        yield Value(
+            "lcmodel/svs_97.TABLE (.CSV)", told[name], f"{marker} ACC", found[marker, "ACC"]
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        table = data / "tables/mrs-reliability-osprey/long_format.csv"
+        cells = osprey_of_study(table, Path(folder))
+        found = values_of(read_tool("osprey", Path(folder)), "sub-01")
+        sessions = {who for who, _, _ in cells if who.startswith("sub-01")}
+    # Two visits of one person have the same keys here: the last is shown.
+    row = cells[max(sessions), "ul", "Glu"]
+    for column, marker in (("tissue", "osprey_glu"), ("tCr", "osprey_glu_tcr")):
+        yield Value(
+            f"mrs-reliability-osprey/long_format.csv ({max(sessions)})", row[column],
+            f"{marker} ul", found[marker, "ul"],
+        )  # fmt: skip
+
+
+def _halfpipe(base: Path) -> Iterator[Value]:
+    """A network's mean of its matrix, made of the file's cells here."""
+    labels = base / "atlas/atlas-Schaefer2018Combined_dseg.tsv"
+    result = read_tool("halfpipe", base / "derivatives/halfpipe", labels=str(labels))
+    path = next(base.glob("derivatives/halfpipe/sub-10159/**/*_desc-correlation_matrix.tsv"))
+    names = [line.split("\t")[1] for line in labels.read_text().splitlines()]
+    inside = [number for number, name in enumerate(names) if "_VisCent_" in name]
+    z = np.arctanh(np.genfromtxt(path)[np.ix_(inside, inside)][np.triu_indices(len(inside), 1)])
+    value = values_of(result, "sub-10159")["halfpipe_fc", "VisCent"]
+    file = "halfpipe-ds000030 ... desc-correlation_matrix.tsv"
+    yield Value(file, repr(float(np.nanmean(z))), "halfpipe_fc VisCent", value)
+
+
+def written_values() -> Iterator[Value]:
+    """Of files that are written here as the tools' documentation shows them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        synthseg_tables(folder / "synthseg", {"sub-01_T1w": 0.8})
+        cat12_subject(folder / "cat12", "sub-01_T1w")
+        fslmrs_fit(folder / "fslmrs/sub-01_voi-ACC")
+        spant_table(folder / "spant/sub-01_voi-ACC/fit_res_molal_conc.csv", scale=2e5)
+        (folder / "xcpd").mkdir()
+        matrix = "sub-01_task-rest_space-fsLR_seg-4S156Parcels_stat-pearsoncorrelation_relmat.tsv"
+        (folder / "xcpd" / matrix).write_text(
+            "Node\tLH_Vis_1\tLH_Vis_2\nLH_Vis_1\t1.0\t0.5\nLH_Vis_2\t0.5\t1.0\n"
+        )
+        of = {tool: values_of(read_tool(tool, folder / tool)) for tool in
+              ("synthseg", "cat12", "fslmrs", "spant", "xcpd")}  # fmt: skip
+    for file, told, tool, marker, region, factor in (
+        ("SynthSeg volumes.csv", SYNTHSEG["left hippocampus"], "synthseg", "synthseg_volume",
+         "Hippocampus_L", 1.0),
+        ("CAT12 report/cat_sub-01_T1w.xml", 1512.5, "cat12", "lab_head_size", "TIV", 1000.0),
+        ("CAT12 label/catROI_sub-01_T1w.xml", 3.4512, "cat12", "cat12_volume", "Hippocampus_L",
+         1000.0),
+        ("FSL-MRS summary.csv", 11.5, "fslmrs", "fslmrs_glu", "ACC", 1.0),
+        ("spant fit_res_molal_conc.csv", SPANT["Glu"][0] * 2e5, "spant", "spant_glu", "ACC", 1.0),
+        ("XCP-D stat-pearsoncorrelation_relmat.tsv", float(np.arctanh(0.5)), "xcpd", "xcpd_fc",
+         "Vis", 1.0),
+    ):  # fmt: skip
+        yield Value(file, repr(told), f"{marker} {region}", of[tool][marker, region], factor)
 
 
 def cost(people: int) -> tuple[float, float, float]:
@@ -108,9 +189,10 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=5000)
     asked = parser.parse_args()
     if asked.data is not None:
-        for file, told, marker, value in real_values(asked.data):
-            same = "equal" if float(told) == value else "DIFFERENT"
-            print(f"{file:60s} {told:>20s}  {marker:32s} {value:.10g}  {same}")
+        for value in real_values(asked.data):
+            print(value.line("real"))
+    for value in written_values():
+        print(value.line("written"))
     listing, reading, memory = cost(asked.people)
     print(f"{asked.people} people of FreeSurfer: listed in {listing:.2f}, read and written in "
           f"{reading:.2f} CPU s, {memory:.2f} GB")  # fmt: skip

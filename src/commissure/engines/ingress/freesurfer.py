@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from commissure.definitions import HEAD_SIZE, Definition
-from commissure.engines.ingress.results import (
-    Absence,
-    Ingested,
-    number_of,
-    person_of,
-    text_of,
-)
+from commissure.engines.ingress.freesurfer_stats import VERSION, StatsTable, stats_table
+from commissure.engines.ingress.results import Absence, Ingested, person_of, tell_lost_regions
 from commissure.engines.ingress.settings import IngressSettings
+from commissure.engines.ingress.structures import ETIV_MM3, SIDES, THICKNESS_MM, region_of
 from commissure.errors import DatasetError
 from commissure.names import participant_label
 from commissure.rows import Marker
@@ -35,27 +28,9 @@ _PROGRESS = ("recon-all.done", "recon-all.error", "IsRunning.lh+rh", "IsRunning.
 _NOBODY = re.compile(r"fsaverage.*|[lr]h\.EC_average|cvs_avg.*|V1_average|bert")
 
 _LONG = re.compile(r"(?P<visit>.+)\.long\.(?P<base>.+)")
-_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?(?:-?[a-z]\w*)?")
-_SIDES = {"Left": "L", "Right": "R", "lh": "L", "rh": "R"}
-
-#: Names of the house for structures whose name in the table is another.
-_STRUCTURES = {
-    "Thalamus-Proper": "Thalamus",
-    "Accumbens-area": "Accumbens",
-    "Inf-Lat-Vent": "InferiorLateralVentricle",
-    "3rd-Ventricle": "ThirdVentricle",
-    "4th-Ventricle": "FourthVentricle",
-    "5th-Ventricle": "FifthVentricle",
-    "choroid-plexus": "ChoroidPlexus",
-    "vessel": "Vessel",
-}
 
 #: Empty in healthy people, so that no volume says nothing of the segmentation.
 _MAY_BE_EMPTY = ("FifthVentricle", "Vessel", "non", "WMhypointensities", "OpticChiasm")
-
-#: Limits of what people have: eTIV (mm3) and mean thickness of a region (mm).
-ETIV_MM3 = (0.9e6, 2.2e6)
-THICKNESS_MM = (1.0, 5.0)
 
 #: Measures of a cortical table: the column, the marker behind the prefix, and the unit.
 _CORTEX = (
@@ -139,31 +114,13 @@ def read(settings: IngressSettings) -> Ingested:
     long, visits = _visits(settings)
     for who, name in sorted(visits.items()):
         _read_visit(Path(settings.folder) / name, who, settings, ingested)
-    _tell_lost_regions(ingested)
+    tell_lost_regions(ingested)
     if long and long < len(visits):
         ingested.notes.append(
             f"FreeSurfer: {long} of {len(visits)} visits come of the longitudinal stream, the "
             "others do not; their numbers do not compare."
         )
     return ingested
-
-
-def _tell_lost_regions(ingested: Ingested) -> None:
-    """Tell who lacks a region that most people have: a cortical table says no number of rows."""
-    of: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
-    products: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for row in ingested.rows:
-        who = (row.participant_id, row.session)
-        kind = row.marker if row.region[-2:] not in ("_L", "_R") else row.marker + row.region[-2:]
-        of[who].add((kind, row.region))
-        products[who][kind] += 1
-    counts = Counter(region for regions in of.values() for region in regions)
-    common = {region for region, count in counts.items() if 2 * count > len(of)}
-    for who, regions in of.items():
-        lost = sorted(region for kind, region in common - regions if products[who][kind] > 1)
-        if lost:
-            cause = f"{len(set(lost))} regions that most people have are not there, as {lost[0]}"
-            ingested.absences.append(Absence(*who, "regions", "missing", cause))
 
 
 def _folders(folder: Path) -> list[str]:
@@ -227,7 +184,7 @@ def _read_visit(
             ingested.absences.append(Absence(*who, name, "missing", cause))
             continue
         try:
-            table = _stats(path)
+            table = stats_table(path)
             rows += rows_of(table, who, prefix)
         except DatasetError as error:
             ingested.absences.append(Absence(*who, name, "failed", str(error)))
@@ -257,79 +214,7 @@ def _unfinished(folder: Path) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class _Stats:
-    """A table of ``stats``: its measures (value and unit), columns, rows and version."""
-
-    path: Path
-    measures: Mapping[str, tuple[float, str]]
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    version: str
-
-    def column(self, name: str) -> Iterator[tuple[str, float]]:
-        """Structure and value of each row."""
-        where, structure = self.columns.index(name), self.columns.index("StructName")
-        for row in self.rows:
-            what = f"{name} of {row[structure]}"
-            yield row[structure], number_of(row[where], path=self.path, what=what)
-
-
-def _stats(path: Path) -> _Stats:
-    text = text_of(path)
-    if not text.endswith("\n"):
-        raise _cut(path, "it ends within a line")
-    lines = text.splitlines()
-    measures: dict[str, tuple[float, str]] = {}
-    version, columns, declared = "", [], None
-    for line in lines:
-        if not line.startswith("#"):
-            continue
-        words = line[1:].split()
-        if words[:1] == ["Measure"]:
-            parts = [part.strip() for part in line[1:].strip().removeprefix("Measure").split(",")]
-            if len(parts) < 4:
-                raise _cut(path, f"the line of {parts[0]} ends early")
-            key = parts[1]
-            measures[key] = (number_of(parts[-2], path=path, what=key), parts[-1])
-        elif words[:1] == ["ColHeaders"]:
-            columns = words[1:]
-        elif words[:1] == ["NRows"]:
-            declared = int(words[1])
-        elif words[:1] == ["cvs_version"]:
-            version = _version(words[1:])
-    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    if not columns:
-        raise _cut(path, "it has no line ColHeaders")
-    short = next((row for row in rows if len(row) != len(columns)), None)
-    if short is not None:
-        raise _cut(
-            path, f"the row of {' '.join(short)[:40]} has {len(short)} of {len(columns)} cells"
-        )
-    if not rows or (declared is not None and declared != len(rows)):
-        raise _cut(path, f"it has {len(rows)} rows, and its head says {declared}")
-    return _Stats(path, measures, columns, rows, version)
-
-
-def _version(words: Sequence[str]) -> str:
-    """FreeSurfer's version: 7.0.0, or of earlier ones that of the program."""
-    match = _VERSION.fullmatch(words[-1]) if words else None
-    if match:
-        return match[0]
-    told = re.search(r"\$Id: (\S+),v (\S+)", " ".join(words))
-    return f"before 7 ({told[1]} {told[2]})" if told else ""
-
-
-def _cut(path: Path, found: str) -> DatasetError:
-    return DatasetError(
-        path.name,
-        found=found,
-        wanted="a whole table",
-        mend=f"Copy {path.name} again, or let the tool make it again",
-    )
-
-
-def _segmentation_rows(table: _Stats, who: tuple[str, str], prefix: str) -> list[Marker]:
+def _segmentation_rows(table: StatsTable, who: tuple[str, str], prefix: str) -> list[Marker]:
     """Volumes of structures, head size and surface holes."""
     head, _ = table.measures.get("eTIV", (0.0, ""))
     odd = head and not ETIV_MM3[0] <= head <= ETIV_MM3[1]
@@ -352,9 +237,9 @@ def _segmentation_rows(table: _Stats, who: tuple[str, str], prefix: str) -> list
     return rows
 
 
-def _cortex_rows(table: _Stats, who: tuple[str, str], prefix: str) -> list[Marker]:
+def _cortex_rows(table: StatsTable, who: tuple[str, str], prefix: str) -> list[Marker]:
     """Thickness, area and volume of one side's cortical regions."""
-    side = _SIDES[table.path.name[:2]]
+    side = SIDES[table.path.name[:2]]
     rows = []
     for column, marker, unit in _CORTEX:
         for name, value in table.column(column):
@@ -377,7 +262,7 @@ def _head_size(folder: Path, who: tuple[str, str], settings: IngressSettings) ->
     if not path.is_file():
         return []
     try:
-        value, _ = _stats(path).measures["eTIV"]
+        value, _ = stats_table(path).measures["eTIV"]
     except (DatasetError, KeyError):
         return []
     odd = not ETIV_MM3[0] <= value <= ETIV_MM3[1]
@@ -387,17 +272,8 @@ def _head_size(folder: Path, who: tuple[str, str], settings: IngressSettings) ->
 def _stamp(folder: Path) -> str:
     """Version of FreeSurfer as its build stamp tells it; empty where there is none."""
     path = folder / "scripts" / "build-stamp.txt"
-    match = _VERSION.search(path.read_text(errors="replace")) if path.is_file() else None
+    match = VERSION.search(path.read_text(errors="replace")) if path.is_file() else None
     return match[0] if match else ""
-
-
-def region_of(name: str) -> str:
-    """A structure's name in the table as a region: ``Left-Thalamus-Proper`` is ``Thalamus_L``."""
-    first, _, rest = name.partition("-")
-    side = _SIDES.get(first)
-    bare = rest if side else name
-    region = _STRUCTURES.get(bare, bare.replace("-", ""))
-    return f"{region}_{side}" if side else region
 
 
 def _marker(

@@ -6,7 +6,17 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from commissure.engines.ingress import freesurfer, lcmodel, mriqc, parcels
+from commissure.engines.ingress import (
+    cat12,
+    freesurfer,
+    fslmrs,
+    lcmodel,
+    mriqc,
+    osprey,
+    parcels,
+    spant,
+    synthseg,
+)
 from commissure.engines.ingress.registry import TOOLS
 from commissure.engines.ingress.results import Ingested
 from commissure.engines.ingress.settings import IngressSettings, ToolName
@@ -15,10 +25,15 @@ from commissure.errors import DatasetError
 _READERS: Mapping[ToolName, Callable[[IngressSettings], Ingested]] = {
     "freesurfer": freesurfer.read,
     "fastsurfer": freesurfer.read,
+    "synthseg": synthseg.read,
+    "cat12": cat12.read,
     "mriqc": mriqc.read,
     "halfpipe": parcels.read,
     "xcpd": parcels.read,
     "lcmodel": lcmodel.read,
+    "fslmrs": fslmrs.read,
+    "osprey": osprey.read,
+    "spant": spant.read,
 }
 
 

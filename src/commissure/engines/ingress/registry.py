@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from commissure.definitions import Definition
-from commissure.engines.ingress import freesurfer, lcmodel, mriqc, parcel_files
+from commissure.engines.ingress import (
+    cat12,
+    freesurfer,
+    fslmrs,
+    lcmodel,
+    mriqc,
+    osprey,
+    parcel_files,
+    spant,
+    synthseg,
+)
 from commissure.engines.ingress.settings import IngressSettings, ToolName
 
 
@@ -42,10 +52,15 @@ TOOLS: Mapping[ToolName, Tool] = {
     "fastsurfer": Tool(
         "FastSurfer", "anat", freesurfer.definitions("fastsurfer"), freesurfer.files
     ),
+    "synthseg": Tool("SynthSeg", "anat", synthseg.definitions(), synthseg.files),
+    "cat12": Tool("CAT12", "anat", cat12.definitions(), cat12.files),
     "mriqc": Tool("MRIQC", "anat", mriqc.definitions(), mriqc.files),
     "halfpipe": Tool("HALFpipe", "func", parcel_files.definitions("halfpipe"), parcel_files.files),
     "xcpd": Tool("XCP-D", "func", parcel_files.definitions("xcpd"), parcel_files.files),
     "lcmodel": Tool("LCModel", "mrs", lcmodel.definitions(), lcmodel.files),
+    "fslmrs": Tool("FSL-MRS", "mrs", fslmrs.definitions(), fslmrs.files),
+    "osprey": Tool("Osprey", "mrs", osprey.definitions(), osprey.files),
+    "spant": Tool("spant", "mrs", spant.definitions(), spant.files),
 }
 
 

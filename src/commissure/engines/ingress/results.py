@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +83,24 @@ class Ingested:
                 f"{title}: the version of {unknown} of {len(self.versions)} results is not known."
             )
         return notes
+
+
+def tell_lost_regions(ingested: Ingested) -> None:
+    """Tell who lacks a region that most people have: a cortical table says no number of rows."""
+    of: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    products: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in ingested.rows:
+        who = (row.participant_id, row.session)
+        kind = row.marker if row.region[-2:] not in ("_L", "_R") else row.marker + row.region[-2:]
+        of[who].add((kind, row.region))
+        products[who][kind] += 1
+    counts = Counter(region for regions in of.values() for region in regions)
+    common = {region for region, count in counts.items() if 2 * count > len(of)}
+    for who, regions in of.items():
+        lost = sorted(region for kind, region in common - regions if products[who][kind] > 1)
+        if lost:
+            cause = f"{len(set(lost))} regions that most people have are not there, as {lost[0]}"
+            ingested.absences.append(Absence(*who, "regions", "missing", cause))
 
 
 def person_of(path: str, session: str | None) -> tuple[str, str] | None:

@@ -9,13 +9,28 @@ from pydantic import Field, field_validator, model_validator
 from commissure.settings import Section
 
 #: Tools whose results can be read.
-ToolName = Literal["freesurfer", "fastsurfer", "mriqc", "halfpipe", "xcpd", "lcmodel"]
+ToolName = Literal[
+    "freesurfer", "fastsurfer", "synthseg", "cat12", "mriqc", "halfpipe", "xcpd", "lcmodel",
+    "fslmrs", "osprey", "spant",
+]  # fmt: skip
 
-#: Parcellations of FreeSurfer's ``?h.<name>.stats`` by tool, the first where none is named.
+#: Parcellations by tool, the first where none is named: of FreeSurfer's ``?h.<name>.stats``, and
+#: atlases of CAT12.
 PARCELLATIONS: dict[str, tuple[str, ...]] = {
     "freesurfer": ("aparc", "aparc.DKTatlas"),
     "fastsurfer": ("aparc.DKTatlas.mapped", "aparc.DKTatlas"),
+    "cat12": ("neuromorphometrics",),
 }
+
+#: Scales of concentrations by tool, the first where none is named.
+SCALINGS: dict[str, tuple[str, ...]] = {
+    "fslmrs": ("molality", "molarity"),
+    "osprey": ("TissCorrWaterScaled", "CSFWaterScaled", "rawWaterScaled"),
+    "spant": ("molal", "legacy"),
+}
+
+#: Tools that give fitted spectra.
+SPECTRUM_TOOLS = ("lcmodel", "fslmrs", "osprey", "spant")
 
 #: Tools that give matrices or time series of parcels.
 PARCEL_TOOLS = ("halfpipe", "xcpd")
@@ -28,8 +43,10 @@ class IngressSettings(Section):
     folder: str = Field(
         min_length=1,
         description="Its output folder: SUBJECTS_DIR of FreeSurfer and FastSurfer, the folder with "
+        "SynthSeg's CSV files, the folder above CAT12's report and label, the folder with "
         "group_T1w.tsv and group_bold.tsv of MRIQC, the derivatives of HALFpipe or XCP-D, a folder "
-        "with tables of LCModel named as sub-01_ses-1_voi-ACC.table.",
+        "with tables of LCModel named as sub-01_ses-1_voi-ACC.table, or with a folder of each fit "
+        "of FSL-MRS or spant, or Osprey's output.",
     )
     session: str | None = Field(
         default=None,
@@ -39,7 +56,20 @@ class IngressSettings(Section):
     parcellation: str | None = Field(
         default=None,
         description="FreeSurfer and FastSurfer: the cortical table, ?h.<this>.stats. By default "
-        "aparc (Desikan-Killiany), and aparc.DKTatlas.mapped for FastSurfer.",
+        "aparc (Desikan-Killiany), and aparc.DKTatlas.mapped for FastSurfer. CAT12: the atlas of "
+        "its volumes, by default neuromorphometrics.",
+    )
+    voxel: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9]+$",
+        description="LCModel, FSL-MRS, Osprey and spant: the voxel of all spectra in the folder, "
+        "where no voi- in the names says it.",
+    )
+    scaling: str | None = Field(
+        default=None,
+        description="FSL-MRS, Osprey and spant: the scale of the concentrations. FSL-MRS: molality "
+        "(default) or molarity. Osprey: TissCorrWaterScaled (default), CSFWaterScaled or "
+        "rawWaterScaled. spant: molal (default) or legacy. Ratios are read with each.",
     )
     labels: str | None = Field(
         default=None,
@@ -66,17 +96,22 @@ class IngressSettings(Section):
     def _options_of_the_tool(self) -> Self:
         owners = {
             "parcellation": tuple(PARCELLATIONS),
+            "voxel": SPECTRUM_TOOLS,
+            "scaling": tuple(SCALINGS),
             "labels": PARCEL_TOOLS,
             "pattern": PARCEL_TOOLS,
         }
         for option, tools in owners.items():
             if getattr(self, option) is not None and self.tool not in tools:
                 raise ValueError(f"{option} is an option of {' and '.join(tools)} only")
+        known = SCALINGS.get(self.tool, ())
+        if self.scaling is not None and self.scaling not in known:
+            raise ValueError(f"scaling of {self.tool} is one of {', '.join(known)}")
         return self
 
     @property
     def cortex(self) -> str:
-        """The cortical parcellation of FreeSurfer or FastSurfer."""
+        """The parcellation of FreeSurfer, FastSurfer or CAT12."""
         return self.parcellation or PARCELLATIONS[self.tool][0]
 
 
