@@ -84,6 +84,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def write_visit_tables(tables: Mapping[Path | str, pd.DataFrame]) -> None:
+    """Write tables by their paths; a column ``session`` has n/a where a dataset has no visits."""
+    for path, table in tables.items():
+        named = "session" in table
+        write_table(table.replace({"session": {"": None}}) if named else table, path)
+
+
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
     """Write a TSV in one step, missing values as ``n/a``.
 

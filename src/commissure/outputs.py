@@ -327,6 +327,20 @@ DWI_QUALITY = Output(
     notes="What is not known is n/a. The checks of all modalities with their limits stand in "
     "`*_qc.json` and in the report.",
 )  # fmt: skip
+TOOL_QUALITY = Output(
+    "tool_quality.tsv",
+    "MRIQC's metrics of each image against their limits, where a study names its folder",
+    (
+        _PERSON, _SESSION, _MODALITY,
+        TableColumn("check", "The metric, as its marker is called.", TEXT),
+        TableColumn("value", "The metric; the mean of several runs."),
+        TableColumn("limit", "The fence of the image's site, or a published limit; n/a for none.",
+                    TEXT),
+        TableColumn("passed", "Whether the value keeps the limit; n/a without one.",
+                    "true or false"),
+    ),
+    notes="[Limits](ingress.md#mriqc).",
+)  # fmt: skip
 RECOVERY = Output(
     "recovery.tsv",
     "True against recovered markers, where the truth is known",
@@ -471,7 +485,7 @@ OUTPUTS: Mapping[str, Output] = {
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
         VULNERABILITY, VULNERABILITY_RECORD,
-        DWI_QUALITY, QC_FC, QC_FC_RECORD,
+        DWI_QUALITY, TOOL_QUALITY, QC_FC, QC_FC_RECORD,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,

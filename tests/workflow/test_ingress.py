@@ -30,11 +30,23 @@ def tools(study):
         lines.append(
             f"{who}\t{age}\t{sex}\tsite-{number % 4 // 2}\t{'resistant' if ill else 'responsive'}"
         )
+    (study.folder / "mriqc").mkdir()
+    metrics = ["bids_name\tcjv\tcnr"]
+    for number in range(40):
+        cjv, cnr = 0.4 + 0.01 * rng.normal(), 3 + 0.1 * rng.normal()
+        values = "0.9\t0.5" if number == 11 else f"{cjv}\t{cnr}"
+        metrics.append(f"sub-{number:02d}_T1w\t{values}")
+    (study.folder / "mriqc/group_T1w.tsv").write_text("\n".join(metrics) + "\n")
     (study.folder / "people.tsv").write_text("\n".join(lines) + "\n")
     study.configure(
         bids_dir=None,
         participants={"file": "people.tsv"},
-        ingress=[{"tool": "freesurfer", "folder": "fs"}, {"tool": "lcmodel", "folder": "lc"}],
+        ingress=[
+            {"tool": "freesurfer", "folder": "fs"},
+            {"tool": "lcmodel", "folder": "lc"},
+            {"tool": "mriqc", "folder": "mriqc"},
+        ],
+        markers={"mriqc_outliers": 2},
         fusion={
             "label": {
                 "source": "column",
@@ -55,11 +67,21 @@ def test_the_numbers_of_other_tools_reach_the_report(tools):
         f"sub-{n:02d}" for n in range(40) if n != 7
     }
     assert tools.states()["sub-07", "anat", "FreeSurfer: recon-all"][0] == "failed"
+    # MRIQC found one image bad: a check that failed, a flag, and an exclusion as that of any rule.
+    checks = tools.table("tool_quality.tsv").query("participant_id == 'sub-11'")
+    assert checks["passed"].tolist() == [False, False]
+    flagged = markers.query("participant_id == 'sub-11' and modality == 'anat'")
+    assert set(flagged["quality"]) == {"flag"}
+    left_out = tools.table("exclusions.tsv")
+    assert ["sub-11", "anat", "mriqc_outliers"] in left_out[
+        ["participant_id", "modality", "rule"]
+    ].to_numpy().tolist()
     defined = json.loads((tools.out / "markers.json").read_text())
     assert defined["lcmodel_glu_tcr"]["unit"] == "1"
     metrics = json.loads((tools.out / "fusion/metrics.json").read_text())
     assert metrics["models"]["late"]["auc_within_site"]["value"] > 0.7
-    assert "fs_volume" in (tools.out / "report.html").read_text()
+    report = (tools.out / "report.html").read_text()
+    assert "fs_volume" in report and "MRIQC CJV" in report
 
     again = tools.snakemake()
     assert "Nothing to be done" in again.stdout + again.stderr

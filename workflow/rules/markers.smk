@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/
-# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv tool_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -20,6 +20,7 @@ rule markers:
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         dwi_quality=out("dwi_quality.tsv"),
+        tool_quality=out("tool_quality.tsv"),
     log:
         log_of("markers", batch=False),
     benchmark:

@@ -152,6 +152,19 @@ class MarkersSettings(Section):
         le=1,
         description="Leave out spectra whose voxel holds a larger fraction of CSF.",
     )
+    mriqc_fence: float | None = Field(
+        default=1.5,
+        gt=0,
+        description="Flag a metric of MRIQC that lies further than this many interquartile ranges "
+        "beyond the quartiles of its site, on its bad side (the whiskers of MRIQC's own plots; "
+        "Tukey 1977). Two such metrics flag all values of the image.",
+    )
+    mriqc_outliers: int | None = Field(
+        default=None,
+        gt=0,
+        description="Leave out T1w images or BOLD runs with at least so many metrics of MRIQC "
+        "beyond their limits.",
+    )
     exclude: list[str] = Field(
         default_factory=list,
         description="Participants to leave out altogether, as sub-01 or sub-01/func.",

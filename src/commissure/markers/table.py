@@ -184,7 +184,11 @@ def _refuse_collisions(
 
 
 def exclusions(
-    markers: pd.DataFrame, people: Sequence[str], settings: MarkersSettings
+    markers: pd.DataFrame,
+    people: Sequence[str],
+    settings: MarkersSettings,
+    *,
+    more: Iterable[list[object]] = (),
 ) -> pd.DataFrame:
     """Apply the declared exclusion rules, without looking at any label.
 
@@ -196,6 +200,8 @@ def exclusions(
         Everybody in the study.
     settings
         The rules.
+    more
+        Rows of what else leaves measurements out (:mod:`commissure.markers.mriqc_limits`).
 
     Returns
     -------
@@ -208,7 +214,7 @@ def exclusions(
     ConfigError
         ``markers.exclude`` names nobody of the study.
     """
-    left_out: list[list[object]] = []
+    left_out: list[list[object]] = [*more]
     for modality, rule in exclusion_rules():
         limit = getattr(settings, rule.option)
         if limit is None:

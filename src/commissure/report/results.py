@@ -30,6 +30,7 @@ from commissure.outputs import (
     RECOVERY_ORACLE,
     RECOVERY_PAIRS,
     RUN,
+    TOOL_QUALITY,
     VISITS,
     VULNERABILITY,
     VULNERABILITY_RECORD,
@@ -40,7 +41,7 @@ from commissure.rows import read_markers
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
     COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
-    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC,
+    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC, TOOL_QUALITY,
 )  # fmt: skip
 
 
@@ -98,6 +99,8 @@ class Results:
         The tables of :data:`TABLES` by file name; an absent file is an empty table.
     quality
         Quality records of the images that were measured, in the order of their paths.
+    tool_quality
+        Records of what another tool says of images: a row of checks each visit and modality.
     figures
         Figures of people, in the order of their paths.
     metrics, falsification, false_positives, vulnerability, qc_fc, provenance
@@ -115,6 +118,7 @@ class Results:
     definitions: Mapping[str, Mapping[str, Any]]
     tables: Mapping[str, pd.DataFrame]
     quality: Sequence[QualityRecord]
+    tool_quality: Sequence[QualityRecord]
     figures: Sequence[Path]
     metrics: Mapping[str, Any]
     falsification: Mapping[str, Any]
@@ -160,15 +164,16 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         folder / row.folder / name for row in rows if row.state == "present" for name in row.files
     )
     people = {row.participant_id for row in rows}
+    tables = {
+        output.path: output.read(folder) if present(output) else output.frame() for output in TABLES
+    }
     return Results(
         folder=folder,
         markers=markers,
         definitions=content(DEFINITIONS),
-        tables={
-            output.path: output.read(folder) if present(output) else output.frame()
-            for output in TABLES
-        },
+        tables=tables,
         quality=[_read_quality(path, folder) for path in files if path.match("*_qc.json")],
+        tool_quality=_tool_records(tables[TOOL_QUALITY.path]),
         figures=[path for path in files if path.match("figures/*.svg") and path.is_file()],
         metrics=content(METRICS),
         falsification=content(FALSIFICATION),
@@ -212,6 +217,25 @@ def _read_json(path: Path) -> dict:
             mend="Run the step that writes the file again",
         )
     return content
+
+
+def _tool_records(table: pd.DataFrame) -> list[QualityRecord]:
+    """Records of the checks of :data:`commissure.outputs.TOOL_QUALITY`, by visit and modality."""
+    records = []
+    for visit, rows in table.groupby(["participant_id", "session", "modality"], sort=True):
+        checks = [
+            {
+                "name": str(row["check"]),
+                "value": row["value"],
+                "limit": str(row["limit"]),
+                "passed": {"true": True, "false": False}.get(str(row["passed"]).lower()),
+            }
+            for row in rows.to_dict("records")
+        ]
+        flags = [str(check["name"]) for check in checks if check["passed"] is False]
+        who, session, modality = map(str, visit)  # type: ignore[arg-type]
+        records.append(QualityRecord(who, session, modality, "MRIQC", checks, flags, [], {}))
+    return records
 
 
 def _read_quality(path: Path, folder: Path) -> QualityRecord:

@@ -27,6 +27,7 @@ from commissure.outputs import (
     QC_FC,
     QC_FC_RECORD,
     RECOVERY_PAIRS,
+    TOOL_QUALITY,
     VULNERABILITY,
     Output,
 )
@@ -265,6 +266,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     _recovery(folder, pairs, dict(zip(who, kinds, strict=True)))
     _vulnerability(folder, dict(zip(who, kinds, strict=True)))
     _qc_fc(folder, n)
+    write_table(TOOL_QUALITY.frame(), folder / TOOL_QUALITY.path)
     write_json(
         {
             "versions": {"commissure": "0.1.0", "numpy": "2.3.5", "antspyx": "0.6.3"},

@@ -25,6 +25,17 @@ METRICS = {
     }),
 }  # fmt: skip
 
+#: On which side of its limit a metric is bad, by marker (documentation of MRIQC's metrics).
+WORSE = {
+    "mriqc_cjv": "above", "mriqc_cnr": "below", "mriqc_efc": "above", "mriqc_fber": "below",
+    "mriqc_fwhm_avg": "above", "mriqc_inu_range": "above", "mriqc_qi_1": "above",
+    "mriqc_snr_total": "below", "mriqc_snrd_total": "below", "mriqc_wm2max": "either",
+    "mriqc_bold_aor": "above", "mriqc_bold_aqi": "above", "mriqc_bold_dvars_std": "above",
+    "mriqc_bold_efc": "above", "mriqc_bold_fber": "below", "mriqc_bold_fd_mean": "above",
+    "mriqc_bold_fwhm_avg": "above", "mriqc_bold_gcor": "above", "mriqc_bold_snr": "below",
+    "mriqc_bold_tsnr": "below",
+}  # fmt: skip
+
 _SOURCE = "Esteban O et al., PLoS ONE 2017;12:e0184661"
 _WORDS = {
     "cjv": "coefficient of joint variation of grey and white matter",

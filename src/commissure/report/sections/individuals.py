@@ -25,7 +25,7 @@ def chosen(results: Results, most: int) -> list[tuple[str, str]]:
         who, _, modality = place(path, results.folder)
         shown.setdefault(who, set()).add(modality)
     flags: dict[str, int] = {}
-    for record in results.quality:
+    for record in [*results.quality, *results.tool_quality]:
         flags[record.participant_id] = flags.get(record.participant_id, 0) + len(record.flags)
     doubtful = sorted((w for w in shown if flags.get(w)), key=lambda w: (-flags[w], w))
     clean = sorted(w for w in shown if not flags.get(w))

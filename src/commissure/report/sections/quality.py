@@ -29,7 +29,8 @@ _UNITS = (
 _ACRONYMS = {"tsnr": "tSNR", "tcr": "tCr"} | {
     word: word.upper()
     for word in ("fd", "snr", "cnr", "tiv", "fwhm", "csf", "gm", "wm", "fa", "md", "dvars", "mni",
-                 "mrs", "voi", "epi", "bold", "crlb", "tr", "te", "rms", "rmse")
+                 "mrs", "voi", "epi", "bold", "crlb", "tr", "te", "rms", "rmse", "mriqc", "cjv",
+                 "efc", "fber", "aor", "aqi", "gcor")
 }  # fmt: skip
 
 
@@ -67,7 +68,8 @@ def _written(name: str) -> str:
 
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on quality shows."""
-    records = run.results.quality
+    own, tools = run.results.quality, run.results.tool_quality
+    records = [*own, *tools]
     modalities = []
     for modality in modality_order({record.modality for record in records}):
         measured = [record for record in records if record.modality == modality]
@@ -76,8 +78,8 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         modalities.append(
             {
                 "name": text.modality(modality),
-                "scans": len(measured),
-                "flagged": sum(bool(record.flags) for record in measured),
+                "scans": sum(record.modality == modality for record in own or tools),
+                "flagged": len(flagged(measured)),
                 "checks": [check for check in checks if check is not None],
             }
         )
@@ -85,7 +87,10 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
 
 
 def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
-    """The scans that broke a limit, with the values, the people with most of them first."""
+    """The scans that broke a limit, with the values, the people with most of them first.
+
+    What another tool says of an image joins the row of that visit, where there is one.
+    """
     rows: list[dict[str, Any]] = []
     for record in records:
         if not record.flags:
@@ -97,10 +102,17 @@ def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
             limit = check.get("limit")
             wanted = f" (limit {text.limit(limit)})" if limit else ""
             broken.append(f"{check_label(name)} {text.number(check.get('value'))}{wanted}")
+        who = f"{record.participant_id} {record.session}".strip()
+        known = [
+            r for r in rows if (r["who"], r["modality"]) == (who, text.modality(record.modality))
+        ]
+        if record.scan == "MRIQC" and known:
+            known[0]["flags"] += broken
+            continue
         notes = [values[name]["note"] for name in record.flags if values.get(name, {}).get("note")]
         rows.append(
             {
-                "who": f"{record.participant_id} {record.session}".strip(),
+                "who": who,
                 "modality": text.modality(record.modality),
                 "flags": broken,
                 "notes": [
@@ -118,13 +130,13 @@ def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
 def _check(
     name: str, modality: str, records: Sequence[QualityRecord], people: Cohort
 ) -> dict[str, Any] | None:
-    values, failed, sites, limit = [], [], [], ""
+    values, failed, sites, limits = [], [], [], list[str]()
     unmeasured = 0
     for record in records:
         for check in record.checks:
             if check["name"] != name:
                 continue
-            limit = limit or str(check.get("limit") or "")
+            limits.append(str(check.get("limit") or ""))
             if not text.is_number(check.get("value")):
                 unmeasured += 1
                 continue
@@ -133,10 +145,12 @@ def _check(
             sites.append(str(people.people["site"].get(record.participant_id, "unknown")))
     if not values and not unmeasured:
         return None
+    distinct = list(dict.fromkeys(filter(None, limits)))
+    limit = distinct[0] if len(distinct) == 1 else ""
     row = {
         "name": name,
         "label": check_label(name),
-        "limit": text.limit(limit) or "none",
+        "limit": "by site" if len(distinct) > 1 else text.limit(limit) or "none",
         "n": len(values),
         "unmeasured": unmeasured,
         "failed": int(np.sum(failed)),

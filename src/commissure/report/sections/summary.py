@@ -73,7 +73,7 @@ def _who(results: Results, people: Cohort, flagged: int) -> str:
             f"({text.percent(counts['present'], expected)}) are there, {counts['missing']} could "
             f"not be computed and {counts['failed']} failed"
         )
-    if results.quality:
+    if results.quality or results.tool_quality:
         verb = "breaks" if flagged == 1 else "break"
         sentence += f"; {text.count(flagged, 'scan')} {verb} a quality limit"
     return sentence + "."

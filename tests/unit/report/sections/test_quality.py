@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from commissure.report.sections.quality import check_label, parsed_limit
+from commissure.report.results import QualityRecord
+from commissure.report.sections.quality import check_label, content, parsed_limit
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,31 @@ def test_names_of_checks():
     assert check_label("tsnr") == "tSNR"
     assert check_label("white_matter_md_mm2_s") == "white matter MD (mm²/s)"
     assert check_label("fraction_fd_above_0.2_mm") == "fraction FD above 0.2 mm"
+
+
+def of_mriqc(who, value, limit):
+    check = {"name": "mriqc_cjv", "value": value, "limit": limit, "passed": value < 0.5}
+    return QualityRecord(
+        who, "", "anat", "MRIQC", [check], [] if value < 0.5 else ["mriqc_cjv"], [], {}
+    )
+
+
+def test_what_mriqc_says_joins_the_checks_of_the_image(small):
+    """A limit that differs between sites is no line in the figure; a scan is counted once."""
+    own = QualityRecord(
+        "sub-02", "", "anat", "sub-02_T1w",
+        [{"name": "tiv_ml", "value": 100.0, "limit": ">= 900", "passed": False}],
+        ["tiv_ml"], [], {},
+    )  # fmt: skip
+    tools = [of_mriqc("sub-02", 0.9, "<= 0.5"), of_mriqc("sub-03", 0.8, "<= 0.6")]
+    tools.append(of_mriqc("sub-04", 0.4, "<= 0.6"))
+    run = small.input()
+    results = replace(run.results, quality=[own], tool_quality=tools)
+    told = content(replace(run, results=results), {})
+    rows = {row["who"]: row["flags"] for row in told["flagged"]}
+    assert list(rows) == ["sub-02", "sub-03"]
+    assert rows["sub-02"][1].startswith("MRIQC CJV 0.9")
+    (anat,) = told["modalities"]
+    assert (anat["scans"], anat["flagged"]) == (1, 2)
+    check = next(check for check in anat["checks"] if check["name"] == "mriqc_cjv")
+    assert (check["limit"], check["n"], check["failed"]) == ("by site", 3, 2)
