@@ -1,12 +1,11 @@
-"""What denoising takes out of BOLD: by run length, by strategy, of heads that move and lie still.
+"""What denoising takes out of BOLD: by run length, of runs fitted together, of heads that move and lie still.
 
-    python benchmarks/bold_denoising.py [--parts length steady runs traces people]
-                                        [--data DATA] [--folder FOLDER] [--people 20]
+    python benchmarks/bold_denoising.py [--parts length steady runs traces] [--data DATA] [--people 8]
 
 `length` repeats one movement; `steady` plants volumes before the steady state; `runs` cuts 16 minutes
 into four; `traces` takes the measured movement of 60 people (DATA, tables/impac-autism-freesurfer) and
-gives it the realignment's error, which follows the brain's signal; `people` simulates runs, realigns
-them and compares every strategy (45 CPU s a person, kept in FOLDER).
+gives it the realignment's error, which follows the brain's signal. `bold_strategies.py` compares the
+strategies.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import pickle
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,41 +25,33 @@ from scipy.ndimage import gaussian_filter1d
 
 from commissure.func.builtin.confounds import (
     components,
-    confounds_table,
     cosine_drifts,
     expanded,
 )
-from commissure.func.builtin.normalisation import brain_mask, dilated, resampled_series
-from commissure.func.builtin.realign import realign
 from commissure.func.builtin.steady import non_steady_volumes
 from commissure.func.connectivity import fisher_z
 from commissure.func.denoising import band_passed, denoised, detrended
 from commissure.func.parcels import Parcels, ParcelSeries
-from commissure.func.regressors import good_volumes, movement_penalties, regressors
+from commissure.func.regressors import good_volumes, movement_penalties
 from commissure.func.runs import Length, ParcelRun, denoised_runs, strategy_for
 from commissure.func.settings import FuncMeasureSettings
-from commissure.func.strategies import MOTION, STRATEGIES
+from commissure.func.strategies import MOTION
 from commissure.images.atlas import schaefer
 from commissure.images.connectivity_sets import NETWORK_PAIRS, NETWORKS, SUBCORTEX, network_parcels
-from commissure.images.rigid import framewise_displacement, rigid_matrix
+from commissure.images.rigid import framewise_displacement
 from commissure.names import Scan
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.cohort.visits import draw_scans
-from commissure.phantom.head.anatomy import draw_anatomy
 from commissure.phantom.person import Person
-from commissure.phantom.protocol import Protocol, chosen_protocol
-from commissure.phantom.scanner.bold import nodes_at, simulate_bold
 from commissure.phantom.scanner.bold_signal import (
-    OTHER,
     haemodynamic_signals,
     latent_correlation,
-    node_names,
 )
-from commissure.phantom.scanner.echo_planar import drawn_motion, fine_head, voxel_means
+from commissure.phantom.scanner.echo_planar import drawn_motion
 from commissure.phantom.scanner.simulator import random_streams
 
-PARTS = ("length", "steady", "runs", "traces", "people")
+PARTS = ("length", "steady", "runs", "traces")
 
 #: Settings as they are without any choice.
 SETTINGS = FuncMeasureSettings()
@@ -77,12 +66,6 @@ IN_MM = np.array([1.0, 1.0, 1.0, RADIUS_MM, RADIUS_MM, RADIUS_MM])
 ERROR_MM = np.array([0.003, 0.006, 0.005, 0.004, 0.003, 0.004])
 ERROR_EXPLAINED = np.array([0.16, 0.43, 0.28, 0.26, 0.24, 0.15])
 
-#: Factor on the movement of simulated people: as it is drawn, as still as the stillest of measured
-#: people, and not at all, which nobody does.
-STATES = {"moving": 1.0, "quiet": 0.35, "still": 0.0}
-
-REGIONS = [*NETWORKS, *("-".join(pair) for pair in NETWORK_PAIRS)]
-
 
 def main() -> None:
     """Print the tables."""
@@ -91,21 +74,17 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["length", "steady", "runs"])
     parser.add_argument("--data", type=Path, help="folder with tables/")
-    parser.add_argument("--folder", type=Path, help="where simulated runs are kept")
-    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--people", type=int, default=8, help="people of `runs`")
     parser.add_argument("--draws", type=int, default=4, help="signals for each measured movement")
-    parser.add_argument("--voxel-mm", type=float, default=3.0)
     given = parser.parse_args()
     if "length" in given.parts:
         length()
     if "steady" in given.parts:
         steady()
     if "runs" in given.parts:
-        runs(min(given.people, 8))
+        runs(given.people)
     if "traces" in given.parts:
         traces(given.data, given.draws)
-    if "people" in given.parts:
-        people(given.folder, given.people, given.voxel_mm)
 
 
 def band(columns: np.ndarray, tr_s: float) -> np.ndarray:
@@ -348,118 +327,6 @@ def traces(data: Path, draws: int) -> None:
     }
     print("r of that error with mean FD over people:",
           ", ".join(f"{name} {value:+.2f}" for name, value in r.items()))  # fmt: skip
-
-
-def people(folder: Path, number: int, voxel_mm: float) -> None:
-    """Every strategy on people who move, and on the same people moving less and lying still."""
-    folder.mkdir(parents=True, exist_ok=True)
-    protocol = chosen_protocol("clinical").changed(
-        {"anat.voxel_mm": 2.0, "off_resonance_hz": 0, "func.voxel_mm": voxel_mm}
-    )
-    both: dict[str, list[Run]] = {}
-    for state, motion in STATES.items():
-        for index, person in enumerate(people_of(5 * ((number + 4) // 5), motion)[:number]):
-            path = folder / f"{index:02d}_{state}.pkl"
-            if not path.exists():
-                path.write_bytes(pickle.dumps(vars(realigned_run(person, protocol))))
-            both.setdefault(state, []).append(Run(**pickle.loads(path.read_bytes())))
-    true = np.array([[run.truth["fc", region] for region in REGIONS] for run in both["still"]])
-    print()
-    for state, measured in both.items():
-        fd = [run.truth["mean_fd", "brain"] for run in measured]
-        print(f"{state}: true mean FD {np.mean(fd):.3f} ({np.min(fd):.3f} to {np.max(fd):.3f}) mm")
-    print(f"{number} simulated people: FC of seven networks, moving less quiet and moving less still, over "
-          "the SD of people (largest, mean); r with the truth; RMSE of 28 means; degrees of freedom")  # fmt: skip
-    print(f"{'strategy':<20}{'censored':>9}{'less quiet':>14}{'less still':>14}{'r moving':>10}{'quiet':>7}"
-          f"{'still':>7}{'RMSE':>7}{'quiet':>7}{'still':>7}{'df':>5}")  # fmt: skip
-    for name, strategy in STRATEGIES.items():
-        for threshold in (SETTINGS.fd_threshold_mm, None):
-            value, freedom = {}, {}
-            for state, measured in both.items():
-                done = [_by(run, name, strategy.ridge, threshold) for run in measured]
-                value[state] = np.array(
-                    [network_means(fisher_z(each[0][:, :100])) for each in done]
-                )
-                freedom[state] = np.mean([each[2] for each in done])
-            spread = value["still"].std(axis=0, ddof=1)[:7] if number > 1 else np.ones(7)
-            d = [(value["moving"] - value[s]).mean(axis=0)[:7] / spread for s in ("quiet", "still")]
-            shown = [f"{each[np.abs(each).argmax()]:+.2f}, {each.mean():+.2f}" for each in d]
-            r = [np.mean([np.corrcoef(value[s][:, k], true[:, k])[0, 1] for k in range(7)])
-                 if number > 2 else np.nan for s in STATES]  # fmt: skip
-            rmse = [np.sqrt(((value[s] - true) ** 2).mean()) for s in STATES]
-            print(f"{name:<20}{'yes' if threshold else 'no':>9}{shown[0]:>14}{shown[1]:>14}{r[0]:>10.2f}"
-                  f"{r[1]:>7.2f}{r[2]:>7.2f}{rmse[0]:>7.3f}{rmse[1]:>7.3f}{rmse[2]:>7.3f}"
-                  f"{freedom['moving']:>5.0f}", flush=True)  # fmt: skip
-
-
-def _by(
-    run: Run, name: str, ridge: bool, threshold: float | None
-) -> tuple[np.ndarray, float, float]:
-    model = regressors(run.confounds, run.metadata, strategy=name,
-                       components=SETTINGS.compcor_components, who="")  # fmt: skip
-    good = good_volumes(run.confounds, fd_threshold_mm=threshold)
-    half_mm = SETTINGS.ridge_half_mm if ridge else None
-    return cleaned(run.series, model, 2.0, good=good, half_mm=half_mm)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A simulated run after realignment: parcels where they truly lie, confounds as measured."""
-
-    series: np.ndarray
-    confounds: pd.DataFrame
-    metadata: dict
-    truth: dict[tuple[str, str], float]
-    signals: np.ndarray
-    correlation: np.ndarray
-    motion: np.ndarray
-
-
-def realigned_run(person: Person, protocol: Protocol) -> Run:
-    """Simulate a run and realign it; no registration stands between parcels and truth."""
-    anatomy = draw_anatomy(person, protocol, random_streams(person, 0).lasting)
-    streams = random_streams(person, 2)
-    bold = simulate_bold(anatomy, person, protocol, streams.scan, lasting=streams.lasting)
-    head = fine_head(anatomy, protocol.func.voxel_mm, pose=bold.since_t1w)
-    middle = bold.data.shape[3] // 2
-    bright = brain_mask(bold.data[..., middle], bold.affine)
-    motion = realign(bold.data, bold.affine, mask=dilated(bright, bold.affine, radius_mm=6))
-
-    # Where the tissue of the first volume lies in the reference of the realignment.
-    estimated = rigid_matrix(motion.parameters[middle], motion.centre_mm)
-    true = rigid_matrix(bold.motion[middle], head.centre_mm)
-    shape = head.shape
-    grid = np.moveaxis(np.indices(shape), 0, -1) @ head.affine[:3, :3].T + head.affine[:3, 3]
-    to_reference = np.linalg.inv(estimated) @ true
-    places = grid @ to_reference[:3, :3].T + to_reference[:3, 3]
-    tissue = {name: voxel_means(head.maps[name]) for name in ("gm", "wm", "csf")}
-    brain = sum(tissue.values()) > 0.5
-    values, _ = resampled_series(bold.data, bold.affine, motion, places, brain)
-
-    nodes = nodes_at(head.template_mm[::2, ::2, ::2])[brain]
-    grey = tissue["gm"][brain] > 0.5
-    names = [name for name in node_names() if name != OTHER]
-    series = np.full((values.shape[1], len(names)), np.nan)
-    for number in range(len(names)):
-        inside = grey & (nodes == number)
-        if inside.any():
-            series[:, number] = values[inside].mean(axis=0)
-    drifts = cosine_drifts(len(series), tr_s=bold.tr_s, period_s=128.0)
-    cores = {"CSF": tissue["csf"][brain] > 0.9, "WM": tissue["wm"][brain] > 0.9}
-    table, metadata = confounds_table(
-        motion,
-        {
-            "csf": values[cores["CSF"]].mean(axis=0),
-            "white_matter": values[cores["WM"]].mean(axis=0),
-            "global_signal": values.mean(axis=0),
-        },
-        values,
-        tuple(components(values[core], drifts, tissue=t, count=5) for t, core in cores.items()),
-        drifts,
-        radius_mm=RADIUS_MM,
-    )
-    return Run(series, table, metadata, dict(bold.truth), bold.signals.series,
-               bold.signals.correlation, bold.motion)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
     python benchmarks/recovery_clinical.py FOLDER [--preset clinical] [--people 20] [--again 5]
                                            [--spectra 100] [--cores 2] [--parts first again still spectra]
+                                           [--modalities anat func]
 
 Four datasets of the same people lie below FOLDER: `first` (all of them, moving), `still` (the same scans
 without head motion, T1w and BOLD alone), `again` (the first few with another noise seed) and `spectra`
 (one person's spectrum with many draws of thermal noise). Each is simulated and run; what is there
 already stays, so a long run can be stopped and goes on with the same command. The table is printed
-from whatever is complete.
+from whatever is complete. With `--modalities` the people of `first` and `again` have these images alone,
+and nothing behind their markers is computed.
 """
 
 from __future__ import annotations
@@ -281,6 +283,7 @@ def main() -> None:
     parser.add_argument("--spectra", type=int, default=100)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--modalities", nargs="*", choices=("anat", "dwi", "func", "mrs"))
     given = parser.parse_args()
     protocol = chosen_protocol(given.preset)
     folder = given.folder.resolve()
@@ -293,6 +296,11 @@ def main() -> None:
             for person in everybody(given.people, given.preset, motion=0.0)
         ],
     }
+    if given.modalities:
+        for part in ("first", "again"):
+            datasets[part] = [
+                replace(person, modalities=frozenset(given.modalities)) for person in datasets[part]
+            ]
     for part in given.parts:
         if part == "spectra":
             simulate_spectra(folder / part / "bids", given.spectra, protocol)
@@ -300,7 +308,8 @@ def main() -> None:
         else:
             simulate(folder / part / "bids", datasets[part], protocol, given.preset)
             # The full road once; elsewhere the markers are all that is compared.
-            run(folder / part, given.cores, None if part == "first" else "markers")
+            whole = part == "first" and not given.modalities
+            run(folder / part, given.cores, None if whole else "markers")
     pairs = {part: pairs_of(folder / part) for part in datasets}
     lines = []
     if pairs["first"] is not None:

@@ -61,9 +61,10 @@ class FuncMeasureSettings(_ConfoundSettings):
         "signal-to-noise only.",
     )
     strategy: StrategyName = Field(
-        "auto",
-        description="Regressors taken out; auto: 24P+aCompCor, and 12P+aCompCor where 24P+aCompCor "
-        "would leave min_degrees_of_freedom or fewer of all volumes, none censored.",
+        "aCompCor",
+        description="Regressors taken out; aCompCor: components of CSF and white matter alone; "
+        "auto: 24P+aCompCor, and 12P+aCompCor where 24P+aCompCor would leave "
+        "min_degrees_of_freedom or fewer of all volumes, none censored.",
     )
     ridge_half_mm: float = Field(
         0.03,

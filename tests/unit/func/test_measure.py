@@ -129,11 +129,20 @@ def test_networks_stand_out_and_the_run_is_judged(finished):
     assert record["missing"] == {}
     checks = {check["name"]: check for check in record["checks"]}
     assert checks["mask_dice_template"]["passed"]
-    # 42 samples in the band: 24 movement regressors would leave 8.
-    assert record["strategy"] == "12P+aCompCor"
-    assert record["strategy_asked_for"] == "auto"
+    assert record["strategy"] == record["strategy_asked_for"] == "aCompCor"
+    assert record["freedom"]["rank"] == pytest.approx(10)
+    assert checks["degrees_of_freedom"]["value"] == pytest.approx(checks_in_band(record) - 10)
+
+
+def test_auto_takes_twelve_movement_regressors_of_a_short_run(finished, tmp_path):
+    """42 samples in the band: 24 movement regressors would leave 8."""
+    scan, folder = finished
+    again = tmp_path / "func"
+    shutil.copytree(folder, again)
+    measure(scan, again, anat=None, settings=SETTINGS.model_copy(update={"strategy": "auto"}))
+    record = json.loads((again / scan.derivative("qc", ".json")).read_text())
+    assert (record["strategy_asked_for"], record["strategy"]) == ("auto", "12P+aCompCor")
     assert record["freedom"]["rank"] == pytest.approx(22)
-    assert checks["degrees_of_freedom"]["value"] == pytest.approx(checks_in_band(record) - 22)
 
 
 def test_the_ridge_takes_movement_out_in_part(finished, tmp_path):
@@ -178,7 +187,7 @@ def test_runs_of_a_visit_give_one_connectivity_and_what_stays_out_is_told(finish
     scans, folder = as_runs(finished, tmp_path, *cuts)
     absent = Scan(tmp_path / "x_run-4_bold.nii.gz", {**scans[0].entities, "run": "4"}, "bold",
                   scans[0].sidecars)  # fmt: skip
-    settings = SETTINGS.model_copy(update={"strategy": "aCompCor", "max_mean_fd_mm": 0.3})
+    settings = SETTINGS.model_copy(update={"max_mean_fd_mm": 0.3})
     for scan in scans:
         measure(scan, folder, anat=None, settings=settings, runs=[*scans, absent])
     first, second, third = (record_of(folder, scan) for scan in scans)
@@ -208,9 +217,8 @@ def test_a_run_that_fails_its_checks_stays_out_of_the_others(finished, tmp_path)
     moved = pd.read_csv(table, sep="\t", na_values="n/a")
     moved["framewise_displacement"] += 2.0
     moved.to_csv(table, sep="\t", index=False, na_rep="n/a")
-    settings = SETTINGS.model_copy(update={"strategy": "aCompCor"})
     for scan in scans:
-        measure(scan, folder, anat=None, settings=settings, runs=scans)
+        measure(scan, folder, anat=None, settings=SETTINGS, runs=scans)
     record = record_of(folder, scans[0])
     assert record["runs"] == [scans[1].label]
     assert "mean_fd_mm" in record["runs_left_out"][scans[0].label]
@@ -218,7 +226,7 @@ def test_a_run_that_fails_its_checks_stays_out_of_the_others(finished, tmp_path)
     quality = rows[0].set_index("marker")["quality"]
     assert quality["mean_fd"] == quality["tsnr"] == "flag"
     assert set(rows[1]["quality"]) == {"ok"}
-    alone = SETTINGS.model_copy(update={"strategy": "aCompCor", "join_runs": False})
+    alone = SETTINGS.model_copy(update={"join_runs": False})
     for scan in scans:
         measure(scan, folder, anat=None, settings=alone, runs=scans)
     assert record_of(folder, scans[1])["runs"] == [scans[1].label]
@@ -283,7 +291,7 @@ def test_a_task_that_is_not_asked_for_gives_no_connectivity(finished, tmp_path):
 def test_connectivity_by_every_strategy_is_kept(finished):
     scan, folder = finished
     edges = StrategyEdges.read(FuncMeasured.of(scan, folder).strategies)
-    assert edges.strategies == tuple(STRATEGIES) and edges.in_use == "12P+aCompCor"
+    assert edges.strategies == tuple(STRATEGIES) and edges.in_use == "aCompCor"
     rows = read_markers(folder / scan.derivative("markers", ".tsv"))
     values = rows.set_index(["marker", "region"])["value"]
     labels = schaefer(100).labels["network"].to_numpy()

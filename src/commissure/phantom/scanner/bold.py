@@ -144,6 +144,7 @@ def simulate_bold(
     rng: np.random.Generator,
     *,
     lasting: np.random.Generator | None = None,
+    motion: np.ndarray | None = None,
 ) -> BoldSeries:
     """Simulate a resting-state run.
 
@@ -159,6 +160,9 @@ def simulate_bold(
         Draws signals, movement and noise.
     lasting
         Draws what stays of a person from run to run, their connectivity; ``None`` is ``rng``.
+    motion
+        As :func:`commissure.phantom.scanner.echo_planar.drawn_motion` gives it, in place of what
+        it would draw: a measured movement. Signals and noise are the same with it.
     """
     latent = latent_correlation(person, lasting or rng)
     signals = haemodynamic_signals(
@@ -170,7 +174,8 @@ def simulate_bold(
     )
     pose = rng.normal(0, 1, 6) * ([SINCE_T1W_MM] * 3 + [np.deg2rad(SINCE_T1W_DEG)] * 3)
     head = fine_head(anatomy, protocol.func.voxel_mm, pose=pose)
-    motion = drawn_motion(protocol.func.volumes, person.motion_scale_mm, rng)
+    drawn = drawn_motion(protocol.func.volumes, person.motion_scale_mm, rng)
+    motion = drawn if motion is None else motion
     off_hz = None
     if protocol.off_resonance_hz:
         off_hz = voxel_means(off_resonance(head.template_mm, protocol.off_resonance_hz))
