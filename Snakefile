@@ -29,6 +29,7 @@ include: "workflow/rules/mrs.smk"
 include: "workflow/rules/ingress.smk"
 include: "workflow/rules/markers.smk"
 include: "workflow/rules/fusion.smk"
+include: "workflow/rules/normative.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -255,6 +255,92 @@ VULNERABILITY_RECORD = Output(
     "vulnerability.json",
     "Who standardises the vulnerability indices, how many people have one, or why it is absent",
 )
+NORMATIVE_DEVIATIONS = Output(
+    "normative/deviations.tsv",
+    "How far each marker of each person lies from healthy people of the same age, sex and site",
+    (
+        _PERSON,
+        TableColumn("modality", "Modality of the marker.", TEXT),
+        TableColumn("region", "Region of the marker.", TEXT),
+        TableColumn("marker", "Name of the marker.", TEXT),
+        TableColumn("value", "The marker's value."),
+        TableColumn("z", "Deviation in standard deviations of healthy people."),
+        TableColumn("centile", "Share of healthy people with a lower value.", unit="%"),
+    ),
+    notes="A control is scored by charts in which they had no part. People without an age, or "
+    "outside the ages of the controls, have no row. [Reference charts](normative.md).",
+)  # fmt: skip
+NORMATIVE_PEOPLE = Output(
+    "normative/people.tsv",
+    "How many of each person's markers are extreme",
+    (
+        _PERSON,
+        TableColumn("n_markers", "Markers with a deviation."),
+        TableColumn("n_low", "Of them, extreme and low."),
+        TableColumn("n_high", "Of them, extreme and high."),
+        TableColumn("mean_z", "Mean deviation."),
+        TableColumn("rms_z", "Root of the mean squared deviation; 1 in healthy people."),
+        TableColumn(
+            "extreme_centile",
+            "Share of the study's held-out controls with a smaller part of extreme markers.",
+            unit="%",
+        ),
+        TableColumn(
+            "site_controls", "Controls by whom the charts know the person's site; 0: it is unknown."
+        ),
+    ),
+)  # fmt: skip
+NORMATIVE_CHARTS = Output(
+    "normative/charts.tsv",
+    "How well each chart describes controls who had no part in it",
+    (
+        TableColumn("modality", "Modality of the marker.", TEXT),
+        TableColumn("region", "Region of the marker.", TEXT),
+        TableColumn("marker", "Name of the marker.", TEXT),
+        TableColumn("unit", "Unit of the marker.", TEXT),
+        TableColumn("n", "Controls with the marker."),
+        TableColumn("charted", "Whether they are enough and differ.", "true or false"),
+        TableColumn("n_held_out", "Controls who were scored by charts of the others."),
+        TableColumn("rmse", "Root of their mean squared distance from the median expected of them, "
+                    "in the unit of the marker."),
+        TableColumn("explained_variance", "Share of the variance that age, sex and site explain."),
+        TableColumn("extreme_percent", "Of them, beyond `normative.extreme`.", unit="%"),
+        TableColumn("skewness", "Skewness of their deviations; 0 in a sound chart."),
+        TableColumn("kurtosis", "Excess kurtosis of their deviations; 0 in a sound chart."),
+        TableColumn("p_shape", "Kolmogorov-Smirnov test of their centiles against even ones."),
+        TableColumn("site_sd", "How far sites lie apart, in standard deviations of people; empty "
+                    "with one site."),
+        TableColumn("people_sd", "Standard deviation of people of one age, sex and site, in the "
+                    "unit of the marker."),
+    ),
+)  # fmt: skip
+NORMATIVE_CURVES = Output(
+    "normative/curves.tsv",
+    "The centiles of each chart over age, at a site that lies where sites lie on average",
+    (
+        TableColumn("modality", "Modality of the marker.", TEXT),
+        TableColumn("region", "Region of the marker.", TEXT),
+        TableColumn("marker", "Name of the marker.", TEXT),
+        TableColumn("sex", "`F` or `M`.", TEXT),
+        TableColumn("age", "Age.", unit="years"),
+        TableColumn("p5", "5th centile, in the unit of the marker."),
+        TableColumn("p25", "25th centile."),
+        TableColumn("p50", "50th centile."),
+        TableColumn("p75", "75th centile."),
+        TableColumn("p95", "95th centile."),
+    ),
+)  # fmt: skip
+NORMATIVE_RECORD = Output(
+    "normative/normative.json",
+    "From whom the charts are learnt, whether they tell the truth, what a site's own controls buy, "
+    "or why there are none",
+)
+NORMATIVE_MODEL = Output(
+    "normative/model/charts.skops",
+    "The charts, for `normative.charts` of another study and for `commissure apply`; absent where "
+    "there are none",
+    when="sometimes",
+)
 QC_FC = Output(
     "qc_fc.tsv",
     "How much of head motion each strategy of denoising leaves in connectivity, over the cohort",
@@ -485,6 +571,8 @@ OUTPUTS: Mapping[str, Output] = {
     for output in (
         MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
         VULNERABILITY, VULNERABILITY_RECORD,
+        NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
+        NORMATIVE_RECORD, NORMATIVE_MODEL,
         DWI_QUALITY, TOOL_QUALITY, QC_FC, QC_FC_RECORD,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,

@@ -88,6 +88,7 @@ SMALLEST = {
     "mrs_faults": ["--only", "named PRESS", "in blocks, in header", "TE in ms", "30 mm"],
     "mrs_regularised": ["--spectra", "1", "--levels", "60"],
     "mrs_recovery": ["--people", "1", "--draws", "2"],
+    "normative": ["simulated", "--markers", "4"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
     "structures": ["--painted"],
@@ -136,6 +137,7 @@ REAL = {
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}", "--perturbations", "2"],
     "mrs_scale": ["{data}"],
+    "normative": ["folds", "sites", "few", "patients", "--data", "{data}/tables", "--markers", "4", "--draws", "1"],
     "real_heads": ["{data}", "--heads", "pu01"],
     "thickness": ["{data}", "--heads", "ui01", "--parts", "heads"],
 }  # fmt: skip

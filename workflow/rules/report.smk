@@ -8,6 +8,7 @@ rule provenance:
         markers=out("markers.tsv"),
         metrics=out("fusion/metrics.json"),
         vulnerability=out("vulnerability.json"),
+        normative=out("normative/normative.json"),
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
         qc_fc=[out("qc_fc.tsv")] if plan.batches("func") else [],
     output:
@@ -43,6 +44,7 @@ rule report:
         visits=out("visits.tsv"),
         people=out("participants.tsv"),
         vulnerability=out("vulnerability.tsv"),
+        normative=out("normative/normative.json"),
         metrics=out("fusion/metrics.json"),
         labels=out("fusion/labels.tsv"),
         run=out("provenance/run.json"),

@@ -1,4 +1,4 @@
-"""``commissure apply``: a stored model on new people."""
+"""``commissure apply``: a stored model or stored charts on new people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from commissure.cli.errors import readable
 
 
 def apply(
-    model: Annotated[Path, typer.Argument(help="Folder fusion/model of a finished run.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder fusion/model of a finished run, or normative/model with its charts."
+        ),
+    ],
     dataset: Annotated[
         Path, typer.Argument(help="Output folder of a run on the new data, or its markers.tsv.")
     ],
@@ -28,10 +33,21 @@ def apply(
     ] = None,
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
-    """Score new people by a stored model, and show what differs in the new place."""
+    """Score new people by a stored model or stored charts, and show what differs there."""
+    from commissure.normative.apply import apply_charts, holds_charts
     from commissure.transport.apply import apply_model
 
     with readable():
+        if holds_charts(model):
+            apply_charts(
+                model,
+                dataset,
+                out=out,
+                participants=participants,
+                site_column=site,
+                say=typer.echo,
+            )
+            return
         apply_model(
             model,
             dataset,

@@ -71,6 +71,8 @@ def check_tables(
     refuse_unknown_sessions(every := [*visits, *of_tables], settings.sessions)
     choose_visits(every, settings.sessions, session_tables)
     everybody = measured.union(people.people)
+    for reference in settings.normative.reference:
+        check_table(reference)
     cautions += _looks_ahead(settings, every)
     cautions += _check_treatments(settings, everybody)
     _check_exclusions(settings, everybody)

@@ -190,7 +190,7 @@ class Plan:
             for step in STEPS
             for batch in batches
         ]
-        rules = ["markers", "vulnerability", "fusion", "provenance", "report"]
+        rules = ["markers", "vulnerability", "normative", "fusion", "provenance", "report"]
         rules += ["recovery"] if self.truth_file else []
         rules += ["qc_fc"] if self.batches("func") else []
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
@@ -257,6 +257,13 @@ class Plan:
     def treatments_file(self) -> list[str]:
         """The treatment history as an input: nothing where there is none."""
         return _listed(self.settings.treatments_file())
+
+    @property
+    def normative_files(self) -> list[str]:
+        """Reference tables and stored charts from elsewhere, as inputs."""
+        normative = self.settings.normative
+        charts = [] if normative.charts is None else [f"{normative.charts}/charts.skops"]
+        return [*(table.file for table in normative.reference), *charts]
 
     @property
     def truth_file(self) -> list[str]:

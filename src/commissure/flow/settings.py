@@ -24,6 +24,7 @@ from commissure.markers.settings import MarkersSettings, SessionsSettings, Table
 from commissure.modalities import MODALITIES
 from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
+from commissure.normative.settings import NormativeSettings
 from commissure.report.settings import ReportSettings
 from commissure.settings import Section, validated
 from commissure.study.qc_fc_settings import QcFcSettings
@@ -86,6 +87,7 @@ class Settings(Section):
     markers: MarkersSettings = MarkersSettings()
     qc_fc: QcFcSettings = QcFcSettings()
     fusion: FusionSettings = FusionSettings()
+    normative: NormativeSettings = NormativeSettings()
     report: ReportSettings = ReportSettings()
 
     @field_validator("modalities")

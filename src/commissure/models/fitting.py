@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from commissure.models.deviations import DeviationModel
 from commissure.models.estimators import BlockModel, EvidenceFusion
 from commissure.models.imported import ImportedModel
 from commissure.models.logistic import Solver
@@ -62,6 +63,10 @@ def fit_models(
                 spec.blocks, *_options(settings, solver, spec.response),
                 traits=spec.traits, min_controls=settings.vulnerability.min_controls,
             ).fit(X, y)  # fmt: skip
+        elif spec.charts is not None:
+            fitted[spec.name] = DeviationModel(
+                spec.blocks, *_options(settings, solver, spec.response), columns=spec.charts
+            ).fit(X, y)
         elif fused is None:
             fitted[spec.name] = single(spec.blocks[0])
         else:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from commissure.models.charts import MIN_CONTROLS
+from commissure.models.deviations import ChartColumns, chart_columns
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.imported import TRUSTED_PARTS, ImportedModel, check_estimator
 from commissure.models.multiple_kernel import Kernel, MultipleKernelFusion
@@ -24,7 +26,12 @@ from commissure.models.responses import (
     Response,
     response_of,
 )
-from commissure.models.settings import VULNERABILITY, EstimatorSettings, ModelSettings
+from commissure.models.settings import (
+    DEVIATIONS,
+    VULNERABILITY,
+    EstimatorSettings,
+    ModelSettings,
+)
 from commissure.models.two_labels import TwoLabels
 from commissure.models.vulnerability import Traits, study_traits
 from commissure.study.design import (
@@ -140,6 +147,8 @@ class ModelSpec:
         What is fitted, where it is a scikit-learn estimator by its import path.
     traits
         Of a model of vulnerability indices, what these are made of.
+    charts
+        Of a model of deviations, what its charts are made of.
     """
 
     name: str
@@ -150,6 +159,7 @@ class ModelSpec:
     response: Response = LOGISTIC
     estimator: EstimatorSettings | None = None
     traits: tuple[Traits, ...] = ()
+    charts: ChartColumns | None = None
 
 
 def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
@@ -207,6 +217,11 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
             cautions += sentences
             if spec is not None:
                 specs[name] = spec
+        elif name == DEVIATIONS:
+            spec, sentences = _deviations(study, blocks, response)
+            cautions += sentences
+            if spec is not None:
+                specs[name] = spec
         elif name in _BASELINES:
             spec, sentences = _baseline(study, name, response)
             cautions += sentences
@@ -239,6 +254,26 @@ def _index(
     return ModelSpec(
         VULNERABILITY, "index", description, modalities, of_traits, response, traits=traits
     ), []
+
+
+def _deviations(
+    study: Study[ModelSettings], blocks: tuple[Block, ...], response: Response
+) -> tuple[ModelSpec | None, list[str]]:
+    """The model of deviations, where the data carry it, and why not."""
+    columns, controls = chart_columns(study.design, blocks), int((~study.labelled).sum())
+    if not blocks:
+        return None, []
+    if columns is None:
+        reason = "age is not in fusion.confounds"
+    elif controls < MIN_CONTROLS:
+        reason = f"the study has {controls} controls, and {MIN_CONTROLS} are needed"
+    else:
+        description = "Deviations of all markers from charts of the controls in training"
+        names = tuple(block.name for block in blocks)
+        return ModelSpec(
+            DEVIATIONS, "index", description, names, blocks, response, charts=columns
+        ), []
+    return None, [f"The {DEVIATIONS} model is left out: {reason}."]
 
 
 def _baseline(

@@ -16,7 +16,9 @@ FusedName = Literal["late", "early", "stacked", "multiple_kernel"]
 BaselineName = Literal["clinical", "confounds", "site", "missingness"]
 #: The published index of a disorder as a model.
 VULNERABILITY = "vulnerability"
-ModelName = Literal["modalities", "vulnerability", FusedName, BaselineName]
+#: Deviations from charts of the training controls as a model.
+DEVIATIONS = "deviations"
+ModelName = Literal["modalities", "vulnerability", "deviations", FusedName, BaselineName]
 #: A parameter of an estimator.
 Parameter = bool | int | float | str | None
 
@@ -59,7 +61,8 @@ class ModelSettings(StudySettings):
             "clinical", "confounds", "site", "missingness",
         ],
         description="Models to fit; modalities stands for one model of each modality, "
-        "vulnerability for one of the indices RVI and AVI, learnt on the training controls. An "
+        "vulnerability for one of the indices RVI and AVI, deviations for one of all markers as "
+        "deviations from reference charts, both learnt on the training controls. An "
         "entry with name, estimator and grid is any scikit-learn estimator by its import path.",
     )  # fmt: skip
     primary: str = Field(

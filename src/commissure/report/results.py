@@ -22,6 +22,11 @@ from commissure.outputs import (
     LABELS,
     MARKERS,
     METRICS,
+    NORMATIVE_CHARTS,
+    NORMATIVE_CURVES,
+    NORMATIVE_DEVIATIONS,
+    NORMATIVE_PEOPLE,
+    NORMATIVE_RECORD,
     PREDICTIONS,
     QC_FC,
     QC_FC_RECORD,
@@ -41,7 +46,8 @@ from commissure.rows import read_markers
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
     COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
-    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC, TOOL_QUALITY,
+    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC, TOOL_QUALITY, NORMATIVE_DEVIATIONS,
+    NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
 )  # fmt: skip
 
 
@@ -103,9 +109,9 @@ class Results:
         Records of what another tool says of images: a row of checks each visit and modality.
     figures
         Figures of people, in the order of their paths.
-    metrics, falsification, false_positives, vulnerability, qc_fc, provenance
-        The JSON files of the models, of the group test, of the vulnerability indices, of motion in
-        connectivity and of the run; empty where absent.
+    metrics, falsification, false_positives, vulnerability, normative, qc_fc, provenance
+        The JSON files of the models, of the group test, of the vulnerability indices, of the
+        reference charts, of motion in connectivity and of the run; empty where absent.
     absent
         Names of the files that are not there.
     left
@@ -124,6 +130,7 @@ class Results:
     falsification: Mapping[str, Any]
     false_positives: Mapping[str, Any]
     vulnerability: Mapping[str, Any]
+    normative: Mapping[str, Any]
     qc_fc: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
@@ -179,6 +186,7 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         falsification=content(FALSIFICATION),
         false_positives=content(RECOVERY_FALSE_POSITIVES),
         vulnerability=content(VULNERABILITY_RECORD),
+        normative=content(NORMATIVE_RECORD),
         qc_fc=content(QC_FC_RECORD),
         provenance=content(RUN),
         absent=absent,

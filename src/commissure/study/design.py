@@ -151,7 +151,7 @@ def build_design(
         covariates = covariates.set_axis(people["participant_id"]).sort_index()
     people = people.sort_values("participant_id", ignore_index=True)
     participants = people["participant_id"].to_numpy(str)
-    wide, cautions = _wide(markers, participants)
+    wide, cautions = side_by_side(markers, participants)
     values = wide.to_numpy(float).reshape(len(participants), -1)
     columns = [DesignColumn(str(key[0]), str(key[2]), str(key[1])) for key in list(wide.columns)]
     confounds = [
@@ -186,11 +186,7 @@ def build_design(
     for name, table in tables.items():
         numbers[name] = tuple(range(len(columns), len(columns) + table.shape[1]))
         columns += [DesignColumn(name, "", str(column)) for column in table.columns]
-    volumes = {
-        index for index, column in enumerate(columns)
-        if definitions.get(column.marker, {}).get("adjust") == "head_size"
-        or (column.marker == "volume" and column.region != "TIV")
-    }  # fmt: skip
+    volumes = volume_columns(columns, definitions)
     blocks, messages = _modality_blocks(measured, columns, volumes, numbers[SITE], settings)
     cautions += messages
     numbers[CONFOUNDS] = (*confounds, *numbers[CONFOUNDS])
@@ -246,7 +242,7 @@ def family_numbers(people: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({FAMILY: codes.astype(float)}, index=people.index)
 
 
-def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame, list[str]]:
+def side_by_side(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame, list[str]]:
     """One row per person, one column per modality, marker and region; sentences on the rows."""
     key = ["modality", "marker", "region"]
     rows = markers[markers["participant_id"].isin(participants)]
@@ -265,6 +261,17 @@ def _wide(markers: pd.DataFrame, participants: np.ndarray) -> tuple[pd.DataFrame
         index="participant_id", columns=key, values="value", aggfunc="mean", sort=True
     )
     return wide.reindex(participants), cautions
+
+
+def volume_columns(
+    columns: Sequence[DesignColumn], definitions: Mapping[str, Mapping[str, Any]]
+) -> set[int]:
+    """Numbers of the columns that are volumes, and grow with the head."""
+    return {
+        index for index, column in enumerate(columns)
+        if definitions.get(column.marker, {}).get("adjust") == "head_size"
+        or (column.marker == "volume" and column.region != "TIV")
+    }  # fmt: skip
 
 
 def _by_modality(columns: Sequence[DesignColumn], left_out: set[int]) -> dict[str, list[int]]:

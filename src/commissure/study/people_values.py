@@ -64,6 +64,11 @@ def plain_codes(table: Cells, name: str) -> dict[str, str]:
     return {cell: _plain_number(cell) for cell in table.column(name) if cell}
 
 
+def sex_of(cell: str) -> str | None:
+    """The sex that a word means, as :data:`SEX_WORDS` names it; None for a code or another word."""
+    return _SEX_OF.get(cell.casefold())
+
+
 def written_sex(table: Cells, name: str, people: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """How each cell of the sex is written, and a sentence where spellings became one.
 
@@ -77,7 +82,7 @@ def written_sex(table: Cells, name: str, people: Sequence[str]) -> tuple[dict[st
     cells = table.column(name)
     plain = plain_codes(table, name)
     codes = {cell for cell in plain if cell_number(cell) is not None}
-    known = {cell: _SEX_OF[cell.casefold()] for cell in plain if cell.casefold() in _SEX_OF}
+    known = {cell: sex for cell in plain if (sex := sex_of(cell))}
     if codes and known:
         row = next(number for number, cell in enumerate(cells) if cell in codes)
         raise DatasetError(

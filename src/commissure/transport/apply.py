@@ -74,12 +74,12 @@ def apply_model(
     """
     say = say or (lambda line: None)
     stored = load(model)
-    table = _marker_table(dataset)
-    markers, visit_cautions = _baseline(read_markers(table), table.parent / "visits.tsv")
+    table = marker_table(dataset)
+    markers, visit_cautions = baseline_markers(read_markers(table), table.parent / "visits.tsv")
     exclusions = table.parent / "exclusions.tsv"
     if exclusions.is_file():
         markers = kept_rows(markers, read_exclusions(exclusions))
-    people, cautions = _people(markers, participants or table.parent / "participants.tsv",
+    people, cautions = known_people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
     cautions += [*visit_cautions, *measured_rows(markers)[1]]
     labels = _labels(people, table.parent, stored, label_column, event_column)
@@ -131,7 +131,14 @@ def _performance_in_words(kind: str, performance: Mapping[str, Any] | None) -> l
     ]
 
 
-def _marker_table(dataset: Path) -> Path:
+def marker_table(dataset: Path) -> Path:
+    """The marker table of a run's output folder, or the table itself.
+
+    Raises
+    ------
+    DatasetError
+        There is none; of a BIDS dataset it says how to make one.
+    """
     if dataset.is_file():
         return dataset
     table = dataset / "markers.tsv"
@@ -151,7 +158,7 @@ def _marker_table(dataset: Path) -> Path:
     )  # fmt: skip
 
 
-def _baseline(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[str]]:
+def baseline_markers(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[str]]:
     """The rows of the baseline, by the run's table or by the names of the sessions."""
     if visits.is_file():
         return baseline_rows(markers, VISITS.read_file(visits)), []
@@ -159,10 +166,18 @@ def _baseline(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[s
     return baseline_rows(markers, table), cautions
 
 
-def _people(
+def known_people(
     markers: pd.DataFrame, path: Path, *, asked: bool, site_column: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The people of the markers with what is known of them, and what the reader must know."""
+    """The people of the markers with what is known of them, and what the reader must know.
+
+    Raises
+    ------
+    ConfigError
+        The column of the site is not there.
+    DatasetError
+        The table that was asked for is not there, or names a person twice.
+    """
     people = pd.DataFrame({"participant_id": sorted(markers["participant_id"].unique())})
     if not path.is_file():
         if asked:

@@ -23,6 +23,7 @@ NOT_BY_A_SCRIPT = {
     "markers/status.py": "the bridge's own table: its columns are read by markers/outcomes.py",
     "mrs/acquisition/convert.py": "of the command `commissure convert`",
     "phantom/*": "simulates datasets: of the command `commissure simulate`",
+    "normative/apply.py": "of the command `commissure apply`",
     "transport/apply.py": "of the command `commissure apply`",
     "transport/drift.py": "of the command `commissure apply`",
     "transport/kinds.py": "of the command `commissure apply`",

@@ -28,7 +28,7 @@ from commissure.study.splits import CV
 _KIND_TITLES = {
     "fusion": "All modalities together",
     "modality": "One modality alone",
-    "index": "A published index alone",
+    "index": "Indices and deviations, measured by controls",
     "baseline": "Baselines: what images must beat",
 }
 _AREAS = ("auc_within_site", "auc_leave_site_out", "auc_pooled")

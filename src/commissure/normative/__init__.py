@@ -1,0 +1,1 @@
+"""Where a person stands among healthy people of their age, sex and site."""
