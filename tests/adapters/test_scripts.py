@@ -18,13 +18,14 @@ import pytest
 from commissure.anat.settings import AnatPreprocessSettings
 from commissure.dataset.index import build_index, write_entries
 from commissure.dataset.tree import tree_of
-from commissure.files import read_table, write_table
+from commissure.files import read_table, write_json, write_table
 from commissure.flow.job import study_tables
 from commissure.func.strategy_edges import edges_of_strategies
 from commissure.images.atlas import schaefer
 from commissure.markers.status import Status, write_statuses
 from commissure.markers.vulnerability_settings import VulnerabilitySettings
-from commissure.outputs import EXCLUSIONS, QC_FC, VISITS, VULNERABILITY
+from commissure.normative.settings import NormativeSettings
+from commissure.outputs import EXCLUSIONS, NORMATIVE_DEVIATIONS, QC_FC, VISITS, VULNERABILITY
 from commissure.rows import COLUMNS
 from commissure.study.qc_fc_settings import QcFcSettings
 
@@ -223,6 +224,40 @@ def test_qc_fc_reads_what_measuring_left_and_says_that_people_are_few(run, tmp_p
     record = json.loads(Path(output["record"]).read_text())
     assert record["sentence"].startswith("9 people with connectivity are too few")
     assert record["covariates"] == ["age"]
+
+
+def test_normative_writes_charts_of_the_controls_or_says_why_not(run, tmp_path: Path) -> None:
+    people = [f"sub-{i:02d}" for i in range(24)]
+    rows = [[p, "n/a", "dwi", "GCC", "fa", 0.5 + i / 100, "1", "ok"] for i, p in enumerate(people)]
+    written = {
+        "markers": pd.DataFrame(rows, columns=COLUMNS),
+        "exclusions": EXCLUSIONS.frame(),
+        "visits": VISITS.frame([(p, "", "baseline", None) for p in people]),
+        "people": pd.DataFrame(
+            {"participant_id": people, "age": range(20, 44), "sex": ["F", "M"] * 12,
+             "site": "A", "group": "control"}
+        ),
+    }  # fmt: skip
+    for name, table in written.items():
+        write_table(table, tmp_path / f"{name}.tsv")
+    write_json({}, tmp_path / "markers.json")
+    out = tmp_path / "normative"
+    output = {"record": str(out / "normative.json"), "model": str(out / "model")}
+    for least in (20, 30):
+        run(
+            "normative/charts.py",
+            "normative",
+            input={
+                **{name: str(tmp_path / f"{name}.tsv") for name in written},
+                "definitions": str(tmp_path / "markers.json"),
+            },
+            output=output,
+            params={"settings": NormativeSettings(min_controls=least).model_dump(mode="json")},
+        )
+        record = json.loads(Path(output["record"]).read_text())
+        deviations = NORMATIVE_DEVIATIONS.read_file(out / "deviations.tsv")
+        assert deviations.empty == (least == 30)
+        assert record.get("reason", "").startswith("24 controls") == (least == 30)
 
 
 def test_vulnerability_reads_the_tables_of_a_run_and_says_why_there_is_no_index(

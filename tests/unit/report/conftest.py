@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
+from tests.charts_of_a_run import write_charts
 
 from commissure.checks import Check, write_quality
 from commissure.files import write_json, write_table
@@ -267,6 +268,7 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
     _vulnerability(folder, dict(zip(who, kinds, strict=True)))
     _qc_fc(folder, n)
     write_table(TOOL_QUALITY.frame(), folder / TOOL_QUALITY.path)
+    write_charts(folder, dict(zip(who, kinds, strict=True)))
     write_json(
         {
             "versions": {"commissure": "0.1.0", "numpy": "2.3.5", "antspyx": "0.6.3"},

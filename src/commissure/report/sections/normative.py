@@ -160,7 +160,7 @@ def _charts(
 ) -> list[dict[str, str]]:
     """Charts of the markers in which patients deviate most, with everybody's place."""
     curves = run.results.tables["normative/curves.tsv"]
-    if curves.empty or deviations.empty:
+    if curves.empty or deviations.empty or "age" not in run.people.people:
         return []
     group_of, age_of = run.people.people["group"], run.people.people["age"]
     patients = {group.name for group in groups if not _healthy(group)}
