@@ -87,8 +87,9 @@ def _plain(value: Any) -> Any:
 def write_visit_tables(tables: Mapping[Path | str, pd.DataFrame]) -> None:
     """Write tables by their paths; a column ``session`` has n/a where a dataset has no visits."""
     for path, table in tables.items():
-        named = "session" in table
-        write_table(table.replace({"session": {"": None}}) if named else table, path)
+        if "session" in table:
+            table = table.assign(session=[cell or None for cell in table["session"]])
+        write_table(table, path)
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> None:
