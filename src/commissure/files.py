@@ -88,7 +88,7 @@ def write_visit_tables(tables: Mapping[Path | str, pd.DataFrame]) -> None:
     """Write tables by their paths; a column ``session`` has n/a where a dataset has no visits."""
     for path, table in tables.items():
         if "session" in table:
-            table = table.assign(session=[cell or None for cell in table["session"]])
+            table = table.assign(session=table["session"].map(lambda cell: cell or None))
         write_table(table, path)
 
 
