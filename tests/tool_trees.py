@@ -9,6 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from commissure.names import Scan, parse_name
+
 SPACE = "MNI152NLin2009cAsym"
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 MASK = np.pad(np.ones((3, 4, 5)), 1)
@@ -94,6 +96,25 @@ def write_image(path, shape=(5, 6, 7), *, affine=AFFINE, data=None):
     picture.header.set_xyzt_units("mm", "sec")
     picture.set_sform(affine, 4)
     nib.save(picture, path)
+
+
+def raw_scan(folder, name, *, volumes=12, modality="func", tr_s=2.0):
+    """An image of the dataset, with its sidecar."""
+    path = folder / "bids" / modality / f"{name}.nii.gz"
+    write_image(path, (5, 6, 7, volumes) if modality != "anat" else (5, 6, 7))
+    sidecar = path.with_name(f"{name}.json")
+    sidecar.write_text(json.dumps({"RepetitionTime": tr_s}))
+    entities, suffix, _ = parse_name(path.name)
+    return Scan(path, entities, suffix, [sidecar])
+
+
+def tree_of(folder, program="fMRIPrep", version="24.1.1"):
+    """A folder of derivatives that says who wrote it."""
+    root = folder / "tree"
+    root.mkdir(exist_ok=True)
+    described_as = {"GeneratedBy": [{"Name": program, "Version": version}]}
+    (root / "dataset_description.json").write_text(json.dumps(described_as))
+    return root
 
 
 def bold_run(root, label, *, where="func", space=f"space-{SPACE}", volumes=12, rows=None,

@@ -146,6 +146,8 @@ class Plan:
         return {
             "tree": str(self.fmriprep_folders().tree) if fmriprep else section.tree,
             "resolution_mm": self.settings.func.resolution_mm,
+            "templateflow": self.settings.fmriprep.templateflow
+            or os.environ.get("TEMPLATEFLOW_HOME", ""),
             "same_anatomy": anat.engine == TREES and anat.tree == section.tree,
         }
 

@@ -22,7 +22,10 @@ from commissure.images.resources import resource
 TEMPLATE = "MNI152NLin2009aSym"
 
 #: Template spaces that engines write into. Where there are several, the first found is read.
-SPACES = (TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym")
+SPACES = (
+    TEMPLATE, "MNI152NLin2009cAsym", "MNI152NLin6Asym", "MNI152NLin2009cSym", "MNI152NLin2009aAsym",
+    "MNI152NLin2009bAsym", "MNI152NLin2009bSym", "MNI152NLin6Sym",
+)  # fmt: skip
 
 TemplateMap = Literal["T1w", "GM", "WM", "CSF", "mask"]
 

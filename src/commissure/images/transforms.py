@@ -6,6 +6,7 @@ space that an image arrives in to the space that it comes from.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
@@ -33,13 +34,43 @@ def read_affine(path: Path | str) -> np.ndarray:
     with h5py.File(path, "r") as file:
         for member in file["TransformGroup"].values():
             if b"AffineTransform" in member["TransformType"][0]:
-                values = member["TransformParameters"][:].astype(float)
-                centre = member["TransformFixedParameters"][:].astype(float)
+                values = _parameters(member).astype(float)
+                centre = _parameters(member, "Fixed").astype(float)
                 matrix = np.eye(4)
                 matrix[:3, :3] = values[:9].reshape(3, 3)
                 matrix[:3, 3] = values[9:] + centre - matrix[:3, :3] @ centre
                 return _LPS @ matrix @ _LPS
     raise ValueError(f"{path} has no affine member")
+
+
+def _parameters(member: h5py.Group, kind: str = "") -> np.ndarray:
+    """Parameters of a member; older ITK misspelled their name."""
+    name = f"Transform{kind}Parameters"
+    return member[name if name in member else name.replace("Transform", "Tranform")][:]
+
+
+def write_chain(first: Path, second: Path, path: Path | str) -> Path:
+    """Write two composite files as one.
+
+    Parameters
+    ----------
+    first, second
+        In the order of the chain: the first leaves the image's own space.
+    path
+        The file (``.h5``); returned.
+    """
+    members = []
+    for file in (first, second):
+        with h5py.File(file, "r") as composite:
+            group = composite["TransformGroup"]
+            for name in sorted(group, key=int):
+                kind = group[name]["TransformType"][0].decode("ascii")
+                if not kind.startswith("CompositeTransform"):
+                    kind = kind.replace("_double_", "_float_")
+                    members.append(
+                        (kind, _parameters(group[name], "Fixed"), _parameters(group[name]))
+                    )
+    return _write_composite(members, path)
 
 
 def write_affine(matrix: np.ndarray, path: Path | str) -> Path:
@@ -101,8 +132,13 @@ def write_warp(
         np.zeros(3),
         np.append(itk[:3, :3].ravel(), itk[:3, 3]),
     )
-    # ITK applies the last member of a composite first.
-    members = (matrix, field) if before is None else (field, matrix)
+    return _write_composite((matrix, field) if before is None else (field, matrix), path)
+
+
+def _write_composite(
+    members: Iterable[tuple[str, np.ndarray, np.ndarray]], path: Path | str
+) -> Path:
+    """Write members by type, fixed parameters and parameters; ITK applies the last one first."""
     with atomic(path) as draft, h5py.File(draft, "w") as file:
         words = h5py.string_dtype("ascii")
         # ITK refuses a file that does not say what wrote it.

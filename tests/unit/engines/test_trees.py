@@ -8,6 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from tests.tool_trees import MASK, SPACE, bold_run, t1w_of, write_image
+from tests.tool_trees import raw_scan as raw
+from tests.tool_trees import tree_of as tree
 
 from commissure.engines.trees.anatomy import AdoptedAnat, adopt_anatomy
 from commissure.engines.trees.bold import AdoptedFunc, adopt_bold
@@ -15,24 +17,6 @@ from commissure.engines.trees.diffusion import AdoptedDwi, adopt_diffusion
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import described, fingerprint, version_note
 from commissure.errors import DatasetError
-from commissure.names import Scan, parse_name
-
-
-def raw(folder, name, *, volumes=12, modality="func", tr_s=2.0):
-    path = folder / "bids" / modality / f"{name}.nii.gz"
-    write_image(path, (5, 6, 7, volumes) if modality != "anat" else (5, 6, 7))
-    sidecar = path.with_name(f"{name}.json")
-    sidecar.write_text(json.dumps({"RepetitionTime": tr_s}))
-    entities, suffix, _ = parse_name(path.name)
-    return Scan(path, entities, suffix, [sidecar])
-
-
-def tree(folder, program="fMRIPrep", version="24.1.1"):
-    root = folder / "tree"
-    root.mkdir(exist_ok=True)
-    described_as = {"GeneratedBy": [{"Name": program, "Version": version}]}
-    (root / "dataset_description.json").write_text(json.dumps(described_as))
-    return root
 
 
 def adopted(scan, root, out, **options):

@@ -35,7 +35,9 @@ class FmriprepSettings(Section):
     )
     templateflow: str | None = Field(
         default=None,
-        description="Folder of TemplateFlow; needed where nodes have no network (apptainer).",
+        description="Folder of TemplateFlow; needed where nodes have no network (apptainer). The "
+        "engine derivatives takes transforms between template spaces from it; where it is not set, "
+        "from the folder that the variable TEMPLATEFLOW_HOME names.",
     )
     output_space: str = Field(
         default="MNI152NLin2009cAsym:res-2",

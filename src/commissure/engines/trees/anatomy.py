@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 
 from commissure.derivatives import Derivatives
 from commissure.engines.trees.settings import TreeSettings
+from commissure.engines.trees.spaces import way
 from commissure.engines.trees.tree import (
     OWN_SPACES,
+    AdoptedFiles,
     Found,
     described,
     find,
@@ -23,23 +26,31 @@ from commissure.engines.trees.tree import (
 from commissure.errors import DatasetError
 from commissure.images.anat_files import TISSUES, AnatFiles
 from commissure.images.load import load_image, same_grid, save_image
-from commissure.images.template import SPACES
+from commissure.images.template import SPACES, TEMPLATE
+from commissure.images.transforms import write_chain
 from commissure.names import Scan, sidecar_path
 
 #: Voxels in which the discrete segmentation has the most probable tissue, at least this share.
 _AGREE_MIN = 0.8
 
 
-class AdoptedAnat(AnatFiles):
-    """The files of a T1w image, with transforms to the first of the templates that the tree has."""
+@dataclass(frozen=True)
+class _Ways:
+    """How the T1w image reaches a template and back: files in the order of their chains."""
 
-    @classmethod
-    def of_step(
-        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: Any
-    ) -> AdoptedAnat:
-        """Name the files with the template of the tree."""
-        template, _ = _transforms(Path(settings.tree), scan)
-        return cls(**vars(AnatFiles.of(scan, folder, template=template or SPACES[0])))
+    template: str
+    forward: tuple[Path, ...]
+    back: tuple[Path, ...]
+
+
+class AdoptedAnat(AdoptedFiles, AnatFiles):
+    """The files of a T1w image, with transforms to the template that the tree leads to."""
+
+    @staticmethod
+    def named(scan: Scan, anat: Derivatives | None, settings: Any) -> dict[str, str]:
+        """The template that :func:`adopt_anatomy` gives them."""
+        ways = _ways(Path(settings.tree), scan, settings.templateflow)
+        return {"template": ways.template if ways else SPACES[0]}
 
 
 def adopt_anatomy(scan: Scan, folder: Path, *, settings: TreeSettings) -> None:
@@ -66,11 +77,11 @@ def adopt_anatomy(scan: Scan, folder: Path, *, settings: TreeSettings) -> None:
     root = Path(settings.tree)
     program, version = described(root)
     images = _images(root, scan)
-    template, transforms = _transforms(root, scan)
+    ways = _ways(root, scan, settings.templateflow)
     absent = [name for name, file in images.items() if file is None and name != "aseg"]
     if len(absent) == len(images) - 1:
         raise missing(scan, root, "preprocessed T1w image", program=program)
-    if absent or transforms is None:
+    if absent or ways is None:
         left = [name for name, file in images.items() if file is not None]
         lost = absent[0] if absent else f"transform to one of {', '.join(SPACES[1:])}"
         raise missing(scan, root, lost, program=program, left=left)
@@ -90,7 +101,12 @@ def adopt_anatomy(scan: Scan, folder: Path, *, settings: TreeSettings) -> None:
             )
     notes = [note for note in (version_note(program, version), _merged_note(scan, images)) if note]
 
-    files = AnatFiles.of(scan, folder, template=template)
+    if len(ways.forward) > 1:
+        notes.append(
+            f"The transform to {ways.template} is that of the tree and {ways.forward[1].name} of "
+            "the TemplateFlow home, one after the other."
+        )
+    files = AnatFiles.of(scan, folder, template=ways.template)
     targets = {
         "brain_mask": files.mask,
         **{f"{t}_probseg": path for t, path in zip(TISSUES, files.tissues, strict=True)},
@@ -102,14 +118,18 @@ def adopt_anatomy(scan: Scan, folder: Path, *, settings: TreeSettings) -> None:
             place(file.path, target)
             place_json(sidecar_path(file.path), sidecar_path(target), {"Sources": [file.path.name]})
     notes += _place_segmentation(loaded, files)
-    for file, target in zip(transforms, (files.to_template, files.from_template), strict=True):
-        place(file.path, target)
+    for chain, target in ((ways.forward, files.to_template), (ways.back, files.from_template)):
+        if len(chain) == 1:
+            place(chain[0], target)
+        else:
+            write_chain(chain[0], chain[1], target)
     t1w = images["preproc_T1w"]
     assert t1w is not None
     place(t1w.path, files.preproc)
     more = {
         "GeneratedBy": [{"Name": program, "Version": version}],
         "Sources": [t1w.path.name],
+        "approximate": ways.template != TEMPLATE,
         "Notes": notes,
     }
     place_json(sidecar_path(t1w.path), sidecar_path(files.preproc), more)
@@ -143,18 +163,41 @@ def _own(root: Path, scan: Scan, suffix: str, wanted: dict[str, str]) -> Found |
     return None
 
 
-def _transforms(root: Path, scan: Scan) -> tuple[str, tuple[Found, Found] | None]:
-    """Template, and the transforms to it and back."""
-    for template in SPACES:
-        for own in OWN_SPACES:
-            ends = ((own, template), (template, own))
-            pair = [
-                find(root, scan, "anat", "xfm", ".h5", _transform(*end), merged=True)
-                for end in ends
-            ]
-            if all(pair):
-                return template, (pair[0][0], pair[1][0])
-    return "", None
+def _ways(root: Path, scan: Scan, home: str) -> _Ways | None:
+    """The best way to a template: to that of the parcels, to a known one, to one that leads there.
+
+    Parameters
+    ----------
+    root, scan
+        The tree and the raw image.
+    home
+        TemplateFlow's folder, empty for none.
+    """
+    pairs = _pairs(root, scan)
+    if TEMPLATE in pairs:
+        return _Ways(TEMPLATE, *pairs[TEMPLATE])
+    known = [space for space in SPACES if space in pairs]
+    for space in [*known, *sorted(set(pairs) - set(known))]:
+        targets = [TEMPLATE] if space in known else SPACES
+        for target in targets:
+            on, back = way(home, space, target), way(home, target, space)
+            if on and back:
+                forward, return_ = pairs[space]
+                return _Ways(target, (*forward, on.path), (back.path, *return_))
+    return _Ways(known[0], *pairs[known[0]]) if known else None
+
+
+def _pairs(root: Path, scan: Scan) -> dict[str, tuple[tuple[Path], tuple[Path]]]:
+    """Transforms to each template and back, where the tree has both, by template."""
+    pairs: dict[str, tuple[tuple[Path], tuple[Path]]] = {}
+    for own in OWN_SPACES:
+        leaving = {"from": own, "mode": "image"}
+        for on in find(root, scan, "anat", "xfm", ".h5", leaving, merged=True):
+            template = on.entities.get("to", "")
+            back = find(root, scan, "anat", "xfm", ".h5", _transform(template, own), merged=True)
+            if back:
+                pairs.setdefault(template, ((on.path,), (back[0].path,)))
+    return pairs
 
 
 def _transform(start: str, end: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import numpy as np
 
 from commissure.derivatives import Derivatives
 from commissure.engines.trees.settings import TreeSettings
+from commissure.engines.trees.spaces import (
+    Way,
+    carried_mask,
+    wanted_file,
+    way,
+    way_to_known,
+)
 from commissure.engines.trees.tree import (
+    AdoptedFiles,
     Found,
     described,
     find,
@@ -26,7 +35,8 @@ from commissure.files import read_table
 from commissure.func.derivatives import FuncFiles
 from commissure.images.anat_files import AnatFiles
 from commissure.images.load import load_image, same_grid, save_image, zooms_mm
-from commissure.images.template import SPACES
+from commissure.images.registration import apply_transform
+from commissure.images.template import SPACES, TEMPLATE
 from commissure.names import Scan, sidecar_path
 
 #: What fMRIPrep called the table of confounds before version 20.2.
@@ -39,16 +49,33 @@ _COLUMNS = ("framewise_displacement", "trans_x", "rot_z")
 _TR_APART_S = 0.002
 
 
-class AdoptedFunc(FuncFiles):
-    """The files of a run in the space in which the tree has it."""
+@dataclass(frozen=True)
+class _Choice:
+    """The series that is taken, and the space in which it arrives.
 
-    @classmethod
-    def of_step(
-        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: Any
-    ) -> AdoptedFunc:
-        """Name the files in the first of the spaces that the tree has."""
-        space, _ = _series(Path(settings.tree), scan, settings.resolution_mm)
-        return cls(**vars(FuncFiles.of(scan, folder, space=space or SPACES[0])))
+    Attributes
+    ----------
+    series
+        As the tree has it.
+    space
+        In which the files are written.
+    over
+        The transform between the two; None where they are the same.
+    """
+
+    series: Found
+    space: str
+    over: Way | None = None
+
+
+class AdoptedFunc(AdoptedFiles, FuncFiles):
+    """The files of a run in the space in which it arrives."""
+
+    @staticmethod
+    def named(scan: Scan, anat: Derivatives | None, settings: Any) -> dict[str, str]:
+        """The space that :func:`adopt_bold` gives them."""
+        choice = _choice(Path(settings.tree), scan, settings)
+        return {"space": choice.space if choice else SPACES[0]}
 
 
 def adopt_bold(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: TreeSettings) -> None:
@@ -73,17 +100,19 @@ def adopt_bold(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Tr
     """
     root = Path(settings.tree)
     program, version = described(root)
-    space, series = _series(root, scan, settings.resolution_mm)
-    if series is None:
+    choice = _choice(root, scan, settings)
+    if choice is None:
         others = _spaces(root, scan)
         if others:
             raise DatasetError(
                 scan.who,
                 found=f"the tree has {scan.path.name} in the spaces {', '.join(others)} only",
-                wanted=f"one of {', '.join(SPACES[1:])}",
+                wanted=f"one of {', '.join(SPACES[1:])}, or {wanted_file(others[0])} in the folder "
+                "that TEMPLATEFLOW_HOME names",
                 mend=f"Run {program} again with --output-spaces {SPACES[1]}:res-2",
             )
         raise missing(scan, root, "preprocessed series", program=program)
+    series = choice.series
     same = {key: series.entities.get(key, "") for key in ("space", "res", "cohort")}
     mask = _one(root, scan, "mask", ".nii.gz", {"desc": "brain", **same})
     reference = _one(root, scan, "boldref", ".nii.gz", {"desc": "", **same})
@@ -109,15 +138,10 @@ def adopt_bold(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Tr
     notes += _check_run(scan, image.shape[3], series, program)
     _check_confounds(scan, confounds.path, image.shape[3], program)
 
-    files = FuncFiles.of(scan, folder, space=space)
-    place(series.path, files.series)
-    place(mask.path, files.mask)
-    if reference is not None and same_grid(load_image(reference.path, who=scan.who, ndim=3), brain):
-        place(reference.path, files.boldref)
-    else:
-        notes.append("The tree has no boldref in this space; it is the mean of the series.")
-        mean = np.asanyarray(image.dataobj).mean(axis=3, dtype=np.float64)
-        save_image(mean.astype(np.float32), image.affine, files.boldref)
+    files = FuncFiles.of(scan, folder, space=choice.space)
+    notes += _place_images(
+        image, brain, mask, reference, choice=choice, files=files, settings=settings, scan=scan
+    )
     place(confounds.path, files.confounds)
     if (meaning := sidecar_path(confounds.path)).is_file():
         place(meaning, files.confounds_sidecar)
@@ -126,8 +150,9 @@ def adopt_bold(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Tr
         sidecar_path(series.path),
         files.sidecar,
         {
-            "SpatialReference": space,
-            "Resolution": f"{min(zooms_mm(image.affine)):g} mm",
+            "SpatialReference": choice.space,
+            "Resolution": f"{min(zooms_mm(load_image(files.mask, who=scan.who).affine)):g} mm",
+            "approximate": choice.space != TEMPLATE,
             "GeneratedBy": [{"Name": program, "Version": version}],
             "Sources": [series.path.name, confounds.path.name],
             "Notes": notes,
@@ -135,15 +160,98 @@ def adopt_bold(scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: Tr
     )
 
 
-def _series(root: Path, scan: Scan, resolution_mm: float) -> tuple[str, Found | None]:
-    """Space and series: the first known space, and of several resolutions the nearest."""
-    for space in SPACES:
-        found = find(
-            root, scan, "func", "bold", ".nii.gz", {"desc": "preproc", "space": space, "cohort": ""}
+def _choice(root: Path, scan: Scan, settings: TreeSettings) -> _Choice | None:
+    """The series in the space of the parcels, or one that is brought there; else in a known space.
+
+    Of several resolutions the nearest counts.
+    """
+    by_space = _by_space(root, scan)
+    nearest = {
+        space: min(files, key=lambda file: _apart(file, settings.resolution_mm))
+        for space, files in by_space.items()
+    }
+    if TEMPLATE in nearest:
+        return _Choice(nearest[TEMPLATE], TEMPLATE)
+    known = [space for space in SPACES if space in nearest]
+    for space in known:
+        if over := way(settings.templateflow, space, TEMPLATE):
+            return _Choice(nearest[space], TEMPLATE, over)
+    if known:
+        return _Choice(nearest[known[0]], known[0])
+    for space in sorted(nearest):
+        if over := way_to_known(settings.templateflow, space):
+            return _Choice(nearest[space], over.target, over)
+    return None
+
+
+def _by_space(root: Path, scan: Scan) -> dict[str, list[Found]]:
+    """Series by their space, with its cohort as ``MNIInfant+3``; those of no space left out."""
+    spaces: dict[str, list[Found]] = {}
+    for file in find(root, scan, "func", "bold", ".nii.gz", {"desc": "preproc"}):
+        if file.entities.get("space"):
+            spaces.setdefault(_space_of(file), []).append(file)
+    return spaces
+
+
+def _space_of(file: Found) -> str:
+    names = (file.entities.get("space", "the run's own"), file.entities.get("cohort", ""))
+    return "+".join(filter(None, names))
+
+
+def _place_images(
+    image: nib.Nifti1Image,
+    brain: nib.Nifti1Image,
+    mask: Found,
+    reference: Found | None,
+    *,
+    choice: _Choice,
+    files: FuncFiles,
+    settings: TreeSettings,
+    scan: Scan,
+) -> list[str]:
+    """Take over series, mask and mean, in the space where they arrive; notes on that.
+
+    Raises
+    ------
+    DatasetError
+        A transform leads the brain away from that of the template.
+    """
+    notes, picture = [], None
+    if reference is not None:
+        picture = load_image(reference.path, who=scan.who, ndim=3)
+        picture = picture if same_grid(picture, brain) else None
+    if picture is None:
+        notes.append("The tree has no boldref in this space; it is the mean of the series.")
+        mean = np.asanyarray(image.dataobj).mean(axis=3, dtype=np.float64)
+        picture = nib.Nifti1Image(mean.astype(np.float32), image.affine)
+        reference = None
+    over = choice.over
+    if over is None:
+        place(choice.series.path, files.series)
+        place(mask.path, files.mask)
+        if reference is not None:
+            place(reference.path, files.boldref)
+        else:
+            save_image(np.asanyarray(picture.dataobj), picture.affine, files.boldref)
+        return notes
+    moved = carried_mask(brain, over, settings.resolution_mm)
+    if moved is None:
+        raise DatasetError(
+            scan.who,
+            found=f"with {over.path.name} the brain lies worse on {over.target} than without it",
+            wanted=f"a transform that takes images of {over.start} to {over.target}",
+            mend=f"Remove {over.path.name} from the TemplateFlow home, or replace it: files that "
+            "lead the other way than their names say are known",
         )
-        if found:
-            return space, min(found, key=lambda file: _apart(file, resolution_mm))
-    return "", None
+    for source, target in ((image, files.series), (picture, files.boldref)):
+        carried = apply_transform(source, moved, [over.path])
+        save_image(np.asanyarray(carried.dataobj), moved.affine, target)
+    save_image((np.asanyarray(moved.dataobj) > 0.5).astype(np.uint8), moved.affine, files.mask)
+    return [
+        *notes,
+        f"The series was brought from {over.start} to {over.target} by {over.path.name} of the "
+        "TemplateFlow home.",
+    ]
 
 
 def _apart(file: Found, resolution_mm: float) -> float:
@@ -158,12 +266,7 @@ def _apart(file: Found, resolution_mm: float) -> float:
 def _spaces(root: Path, scan: Scan) -> list[str]:
     """Spaces in which the tree has a run."""
     found = find(root, scan, "func", "bold", ".nii.gz", {"desc": "preproc"})
-    return sorted({
-        "+".join(
-            filter(None, (f.entities.get("space", "the run's own"), f.entities.get("cohort", "")))
-        )
-        for f in found
-    })  # fmt: skip
+    return sorted({_space_of(file) for file in found})
 
 
 def _one(

@@ -10,6 +10,7 @@ from commissure.dwi.derivatives import DwiFiles, Space
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import (
     OWN_SPACES,
+    AdoptedFiles,
     Found,
     described,
     find,
@@ -28,15 +29,13 @@ from commissure.names import Scan, sidecar_path
 _JOINED = ("dir", "run", "acq")
 
 
-class AdoptedDwi(DwiFiles):
+class AdoptedDwi(AdoptedFiles, DwiFiles):
     """The files of a series, in T1w space where the anatomy is of the same tree."""
 
-    @classmethod
-    def of_step(
-        cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: Any
-    ) -> AdoptedDwi:
-        """Name the files in the space that :func:`adopt_diffusion` gives them."""
-        return cls(**vars(DwiFiles.of(scan, folder, space=_space(anat, settings))))
+    @staticmethod
+    def named(scan: Scan, anat: Derivatives | None, settings: Any) -> dict[str, str]:
+        """The space that :func:`adopt_diffusion` gives them."""
+        return {"space": _space(anat, settings)}
 
 
 def _space(anat: Derivatives | None, settings: TreeSettings) -> Space:

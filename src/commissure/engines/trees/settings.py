@@ -14,6 +14,10 @@ class TreeSettings(Section):
     resolution_mm: float = Field(
         default=3.0, gt=0, description="Of several resolutions the nearest to this is taken."
     )
+    templateflow: str = Field(
+        default="",
+        description="TemplateFlow's folder, whose transforms bring other template spaces over.",
+    )
     same_anatomy: bool = Field(
         default=False, description="Whether the anatomy is of the same tree, so that spaces agree."
     )

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from commissure.images.registration import apply_transform
-from commissure.images.template import SPACES, TEMPLATE, template
+from commissure.images.template import SPACES, template
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,3 @@ def carried_mask(mask: nib.Nifti1Image, over: Way, resolution_mm: float) -> nib.
 def _dice(first: np.ndarray, second: np.ndarray) -> float:
     both = first.sum() + second.sum()
     return float(2 * (first & second).sum() / both) if both else 0.0
-
-
-def approximate_note(space: str) -> str:
-    """That a space is not the one of the parcels, and nothing leads there; empty where it is."""
-    if space == TEMPLATE:
-        return ""
-    return (
-        f"No transform of a TemplateFlow home leads from {space} to {TEMPLATE}, for which the "
-        "parcels were made: they lie by millimetres, which is approximate."
-    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commissure.derivatives import Derivatives
 from commissure.engines.trees.settings import TreeSettings
 from commissure.errors import DatasetError
 from commissure.files import atomic, write_json
@@ -32,6 +33,20 @@ _TAKEN = frozenset(("echo", "part"))
 
 #: Entities that a program gives up where it merges the T1w images of a person.
 _MERGED = frozenset(("run", "acq", "rec", "ce", "ses"))
+
+
+class AdoptedFiles:
+    """Names of files that depend on what the tree has; a base beside the class of a modality."""
+
+    @classmethod
+    def of_step(cls, scan: Scan, folder: Path, *, anat: Derivatives | None, settings: Any) -> Any:
+        """Name the files with what :meth:`named` says."""
+        return cls.of(scan, folder, **cls.named(scan, anat, settings))  # type: ignore[attr-defined]
+
+    @staticmethod
+    def named(scan: Scan, anat: Derivatives | None, settings: Any) -> dict[str, str]:
+        """The template or space of the files, as the modality's class takes it."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
