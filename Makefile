@@ -38,7 +38,8 @@ demo: env
 	@echo "The report: demo/derivatives/commissure/report.html"
 
 test: env .venv/.ready-dev
-	$(BIN)/python -m pytest -p no:cacheprovider --durations=15
+	$(BIN)/python -m pytest -p no:cacheprovider -n logical --dist loadgroup --durations=15 -m "not cluster"
+	$(BIN)/python -m pytest -p no:cacheprovider --durations=5 -m cluster
 
 test-fast: env .venv/.ready-dev
 	$(BIN)/python -m pytest -p no:cacheprovider -n auto -m "not slow and not cluster and not real"

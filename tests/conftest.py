@@ -25,3 +25,26 @@ def shared_data(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("the real test data (../shared/data) are not on this machine")
     return folder
+
+
+#: Benchmarks that run the workflow in this checkout: one after the other.
+RUN_SNAKEMAKE = ("bad_input", "demo_cost", "kills", "planning", "recovery_clinical")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep tests that share costly fixtures on one worker, and start the longest first."""
+    if not config.getoption("numprocesses", None):
+        return
+    tests = Path(__file__).resolve().parent
+    for item in items:
+        parts = item.path.relative_to(tests).parts
+        name = getattr(item, "callspec", None) and item.callspec.params.get("name")
+        if parts[0] == "unit":
+            item.add_marker(pytest.mark.xdist_group("/".join(parts[:2])))
+        elif parts[0] != "benchmarks" or name is None:
+            item.add_marker(pytest.mark.xdist_group("/".join(parts)))
+        elif name in RUN_SNAKEMAKE:
+            item.add_marker(pytest.mark.xdist_group("benchmarks that run the workflow"))
+    items.sort(
+        key=lambda item: item.path.relative_to(tests).parts[0] not in ("workflow", "benchmarks")
+    )
