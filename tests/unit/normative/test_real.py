@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from benchmarks.normative.__main__ import fcon
+
 from commissure.models.charts import ReferenceCharts
 from commissure.normative.held_out import held_out_scores
 
