@@ -269,21 +269,30 @@ def planted(args: argparse.Namespace) -> None:
 def patients(args: argparse.Namespace) -> None:
     table = pd.read_csv(args.data / "mcic-vbm-aal/gm_density_aal116.csv")
     names = [name for name in table if name.startswith("gm_")][: args.markers]
+    print("\nMCIC: charts of one side of is_control, the other side scored")
+    for control in (False, True):
+        compared(table, names, table["is_control"] == control, f"is_control = {control}")
+    source = args.data / "impac-autism-freesurfer"
+    table = pd.read_csv(source / "anatomy.csv").merge(pd.read_csv(source / "participants.csv"))
+    names = [name for name in table if name.endswith(("_thickness", "Hippocampus", "Amygdala"))]
+    print("IMPAC: charts of people without autism, those with autism scored")
+    compared(table, names[: args.markers], table["asd"] == 0, "asd = 0")
+
+
+def compared(table: pd.DataFrame, names: list[str], healthy: pd.Series, label: str) -> None:
+    """How extreme healthy people whom the charts have not seen are, and everybody else."""
     people = People(
         table["age"].to_numpy(float), (table["sex"] == "F").to_numpy(float),
         table["site"].astype(str).to_numpy(object),
     )  # fmt: skip
-    print("\nMCIC: charts of one side of is_control, the other side scored")
-    for control in (False, True):
-        who = (table["is_control"] == control).to_numpy()
-        values = table[names].to_numpy(float)
-        z, _ = held_out_scores(ReferenceCharts(), values[who], people.some(who), 10)
-        charts = ReferenceCharts().fit(values[who], people.some(who))
-        others = charts.scores(values[~who], people.some(~who))
-        print(f"charts of is_control = {control} ({who.sum()}): held out beyond "
-              f"{(np.abs(z[np.isfinite(z)]) > LIMIT).mean():.1%}; the others: mean z "
-              f"{np.nanmean(others):.2f}, low {np.nanmean(others < -LIMIT):.1%}, high "
-              f"{np.nanmean(others > LIMIT):.1%}")  # fmt: skip
+    values, who = table[names].to_numpy(float), healthy.to_numpy()
+    z, _ = held_out_scores(ReferenceCharts(), values[who], people.some(who), 10)
+    charts = ReferenceCharts().fit(values[who], people.some(who))
+    scores = charts.scores(values[~who], people.some(~who))
+    print(f"charts of {label} ({who.sum()}): held out mean z {np.nanmean(z):.2f}, low "
+          f"{np.nanmean(z < -LIMIT):.1%}, high {np.nanmean(z > LIMIT):.1%}; the others: mean z "
+          f"{np.nanmean(scores):.2f}, low {np.nanmean(scores < -LIMIT):.1%}, high "
+          f"{np.nanmean(scores > LIMIT):.1%}", flush=True)  # fmt: skip
 
 
 def peer(args: argparse.Namespace) -> None:
