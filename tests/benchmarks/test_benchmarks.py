@@ -85,6 +85,7 @@ SMALLEST = {
         "fusion",
     ],
     "marker_tables": ["{tmp}/tables", "--people", "3", "--columns", "4"],
+    "mrs_edited": ["--draws", "1", "--trials", "1"],
     "mrs_faults": ["--only", "named PRESS", "in blocks, in header", "TE in ms", "30 mm"],
     "mrs_regularised": ["--spectra", "1", "--levels", "60"],
     "mrs_recovery": ["--people", "1", "--draws", "2"],

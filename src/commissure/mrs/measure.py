@@ -61,7 +61,7 @@ from commissure.mrs.quantification.water import water_signal
 from commissure.mrs.scale_checks import WaterScaling, scale_check, scale_record
 from commissure.mrs.sequence_checks import sequence_checks
 from commissure.mrs.settings import MrsMeasureSettings
-from commissure.mrs.spread_checks import spread_checks, weak_check
+from commissure.mrs.spread_checks import edited_checks, spread_checks, weak_check
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
@@ -173,6 +173,8 @@ def _spectral_findings(
         findings.checks += sequence_checks(record["Sequence"])
     if record.get("Spread"):
         findings.checks += spread_checks(record["Spread"])
+    if record.get("Edited"):
+        findings.checks += edited_checks(record["Edited"])
     findings.checks.append(weak_check(fit))
     for name, key, unit in _RECORDED:
         if key in record:

@@ -43,6 +43,7 @@ ON_CONCENTRATIONS = frozenset(
     {
         "tcr_mmol_per_kg", "water_fwhm_ppm", "f_csf", "t1w_of_this_session", "reference_noise",
         "reference_on_frequency_ppm", "water_reference_suits", "spread_tcr", "residual_structure",
+        "edited_scale",
     }
 )  # fmt: skip
 
@@ -275,6 +276,9 @@ def _scale_checks(applied: Mapping[str, Mapping[str, Any]]) -> list[Check]:
         checks.append(
             between("reference_noise", float(noise["noise_ratio"]), low, high, _noise_note(noise))
         )
+    if edited := applied.get("scale of edited frames"):
+        ratio = edited["noise_ratio"]
+        checks.append(Check("edited_scale", ratio, "", False, _EDITED_SCALE))
     if choice := applied.get("water references"):
         weakest = min(choice["over_the_strongest"].values())
         note = f"water of the strongest of several references, which was taken ({choice['taken']})"
@@ -308,6 +312,14 @@ def _noise_note(noise: Mapping[str, Any]) -> str:
         note += f"; if both are means on one scale, it has {ratio**2:.1f} times fewer shots"
     return note
 
+
+#: Of edited spectra of GE with their own water.
+_EDITED_SCALE = (
+    "conversion as in Gannet divides edited frames of GE by two, or by the excitations in them, "
+    "and not their water: concentrations may be too small by that factor, ratios are not touched; "
+    "the value is the noise of one frame of the reference over that of the spectrum, which is that "
+    "factor where both hold as many excitations"
+)
 
 #: What a water reference shows that does not sharpen the spectrum as it is.
 _SUITS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from commissure.checks import Check, at_most
-from commissure.mrs.metabolites import MARKERS, PARTS, REFERENCE, REPORTED, is_macromolecule
+from commissure.checks import Check, at_most, between
+from commissure.mrs.metabolites import MARKERS, PARTS, REFERENCE, is_macromolecule
 from commissure.mrs.quantification.concentrations import Estimate
 
 #: Range over the fit and its variants, as a share of the ratio to creatine, above which a
@@ -16,17 +16,17 @@ from commissure.mrs.quantification.concentrations import Estimate
 #: whose glutamate is 11 to 32 % off, have .14 to .41.
 MAX_SPREAD = {
     "Glu": 0.12, "Glx": 0.12, "Gln": 0.30, "GSH": 0.23, "tNAA": 0.20, "tCho": 0.20, "Ins": 0.20,
-    "tCr": 0.10,
+    "tCr": 0.10, "GABA+": 0.20,
 }  # fmt: skip
 
-_PREFIX = "spread_"
+_PREFIX, _OF_AREA = "spread_", "half_area_"
 
 
 def spread_checks(record: Mapping[str, Any]) -> list[Check]:
-    """One check for each metabolite, from ``Spread`` of ``fit.json``."""
+    """One check for each metabolite, from ``Spread`` of ``fit.json`` or of its ``Edited``."""
     variants = record["OverFit"]
     checks = []
-    for reported in REPORTED:
+    for reported in MARKERS.values():
         spread = record["Range"].get(reported.name)
         if spread is None:
             continue
@@ -38,6 +38,22 @@ def spread_checks(record: Mapping[str, Any]) -> list[Check]:
         note = f"over this fit: {others}"
         name = f"{_PREFIX}{reported.marker}"
         checks.append(at_most(name, float(spread), MAX_SPREAD[reported.name], note))
+    return checks
+
+
+#: Half of the area edited at 3 ppm over that of creatine's methyl line. Published GABA+/Cr, which
+#: is that ratio, lies between about .07 and .2, and varies by 12 % among 272 healthy adults on
+#: scanners of three vendors (Mikkelsen M et al., NeuroImage 159:32-45, 2017).
+HALF_AREA = (0.05, 0.25)
+
+
+def edited_checks(record: Mapping[str, Any]) -> list[Check]:
+    """What the fit of a difference shows of GABA, from ``Edited`` of ``fit.json``."""
+    checks = spread_checks(record["Spread"]) if record.get("Spread") else []
+    if record.get("Metabolite") == "GABA" and record.get("HalfAreaOverCreatine") is not None:
+        note = "half of the area of GABA+ over that of creatine's line, which is Gannet's GABA+/Cr"
+        value = float(record["HalfAreaOverCreatine"])
+        checks.append(between("half_area_gaba", value, *HALF_AREA, note))
     return checks
 
 
@@ -67,7 +83,7 @@ def weak_check(fit: Mapping[str, Estimate]) -> Check:
 
 def concerns(check_name: str, marker: str) -> bool:
     """Whether a check is of this marker: a spread is of one metabolite, but for creatine's."""
-    metabolite = check_name.removeprefix(_PREFIX)
+    metabolite = check_name.removeprefix(_PREFIX).removeprefix(_OF_AREA)
     if metabolite in (check_name, REFERENCE):
         return True
     return marker in (metabolite, f"{metabolite}_{REFERENCE}")

@@ -3,7 +3,7 @@
 from commissure.checks import Check
 from commissure.mrs.quality import is_flagged
 from commissure.mrs.quantification.concentrations import Estimate
-from commissure.mrs.spread_checks import spread_checks, weak_check
+from commissure.mrs.spread_checks import edited_checks, spread_checks, weak_check
 
 
 def test_each_metabolite_is_held_against_its_own_limit():
@@ -41,3 +41,17 @@ def test_a_weak_metabolite_as_large_as_creatine_is_flagged():
     assert weak_check(fit).passed and weak_check(fit).value == 0.125
     check = weak_check(fit | {"PE": Estimate(6.0, 0.5)})
     assert check.passed is False and check.note.startswith("PE")
+
+
+def test_what_is_edited_is_held_against_other_fits_and_published_areas():
+    spread = {"Range": {"GABA+": 0.3}, "OverFit": {"creatine left": {"GABA+": 1.3}}}
+    record = {"Metabolite": "GABA", "HalfAreaOverCreatine": 0.12, "Spread": spread}
+    checks = edited_checks(record)
+    assert {check.name: check.passed for check in checks} == {
+        "spread_gaba": False, "half_area_gaba": True,
+    }  # fmt: skip
+    (area,) = edited_checks({"Metabolite": "GABA", "HalfAreaOverCreatine": 0.37})
+    assert area.passed is False
+    flagged = [m for m in ("gaba", "gaba_tcr", "glu", "gsh_tcr", "fwhm") if is_flagged(m, [area])]
+    assert flagged == ["gaba", "gaba_tcr"]
+    assert edited_checks({"Metabolite": "GSH", "HalfAreaOverCreatine": 0.0}) == []

@@ -17,11 +17,17 @@ from commissure.errors import ConfigError, DatasetError
 _REFERENCE = ("mrsref", "ref", "water", "h2o", "unsuppressed")
 
 #: spec2nii's command by the extension of the raw file.
-_FORMATS = {".sdat": "philips", ".dat": "twix", ".rda": "rda", ".7": "ge"}
+_FORMATS = {
+    ".sdat": "philips", ".data": "philips_dl", ".dat": "twix", ".rda": "rda", ".7": "ge",
+}  # fmt: skip
 
 #: What spec2nii adds to the name of a P-file's water references. Those for quantification come
 #: first: the others were taken with the pulses that prepare suppression.
 _P_FILE_REFERENCES = ("_ref", "_quant", "_ref_no_ovs", "_ecc", "_ref_ecc")
+
+#: What it adds to the names of a data and list pair: the spectrum is the first mix of a scan, a
+#: water reference that was taken along the second.
+_DATA_LIST, _DATA_LIST_REFERENCE = "_STD_0", "_STD_1"
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class RawSpectrum:
     Attributes
     ----------
     files
-        The file; SDAT and SPAR for Philips.
+        The file; SDAT and SPAR, or data, list and SPAR, for Philips.
     target
         Where it goes: ``.../sub-01_svs.nii.gz`` or ``_mrsref.nii.gz``.
     """
@@ -39,9 +45,19 @@ class RawSpectrum:
     files: tuple[Path, ...]
     target: Path
 
+    @property
+    def kind(self) -> str:
+        """spec2nii's command."""
+        return _FORMATS[self.files[0].suffix.lower()]
+
+    @property
+    def added(self) -> str:
+        """What spec2nii adds to the name of the spectrum."""
+        return _DATA_LIST if self.kind == "philips_dl" else ""
+
     def command(self, folder: Path) -> list[str]:
         """Arguments of spec2nii; without what could name the person."""
-        kind = _FORMATS[self.files[0].suffix.lower()]
+        kind = self.kind
         image = ["-e", "image"] if kind == "twix" else []
         name = self.target.name.removesuffix(".nii.gz")
         return [
@@ -58,7 +74,7 @@ def raw_spectra(bids: Path) -> list[RawSpectrum]:
     Raises
     ------
     DatasetError
-        A SDAT has no SPAR, or two files would get one name.
+        A SDAT has no SPAR, a data file no list or SPAR, or two files would get one name.
     """
     by_target: dict[Path, RawSpectrum] = {}
     source = bids / "sourcedata"
@@ -85,19 +101,27 @@ def raw_spectra(bids: Path) -> list[RawSpectrum]:
     return list(by_target.values())
 
 
+#: What must lie beside a file, by its extension.
+_BESIDE = {".sdat": (".SPAR",), ".data": (".list", ".SPAR")}
+
+
 def _parameters(file: Path, who: str) -> tuple[Path, ...]:
-    """The SPAR beside a SDAT."""
-    if file.suffix.lower() != ".sdat":
-        return ()
-    for suffix in (".SPAR", ".spar"):
-        if file.with_suffix(suffix).is_file():
-            return (file.with_suffix(suffix),)
-    raise DatasetError(
-        who,
-        found=f"{file.name} has no SPAR beside it",
-        wanted="both files of a Philips spectrum",
-        mend=f"Copy {file.stem}.SPAR into the same folder",
-    )
+    """The SPAR beside a SDAT, list and SPAR beside a data file."""
+    needed = _BESIDE.get(file.suffix.lower(), ())
+    present: list[Path] = []
+    for suffix in needed:
+        spellings = (file.with_suffix(s) for s in (suffix, suffix.lower(), suffix.upper()))
+        path = next((p for p in spellings if p.is_file()), None)
+        if path is None:
+            raise DatasetError(
+                who,
+                found=f"{file.name} has no {suffix.removeprefix('.')} beside it",
+                wanted=f"{file.suffix.removeprefix('.')} with {' and '.join(needed)} of one name: "
+                "a Philips spectrum is in all of them",
+                mend=f"Copy {file.stem}{suffix} into the same folder",
+            )
+        present.append(path)
+    return tuple(present)
 
 
 def convert_dataset(bids: Path, say: Callable[[str], None]) -> int:
@@ -120,7 +144,8 @@ def convert_dataset(bids: Path, say: Callable[[str], None]) -> int:
     ConfigError
         The program is not installed.
     DatasetError
-        Two files would get one name, a SDAT has no SPAR, or a file cannot be converted.
+        Two files would get one name, a file of Philips lacks what belongs to it, or a file cannot
+        be converted.
     """
     spectra = raw_spectra(bids)
     for raw in spectra:
@@ -147,7 +172,7 @@ def convert(raw: RawSpectrum, *, who: str, program: str = "spec2nii") -> None:
             [executable, *raw.command(Path(draft))], capture_output=True, text=True, check=False
         )
         made = {
-            suffix: Path(draft) / raw.target.name.replace(".nii.gz", suffix)
+            suffix: Path(draft) / raw.target.name.replace(".nii.gz", raw.added + suffix)
             for suffix in (".json", ".nii.gz")
         }
         if done.returncode or not all(path.exists() for path in made.values()):
@@ -156,7 +181,8 @@ def convert(raw: RawSpectrum, *, who: str, program: str = "spec2nii") -> None:
                 who,
                 found=f"spec2nii could not convert {raw.files[0].name}"
                 + (f" ({last[0]})" if last else ""),
-                wanted="a file of Philips (SDAT and SPAR), Siemens (twix or rda) or GE (P-file)",
+                wanted="a file of Philips (SDAT and SPAR, or data, list and SPAR), Siemens (twix "
+                "or rda) or GE (P-file)",
                 mend=f"Look at {raw.files[0].name}, or convert it by hand",
             )
         raw.target.parent.mkdir(parents=True, exist_ok=True)
@@ -167,9 +193,9 @@ def convert(raw: RawSpectrum, *, who: str, program: str = "spec2nii") -> None:
 
 
 def _move_references(draft: Path, target: Path) -> None:
-    """Name the water references that a P-file holds; several become runs."""
+    """Name the water references of a P-file or a data file; several become runs."""
     stem = target.name.removesuffix(".nii.gz")
-    names = [f"{stem}{more}" for more in _P_FILE_REFERENCES]
+    names = [f"{stem}{more}" for more in (*_P_FILE_REFERENCES, _DATA_LIST_REFERENCE)]
     made = [name for name in names if (draft / f"{name}.nii.gz").exists()]
     for number, name in enumerate(made, start=1):
         run = f"_run-{number}" if len(made) > 1 else ""

@@ -21,6 +21,8 @@ from commissure.mrs.builtin.fit.edited import (
     edited_bases,
     edited_metabolite,
     fit_difference,
+    realigned_difference,
+    with_creatine_left,
 )
 from commissure.mrs.builtin.fit.lipids import fit_with_lipids
 from commissure.mrs.builtin.fit.sequence_evidence import FirstEcho, SequenceEvidence
@@ -34,6 +36,9 @@ from commissure.mrs.settings import MrsPreprocessSettings
 from commissure.names import Scan
 
 _TINY = float(np.finfo(float).tiny)
+
+#: Stiffness of the baseline, and end of the range, that a difference is fitted with besides.
+_FLEXIBLE, _NARROW_PPM = 4.0, 2.78
 
 #: Least share of NAA that an editing pulse on glutathione leaves.
 _LEAST_NAA_LEFT = 0.5
@@ -93,24 +98,52 @@ def fitted_difference(
         dwell_s=svs.dwell_s,
         spared_ppm=edited.spared_ppm,
     )
-    difference_fit = fit_difference(
-        difference.fid,
-        bases.difference,
-        fit,
-        range_ppm=edited.range_ppm,
-        dwell_s=svs.dwell_s,
-        frequency_mhz=svs.frequency_mhz,
-    )
+    if edited.only:
+        difference = realigned_difference(
+            difference, on.svs.averaged(), off.svs.averaged(), bases.difference, fit,
+            range_ppm=edited.range_ppm, dwell_s=svs.dwell_s,
+        )  # fmt: skip
+
+    def fitted(
+        basis: Basis, *, low_ppm: float = edited.range_ppm[0], **options: Any
+    ) -> SpectralFit:
+        return fit_difference(
+            difference.fid, basis, fit, range_ppm=(low_ppm, edited.range_ppm[1]),
+            dwell_s=svs.dwell_s, frequency_mhz=svs.frequency_mhz, **options,
+        )  # fmt: skip
+
+    difference_fit = fitted(bases.difference)
+    variants = {}
+    if edited.only:
+        left = with_creatine_left(bases.difference, bases.off)
+        variants = {
+            "creatine left": fitted(left),
+            f"baseline {_FLEXIBLE:g} per ppm": fitted(bases.difference, freedom_per_ppm=_FLEXIBLE),
+            f"from {_NARROW_PPM:g} ppm": fitted(bases.difference, low_ppm=_NARROW_PPM),
+        }
     steps: list[Mapping[str, Any]] = [{**step, "spectrum": "unedited"} for step in off.steps]
     steps += [{**step, "spectrum": "edited"} for step in on.steps]
+    if (doubt := _scale_of_edited_frames(svs, off)) is not None:
+        steps.append(doubt)
     return replace(off, steps=[*water.steps, *steps, difference.step()]), FitResult(
         fit,
         basis.description,
         difference=difference_fit,
         difference_basis=bases.difference.description,
         edited=edited.name,
+        edited_variants=variants,
         sequence=sequence_record(choice, echo, evidence),
     )
+
+
+def _scale_of_edited_frames(svs: Svs, off: AveragedSpectrum) -> Mapping[str, Any] | None:
+    """What conversion does to edited frames of GE and not to their water, as a step."""
+    maker = str(svs.metadata.get("Manufacturer", "")).strip().upper()
+    if off.water is None or not maker.startswith(("GE", "GENERAL ELECTRIC")):
+        return None
+    noise = next((s for s in off.steps if s.get("step") == "noise of the reference"), None)
+    ratio = None if noise is None else float(noise["noise_ratio"])
+    return {"step": "scale of edited frames", "applied": True, "noise_ratio": ratio}
 
 
 def _evidence(

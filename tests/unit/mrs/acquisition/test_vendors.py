@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commissure.errors import DatasetError
 from commissure.mrs.acquisition.convert import convert, raw_spectra
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
 
@@ -120,6 +121,47 @@ def test_philips_sdat_is_conjugated_and_keeps_the_scale_of_both_files(source: Pa
     assert sorted(np.linalg.norm(svs.affine[:3, :3], axis=0).round(3)) == [24, 26, 30]
     # How many shots a row averages is in the SPAR, and does not come along.
     assert "NumberOfAverages" not in svs.metadata and "NumberOfTransients" not in svs.metadata
+
+
+def write_data_and_list(folder: Path, mixes: list[np.ndarray]) -> None:
+    """One scan of several coils: the spectrum is its first mix, water its second."""
+    rows, values, offset = [], [], 0
+    for mix, fids in enumerate(mixes):
+        for shot, coils in enumerate(fids):
+            for coil, fid in enumerate(coils):
+                size = 8 * len(fid)
+                numbers = [mix, 0, 0, 0, 0, coil, 0, 0, 0, 0, 0, shot, 1, 1, 1, 0, 0, 0]
+                rows.append(f"  STD {' '.join(map(str, numbers))} {size} {offset}")
+                values.append(parts(fid).astype("<f4"))
+                offset += size
+    count = [f".    {m}    0    0  number_of_mixes : {len(mixes):4d}" for m in (0,)]
+    (folder / "sub-01_svs.list").write_text("\n".join(["# comment", *count, *rows]) + "\n")
+    (folder / "sub-01_svs.data").write_bytes(np.concatenate(values).tobytes())
+    text = SPAR.format(points=POINTS, rows=1, mix=1)
+    (folder / "sub-01_svs.SPAR").write_text(text)
+
+
+def test_philips_data_and_list_keep_coils_shots_and_scale(source: Path) -> None:
+    coils = np.array([1.0, 0.5j])[:, None]
+    spectrum = NAA * np.arange(1, 4)[:, None, None] * coils
+    water = 5e3 * np.exp(-20 * T) * np.arange(1, 3)[:, None, None] * coils
+    write_data_and_list(source, [spectrum, water])
+    svs = converted(source.parents[2])["svs"]
+    np.testing.assert_allclose(svs.fids, spectrum, rtol=1e-5, atol=1e-6)
+    made = source.parents[2] / "sub-01" / "mrs" / "sub-01_mrsref.nii.gz"
+    reference = read_svs(made, (made.with_name("sub-01_mrsref.json"),), who="sub-01")
+    np.testing.assert_allclose(reference.fids, water, rtol=1e-5, atol=1e-2)
+    assert (svs.te_s, svs.tr_s, svs.dwell_s) == (0.03, 2.0, DWELL_S)
+
+
+def test_philips_data_without_its_list_or_spar_is_refused(source: Path) -> None:
+    write_data_and_list(source, [np.ones((1, 1, POINTS))])
+    (source / "sub-01_svs.SPAR").unlink()
+    with pytest.raises(DatasetError, match=r"sub-01_svs\.data has no SPAR beside it"):
+        raw_spectra(source.parents[2])
+    (source / "sub-01_svs.list").unlink()
+    with pytest.raises(DatasetError, match=r"sub-01_svs\.data has no list beside it"):
+        raw_spectra(source.parents[2])
 
 
 def test_siemens_rda_is_taken_as_it_is(source: Path) -> None:

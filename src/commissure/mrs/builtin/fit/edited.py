@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from commissure.mrs.builtin.basis.broad import broad_fid
 from commissure.mrs.builtin.basis.sequences import PulseSequence
@@ -60,6 +61,9 @@ EDITED = (
 
 #: How far the sub-spectra may still be apart after they were aligned by their fits.
 _MAX_REALIGNED_HZ = 4.0
+
+#: Stiffness of the baseline under a difference.
+FREEDOM_PER_PPM = 2.0
 
 #: How far an editing pulse may lie from where it is expected.
 _MAX_OFF_PPM = 0.35
@@ -215,6 +219,72 @@ def difference_of(
     return EditedDifference(aligned - off, shift, float(np.degrees(phase)))
 
 
+def realigned_difference(
+    difference: EditedDifference,
+    on: np.ndarray,
+    off: np.ndarray,
+    basis: Basis,
+    unedited: SpectralFit,
+    *,
+    range_ppm: tuple[float, float],
+    dwell_s: float,
+) -> EditedDifference:
+    """Turn the edited spectrum until the fit of the difference leaves least.
+
+    What a degree or a tenth of a hertz leaves of creatine and choline looks like no metabolite and
+    like no baseline, so that the model of the difference tells both better than a band of the
+    spectra does: with it GABA of simulated spectra scatters half as much, and spectra without any
+    give none.
+
+    Parameters
+    ----------
+    difference
+        Where to start from.
+    on, off
+        FIDs (points,), each referenced.
+    basis
+        Of the difference.
+    unedited
+        Its fit, for phase and line shape.
+    range_ppm
+        What is compared.
+    """
+    nothing = np.zeros(len(basis.names))
+    shape: LineShape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)
+    ties = np.zeros((0, len(nothing)))
+    sampling = {"dwell_s": dwell_s, "frequency_mhz": unedited.frequency_mhz}
+    low, high = range_ppm
+
+    def left(turn: np.ndarray) -> float:
+        fid = rotated(on, float(turn[0]), float(turn[1]), dwell_s=dwell_s) - off
+        problem = FitProblem(fid, basis, **sampling, low_ppm=low, high_ppm=high)
+        priors = Priors(problem.noise_sd, 1.0, 1.0, ties, shape.vector()[:COMMON])
+        baseline = Baselines(problem.ppm).with_freedom(FREEDOM_PER_PPM)
+        return solve(problem, shape, baseline, priors).cost * problem.scale**2
+
+    start = np.array([difference.shift_hz, np.radians(difference.phase_deg)])
+    simplex = start + np.array([[0.0, 0.0], [0.3, 0.0], [0.0, 0.1]])
+    least = left(start)
+    done = minimize(
+        lambda turn: left(turn) / least, start, method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1e-5, "initial_simplex": simplex},
+    )  # fmt: skip
+    shift, phase = (float(each) for each in done.x)
+    if abs(shift - difference.shift_hz) > _MAX_REALIGNED_HZ:
+        return difference
+    fid = rotated(on, shift, phase, dwell_s=dwell_s) - off
+    return EditedDifference(fid, shift, float(np.degrees(phase)))
+
+
+def with_creatine_left(basis: Basis, unedited: Basis) -> Basis:
+    """A basis of the difference with creatine that did not subtract to nothing, of either sign."""
+    creatine = unedited.fids[unedited.names.index("Cr")]
+    return replace(
+        basis, names=("Cr", "-Cr", *basis.names),
+        fids=np.concatenate([[creatine, -creatine], basis.fids]),
+    )  # fmt: skip
+
+
 def fit_difference(
     fid: np.ndarray,
     basis: Basis,
@@ -224,7 +294,7 @@ def fit_difference(
     dwell_s: float,
     frequency_mhz: float,
     shift_sd_ppm: float = 0.005,
-    freedom_per_ppm: float = 2.0,
+    freedom_per_ppm: float = FREEDOM_PER_PPM,
 ) -> SpectralFit:
     """Fit a difference spectrum with the phase and line shape of the unedited one.
 

@@ -24,6 +24,9 @@ from commissure.mrs.metabolites import (
 #: Pairs of columns whose correlation is recorded.
 _CORRELATED = (("Glu", "Gln"), ("GSH", "Glu"), ("GSH", "Gln"), ("GSH", "MM30"), ("Cr", "PCr"))
 
+#: Where creatine's methyl line and edited GABA lie, and how far their areas reach, ppm.
+METHYL_PPM, METHYL_REACH_PPM = 3.02, 0.3
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -43,6 +46,8 @@ class FitResult:
         How the basis of the difference was made.
     edited
         What the difference was taken for; empty where nothing is edited.
+    edited_variants
+        Fits of the difference with one choice made otherwise, by what was changed.
     sequence
         What is known of the sequence of a simulated basis; empty for a basis made elsewhere.
     spread
@@ -55,6 +60,7 @@ class FitResult:
     difference: SpectralFit | None = None
     difference_basis: str = ""
     edited: str = ""
+    edited_variants: Mapping[str, SpectralFit] = field(default_factory=dict)
     sequence: Mapping[str, Any] = field(default_factory=dict)
     spread: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,6 +83,8 @@ def write_fit(result: FitResult, files: MrsFiles) -> None:
         record["Edited"] = {
             "Metabolite": result.edited,
             **fit_record(difference, result.difference_basis),
+            "HalfAreaOverCreatine": half_area_over_creatine(difference, fit),
+            "HighestOverUnedited": float(np.abs(difference.data).max() / np.abs(fit.data).max()),
             "UneditedAmplitude": unedited,
             "UneditedCrlb": bound,
             "Amplitudes": {
@@ -84,9 +92,43 @@ def write_fit(result: FitResult, files: MrsFiles) -> None:
                 for name, value in zip(difference.names, difference.amplitudes, strict=True)
             },
         }
+        if result.edited_variants:
+            record["Edited"]["Spread"] = edited_spread(
+                result.edited, difference, result.edited_variants
+            )
         write_table(curve_table(difference), files.difference_curves)
     write_json(record, files.fit_record)
     write_table(curve_table(fit), files.curves)
+
+
+def edited_spread(
+    edited: str, difference: SpectralFit, variants: Mapping[str, SpectralFit]
+) -> dict[str, Any]:
+    """As :func:`commissure.mrs.builtin.fit.spread.spread_record`, of what is edited."""
+    name = EDITED_ONLY[edited].name
+    size = difference.total(EDITED_PARTS[name])[0]
+    if not size > 0:
+        return {"Range": {}, "OverFit": {}}
+    over = {key: fit.total(EDITED_PARTS[name])[0] / size for key, fit in variants.items()}
+    return {
+        "Range": {name: float(np.ptp([1.0, *over.values()]))},
+        "OverFit": {key: {name: value} for key, value in over.items()},
+    }
+
+
+def half_area_over_creatine(difference: SpectralFit, unedited: SpectralFit) -> float:
+    """Half of the area that is edited at 3 ppm over that of creatine's methyl line.
+
+    It is the ratio of areas that Gannet calls GABA+/Cr (Edden RAE et al., J Magn Reson Imaging
+    40:1445-1452, 2014): its difference is half of ON less OFF, and it counts no protons.
+    """
+    names = ("GABA", "MM30")
+    rows = [i for i, name in enumerate(difference.names) if name in names]
+    near = np.abs(difference.ppm - METHYL_PPM) < METHYL_REACH_PPM
+    area = float(difference.components[rows][:, near].sum())
+    creatine = [i for i, name in enumerate(unedited.names) if name in PARTS["tCr"]]
+    around = np.abs(unedited.ppm - METHYL_PPM) < METHYL_REACH_PPM
+    return area / 2 / float(unedited.components[creatine][:, around].sum())
 
 
 def amplitude_table(
