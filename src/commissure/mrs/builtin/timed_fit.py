@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,22 +25,37 @@ class TimedFit:
 
     Attributes
     ----------
+    svs, settings
+        What was fitted, and how.
     fit, basis
         As :func:`commissure.mrs.builtin.fit.lipids.fit_with_lipids` gives them.
     choice
         The sequence, with the first echo that the spectrum shows where nothing else says it.
-    record
-        For ``fit.json``: how the sequence is known, and what another one would leave.
-    spread
-        For ``fit.json``: what other choices would give, see
-        :func:`commissure.mrs.builtin.fit.spread.spread_record`.
+    echo
+        What the spectrum shows of the first echo; None where it was not asked.
     """
 
+    svs: Svs
+    settings: MrsPreprocessSettings
     fit: SpectralFit
     basis: Basis
     choice: SequenceChoice
-    record: dict[str, Any]
-    spread: dict[str, Any]
+    echo: FirstEcho | None
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """For ``fit.json``: how the sequence is known, and what another one would leave."""
+        evidence = _evidence(self.svs, self.fit, self.basis, self.settings)
+        return sequence_record(self.choice, self.echo, evidence)
+
+    @cached_property
+    def spread(self) -> dict[str, Any]:
+        """For ``fit.json``: what other choices would give.
+
+        See :func:`commissure.mrs.builtin.fit.spread.spread_record`. It costs as much as the fit and
+        all else together: a fit that is thrown away is never asked.
+        """
+        return _spread(self.svs, self.fit, self.choice, self.settings)
 
 
 def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings) -> TimedFit:
@@ -70,9 +86,7 @@ def timed_fit(svs: Svs, choice: SequenceChoice, settings: MrsPreprocessSettings)
             fit, basis = fit_with_lipids(
                 svs, simulated_for(svs, choice.sequence, settings), settings
             )
-    evidence = _evidence(svs, fit, basis, settings)
-    spread = _spread(svs, fit, choice, settings)
-    return TimedFit(fit, basis, choice, sequence_record(choice, echo, evidence), spread)
+    return TimedFit(svs, settings, fit, basis, choice, echo)
 
 
 def _spread(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import BSpline
@@ -73,6 +74,7 @@ class Baselines:
     """
 
     def __init__(self, ppm: np.ndarray) -> None:
+        self._made: dict[float, Baseline] = {}
         self.splines = spline_matrix(ppm)
         self.difference = np.diff(np.eye(self.splines.shape[1]), n=2, axis=0)
         self.span_ppm = float(ppm[-1] - ppm[0])
@@ -83,6 +85,11 @@ class Baselines:
 
     def with_freedom(self, freedom_per_ppm: float) -> Baseline:
         """The baseline with that many effective degrees of freedom per ppm."""
+        if freedom_per_ppm not in self._made:
+            self._made[freedom_per_ppm] = self._with_freedom(freedom_per_ppm)
+        return self._made[freedom_per_ppm]
+
+    def _with_freedom(self, freedom_per_ppm: float) -> Baseline:
         wanted = max(2.05, freedom_per_ppm * self.span_ppm)
         low, high = -12.0, 12.0
         for _ in range(60):
@@ -98,3 +105,13 @@ class Baselines:
             solve=np.linalg.solve(normal, self.splines.T),
             freedom=freedom,
         )
+
+
+def baselines_over(ppm: np.ndarray) -> Baselines:
+    """Baselines over an axis; those of the last axes are kept, since a spectrum is fitted often."""
+    return _baselines_over(ppm.tobytes())
+
+
+@lru_cache(maxsize=4)
+def _baselines_over(ppm: bytes) -> Baselines:
+    return Baselines(np.frombuffer(ppm))

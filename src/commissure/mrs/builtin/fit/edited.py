@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from commissure.mrs.builtin.basis.broad import broad_fid
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
-from commissure.mrs.builtin.fit.baseline import Baselines
+from commissure.mrs.builtin.fit.baseline import baselines_over
 from commissure.mrs.builtin.fit.model import COMMON, FitProblem, LineShape, Priors, solve
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, assembled_fit, minimise
 from commissure.mrs.builtin.signal.align import in_band, match_to, rotated
@@ -259,7 +259,7 @@ def realigned_difference(
         fid = rotated(on, float(turn[0]), float(turn[1]), dwell_s=dwell_s) - off
         problem = FitProblem(fid, basis, **sampling, low_ppm=low, high_ppm=high)
         priors = Priors(problem.noise_sd, 1.0, 1.0, ties, shape.vector()[:COMMON])
-        baseline = Baselines(problem.ppm).with_freedom(FREEDOM_PER_PPM)
+        baseline = baselines_over(problem.ppm).with_freedom(FREEDOM_PER_PPM)
         return solve(problem, shape, baseline, priors).cost * problem.scale**2
 
     start = np.array([difference.shift_hz, np.radians(difference.phase_deg)])
@@ -322,7 +322,7 @@ def fit_difference(
     problem = FitProblem(
         fid, basis, dwell_s=dwell_s, frequency_mhz=frequency_mhz, low_ppm=low, high_ppm=high
     )
-    baseline = Baselines(problem.ppm).with_freedom(freedom_per_ppm)
+    baseline = baselines_over(problem.ppm).with_freedom(freedom_per_ppm)
     columns = len(basis.names)
     nothing = np.zeros(columns)
     shape: LineShape = replace(unedited.shape, shifts_hz=nothing, widths_hz=nothing)

@@ -14,7 +14,7 @@ import numpy as np
 
 from commissure.mrs.builtin.basis.sequences import PulseSequence
 from commissure.mrs.builtin.basis.simulated import Basis, simulated_basis
-from commissure.mrs.builtin.fit.baseline import Baselines
+from commissure.mrs.builtin.fit.baseline import baselines_over
 from commissure.mrs.builtin.fit.model import COMMON, FitProblem, Priors, solve
 from commissure.mrs.builtin.fit.spectrum import SpectralFit, minimise, observations
 
@@ -93,7 +93,7 @@ class SequenceEvidence:
     ) -> None:  # fmt: skip
         self.fid, self.fit, self.basis, self.metabolites = fid, fit, basis, metabolites
         self.sampling: dict[str, Any] = {"dwell_s": dwell_s, "frequency_mhz": frequency_mhz}
-        self.baseline = Baselines(fit.ppm).with_freedom(fit.freedom_per_ppm)
+        self.baseline = baselines_over(fit.ppm).with_freedom(fit.freedom_per_ppm)
         residual = fit.data - fit.model
         self.observations = observations(residual)
 

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from commissure.errors import QualityError
 from commissure.mrs.builtin.basis.simulated import Basis
-from commissure.mrs.builtin.fit.baseline import Baseline, Baselines
+from commissure.mrs.builtin.fit.baseline import Baseline, Baselines, baselines_over
 from commissure.mrs.builtin.fit.model import (
     COMMON,
     FitProblem,
@@ -257,7 +257,7 @@ def _minimised(
     start: LineShape | None,
 ) -> SpectralFit:
     """Fit in stages: common parameters, all parameters, the stiffness, all parameters again."""
-    baselines = Baselines(problem.ppm)
+    baselines = baselines_over(problem.ppm)
     baseline = baselines.with_freedom(2.0 if freedom_per_ppm is None else freedom_per_ppm)
     columns = len(problem.basis.names)
     widths = {"shift_sd_hz": shift_sd_hz, "width_sd_hz": width_sd_hz}
