@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -178,6 +181,82 @@ class TestCommand:
         told = self.run(bids).output
         assert told.count("has no JSON sidecar") == 5 and "15 more like this" in told
         assert self.run(bids, "--all").output.count("has no JSON sidecar") == 20
+
+
+def small_dataset(root, people):
+    """A dataset of one T1w image each that the BIDS validator finds in order."""
+    names = [f"sub-{number:04d}" for number in range(people)]
+    picture(root / "one.nii.gz", (4, 4, 4))
+    for who in names:
+        (root / who / "anat").mkdir(parents=True)
+        (root / who / f"anat/{who}_T1w.nii.gz").write_bytes((root / "one.nii.gz").read_bytes())
+    (root / "one.nii.gz").unlink()
+    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    (root / "README").write_text("Simulated images of nobody, for the tests of a program.\n" * 5)
+    rows = "\n".join(["participant_id\tage", *(f"{who}\t30" for who in names)])
+    (root / "participants.tsv").write_text(rows + "\n")
+    return root
+
+
+def validator():
+    """The BIDS validator; tests that run it are skipped without it."""
+    beside = Path(sys.executable).parent / "bids-validator-deno"
+    if not beside.exists() and shutil.which("bids-validator-deno") is None:
+        pytest.skip("the BIDS validator (bids-validator-deno) is not installed")
+
+
+class TestBidsValidator:
+    def looked_at(self, root):
+        return validate(read_config([], root), bids_validator=True)
+
+    def test_its_errors_are_errors_and_its_warnings_are_not(self, tmp_path):
+        validator()
+        root = small_dataset(tmp_path / "bids", 2)
+        result = self.looked_at(root)
+        assert result.bids_validator == "The BIDS validator found 0 errors."
+        assert result.errors == 0
+        # Nothing else of this program minds what BIDS calls the file.
+        (root / "sub-0001/anat/sub-0001_acq_T1w.nii.gz").write_bytes(
+            (root / "sub-0001/anat/sub-0001_T1w.nii.gz").read_bytes()
+        )
+        result = self.looked_at(root)
+        told = [finding for finding in result.findings if "BIDS validator" in finding.text]
+        assert told and {finding.level for finding in told} == {"error"}
+        assert "sub-0001_acq_T1w" in " ".join(finding.text for finding in told)
+        told = CliRunner().invoke(app, ["validate", str(root)])
+        assert told.exit_code == 1 and "BIDS validator" in told.output
+
+    def test_a_table_of_more_than_a_thousand_people_is_read_to_its_end(self, tmp_path):
+        validator()
+        result = self.looked_at(small_dataset(tmp_path / "bids", 1010))
+        assert result.bids_validator == "The BIDS validator found 0 errors."
+
+    def test_no_bids_leaves_it_out(self, bids, monkeypatch):
+        calls = []
+        monkeypatch.setattr(
+            "commissure.flow.validation.subprocess.run", lambda *a, **k: calls.append(a)
+        )
+        told = CliRunner().invoke(app, ["validate", "--no-bids", "--json", str(bids)])
+        assert told.exit_code == 0 and calls == []
+        assert json.loads(told.output)["bids_validator"] == ""
+
+    @pytest.mark.parametrize(
+        ("script", "words"),
+        [
+            ("echo no JSON; exit 3", "ended with status 3"),
+            ("echo '{\"issues\": 1}'", "ended with status 0"),
+            (None, "is not installed"),
+        ],
+    )
+    def test_one_that_breaks_off_or_is_not_there_is_told(self, bids, monkeypatch, script, words):
+        folder = bids.parent / "bin"
+        folder.mkdir()
+        if script:
+            (folder / "bids-validator-deno").write_text(f"#!/bin/sh\n{script}\n")
+            (folder / "bids-validator-deno").chmod(0o755)
+        monkeypatch.setattr("commissure.flow.validation.sys.executable", str(folder / "python"))
+        monkeypatch.setenv("PATH", str(folder))
+        assert words in self.looked_at(bids).bids_validator
 
 
 @pytest.mark.real

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.interfaces.fmriprep import load_confounds
 
 from commissure.errors import DatasetError
 from commissure.func.builtin.confounds import expanded
@@ -103,39 +101,6 @@ def test_strategies_have_the_regressors_in_their_names():
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_names_its_source(strategy):
     assert re.search(r"(19|20)\d\d", STRATEGIES[strategy].source)
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(
-    ("strategy", "parts"),
-    [
-        ("24P+aCompCor", {"strategy": ("motion", "compcor", "high_pass"), "motion": "full"}),
-        ("12P+aCompCor", {"strategy": ("motion", "compcor", "high_pass"), "motion": "derivatives"}),
-        ("36P", {"strategy": ("motion", "wm_csf", "global_signal"), "motion": "full",
-                 "wm_csf": "full", "global_signal": "full"}),
-        ("24P+GSR", {"strategy": ("motion", "global_signal"), "motion": "full",
-                     "global_signal": "basic"}),
-    ],
-)  # fmt: skip
-def test_the_columns_are_those_that_nilearn_loads(shared_data, tmp_path, strategy, parts):
-    folder = shared_data / "derivatives" / "fmriprep-loadconfounds-test"
-    name = "sub-01_task-rest_desc-confounds_timeseries"
-    for extension in (".tsv", ".json"):
-        source = folder / f"test_desc-confounds_regressors{extension}"
-        (tmp_path / f"{name}{extension}").write_bytes(source.read_bytes())
-    table = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", na_values="n/a")
-    metadata = json.loads((tmp_path / f"{name}.json").read_text())
-    bold = tmp_path / "sub-01_task-rest_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz"
-    bold.touch()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # On the columns of high-pass filters, which are not used.
-        loaded, _ = load_confounds(
-            str(bold), demean=False, compcor="anat_separated", n_compcor=5, **parts
-        )
-    chosen = regressors(table, metadata, strategy=strategy, components=5, who="test")
-    theirs = loaded[[column for column in loaded if not column.startswith("cosine")]]
-    assert sorted(chosen) == sorted(theirs)
-    np.testing.assert_allclose(chosen[1:], theirs[chosen.columns][1:], atol=1e-10)
 
 
 def test_a_missing_column_is_named():
