@@ -11,12 +11,12 @@ from pathlib import Path
 from commissure.errors import DatasetError
 
 #: Entities in the order that BIDS gives them (https://bids-specification.readthedocs.io, appendix
-#: "Entity table"), those of BIDS-Derivatives included.
+#: "Entity table"), those of BIDS-Derivatives and of its extension proposal 16 (diffusion) included.
 ENTITY_ORDER = (
     "sub", "ses", "sample", "task", "tracksys", "acq", "nuc", "voi", "ce", "trc", "stain", "rec",
     "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "from", "to", "mode",
     "hemi", "space", "split", "recording", "chunk", "atlas", "seg", "scale", "res", "den",
-    "label", "desc",
+    "label", "model", "param", "desc",
 )  # fmt: skip
 
 #: Sidecars of scanners hold kilobytes, those with every DICOM field some megabytes.

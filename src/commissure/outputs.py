@@ -195,6 +195,35 @@ EXCLUSIONS = Output(
         TableColumn("value", "The measured value, in the unit of the setting."),
     ),
 )  # fmt: skip
+QUALITY = Output(
+    "quality.tsv",
+    "Every quality value of every scan, one row per value",
+    (
+        _PERSON, _SESSION, _MODALITY,
+        TableColumn("scan", "Name of the quality record without `_qc.json`.", TEXT),
+        TableColumn("check", "What was measured, with its unit in the name.", TEXT),
+        TableColumn("value", "The value, in the unit of the name."),
+        TableColumn("limit", "The limit in words, as `<= 0.55`; n/a where none is set.", TEXT),
+        TableColumn("passed", "Whether it keeps the limit; n/a where none is set.", TEXT),
+    ),
+)  # fmt: skip
+ACQUISITION = Output(
+    "acquisition.tsv",
+    "How each image was acquired, as its sidecar says: counts for the methods of a paper",
+    (
+        _PERSON, _SESSION, _MODALITY, _SCAN,
+        TableColumn("manufacturer", "Who made the scanner.", TEXT),
+        TableColumn("model", "Its model.", TEXT),
+        TableColumn("software", "Its software versions.", TEXT),
+        TableColumn("field_strength_t", "Nominal field strength.", unit="T"),
+        TableColumn("tr_s", "Repetition time.", unit="s"),
+        TableColumn("te_ms", "Echo time.", unit="ms"),
+        TableColumn("slice_timing", "Whether a sidecar gives SliceTiming.", "true or false"),
+        TableColumn("field_map", "Whether an image of the field belongs to the scan.",
+                    "true or false"),
+    ),
+    notes="Nothing else of the sidecars is copied: no name, date or serial number.",
+)  # fmt: skip
 VISITS = Output(
     "visits.tsv",
     "Which visit each session of a person is",
@@ -569,7 +598,8 @@ PERMUTATIONS = Output(
 OUTPUTS: Mapping[str, Output] = {
     output.path: output
     for output in (
-        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
+        MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, QUALITY, ACQUISITION, VISITS,
+        PARTICIPANTS, CAUTIONS,
         VULNERABILITY, VULNERABILITY_RECORD,
         NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
         NORMATIVE_RECORD, NORMATIVE_MODEL,
@@ -586,6 +616,8 @@ OUTPUTS: Mapping[str, Output] = {
 _FOLDERS = (
     ("sub-*/[ses-*/]{anat,func,dwi,mrs}/", "Derivatives of each image ([engines](engines.md)), "
      "`*_markers.tsv` with the columns of `markers.tsv`, `*_qc.json`, `figures/*.svg`"),
+    ("pages/", "`sub-*.html`, the [page of each person](report.md#pages-of-people), and the viewer "
+     "that they share"),
     ("logs/<rule>/", "Log of every job"),
     ("benchmarks/<rule>/", "Time and memory of every job"),
     ("work/", "The run's own files: index of the dataset, batches, status tables, records"),

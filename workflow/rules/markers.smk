@@ -1,5 +1,5 @@
-# REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/
-# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv tool_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
+# REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/, ratings*.tsv where there are any
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv quality.tsv acquisition.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv tool_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
 
 
 rule markers:
@@ -11,6 +11,7 @@ rule markers:
         tools=[work(f"ingress/{i}_markers.tsv") for i in range(len(settings.ingress))],
         tool_records=[work(f"ingress/{i}.json") for i in range(len(settings.ingress))],
         sessions=plan.session_files,
+        ratings=plan.rating_files,
     output:
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
@@ -34,12 +35,37 @@ rule markers:
         settings=settings.markers.model_dump(mode="json"),
         tables=[table.model_dump(mode="json") for table in settings.tables],
         ingress=[tool.model_dump(mode="json") for tool in settings.ingress],
+        study=plan.study,
         command=COMMAND,
         code=code("markers/table.py"),
         record=record("markers"),
         reopened=plan.remade("markers"),
     script:
         "../scripts/markers/table.py"
+
+
+rule scan_tables:
+    """Gather how every image was acquired, and every quality value."""
+    input:
+        statuses=all_statuses(),
+        manifests=[work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches],
+    output:
+        quality=out("quality.tsv"),
+        acquisition=out("acquisition.tsv"),
+    log:
+        log_of("scan_tables", batch=False),
+    benchmark:
+        benchmark_of("scan_tables", batch=False)
+    resources:
+        mem_mb=memory(1000),
+    params:
+        output_dir=output_folder,
+        bids_dir=settings.bids_dir,
+        code=code("markers/scan_tables.py"),
+        record=record("scan_tables"),
+        reopened=plan.remade("scan_tables"),
+    script:
+        "../scripts/markers/scan_tables.py"
 
 
 rule vulnerability:

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the tables of markers and fusion, recovery.tsv where truth is known
-# OUTPUTS:          report.html provenance/ ro-crate-metadata.json dataset_description.json
+# OUTPUTS:          report.html pages/ provenance/ ro-crate-metadata.json dataset_description.json
 
 
 rule provenance:
@@ -33,6 +33,36 @@ rule provenance:
         "../scripts/report/provenance.py"
 
 
+rule subject_pages:
+    """Write the page of each person of one batch, with slices to look at and rate."""
+    input:
+        manifest=work("batches/batch-{batch}.tsv"),
+        statuses=all_statuses(),
+        quality=out("quality.tsv"),
+        exclusions=out("exclusions.tsv"),
+        completeness=out("completeness.tsv"),
+        people=out("participants.tsv"),
+    output:
+        listing=work("pages/batch-{batch}.txt"),
+    log:
+        log_of("subject_pages"),
+    benchmark:
+        benchmark_of("subject_pages")
+    resources:
+        mem_mb=memory(1500),
+    params:
+        output_dir=output_folder,
+        settings=settings.report.model_dump(
+            mode="json", include={"title", "viewer", "page_mb"}
+        ),
+        study=plan.study,
+        code=code("report/subject_pages.py"),
+        record=lambda wildcards: record(f"subject_pages-{wildcards.batch}"),
+        reopened=lambda wildcards: plan.remade(f"subject_pages-{wildcards.batch}"),
+    script:
+        "../scripts/report/subject_pages.py"
+
+
 rule report:
     """Write the report: one self-contained page."""
     input:
@@ -41,6 +71,10 @@ rule report:
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
+        quality=out("quality.tsv"),
+        acquisition=out("acquisition.tsv"),
+        pages=[work(f"pages/batch-{batch}.txt") for batch in plan.all_batches],
+        ratings=plan.rating_files,
         visits=out("visits.tsv"),
         people=out("participants.tsv"),
         vulnerability=out("vulnerability.tsv"),
@@ -62,6 +96,7 @@ rule report:
     params:
         output_dir=output_folder,
         settings=settings.report.model_dump(mode="json"),
+        study=plan.study,
         code=code("report/page.py"),
         record=record("report"),
         reopened=plan.remade("report"),

@@ -86,6 +86,8 @@ class DwiMeasured(Derivatives):
     ----------
     markers, quality
         Marker rows and quality record.
+    fa
+        Fractional anisotropy on the grid of the series, only where a tensor was fitted.
     tensor_figure, motion_figure
         For a person to look at; each only where its numbers could be had.
     to_template, from_template
@@ -93,11 +95,12 @@ class DwiMeasured(Derivatives):
     """
 
     optional: ClassVar[frozenset[str]] = frozenset(
-        {"tensor_figure", "motion_figure", "to_template", "from_template"}
+        {"fa", "tensor_figure", "motion_figure", "to_template", "from_template"}
     )
 
     markers: Path
     quality: Path
+    fa: Path
     tensor_figure: Path
     motion_figure: Path
     to_template: Path
@@ -109,6 +112,7 @@ class DwiMeasured(Derivatives):
         return cls(
             markers=folder / scan.derivative("markers", ".tsv"),
             quality=folder / scan.derivative("qc", ".json"),
+            fa=folder / scan.derivative("dwimap", ".nii.gz", model="tensor", param="fa"),
             tensor_figure=folder / "figures" / scan.derivative("dwi", ".svg", desc="tensor"),
             motion_figure=folder / "figures" / scan.derivative("dwi", ".svg", desc="motion"),
             to_template=folder

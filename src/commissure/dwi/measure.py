@@ -43,6 +43,7 @@ from commissure.dwi.white_matter import WhiteMatter, from_anatomy, from_template
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import Atlas, jhu_dti81
 from commissure.images.atlas_files import chosen_atlas
+from commissure.images.load import save_image
 from commissure.names import Scan
 from commissure.rows import Marker, write_markers
 
@@ -180,6 +181,7 @@ def _measure_tensor(
         robust=settings.robust_tensor,
         usable=None if usable is None else usable[..., chosen],
     )
+    save_image(maps.fa.astype(np.float32), series.affine, files.fa)
     findings.checks.append(
         at_most(
             "tensor_b_s_mm2",

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +28,8 @@ class Job:
         As Snakemake gives them, by name.
     log
         The job's open log file.
+    written
+        Files beside the outputs that are recorded with them.
     """
 
     rule: str
@@ -35,6 +37,7 @@ class Job:
     output: Any
     params: Any
     log: TextIO
+    written: list[Path] = field(default_factory=list)
 
     def say(self, message: str) -> None:
         """Tell the terminal and the log how far the job is."""
@@ -62,9 +65,10 @@ def running(snakemake: Any) -> Iterator[Job]:
     with path.open("w", encoding="utf-8") as log:
         try:
             with computing(Path(output_dir) / "work") if output_dir else nullcontext():
-                yield Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+                job = Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+                yield job
                 if record is not None:
-                    write_outputs(snakemake.output, Path(record))
+                    write_outputs([*snakemake.output, *job.written], Path(record))
         except CommissureError as error:
             print(error, file=log)
             raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None

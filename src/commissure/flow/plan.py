@@ -24,6 +24,8 @@ from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
 from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
+from commissure.flow.study_identity import study_identity
+from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS
@@ -90,9 +92,10 @@ class Plan:
                 batches[entry.modality].add(f"{entry.batch:04d}")
         visits = {(entry.participant_id, entry.session) for entry in entries}
         self.session_files = self._session_files(visits)
+        people = {entry.participant_id for entry in entries}
+        self.study = study_identity(work, self.settings.bids, people)
         self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
         if main:
-            people = {entry.participant_id for entry in entries}
             self._check_tables(people, visits)
             self._list_tools()
             self._list_trees(people)
@@ -107,6 +110,15 @@ class Plan:
         files = [Path(file) for file in self.session_files]
         for caution in check_tables(self.settings, imaged, visits, files):
             _say(caution)
+        for caution in read_ratings(self.rating_files, study=self.study, people=imaged)[1]:
+            _say(caution)
+
+    @property
+    def rating_files(self) -> list[str]:
+        """What raters said of the scans, as inputs: nothing where nobody did, or nobody asks."""
+        if self.settings.markers.ratings == "off":
+            return []
+        return [str(path) for path in rating_files(self.output_dir)]
 
     def _list_tools(self) -> None:
         """Write down what the folders of other tools hold, so that a change is noticed."""
@@ -192,9 +204,11 @@ class Plan:
             for step in STEPS
             for batch in batches
         ]
-        rules = ["markers", "vulnerability", "normative", "fusion", "provenance", "report"]
+        rules = ["markers", "scan_tables", "vulnerability", "normative", "fusion", "provenance"]
+        rules += ["report"]
         rules += ["recovery"] if self.truth_file else []
         rules += ["qc_fc"] if self.batches("func") else []
+        rules += [f"subject_pages-{batch}" for batch in self.all_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         jobs = self.settings.fusion.permutation_jobs
         rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
@@ -231,6 +245,11 @@ class Plan:
     def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""
         return self._batches.get(modality, [])
+
+    @property
+    def all_batches(self) -> list[str]:
+        """Numbers of the batches that have any image of the study."""
+        return sorted({number for numbers in self._batches.values() for number in numbers})
 
     def reopened(self, rule: str, batch: str) -> str:
         """Mark of a batch that has lost files once; another one for each time."""

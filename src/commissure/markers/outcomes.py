@@ -13,7 +13,7 @@ import pandas as pd
 
 from commissure.markers.status import STATUS
 from commissure.names import bids_name, parse_name
-from commissure.outputs import DWI_QUALITY
+from commissure.outputs import DWI_QUALITY, QUALITY
 
 _TEXT = STATUS[: STATUS.index("cpu_s")]
 _CNR = re.compile(r"cnr_b(\d+)")
@@ -99,6 +99,36 @@ def dwi_quality(done: pd.DataFrame) -> pd.DataFrame:
         rows.append({**image, **_values(record)})
     table = DWI_QUALITY.frame(rows)
     return table.sort_values(["participant_id", "scan"], kind="stable", ignore_index=True)
+
+
+def quality_table(done: pd.DataFrame) -> pd.DataFrame:
+    """Gather the quality values of all scans.
+
+    Parameters
+    ----------
+    done
+        Of :func:`commissure.markers.outcomes.outcomes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns of :data:`commissure.outputs.QUALITY`, in the order of the records.
+    """
+    measured = done[(done["step"] == "measure") & (done["state"] == "present")]
+    measured = measured.sort_values(["participant_id", "session", "modality", "scan"])
+    words = {True: "yes", False: "no"}
+    rows = []
+    for row in measured.to_dict("records"):
+        path = Path(row["qc"])
+        record = json.loads(path.read_text(encoding="utf-8"))
+        image = (row["participant_id"], row["session"] or None, row["modality"])
+        scan = path.name.removesuffix("_qc.json")
+        rows += [
+            (*image, scan, check["name"], check["value"], check["limit"] or None,
+             words.get(check["passed"]))
+            for check in record["checks"]
+        ]  # fmt: skip
+    return QUALITY.frame(rows)
 
 
 def _values(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -169,6 +169,12 @@ class MarkersSettings(Section):
         default_factory=list,
         description="Participants to leave out altogether, as sub-01 or sub-01/func.",
     )
+    ratings: Literal["off", "any", "majority"] = Field(
+        default="majority",
+        description="Leave out what raters dropped on the pages of people (ratings.tsv and "
+        "ratings_<rater>.tsv in output_dir): where any of several raters drops it, or more drop "
+        "than keep it; off reads no ratings.",
+    )
     acquisition: dict[str, str | list[str]] = Field(
         default_factory=dict,
         description="Of several acquisitions of one visit that measure the same, which counts: "

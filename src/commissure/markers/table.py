@@ -20,6 +20,9 @@ from commissure.markers.acquisitions import (
 )
 from commissure.markers.ingress import ToolResults, without_second_head_size
 from commissure.markers.lab_tables import lab_table
+from commissure.markers.ratings import OPTION as RATINGS
+from commissure.markers.ratings import left_out as rated_out
+from commissure.markers.ratings import read_ratings
 from commissure.markers.registry import exclusion_rules
 from commissure.markers.settings import MarkersSettings, TableSettings
 from commissure.markers.units import check_units
@@ -189,6 +192,8 @@ def exclusions(
     settings: MarkersSettings,
     *,
     more: Iterable[list[object]] = (),
+    rating_files: Iterable[Path | str] = (),
+    study: str = "",
 ) -> pd.DataFrame:
     """Apply the declared exclusion rules, without looking at any label.
 
@@ -202,6 +207,10 @@ def exclusions(
         The rules.
     more
         Rows of what else leaves measurements out (:mod:`commissure.markers.mriqc_limits`).
+    rating_files
+        What raters said of scans (:func:`commissure.markers.ratings.read_ratings`).
+    study
+        Identity of the study, which they carry.
 
     Returns
     -------
@@ -213,6 +222,8 @@ def exclusions(
     ------
     ConfigError
         ``markers.exclude`` names nobody of the study.
+    DatasetError
+        A file of ratings is of another study, or cannot be used.
     """
     left_out: list[list[object]] = [*more]
     for modality, rule in exclusion_rules():
@@ -237,6 +248,9 @@ def exclusions(
                 mend="Correct markers.exclude in config.yaml",
             )
         left_out.append([person, "", modality or "all", "markers.exclude", "named", "n/a"])
+    ratings, _ = read_ratings(rating_files, study=study, people=people)
+    for (person, session, modality), raters in rated_out(ratings, settings.ratings):
+        left_out.append([person, session, modality, RATINGS, settings.ratings, raters])
     table = EXCLUSIONS.frame(left_out)
     table["session"] = table["session"].replace("", None)
     return table.sort_values(EXCLUSIONS.names[:4], ignore_index=True)

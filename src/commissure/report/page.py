@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from commissure.files import write_text
-from commissure.report import text
 from commissure.report.cohort import cohort
 from commissure.report.metrics import fitted
 from commissure.report.plots.svg import POINTS
@@ -18,8 +16,7 @@ from commissure.report.results import read_results
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.registry import SECTIONS
 from commissure.report.settings import ReportSettings
-
-_TEMPLATES = Path(__file__).parent / "templates"
+from commissure.report.templating import template_environment
 
 
 def write_report(
@@ -86,27 +83,5 @@ def contents(run: ReportInput) -> dict[str, Any]:
 
 
 def render(content: dict[str, Any]) -> str:
-    """Fill the templates; whatever is no number becomes a dash, never a word of the machine."""
-
-    def shown(value: Any) -> Any:
-        if value is None or (isinstance(value, float) and not text.is_number(value)):
-            return text.ABSENT
-        return value
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        listed=text.listed, capital=text.capital, some=text.some, count=text.count
-    )
-    environment.globals.update(
-        style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        behaviour=(_TEMPLATES / "page.js").read_text(encoding="utf-8"),
-    )
-    return environment.get_template("page.html").render(content)
+    """Fill the templates."""
+    return template_environment().get_template("page.html").render(content)

@@ -179,7 +179,7 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         markers=markers,
         definitions=content(DEFINITIONS),
         tables=tables,
-        quality=[_read_quality(path, folder) for path in files if path.match("*_qc.json")],
+        quality=[read_quality(path, folder) for path in files if path.match("*_qc.json")],
         tool_quality=_tool_records(tables[TOOL_QUALITY.path]),
         figures=[path for path in files if path.match("figures/*.svg") and path.is_file()],
         metrics=content(METRICS),
@@ -246,7 +246,8 @@ def _tool_records(table: pd.DataFrame) -> list[QualityRecord]:
     return records
 
 
-def _read_quality(path: Path, folder: Path) -> QualityRecord:
+def read_quality(path: Path, folder: Path) -> QualityRecord:
+    """Read the quality record of one scan."""
     person, session, modality = place(path, folder)
     content = _read_json(path)
     return QualityRecord(

@@ -24,6 +24,18 @@ class ReportSettings(BaseModel):
         description="Size in megabytes that embedded figures of people may take together; "
         "what does not fit is named by its path.",
     )
+    viewer: bool = Field(
+        True,
+        description="Whether the page of a person holds its images for the slice viewer (about "
+        "1 MB at clinical resolution).",
+    )
+    page_mb: float = Field(
+        2.0,
+        ge=0,
+        le=50,
+        description="Size in megabytes that the figures on the page of a person may take together; "
+        "what does not fit is named by its path.",
+    )
     main_markers: tuple[str, ...] = Field(
         (
             "volume/Hippocampus_L",

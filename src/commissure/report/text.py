@@ -24,8 +24,27 @@ _SCALES = frozenset(
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUS, _THIN, _NARROW_NBSP = "−", "\u2009", "\u202f"
 
+# Signs that turn the direction of what follows, or that nobody sees.
+_TURNING = {
+    code: f"[U+{code:04X}]"
+    for code in (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0x061C,
+                 0xFEFF, *range(0x09), *range(0x0B, 0x0D), *range(0x0E, 0x20), 0x7F)
+}  # fmt: skip
+
 # What stands beside the modalities in tables of markers and of models.
 _TITLES = {"table": "the lab's own tables", "clinical": "clinical variables"}
+
+
+def visible(value: str) -> str:
+    """A text whose invisible signs are written out.
+
+    A mark that turns the direction of writing would let an identifier, a site or a cause read as
+    another one, and could turn what stands behind it.
+    """
+    if value.isascii() and value.isprintable():
+        return value
+    shown = value.translate(_TURNING)
+    return value if shown == value else type(value)(shown)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -24,7 +24,7 @@ with running(snakemake) as job:
     markers, checks, unfenced = judged_images(markers, people, limits)
     write_table(people, job.output.people)
     write_table(with_tools(completeness(done, people=people["participant_id"].tolist(), products=products(), command=job.params.command), tools, people["participant_id"].tolist()), job.output.completeness)
-    write_table(exclusions(markers, people["participant_id"].tolist(), limits, more=mriqc_exclusions(markers, checks, limits)), job.output.exclusions)
+    write_table(exclusions(markers, people["participant_id"].tolist(), limits, more=mriqc_exclusions(markers, checks, limits), rating_files=job.input.ratings, study=job.params.study), job.output.exclusions)
     write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions, *told, *unfenced]), job.output.cautions)
     write_json(definition_record(definitions(tables, map(read_ingress, job.params.ingress)), markers), job.output.definitions)
     write_visit_tables({job.output.visits: visits, job.output.dwi_quality: dwi_quality(done), job.output.tool_quality: checks, job.output.markers: markers})

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from commissure.names import parse_name
 from commissure.report import text
+from commissure.report.figure_files import data_address, figure_caption
 from commissure.report.results import Results, modality_order, place
 from commissure.report.section import Content, ReportInput
 
@@ -93,27 +90,3 @@ def _from_both_ends(names: list[str]) -> list[str]:
     """First, last, second, last but one ...: flagged and unflagged people share the space."""
     ends = [name for pair in zip(names, reversed(names), strict=True) for name in pair]
     return list(dict.fromkeys(ends))
-
-
-def figure_caption(path: Path, session: str, modality: str) -> str:
-    """Say in words what a figure shows, from its BIDS name."""
-    try:
-        entities, suffix, _ = parse_name(path.name)
-    except ValueError:
-        return f"{text.modality(modality)}: {path.stem}"
-    shown_by_name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", entities.get("desc", "")).lower()
-    extra = [f"{key} {entities[key]}" for key in ("task", "acq", "voi", "dir", "run")
-             if entities.get(key)]  # fmt: skip
-    head = f"{session}, " if session else ""
-    return f"{head}{shown_by_name or suffix} of {', '.join([suffix, *extra])}"
-
-
-def data_address(path: Path) -> str:
-    """A figure as a data address for ``<img>``: nothing in it can clash with the page.
-
-    Only the characters that an address cannot hold are escaped, which is a quarter smaller than
-    base64 around a figure whose images are base64 already.
-    """
-    drawn = path.read_text(encoding="utf-8")
-    drawn = drawn[drawn.find("<svg") :] if "<svg" in drawn else drawn
-    return "data:image/svg+xml;charset=utf-8," + quote(drawn, safe=" !$&'()*+,-./:;=?@[]_~{}|^")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,59 +10,9 @@ import numpy as np
 from commissure.report import text
 from commissure.report.cohort import Cohort
 from commissure.report.plots import marker_figures
+from commissure.report.quality_words import check_label, name_and_unit, parsed_limit
 from commissure.report.results import QualityRecord, modality_order
 from commissure.report.section import Content, ReportInput
-
-_NUMBER = r"([-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
-_ONE_SIDE = re.compile(rf"^\s*(<=|>=|<|>|≤|≥)\s*{_NUMBER}")
-_RANGE = re.compile(rf"^\s*(?:between\s+)?{_NUMBER}\s*(?:to|and|–|\.\.|-)\s*{_NUMBER}")
-
-# Endings of check names that carry a unit, and how the unit is written.
-_UNITS = (
-    ("_mm2_per_s", "mm²/s"), ("_mm2_s", "mm²/s"), ("_mmol_per_kg", "mmol/kg"),
-    ("_mm3", "mm³"), ("_mm", "mm"), ("_ml", "mL"), ("_litres", "L"), ("_ppm", "ppm"),
-    ("_hz", "Hz"), ("_percent", "%"), ("_deg", "°"), ("_min", "min"), ("_ms", "ms"), ("_s", "s"),
-    ("_kg", "kg"), ("_db", "dB"),
-)  # fmt: skip
-
-_ACRONYMS = {"tsnr": "tSNR", "tcr": "tCr"} | {
-    word: word.upper()
-    for word in ("fd", "snr", "cnr", "tiv", "fwhm", "csf", "gm", "wm", "fa", "md", "dvars", "mni",
-                 "mrs", "voi", "epi", "bold", "crlb", "tr", "te", "rms", "rmse", "mriqc", "cjv",
-                 "efc", "fber", "aor", "aqi", "gcor")
-}  # fmt: skip
-
-
-def parsed_limit(limit: str) -> list[tuple[str, float]]:
-    """Read a limit in words: ``<= 0.55`` gives ``[("<", 0.55)]``, ``0.4 to 0.9`` two sides.
-
-    The sign names the side where values are good. Words without a number give an empty list.
-    """
-    if side := _ONE_SIDE.match(limit or ""):
-        return [("<" if side[1] in ("<=", "<", "≤") else ">", float(side[2].replace("−", "-")))]
-    if both := _RANGE.match(limit or ""):
-        low, high = (float(end.replace("−", "-")) for end in both.groups())
-        return [(">", low), ("<", high)]
-    return []
-
-
-def check_label(name: str) -> str:
-    """Name of a check with its unit: ``mean_fd_mm`` gives ``mean FD (mm)``."""
-    written, symbol = _name_and_unit(name)
-    return f"{written} ({symbol})" if symbol else written
-
-
-def _name_and_unit(name: str) -> tuple[str, str]:
-    for ending, symbol in _UNITS:
-        stem = name.removesuffix(ending)
-        # In fraction_fd_above_0.2_mm the unit belongs to the threshold.
-        if stem != name and stem and not stem[-1].isdigit():
-            return _written(stem), symbol
-    return _written(name), ""
-
-
-def _written(name: str) -> str:
-    return " ".join(_ACRONYMS.get(word, word) for word in name.split("_"))
 
 
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
@@ -188,7 +137,7 @@ def _strip(
         [failed[sites == site] for site in shown],
         shown,
         limits=limits,
-        label=_name_and_unit(row["name"])[1],
+        label=name_and_unit(row["name"])[1],
         key=key,
         description=f"{row['label']} of {text.count(len(values), 'scan')}: median {row['median']}, "
         f"{row['range']}; {row['failed']} beyond the limit ({row['limit']})",

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from commissure.report.quality_words import check_label, parsed_limit
 from commissure.report.results import QualityRecord
-from commissure.report.sections.quality import check_label, content, parsed_limit
+from commissure.report.sections.quality import content
 
 
 @pytest.mark.parametrize(
