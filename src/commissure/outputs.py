@@ -216,6 +216,7 @@ ACQUISITION = Output(
         TableColumn("model", "Its model.", TEXT),
         TableColumn("software", "Its software versions.", TEXT),
         TableColumn("field_strength_t", "Nominal field strength.", unit="T"),
+        TableColumn("voxel_mm", "Longest side of a voxel; n/a for spectra.", unit="mm"),
         TableColumn("tr_s", "Repetition time.", unit="s"),
         TableColumn("te_ms", "Echo time.", unit="ms"),
         TableColumn("slice_timing", "Whether a sidecar gives SliceTiming.", "true or false"),

@@ -15,6 +15,7 @@ from commissure.cli.apply import apply
 from commissure.cli.convert import convert
 from commissure.cli.index import index
 from commissure.cli.renamed_options import SimulateCommand
+from commissure.cli.report import report
 from commissure.cli.simulate import simulate
 from commissure.cli.validate import validate
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (index, validate, apply, convert):
+for _command in (index, validate, apply, convert, report):
     app.command()(_command)
 
 

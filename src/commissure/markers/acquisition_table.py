@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import pandas as pd
 
 from commissure.dataset.index import Entry, read_entries
 from commissure.errors import DatasetError
+from commissure.images.load import zooms_mm
 from commissure.names import read_sidecars
 from commissure.outputs import ACQUISITION
 
@@ -56,11 +58,21 @@ def _row(entry: Entry, dataset: Path) -> tuple[object, ...]:
         _text(fields, "ManufacturersModelName"),
         _text(fields, "SoftwareVersions"),
         _number(fields.get("MagneticFieldStrength")),
+        _voxel(dataset / entry.scan) if entry.modality != "mrs" else None,
         _number(fields.get("RepetitionTime")),
         None if echo is None else 1000 * echo,
         bool(fields.get("SliceTiming")),
         any(key in entry.associated for key in _FIELD_MAPS),
     )
+
+
+def _voxel(path: Path) -> float | None:
+    """Longest side of a voxel, from the header alone; None where it cannot be read."""
+    try:
+        image: Any = nib.load(path)
+        return round(max(zooms_mm(image.affine)), 3)
+    except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError):
+        return None
 
 
 def _text(fields: Mapping[str, Any], key: str) -> str | None:

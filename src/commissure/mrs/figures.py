@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import matplotlib
 import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from commissure.files import atomic
 from commissure.mrs.chemical_shift import ppm_axis
 from commissure.mrs.derivatives import Curves
 from commissure.mrs.metabolites import REPORTED
@@ -21,12 +17,6 @@ _LABELS = {
     **{reported.name: reported.label for reported in REPORTED if reported.label},
     "macromolecules": "macromol.",
 }
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG, the same bytes for the same figure."""
-    with matplotlib.rc_context({"svg.hashsalt": "commissure"}), atomic(path) as draft:
-        figure.savefig(draft, format="svg", metadata={"Date": None}, dpi=110)
 
 
 def _without_frame(axes: Axes) -> None:

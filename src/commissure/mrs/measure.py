@@ -14,6 +14,7 @@ from commissure.checks import Check, write_quality
 from commissure.files import write_json
 from commissure.images.anat_files import AnatFiles
 from commissure.images.atlas import regions
+from commissure.images.figures import save_figure
 from commissure.images.load import load_image
 from commissure.mrs.acquisition.nifti_mrs import Svs
 from commissure.mrs.chemical_shift import GYROMAGNETIC_MHZ_PER_T
@@ -24,7 +25,7 @@ from commissure.mrs.derivatives import (
     read_averaged_water,
     read_preprocessed,
 )
-from commissure.mrs.figures import fit_figure, voxel_figure, write_figure
+from commissure.mrs.figures import fit_figure, voxel_figure
 from commissure.mrs.mrsinmrs import mrs_in_mrs
 from commissure.mrs.quality import (
     SpectralQuality,
@@ -328,14 +329,14 @@ def _draw_fits(
             f"{check.name} {check.value:.3g}" for check in checks[:3] if check.value is not None
         )
         figure = fit_figure(preprocessed.curves, title=title, caption=caption)
-        write_figure(figure, measured.fit_figure)
+        save_figure(figure, measured.fit_figure)
     if preprocessed.difference is not None:
         figure = fit_figure(
             preprocessed.difference,
             title=f"{title} of the edited difference",
             caption="edited minus unedited spectrum",
         )
-        write_figure(figure, measured.difference_figure)
+        save_figure(figure, measured.difference_figure)
 
 
 def _draw_voxel(
@@ -357,4 +358,4 @@ def _draw_voxel(
         caption=f"GM {fractions.gm:.2f}, WM {fractions.wm:.2f}, CSF {fractions.csf:.2f}; "
         f"template centre ({', '.join(f'{v:.0f}' for v in place.centre_mm)}) mm; {where}",
     )  # fmt: skip
-    write_figure(figure, measured.voxel_figure)
+    save_figure(figure, measured.voxel_figure)

@@ -27,6 +27,8 @@ def write_report(
     participants: pd.DataFrame,
     settings: ReportSettings,
     config_text: str,
+    ratings: Iterable[Path | str] = (),
+    study: str = "",
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
 
@@ -45,13 +47,15 @@ def write_report(
         Options of the report.
     config_text
         The complete configuration as YAML; absolute paths in it are shortened.
+    ratings, study
+        Files of ratings, and the identity of the study that they carry.
 
     Raises
     ------
     DatasetError
         A file of the output folder is there but cannot be read.
     """
-    results = read_results(output, statuses)
+    results = read_results(output, statuses, ratings=ratings, study=study)
     people = cohort(
         participants,
         results.tables["fusion/labels.tsv"],

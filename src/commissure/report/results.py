@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 
 from commissure.errors import DatasetError
+from commissure.markers.ratings import Rating, read_ratings
 from commissure.markers.status import read_statuses
 from commissure.modalities import MODALITIES
 from commissure.outputs import (
+    ACQUISITION,
     COMPLETENESS,
     DEFINITIONS,
     EXCLUSIONS,
@@ -30,6 +32,7 @@ from commissure.outputs import (
     PREDICTIONS,
     QC_FC,
     QC_FC_RECORD,
+    QUALITY,
     RECOVERY,
     RECOVERY_FALSE_POSITIVES,
     RECOVERY_ORACLE,
@@ -46,8 +49,8 @@ from commissure.rows import read_markers
 #: The tables that the report reads, beside ``markers.tsv``.
 TABLES = (
     COMPLETENESS, EXCLUSIONS, VISITS, RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, LABELS,
-    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC, TOOL_QUALITY, NORMATIVE_DEVIATIONS,
-    NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
+    PREDICTIONS, IMPORTANCE, VULNERABILITY, QC_FC, QUALITY, ACQUISITION, TOOL_QUALITY,
+    NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
 )  # fmt: skip
 
 
@@ -117,6 +120,10 @@ class Results:
     left
         People whose folder stands in the output, of whom this run has no image: they left the
         dataset, or never were in it. Nothing else here is theirs.
+    pages
+        People who have a page of their own.
+    ratings
+        What raters said of the scans.
     """
 
     folder: Path
@@ -135,9 +142,17 @@ class Results:
     provenance: Mapping[str, Any]
     absent: Sequence[str]
     left: Sequence[str] = ()
+    pages: Collection[str] = ()
+    ratings: Sequence[Rating] = ()
 
 
-def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
+def read_results(
+    folder: Path,
+    statuses: Iterable[Path | str],
+    *,
+    ratings: Iterable[Path | str] = (),
+    study: str = "",
+) -> Results:
     """Read an output folder.
 
     Parameters
@@ -146,6 +161,8 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         The run's output folder.
     statuses
         Status tables of all batches: what they name is shown, whatever else lies in the folder.
+    ratings, study
+        Files of ratings, and the identity of the study that they carry.
 
     Raises
     ------
@@ -191,6 +208,8 @@ def read_results(folder: Path, statuses: Iterable[Path | str]) -> Results:
         provenance=content(RUN),
         absent=absent,
         left=sorted(path.name for path in folder.glob("sub-*") if path.name not in people),
+        pages=people & {path.stem for path in (folder / "pages").glob("sub-*.html")},
+        ratings=read_ratings(ratings, study=study, people=people)[0],
     )
 
 

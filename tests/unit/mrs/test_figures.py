@@ -3,8 +3,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from commissure.images.figures import save_figure
 from commissure.mrs.derivatives import Curves
-from commissure.mrs.figures import fit_figure, shots_figure, voxel_figure, write_figure
+from commissure.mrs.figures import fit_figure, shots_figure, voxel_figure
 
 from .conftest import DWELL_S, FREQUENCY_MHZ, noise
 
@@ -18,7 +19,7 @@ def curves() -> Curves:
 def test_a_fit_is_drawn_twice_alike_and_inositol_is_mi(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg"):
         figure = fit_figure(curves(), title="sub-01", caption="")
-        write_figure(figure, tmp_path / name)
+        save_figure(figure, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     labels = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert labels == ["mI", "macromol."]

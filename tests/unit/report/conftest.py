@@ -15,11 +15,14 @@ from tests.charts_of_a_run import write_charts
 from commissure.checks import Check, write_quality
 from commissure.files import write_json, write_table
 from commissure.markers.intervals import wilson_interval
+from commissure.markers.outcomes import outcomes, quality_table
+from commissure.markers.ratings import RATING_COLUMNS, rating_files
 from commissure.markers.recovery import recovery
 from commissure.markers.status import Status, write_statuses
 from commissure.markers.visits import visit_table
 from commissure.names import Scan
 from commissure.outputs import (
+    ACQUISITION,
     COMPLETENESS,
     EXCLUSIONS,
     IMPORTANCE,
@@ -27,6 +30,7 @@ from commissure.outputs import (
     PREDICTIONS,
     QC_FC,
     QC_FC_RECORD,
+    QUALITY,
     RECOVERY_PAIRS,
     TOOL_QUALITY,
     VULNERABILITY,
@@ -39,6 +43,7 @@ from commissure.report.section import ReportInput
 from commissure.report.settings import ReportSettings
 from commissure.rows import Marker, read_markers, write_markers
 
+STUDY = "0a1b2c3d4e5f"
 GROUPS = ("control", "responsive", "resistant")
 CAUTION = "Site alone reaches an AUC of 0.62 <within> the noise of 30 people & must be watched"
 CAUSE = "the header says 3 < 4 dimensions & the file /data/study/raw/sub-05_bold.nii.gz is short"
@@ -110,7 +115,9 @@ class Run:
 
     def input(self, settings: ReportSettings | None = None) -> ReportInput:
         """What the sections of the report are made from."""
-        results = read_results(self.folder, self.statuses)
+        results = read_results(
+            self.folder, self.statuses, ratings=rating_files(self.folder), study=STUDY
+        )
         people = cohort(
             self.participants,
             results.tables["fusion/labels.tsv"],
@@ -127,6 +134,8 @@ class Run:
             participants=self.participants,
             settings=settings or ReportSettings(),
             config_text="bids_dir: /data/study/bids\noutput_dir: out\nmrs:\n  reference: water\n",
+            ratings=rating_files(self.folder),
+            study=STUDY,
         )
         return page.read_text(encoding="utf-8")
 
@@ -237,6 +246,10 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
             rows.append(Marker(person, "", modality, region, name, abs(rng.normal(mean, sd)), unit))
     write_markers(rows, folder / "markers.tsv")
     write_statuses(left, folder / "work/status/measure/batch-0001.tsv")
+    done = outcomes([folder / "work/status/measure/batch-0001.tsv"], folder)
+    write_table(quality_table(done), folder / QUALITY.path)
+    _acquisition(folder, done)
+    _ratings(folder, who)
     write_json(
         {
             marker: {"modality": modality, "unit": unit, "role": role, "regions": [region],
@@ -284,6 +297,28 @@ def build_run(folder: Path, n: int = 48, seed: int = 7) -> Run:
         folder / "provenance/run.json",
     )
     return Run(folder, people)
+
+
+def _acquisition(folder: Path, done: pd.DataFrame) -> None:
+    rows = [
+        (row["participant_id"], None, row["modality"], row["scan"], *scanner, 3.0, 1.0, 2.3, 30.0,
+         row["modality"] == "func" and at % 3 == 0, at % 2 == 0)
+        for at, row in enumerate(done.to_dict("records"))
+        for scanner in [("Siemens", "Prisma", "XA30") if at % 2 else ("GE", "MR750", "DV26")]
+    ]  # fmt: skip
+    write_table(ACQUISITION.frame(rows), folder / ACQUISITION.path)
+
+
+def _ratings(folder: Path, who: list[str]) -> None:
+    """Two raters of twelve people; they differ over the third."""
+    for rater in ("anna", "ben"):
+        rows = [
+            (STUDY, person, None, "anat", "drop" if at in (2, 5)[rater == "ben":] else "keep", None,
+             "moved <b>" if at == 5 else None)
+            for at, person in enumerate(who[:12])
+        ]  # fmt: skip
+        table = pd.DataFrame(rows, columns=list(RATING_COLUMNS))
+        write_table(table, folder / f"ratings_{rater}.tsv")
 
 
 def _frame(rows: list[tuple], output: Output) -> pd.DataFrame:

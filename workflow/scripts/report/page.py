@@ -16,4 +16,6 @@ with running(snakemake) as job:
         participants=read_table(job.input.people, text=PARTICIPANTS.text),
         settings=ReportSettings(**job.params.settings),
         config_text=Path(job.input.config).read_text(encoding="utf-8"),
+        ratings=list(job.input.ratings),
+        study=job.params.study,
     )

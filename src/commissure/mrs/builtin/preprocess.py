@@ -12,6 +12,7 @@ import numpy as np
 from commissure.errors import DatasetError
 from commissure.files import write_json
 from commissure.images.anat_files import AnatFiles
+from commissure.images.figures import save_figure
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_conditions, write_svs
 from commissure.mrs.builtin.basis.choice import basis_for
 from commissure.mrs.builtin.eddy_evidence import with_suiting_phase
@@ -23,7 +24,7 @@ from commissure.mrs.builtin.signal.kinds import change_between_halves, two_kinds
 from commissure.mrs.builtin.signal.water_reference import read_water
 from commissure.mrs.builtin.timed_fit import timed_fit
 from commissure.mrs.derivatives import MrsFiles
-from commissure.mrs.figures import shots_figure, write_figure
+from commissure.mrs.figures import shots_figure
 from commissure.mrs.settings import MrsPreprocessSettings
 from commissure.names import Scan
 
@@ -70,7 +71,7 @@ def preprocess(
             frequency_mhz=spectrum.svs.frequency_mhz,
             title=f"{scan.who}, voxel {files.region}: shots before and after alignment",
         )
-        write_figure(figure, files.shots_figure)
+        save_figure(figure, files.shots_figure)
 
 
 def _fitted_spectrum(

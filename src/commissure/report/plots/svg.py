@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -164,6 +165,17 @@ def quiet_grid(axes: Axes, axis: Any = "y") -> None:
     """Draw thin grid lines behind the data."""
     axes.grid(axis=axis, color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """Numbers of an axis, all with the same places; powers of ten where they are long."""
+    formatter = ScalarFormatter(useMathText=False, useOffset=False)
+    formatter.set_powerlimits((-3, 5))
+    formatter.create_dummy_axis()
+    labels = formatter.format_ticks(list(ticks))
+    power = formatter.get_offset()
+    return [f"{label}{power.replace('1e', 'e')}" if label.strip("0−.") else label
+            for label in labels]  # fmt: skip
 
 
 def few_ticks(axes: Axes, x: int = 5, y: int = 5) -> None:

@@ -116,7 +116,6 @@ def _check(
             np.array(failed),
             np.array(sites),
             limits=parsed_limit(limit),
-            key=f"qc-{modality}-{name}",
         )
     return row
 
@@ -128,7 +127,6 @@ def _strip(
     sites: np.ndarray,
     *,
     limits: Sequence[tuple[str, float]],
-    key: str,
 ) -> str:
     """The figure of one check: its values by site."""
     shown = [str(site) for site in np.unique(sites)]
@@ -138,7 +136,6 @@ def _strip(
         shown,
         limits=limits,
         label=name_and_unit(row["name"])[1],
-        key=key,
         description=f"{row['label']} of {text.count(len(values), 'scan')}: median {row['median']}, "
         f"{row['range']}; {row['failed']} beyond the limit ({row['limit']})",
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from commissure.report.section import ReportSection
 from commissure.report.sections import (
+    acquisition,
     falsification,
     individuals,
     markers,
     methods,
     models,
     normative,
+    outliers,
     people,
     qc_fc,
     quality,
+    ratings,
     recovery,
     reporting,
     rerun,
@@ -25,6 +28,9 @@ from commissure.report.sections import (
 SECTIONS = (
     ReportSection("summary", "Summary", summary.content),
     ReportSection("people", "Who went in, and who was lost", people.content),
+    ReportSection("outliers", "People who stand out", outliers.content),
+    ReportSection("ratings", "Ratings of the scans", ratings.content),
+    ReportSection("acquisition", "How the images were acquired", acquisition.content),
     ReportSection("quality", "Quality of the measurements", quality.content),
     ReportSection("qc_fc", "Head motion in connectivity", qc_fc.content),
     ReportSection("markers", "Markers by group", markers.content),

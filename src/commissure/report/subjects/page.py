@@ -74,6 +74,9 @@ def write_pages(
     settings: ReportSettings,
     study: str,
     code: str = "",
+    folder: Path | None = None,
+    everybody: Sequence[str] | None = None,
+    rated: bool = True,
 ) -> list[Path]:
     """Write the pages of some people, and the viewer beside them.
 
@@ -93,6 +96,12 @@ def write_pages(
         Identity of the study, which ratings carry.
     code
         Digest of the code, so that images for the viewer are made again when it changes.
+    folder
+        Where the pages go; ``pages/`` of the output folder by default.
+    everybody
+        Who stands before and after whom; by default the people of the status tables by name.
+    rated
+        Whether the pages ask for ratings.
 
     Returns
     -------
@@ -103,16 +112,19 @@ def write_pages(
     for table in statuses:
         for row in read_statuses(table):
             rows_of.setdefault(row.participant_id, []).append(row)
-    everybody = sorted(rows_of)
+    everybody = sorted(rows_of) if everybody is None else everybody
+    folder = output_dir / FOLDER if folder is None else folder
     known = distributions(tables.quality)
     template = template_environment().get_template("subject.html")
-    written = [_write_viewer(output_dir)]
+    written = [_write_viewer(folder)]
     for who in sorted(set(people) & set(everybody)):
         content = subject_content(
             who, rows_of[who], output_dir, everybody=everybody, known=known, tables=tables,
             settings=settings, study=study, code=code,
         )  # fmt: skip
-        page = output_dir / FOLDER / f"{who}.html"
+        if not rated:
+            content["rating_data"] = ""
+        page = folder / f"{who}.html"
         write_text(template.render(content), page)
         written.append(page)
     return written
@@ -167,9 +179,9 @@ def subject_content(
     }  # fmt: skip
 
 
-def _write_viewer(output_dir: Path) -> Path:
+def _write_viewer(folder: Path) -> Path:
     """Put the viewer beside the pages: once, not in each of them (2.3 MB)."""
-    path = output_dir / FOLDER / VIEWER
+    path = folder / VIEWER
     content = resource("niivue", "niivue-0.69.0.umd.js").read_bytes()
     if not path.is_file() or path.read_bytes() != content:
         with atomic(path) as draft:

@@ -88,15 +88,15 @@ def viewer_images(
     store
         JSON in which they are kept for the next run.
     code
-        Digest of the code that makes them.
+        Digest of the code that makes them; empty to take what any code made.
     """
     complete = [source for source in sources if all(path.is_file() for path in source.files)]
-    key = _key(complete, code)
-    kept = _kept(store, key)
+    key = _key(complete)
+    kept = _kept(store, key, code)
     if kept is not None:
         return kept
     images = [viewer_image(source) for source in complete]
-    write_json({"key": key, "images": [asdict(image) for image in images]}, store)
+    write_json({"key": key, "code": code, "images": [asdict(image) for image in images]}, store)
     return images
 
 
@@ -183,20 +183,20 @@ def _packed(values: np.ndarray, affine: np.ndarray, *, slope: float) -> str:
     return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
 
 
-def _key(sources: Sequence[ViewerSource], code: str) -> str:
+def _key(sources: Sequence[ViewerSource]) -> str:
     """Digest of which files there are, with size and time."""
     named = [
         [source.key, source.title, source.largest]
         + [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in source.files]
         for source in sources
     ]
-    return hashlib.sha256(json.dumps([code, named]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
-def _kept(store: Path, key: str) -> list[ViewerImage] | None:
+def _kept(store: Path, key: str, code: str) -> list[ViewerImage] | None:
     try:
         content: Mapping = json.loads(store.read_text(encoding="utf-8"))
-        if content["key"] != key:
+        if content["key"] != key or code not in ("", content["code"]):
             return None
         return [ViewerImage(**image) for image in content["images"]]
     except (OSError, ValueError, TypeError, KeyError):

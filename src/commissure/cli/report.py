@@ -1,0 +1,48 @@
+"""``commissure report``: the report of an output folder, and a copy that may leave the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commissure.cli.errors import readable
+
+
+def report(
+    output_dir: Annotated[Path, typer.Argument(help="Output folder of a run, finished or not.")],
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a copy here instead: people, visits and sites under other names, without "
+            "days, paths, commands, configuration and comments."
+        ),
+    ] = None,
+) -> None:
+    """Write report.html and the pages of people from what a run left, however far it came."""
+    from commissure.report.from_folder import read_run
+    from commissure.report.page import write_report
+    from commissure.report.pseudonymise import KEY, write_pseudonymised
+    from commissure.report.subjects.page import write_pages
+
+    with readable():
+        run = read_run(output_dir)
+        if pseudonymise is not None:
+            names = write_pseudonymised(run, pseudonymise)
+            typer.echo(
+                f"{pseudonymise / 'report.html'} and the pages of {len(names.people)} people. "
+                f"Who is who stands in {output_dir / KEY}: keep that file in the lab."
+            )
+            return
+        people = run.participants["participant_id"].tolist()
+        pages = write_pages(
+            people, output_dir, statuses=run.statuses, tables=run.tables, settings=run.settings,
+            study=run.study,
+        )  # fmt: skip
+        write_report(
+            output_dir, output_dir / "report.html", statuses=run.statuses,
+            participants=run.participants, settings=run.settings,
+            config_text=run.configuration, ratings=run.ratings, study=run.study,
+        )  # fmt: skip
+        typer.echo(f"{output_dir / 'report.html'} and {len(pages) - 1} pages of people.")

@@ -1,0 +1,45 @@
+"""People who stand out, notes summed up, counts of acquisition, and agreement of raters."""
+
+from __future__ import annotations
+
+import pytest
+
+from commissure.report.sections import acquisition, outliers, ratings
+
+
+@pytest.fixture(scope="module")
+def shown(run):
+    return outliers.content(run.input(), {})
+
+
+def test_who_stands_out_in_most_modalities_is_first(shown):
+    # Every seventeenth person breaks a limit in every modality.
+    assert {row["who"] for row in shown["rows"][:3]} == {"sub-04", "sub-21", "sub-38"}
+    counts = [len(row["modalities"]) for row in shown["rows"]]
+    assert counts == sorted(counts, reverse=True) and counts[0] == 4
+
+
+def test_an_exclusion_is_named_beside_the_person(shown):
+    (row,) = [row for row in shown["rows"] if row["who"] == "sub-09"]
+    assert row["excluded"] == ["everything: markers.exclude"]
+
+
+def test_counts_are_ready_for_a_paper(run):
+    content = acquisition.content(run.input(), {})
+    (bold,) = [line for line in content["sentences"] if line.startswith("Resting-state BOLD")]
+    assert bold.startswith("Resting-state BOLD: 47 scans of 47 people; field strength 3 T;")
+    assert "slice timing known for" in bold and "a field map for" in bold
+    assert {row["name"] for row in content["scanners"]} == {"GE MR750", "Siemens Prisma"}
+
+
+def test_kappa_is_that_of_the_formula(run):
+    content = ratings.content(run.input(), {})
+    (pair,) = content["pairs"]
+    # Of 12 scans ben drops one and anna the same and another: p0 = 11/12, pe = (10*11 + 2*1)/144.
+    assert pair["rows"][0]["kappa"] == f"{(11 / 12 - 112 / 144) / (1 - 112 / 144):.2f}"
+    assert [row["who"] for row in content["disputed"]] == ["sub-03"]
+
+
+def test_where_raters_agree_on_all_there_is_no_kappa():
+    row = ratings._agreement("all", [("keep", "keep")] * 8)
+    assert (row["kappa"], row["same"]) == ("–", "100\u2009%")

@@ -1,0 +1,82 @@
+"""The page of a person."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+from tests.unit.report.conftest import STUDY
+
+from commissure.markers.status import Status, read_statuses, write_statuses
+from commissure.report.settings import ReportSettings
+from commissure.report.subjects.page import VIEWER, read_page_tables, write_pages
+
+
+def pages(folder, people, settings=None):
+    return write_pages(
+        people, folder, statuses=[folder / "work/status/measure/batch-0001.tsv"],
+        tables=read_page_tables(folder), settings=settings or ReportSettings(), study=STUDY,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def study(small, tmp_path):
+    """A copy of a run whose fourth person has a T1w image, too."""
+    folder = shutil.copytree(small.folder, tmp_path / "out")
+    anat = folder / "sub-04/anat"
+    image = np.zeros((20, 20, 20), np.float32)
+    image[5:15, 5:15, 5:15] = 7
+    for name, data in (("desc-preproc_T1w", image), ("desc-brain_mask", (image > 0) * 1.0)):
+        nib.save(nib.Nifti1Image(data, np.diag([3, 3, 3, 1])), anat / f"sub-04_{name}.nii.gz")
+    table = folder / "work/status/measure/batch-0001.tsv"
+    scan = "sub-04/anat/sub-04_T1w.nii.gz"
+    rows = [*read_statuses(table), Status("sub-04", "", "anat", scan, "preprocess", "present")]
+    write_statuses(rows, table)
+    return folder
+
+
+def test_a_page_has_figures_quality_decisions_slices_and_neighbours(study):
+    written = pages(study, ["sub-04", "nobody"])
+    assert [path.name for path in written] == [VIEWER, "sub-04.html"]
+    page = written[1].read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/svg+xml') == 4
+    assert "max_mean_fd_mm" in page and "✗ beyond" in page
+    assert 'href="sub-03.html" rel="prev"' in page and 'href="sub-05.html" rel="next"' in page
+    assert page.count('class="strip"') >= 8
+    images = json.loads(re.search(r'id="image-data">(.*?)</script>', page)[1])
+    assert list(images) == ["anat-sub-04"]
+    data = json.loads(re.search(r'id="rating-data">(.*?)</script>', page)[1])
+    assert data["study"] == STUDY
+    assert [item["modality"] for item in data["items"]] == ["anat", "func", "dwi", "mrs"]
+    # Raters are blind to the group.
+    assert not re.search(r"resistant|responsive|>control", page.partition("Rating")[2])
+
+
+def test_what_failed_and_what_is_missing_is_said_with_its_cause(study):
+    page = pages(study, ["sub-05"])[1].read_text(encoding="utf-8")
+    assert "Resting-state BOLD preproc failed" in page
+    assert "…/sub-05_bold.nii.gz" in page and "/data/study" not in page
+
+
+def test_figures_that_do_not_fit_are_named_and_no_viewer_is_no_image(study):
+    settings = ReportSettings(page_mb=0.0012, viewer=False)
+    page = pages(study, ["sub-04"], settings)[1].read_text(encoding="utf-8")
+    assert "Not in this page" in page and 'href="../sub-04/' in page
+    assert 'id="image-data"' not in page and "NiiVue" not in page
+
+
+def test_hostile_words_are_text(study):
+    planted = '</script><img src=x onerror="alert(1)">'
+    turned = "left\u202eout"
+    table = study / "exclusions.tsv"
+    table.write_text(
+        "participant_id\tsession\tmodality\trule\tlimit\tvalue\n"
+        f"sub-04\tn/a\tfunc\t{planted.replace(chr(34), '')}\t{turned}\t0.7\n"
+    )
+    page = pages(study, ["sub-04"], ReportSettings(title=planted))[1].read_text(encoding="utf-8")
+    assert "<img src=x" not in page and "&lt;img src=x" in page
+    assert "\u202e" not in page and "left[U+202E]out" in page
