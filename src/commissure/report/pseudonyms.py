@@ -23,6 +23,12 @@ _UNTOUCHED = re.compile(r"(<(?:script|style)\b.*?</(?:script|style)>)", re.S)
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2}))"
 _AFTER = r"(?![A-Za-z0-9])"
 
+# Letters as outlines behind a comment that says what they are; in an address, "<" is %3C.
+_DRAWN = re.compile(
+    r"(?:<|%3C)!--(.*?)--(?:>|%3E)((?:\s|%0A)*(?:<|%3C)g\b.*?(?:<|%3C)/g(?:>|%3E))", re.S
+)
+_OUTLINE = re.compile(r"(?:<|%3C)use\b.*?/(?:>|%3E)", re.S)
+
 #: A label of so many signs is replaced also where it stands without its prefix.
 _LONG = 4
 
@@ -115,11 +121,9 @@ def without_drawn_names(svg: str, names: Iterable[str]) -> str:
 
     Older figures of spectra draw letters as curves, and leave the text as a comment before them.
     """
-    names = list(names)
+    pattern = whole_words(names)
 
     def emptied(found: re.Match[str]) -> str:
-        if not any(name in found[1] for name in names):
-            return found[0]
-        return re.sub(r"<use\b[^>]*/>", "", found[2])
+        return _OUTLINE.sub("", found[2]) if pattern.search(found[1]) else found[0]
 
-    return re.sub(r"<!--(.*?)-->(\s*<g\b.*?</g>)", emptied, svg, flags=re.S)
+    return _DRAWN.sub(emptied, svg)

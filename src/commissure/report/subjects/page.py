@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from commissure.files import atomic, write_text
+from commissure.files import atomic, read_table, write_text
 from commissure.images.resources import resource
 from commissure.markers.ratings import CHOICES, RATING_COLUMNS
 from commissure.markers.status import Status, read_statuses
@@ -56,13 +56,16 @@ class PageTables:
 
 def read_page_tables(output_dir: Path) -> PageTables:
     """Read them from an output folder; one that is not there is empty."""
-    tables = (QUALITY, EXCLUSIONS, COMPLETENESS, PARTICIPANTS)
-    return PageTables(
-        *(
-            table.read(output_dir) if (output_dir / table.path).is_file() else table.frame()
-            for table in tables
-        )
+    quality, exclusions, completeness = (
+        table.read(output_dir) if (output_dir / table.path).is_file() else table.frame()
+        for table in (QUALITY, EXCLUSIONS, COMPLETENESS)
     )
+    people = output_dir / PARTICIPANTS.path
+    # A study that has no table of people has their identifiers alone.
+    participants = (
+        read_table(people, text=PARTICIPANTS.text) if people.is_file() else PARTICIPANTS.frame()
+    )
+    return PageTables(quality, exclusions, completeness, participants)
 
 
 def write_pages(
