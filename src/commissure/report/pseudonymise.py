@@ -106,7 +106,7 @@ def _check_place(folder: Path, copy: Path) -> None:
 
 
 def _people(results: Results) -> set[str]:
-    quality = {record.participant_id for record in results.quality}
+    quality = {r.participant_id for r in (*results.quality, *results.tool_quality)}
     return quality | set(results.tables["completeness.tsv"]["participant_id"]) | set(results.pages)
 
 
@@ -126,15 +126,18 @@ def _renamed(table: pd.DataFrame, names: Pseudonyms) -> pd.DataFrame:
 
 def _results(results: Results, names: Pseudonyms) -> Results:
     """Results that name nobody: tables and records by the other names, without free words."""
+    records = {
+        name: names.replaced(value)
+        for name, value in vars(results).items()
+        if isinstance(value, dict) and name not in ("tables", "definitions", "provenance")
+    }
     return replace(
         results,
+        **records,
         markers=_renamed(results.markers, names),
         tables={name: _without_commands(_renamed(t, names)) for name, t in results.tables.items()},
         quality=[_record(record, names) for record in results.quality],
-        metrics=names.replaced(dict(results.metrics)),
-        falsification=names.replaced(dict(results.falsification)),
-        vulnerability=names.replaced(dict(results.vulnerability)),
-        qc_fc=names.replaced(dict(results.qc_fc)),
+        tool_quality=[_record(record, names) for record in results.tool_quality],
         provenance={
             key: results.provenance[key]
             for key in ("version", "commit", "python", "versions")
@@ -190,7 +193,7 @@ def _refuse_names(pages: dict[str, str], folder: Path, people: Iterable[str], co
     """Look for what must not be there; a name that is found stops the copy."""
     told = set(people)
     told |= {word for word in (socket.gethostname(), _user()) if len(word) >= _TELLING}
-    told |= {str(folder.resolve()), str(Path.home())} - {"/", "/root"}
+    told |= {str(path) for path in (folder.resolve(), Path.home()) if len(path.parts) > 2}
     pattern = whole_words(sorted(told, key=len, reverse=True))
     for name, page in pages.items():
         if left := pattern.search(page):
