@@ -14,7 +14,13 @@ from commissure.dataset.index import Entry, read_entries
 from commissure.engines.containers.fmriprep import Folders, check_before
 from commissure.engines.ingress.registry import TOOLS
 from commissure.engines.registry import FMRIPREP, TREES, rule_files
-from commissure.engines.trees.tree import described, version_note, whole_tree
+from commissure.engines.trees.tree import (
+    described,
+    strangers_note,
+    version_note,
+    versions_note,
+    whole_tree,
+)
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
@@ -127,22 +133,21 @@ class Plan:
 
     def _list_trees(self, people: Collection[str]) -> None:
         """Write down what the trees of derivatives hold, and say what is odd in them."""
+        trees: dict[str, tuple[str, str]] = {}
         for modality in MODALITIES:
             if not self.tree_listing(modality) or modality not in self.settings.modalities:
                 continue
             root = Path(self.tree_settings(modality)["tree"])
-            note = version_note(*described(root))
+            trees[modality] = described(root)
+            note = version_note(*trees[modality])
             if note:
                 _say(note)
             names = whole_tree(root, modality)
-            strangers = sorted({name.split("/")[0] for name in names} - set(people))
-            if strangers:
-                more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
-                _say(
-                    f"{strangers[0]}{more} of {modality}.from have no image in the dataset and are "
-                    "left out"
-                )
+            if note := strangers_note((name.split("/")[0] for name in names), people, modality):
+                _say(note)
             _write_listing(root, names, Path(self.tree_listing(modality)[0]))
+        if note := versions_note(trees):
+            _say(note)
 
     def tree_listing(self, modality: str) -> list[str]:
         """The list of a tree's files as an input: nothing where the engine is another."""

@@ -18,7 +18,7 @@ from commissure.dataset.index import Entry, survey
 from commissure.dataset.tree import tree_of
 from commissure.engines.ingress.registry import TOOLS
 from commissure.engines.registry import TREES
-from commissure.engines.trees.tree import described, version_note
+from commissure.engines.trees.tree import described, strangers_note, version_note, versions_note
 from commissure.errors import CommissureError, ConfigError
 from commissure.flow.check_tables import check_tables
 from commissure.flow.config_files import check_files
@@ -162,6 +162,7 @@ def validate(settings: Settings, *, bids_validator: bool = True) -> Validation:
             _let_the_validator_look(settings.bids, result)
     voxels = _check_images(settings, entries, result)
     _check_study_tables(settings, entries, result)
+    trees: dict[str, tuple[str, str]] = {}
     for modality in settings.modalities:
         section = getattr(settings, modality)
         result.engines[modality] = section.engine
@@ -173,7 +174,10 @@ def validate(settings: Settings, *, bids_validator: bool = True) -> Validation:
             taken_over=section.engine == TREES,
         )
         if section.engine == TREES:
-            _check_tree(modality, Path(section.tree or ""), result)
+            told = _check_tree(modality, Path(section.tree or ""), result)
+            trees |= {modality: told} if told else {}
+    if note := versions_note(trees):
+        result.add("warning", "the trees", "", note)
     for tool in settings.ingress:
         if not TOOLS[tool.tool].files(tool):
             title = TOOLS[tool.tool].title
@@ -278,11 +282,11 @@ def _check_study_tables(settings: Settings, entries: list[Entry], result: Valida
         result.add("warning", "the tables", "", caution)
 
 
-def _check_tree(modality: str, root: Path, result: Validation) -> None:
-    """What a tree of derivatives lacks of the people that would be taken over."""
-    told = _attempt(result, lambda: described(root))
+def _check_tree(modality: str, root: Path, result: Validation) -> tuple[str, str] | None:
+    """What a tree lacks of the people that would be taken over; its program and version."""
+    told: tuple[str, str] | None = _attempt(result, lambda: described(root))
     if told is None:
-        return
+        return None
     note = version_note(*told)
     if note:
         result.add("warning", f"{modality}.from", modality, note)
@@ -290,6 +294,10 @@ def _check_tree(modality: str, root: Path, result: Validation) -> None:
         if plan.get(modality) == "measured" and not (root / who.split()[0]).is_dir():
             plan[modality] = f"the tree of {told[0]} has nobody of this name"
             result.add("error", who, modality, f"The tree of {told[0]} has nobody of this name.")
+    there = (path.name for path in root.glob("sub-*") if path.is_dir())
+    if note := strangers_note(there, (who.split()[0] for who in result.people), modality):
+        result.add("warning", f"{modality}.from", modality, f"{note}.")
+    return told
 
 
 def _let_the_validator_look(bids: Path, result: Validation) -> None:

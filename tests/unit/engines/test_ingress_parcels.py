@@ -94,6 +94,54 @@ class TestParcels:
             read("xcpd", tmp_path)
         assert values(read("xcpd", tmp_path, pattern="*seg-4S156*"))
 
+    @pytest.mark.parametrize(
+        "stem",
+        [
+            "sub-01/ses-2/func/sub-01_ses-2_task-rest_run-{run}_space-fsLR_seg-4S156Parcels_den-91k",
+            "sub-01/ses-2/func/sub-01_ses-2_task-rest_run-{run}_space-MNI152NLin2009cAsym_"
+            "seg-4S156Parcels",
+            "sub-01/ses-2/func/sub-01_ses-2_task-rest_run-{run}_space-MNIInfant_cohort-1_seg-Gordon",
+        ],
+    )
+    @pytest.mark.parametrize("end", ["relmat", "conmat", "timeseries"])
+    def test_runs_and_visits_of_xcpd(self, tmp_path, stem, end):
+        """Names with ``seg-`` and before 0.7; each run is a row, and their mean the visit's."""
+        for run in (1, 2):
+            path = tmp_path / f"{stem.format(run=run)}_"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = self.write(tmp_path / "made", self.matrix(run))
+            if end == "timeseries":
+                series = np.random.default_rng(run).normal(size=(60, 5))
+                lines = ["\t".join(self.NAMES), *("\t".join(map(str, row)) for row in series)]
+                made.write_text("\n".join(lines) + "\n")
+            word = {"relmat": "stat-pearsoncorrelation", "conmat": "measure-pearsoncorrelation",
+                    "timeseries": "stat-mean"}[end]  # fmt: skip
+            made.rename(f"{path}{word}_{end}.tsv")
+        (tmp_path / "made").rmdir()
+        rows = [row for row in read("xcpd", tmp_path).rows if row.region == "Vis"]
+        assert {(row.participant_id, row.session) for row in rows} == {("sub-01", "ses-2")}
+        expected = [np.arctanh(self.matrix(run)[0, 1]) for run in (1, 2)]
+        if end == "timeseries":
+            expected = [
+                np.arctanh(np.corrcoef(np.random.default_rng(run).normal(size=(60, 5)).T)[0, 1])
+                for run in (1, 2)
+            ]
+        assert [row.value for row in rows] == pytest.approx(expected)
+
+    def test_runs_and_visits_of_halfpipe(self, tmp_path):
+        labels = tmp_path / "dseg.tsv"
+        labels.write_text("".join(f"{i + 1}\t{n}\n" for i, n in enumerate(self.NAMES)))
+        folder = tmp_path / "halfpipe/sub-01/ses-2/func/task-rest"
+        folder.mkdir(parents=True)
+        for run in (1, 2):
+            name = f"sub-01_ses-2_task-rest_run-{run}_feature-corrMatrix1_atlas-schaefer"
+            self.write(folder, self.matrix(run), headed=False, name=name)
+        result = read("halfpipe", tmp_path / "halfpipe", labels=str(labels))
+        rows = [row for row in result.rows if row.region == "Vis"]
+        assert [(row.participant_id, row.session) for row in rows] == [("sub-01", "ses-2")] * 2
+        expected = [np.arctanh(self.matrix(run)[0, 1]) for run in (1, 2)]
+        assert [row.value for row in rows] == pytest.approx(expected)
+
     def test_other_tasks_are_left_out(self, tmp_path):
         self.write(tmp_path, self.matrix(), name="sub-01_task-nback_seg-4S156Parcels")
         with pytest.raises(DatasetError, match="of the tasks rest"):

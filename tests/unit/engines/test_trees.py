@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import nibabel as nib
@@ -15,7 +16,7 @@ from commissure.engines.trees.anatomy import AdoptedAnat, adopt_anatomy
 from commissure.engines.trees.bold import AdoptedFunc, adopt_bold
 from commissure.engines.trees.diffusion import AdoptedDwi, adopt_diffusion
 from commissure.engines.trees.settings import TreeSettings
-from commissure.engines.trees.tree import described, fingerprint, version_note
+from commissure.engines.trees.tree import described, fingerprint, version_note, versions_note
 from commissure.errors import DatasetError
 
 
@@ -49,6 +50,29 @@ class TestBold:
         told = json.loads(files.sidecar.read_text())
         assert told["GeneratedBy"] == [{"Name": "fMRIPrep", "Version": "24.1.1"}]
         assert told["Notes"] == []
+
+    @pytest.mark.parametrize(
+        "version", ["20.2.7", "21.0.4", "22.1.1", "23.2.3", "24.1.1", "25.1.0"]
+    )
+    def test_every_combination_of_the_names_of_a_version(self, tmp_path, version):
+        """With and without ``res-``, visits and runs; the files that a version adds disturb none."""
+        root = tree(tmp_path, version=version)
+        names = itertools.product(("", "_res-2", "_res-native"), ("", "ses-a"), ("", "1", "2"))
+        for number, (res, session, run) in enumerate(names, start=1):
+            who = f"sub-{number:02d}"
+            middle = "_".join(filter(None, (who, session, "task-rest", run and f"run-{run}")))
+            where = f"{session}/func" if session else "func"
+            bold_run(root, middle, where=where, space=f"space-{SPACE}{res}", volumes=10 + number)
+            folder = root / who / where
+            for more in ("desc-coreg_boldref", "desc-hmc_boldref", "space-T1w_desc-preproc_bold"):
+                write_image(folder / f"{middle}_{more}.nii.gz", (5, 6, 7))
+            (folder / f"{middle}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt").touch()
+            scan = raw(tmp_path, f"{middle}_bold", volumes=10 + number)
+            files = adopted(scan, root, tmp_path / "out")
+            assert nib.load(files.series).shape[3] == 10 + number
+            told = json.loads(files.sidecar.read_text())
+            assert told["Sources"][0] == f"{middle}_space-{SPACE}{res}_desc-preproc_bold.nii.gz"
+            assert told["Notes"] == [] and told["GeneratedBy"][0]["Version"] == version
 
     def test_each_run_takes_its_own(self, tmp_path):
         root = tree(tmp_path)
@@ -253,6 +277,13 @@ class TestDescription:
     )
     def test_versions(self, tmp_path, program, version, told):
         assert bool(version_note(*described(tree(tmp_path, program, version)))) == told
+
+    def test_trees_of_several_versions_in_one_study(self):
+        same = {"anat": ("fMRIPrep", "24.1.1"), "func": ("fMRIPrep", "24.1.1")}
+        assert versions_note({**same, "dwi": ("QSIPrep", "1.0.1")}) == ""
+        note = versions_note({**same, "func": ("fMRIPrep", "20.2.7")})
+        assert "several versions, 20.2.7 (func), 24.1.1 (anat)" in note
+        assert "an unknown version (func)" in versions_note({**same, "func": ("fMRIPrep", "")})
 
     def test_another_program_is_refused(self, tmp_path):
         with pytest.raises(DatasetError, match="names"):

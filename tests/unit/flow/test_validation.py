@@ -129,6 +129,27 @@ def test_tables_trees_and_tools_are_looked_at(bids):
     assert result.costs["func"].cpu_s < result.costs["anat"].cpu_s
 
 
+def test_trees_that_do_not_go_together_are_told(bids):
+    """Two versions in one study, a person who is in a tree alone, and one who is in none."""
+    for name, version in (("old", "20.2.7"), ("new", "24.1.1")):
+        tree = bids.parent / name
+        for who in ("sub-01", "sub-77"):
+            (tree / who).mkdir(parents=True)
+        made = {"GeneratedBy": [{"Name": "fMRIPrep", "Version": version}]}
+        (tree / "dataset_description.json").write_text(json.dumps(made))
+    result = looked_at(
+        bids,
+        anat={"engine": "derivatives", "from": str(bids.parent / "old")},
+        func={"engine": "derivatives", "from": str(bids.parent / "new")},
+    )
+    told = [(finding.level, finding.who, finding.text) for finding in result.findings]
+    versions = next(text for level, who, text in told if who == "the trees")
+    assert "several versions, 20.2.7 (anat), 24.1.1 (func)" in versions
+    alone = [text for level, who, text in told if level == "warning" and who == "func.from"]
+    assert alone == ["sub-77 of func.from have no image in the dataset and are left out."]
+    assert ("error", "sub-02", "The tree of fMRIPrep has nobody of this name.") in told
+
+
 def test_the_plan_learns_from_an_earlier_run(tmp_path):
     rows = [
         Status(f"sub-{n}", "", "func", f"f{n}", step, "present", "", cpu, cpu, {"a": 4_000_000})

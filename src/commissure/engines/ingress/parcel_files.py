@@ -19,7 +19,11 @@ TITLES = {"halfpipe": "HALFpipe", "xcpd": "XCP-D"}
 #: Ends of the names, a matrix before a time series.
 _ENDS = {
     "halfpipe": ("_desc-correlation_matrix.tsv", "_timeseries.tsv"),
-    "xcpd": ("_stat-pearsoncorrelation_relmat.tsv", "_stat-mean_timeseries.tsv"),
+    "xcpd": (
+        "_stat-pearsoncorrelation_relmat.tsv",
+        "_measure-pearsoncorrelation_conmat.tsv",  # before 0.7
+        "_stat-mean_timeseries.tsv",
+    ),
 }
 
 _SOURCES = {
@@ -43,7 +47,7 @@ def definitions(tool: str) -> tuple[Definition, ...]:
 
 def is_matrix(name: str) -> bool:
     """Whether a file holds correlations, and not a time series."""
-    return name.endswith(("_matrix.tsv", "_relmat.tsv"))
+    return name.endswith(("_matrix.tsv", "_relmat.tsv", "_conmat.tsv"))
 
 
 def files(settings: IngressSettings) -> list[str]:

@@ -101,6 +101,37 @@ def version_note(program: str, version: str) -> str:
     )
 
 
+def versions_note(trees: Mapping[str, tuple[str, str]]) -> str:
+    """What is to be said of trees of one program that several versions wrote; empty if none.
+
+    Parameters
+    ----------
+    trees
+        Program and version by modality.
+    """
+    versions: dict[str, dict[str, list[str]]] = {}
+    for modality, (program, version) in trees.items():
+        of_program = versions.setdefault(program, {})
+        of_program.setdefault(version or "an unknown version", []).append(modality)
+    for program, by_version in versions.items():
+        if len(by_version) > 1:
+            told = ", ".join(f"{v} ({' and '.join(m)})" for v, m in sorted(by_version.items()))
+            return (
+                f"{program}: the trees of the study are of several versions, {told}: images of one "
+                "person may lie differently in them."
+            )
+    return ""
+
+
+def strangers_note(people_of_tree: Iterable[str], people: Iterable[str], modality: str) -> str:
+    """Who of a tree has no image in the dataset; empty where everybody has."""
+    strangers = sorted(set(people_of_tree) - set(people))
+    if not strangers:
+        return ""
+    more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+    return f"{strangers[0]}{more} of {modality}.from have no image in the dataset and are left out"
+
+
 def find(
     root: Path,
     scan: Scan,
