@@ -31,6 +31,7 @@ include: "workflow/rules/markers.smk"
 include: "workflow/rules/fusion.smk"
 include: "workflow/rules/normative.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/tolerances.smk"
 
 
 rule all:

@@ -66,7 +66,12 @@ def write_text(text: str, path: Path | str) -> None:
 
 def write_json(content: Mapping[str, Any], path: Path | str) -> None:
     """Write a JSON file in one step; numbers that are not finite become ``null``."""
-    write_text(json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n", path)
+    write_text(as_json(content), path)
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """The text of a JSON file, as :func:`write_json` writes it."""
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -123,6 +123,7 @@ class Output:
 _MEDIA_TYPES = {
     ".tsv": "text/tab-separated-values",
     ".json": "application/json",
+    ".jsonld": "application/ld+json",
     ".yaml": "application/yaml",
     ".md": "text/markdown",
     ".html": "text/html",
@@ -569,13 +570,53 @@ CARD = Output(
     "What the stored model is for, and what it reached",
     when="sometimes",
 )
+TOLERANCES = Output(
+    "tolerances.tsv",
+    "What each marker moves by where only the last digit of the input changes",
+    (
+        _MODALITY, _MARKER, _REGION, _UNIT,
+        TableColumn("people", "People who were measured again."),
+        TableColumn("repeats", "Measurements of each, the run itself among them."),
+        TableColumn("mean", "Mean of their values, in the marker's unit."),
+        TableColumn("within_sd", "Standard deviation within a person, in the marker's unit."),
+        TableColumn("largest", "Largest difference of two measurements of a person."),
+        TableColumn("tolerance", "1.96 √2 of the standard deviation, or the largest difference "
+                    "where that is more."),
+        TableColumn("tolerance_percent", "The tolerance in per cent of the mean.", unit="%"),
+    ),
+    notes="Written by `snakemake tolerances` alone. [Tolerances](compare.md#tolerances).",
+    when="sometimes",
+)  # fmt: skip
 REPORT = Output("report.html", "The report: one page that needs nothing else")
-RUN = Output("provenance/run.json", "Versions and command; absolute paths are shortened")
+RUN = Output(
+    "provenance/run.json",
+    "What made the results: inputs with checksums, configuration, code, versions, seeds, machine, "
+    "jobs with their times",
+    notes="It names no machine and no folder. [Its keys](compare.md#what-a-run-writes-down).",
+)
 CONFIG = Output(
     "provenance/config.yaml",
     "The complete configuration, defaults included; absolute paths are shortened",
 )
-CRATE = Output("ro-crate-metadata.json", "The files of the run as an RO-Crate")
+CRATE = Output(
+    "ro-crate-metadata.json",
+    "The run as a Provenance Run Crate: files, workflow, steps, and when each job began and ended",
+)
+WORKFLOW = Output("code/Snakefile", "The workflow that ran, as the crate's main entity")
+IGNORED = Output(".bidsignore", "What BIDS has no name for, so that a validator passes over it")
+PROV_ACTIVITIES = Output("prov/prov-commissure_act.json", "BIDS-Prov (a draft): every job")
+PROV_SOFTWARE = Output("prov/prov-commissure_soft.json", "BIDS-Prov: the programs that computed")
+PROV_ENVIRONMENTS = Output("prov/prov-commissure_env.json", "BIDS-Prov: machines and versions")
+PROV_ENTITIES = Output("prov/prov-commissure_ent.json", "BIDS-Prov: the inputs and the tables")
+PROV_TABLE = Output(
+    "prov/provenance.tsv",
+    "BIDS-Prov: what its files are of",
+    (
+        TableColumn("provenance_id", "The word in the names of its files.", TEXT),
+        TableColumn("description", "What they describe.", TEXT),
+    ),
+)
+PROV_GRAPH = Output("provenance/bids-prov.jsonld", "All of BIDS-Prov as one JSON-LD graph")
 DESCRIPTION = Output(
     "dataset_description.json", "What BIDS asks of derivatives: name, version and origin"
 )
@@ -608,10 +649,18 @@ OUTPUTS: Mapping[str, Output] = {
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
-        REPORT, RUN, CONFIG, CRATE, DESCRIPTION,
+        REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
+        PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
+        TOLERANCES,
         PERMUTATIONS,
     )
 }  # fmt: skip
+
+#: What says how the others were made, all of one rule.
+PROVENANCE = (
+    RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
+    PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
+)  # fmt: skip
 
 # Folders of many files, which the page of outputs names beside them.
 _FOLDERS = (

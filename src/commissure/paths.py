@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import Any
 
@@ -12,3 +13,13 @@ _PATH = re.compile(r"(?<![\w.…/~-])(?:file://)?(?:/[\w.+@~-]+){2,}/?|(?<!\w)[A
 def without_paths(text: Any) -> str:
     """Shorten absolute paths to their last part: tables and pages travel, machine names do not."""
     return _PATH.sub(lambda path: "…/" + re.split(r"[/\\]", path[0].rstrip("/\\"))[-1], str(text))
+
+
+def without_machine(text: Any) -> str:
+    """As :func:`without_paths`, and without the name of this machine."""
+    name = platform.node()
+    shortened = without_paths(text)
+    # Names of one or two letters, and that of every machine, are words of other texts.
+    if len(name) < 3 or name == "localhost":
+        return shortened
+    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", shortened)

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the tables of markers and fusion, recovery.tsv where truth is known
-# OUTPUTS:          report.html pages/ provenance/ ro-crate-metadata.json dataset_description.json
+# OUTPUTS:          report.html pages/ provenance/ prov/ code/ ro-crate-metadata.json dataset_description.json .bidsignore
 
 
 rule provenance:
@@ -12,10 +12,7 @@ rule provenance:
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
         qc_fc=[out("qc_fc.tsv")] if plan.batches("func") else [],
     output:
-        run=out("provenance/run.json"),
-        config=out("provenance/config.yaml"),
-        description=out("dataset_description.json"),
-        crate=out("ro-crate-metadata.json"),
+        [out(name) for name in plan.provenance],
     log:
         log_of("provenance", batch=False),
     benchmark:
@@ -23,9 +20,12 @@ rule provenance:
     resources:
         mem_mb=memory(1000),
     params:
+        output_dir=output_folder,
         settings=settings.model_dump(mode="json"),
         command=COMMAND,
         root=str(ROOT),
+        tables={name: str(path) for name, path in settings.inputs().items()},
+        codes=plan.codes(ROOT / "workflow" / "scripts"),
         code=code("report/provenance.py"),
         record=record("provenance"),
         reopened=plan.remade("provenance"),

@@ -12,6 +12,7 @@ import typer
 
 from commissure import __version__
 from commissure.cli.apply import apply
+from commissure.cli.compare import compare
 from commissure.cli.convert import convert
 from commissure.cli.index import index
 from commissure.cli.renamed_options import SimulateCommand
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (index, validate, apply, convert, report):
+for _command in (index, validate, apply, compare, convert, report):
     app.command()(_command)
 
 

@@ -21,6 +21,7 @@ from commissure.dataset.index import Entry, read_entries
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
 from commissure.files import remove_drafts
+from commissure.flow.environment import keep
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
 from commissure.flow.transient import is_full, is_transient
@@ -202,7 +203,8 @@ class Batch:
             str(path.relative_to(folder)): path.stat().st_size
             for path in sorted(declared.present())
         }
-        self.records.write(Record(key, files, cpu_s, wall_s), entry, self.step)
+        computed_in = keep(self.output_dir / "work")
+        self.records.write(Record(key, files, cpu_s, wall_s, computed_in), entry, self.step)
         return Outcome("present", "", cpu_s, wall_s, files)
 
     def _attempted(

@@ -7,13 +7,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 from commissure.errors import CommissureError
+from commissure.files import write_text
+from commissure.flow.environment import keep
 from commissure.flow.lost import write_outputs
 from commissure.flow.run_lock import computing
 from commissure.flow.transient import is_transient
+from commissure.paths import without_machine
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,15 @@ def running(snakemake: Any) -> Iterator[Job]:
     record = getattr(snakemake.params, "record", None)
     output_dir = getattr(snakemake.params, "output_dir", None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as log:
+    with _Log(path) as log:
         try:
             with computing(Path(output_dir) / "work") if output_dir else nullcontext():
                 job = Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
                 yield job
                 if record is not None:
                     write_outputs([*snakemake.output, *job.written], Path(record))
+                    work = Path(record).parents[1]
+                    write_text(keep(work) + "\n", work / "jobs" / f"{Path(record).stem}.txt")
         except CommissureError as error:
             print(error, file=log)
             raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None
@@ -80,6 +86,17 @@ def running(snakemake: Any) -> Iterator[Job]:
                     "not of the data: mend it and give the same command again.\n"
                 ) from None
             raise
+
+
+class _Log(TextIOWrapper):
+    """A log that may be passed on: absolute paths keep their last part, the machine no name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("wb"), encoding="utf-8", write_through=True)
+
+    def write(self, text: str) -> int:
+        super().write(without_machine(text))
+        return len(text)
 
 
 def optional(item: object) -> Path | None:

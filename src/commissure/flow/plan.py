@@ -28,13 +28,14 @@ from commissure.flow.code import code_of
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
+from commissure.flow.repeated_people import chosen_people
 from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
 from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
-from commissure.outputs import OUTPUTS
+from commissure.outputs import OUTPUTS, PROVENANCE
 from commissure.paths import without_paths
 
 
@@ -92,6 +93,7 @@ class Plan:
                 )
             else:
                 entries = read_entries(work / "index.tsv")
+        self.repeated = chosen_people(entries, self.settings.tolerances.people)
         batches: dict[str, set[str]] = {name: set() for name in self.settings.modalities}
         for entry in entries:
             if entry.modality in batches:
@@ -300,6 +302,17 @@ class Plan:
     def oracle_file(self) -> list[str]:
         """Scores of the oracle beside the true markers: nothing where there are none."""
         return _listed(self.settings.truth_file("oracle.tsv"))
+
+    @property
+    def provenance(self) -> list[str]:
+        """What the rule ``provenance`` writes, below the output folder."""
+        return [output.path for output in PROVENANCE]
+
+    @staticmethod
+    def codes(scripts: Path) -> dict[str, str]:
+        """Digests of all scripts by their names: what a later run is compared with."""
+        found = sorted(scripts.rglob("*.py"))
+        return {str(script.relative_to(scripts)): code_of(script) for script in found}
 
     @staticmethod
     def code_of(script: Path) -> str:

@@ -45,12 +45,15 @@ class Record:
         Sizes in bytes by path below the image's folder.
     cpu_s, wall_s
         What it took, seconds.
+    environment
+        Digest of what it was computed in (:mod:`commissure.flow.environment`).
     """
 
     key: str
     files: Mapping[str, int]
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    environment: str = ""
 
     def holds(self, key: str, folder: Path) -> bool:
         """Whether the step need not be computed again to give ``key``."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field, field_validator
 
 from commissure.anat.settings import AnatSettings, chosen_extraction
+from commissure.compare.settings import TolerancesSettings
 from commissure.dwi.settings import DwiSettings
 from commissure.engines.containers.settings import FmriprepSettings
 from commissure.engines.ingress.settings import IngressSettings
@@ -89,6 +90,7 @@ class Settings(Section):
     fusion: FusionSettings = FusionSettings()
     normative: NormativeSettings = NormativeSettings()
     report: ReportSettings = ReportSettings()
+    tolerances: TolerancesSettings = TolerancesSettings()
 
     @field_validator("modalities")
     @classmethod

@@ -1,8 +1,10 @@
-"""What made a run's results: versions, configuration, command, and what each file holds."""
+"""What made a run's results: inputs, versions, configuration, jobs, and what each file holds."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -12,47 +14,67 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rocrate.model.contextentity import ContextEntity
-from rocrate.rocrate import ROCrate
 
 from commissure import __version__
-from commissure.files import atomic, write_json, write_text
-from commissure.outputs import CRATE, OUTPUTS, REPORT
+from commissure.files import write_json, write_text
+from commissure.outputs import CONFIG, CRATE, DESCRIPTION, IGNORED, RUN, WORKFLOW
 from commissure.paths import without_paths
+from commissure.report.bids_prov import write_bids_prov
+from commissure.report.run_crate import write_crate
+
+#: What a crate says where the dataset states no licence: none is given away.
+NO_LICENCE = "Not stated: who keeps the dataset decides"
+
+#: Files for which BIDS has no name; the validator passes over what stands here.
+_NO_BIDS_NAME = (
+    # the run's own
+    "work", "logs", "benchmarks", "provenance", "prov",
+    # people of a study, its models and its pages
+    "markers.*", "cautions.tsv", "completeness.tsv", "exclusions.tsv", "visits.tsv",
+    "vulnerability.*", "dwi_quality.tsv", "qc_fc.*", "recovery*", "tolerances.tsv", "fusion",
+    "*.html", "ro-crate-metadata.json", "fmriprep",
+    # of one image: BIDS names neither these (BEP014, BEP017, BEP021, BEP022) nor pages of figures
+    "figures", "*_markers.tsv", "*_qc.json", "*_xfm.*", "*_timeseries.*", "*_relmat.*",
+    "*_boldref.nii.gz", "*_desc-*_dwi.bval", "*_desc-*_dwi.bvec",
+    "*_svs.*", "*_mrsref.*", "*_fit.*", "*_tissue.json",
+)  # fmt: skip
 
 
 def write_provenance(
+    folder: Path,
     *,
-    run: Path,
-    config: Path,
-    description: Path,
-    crate: Path,
     settings: Mapping[str, Any],
     command: str,
     root: Path,
+    code: Mapping[str, str],
+    made_by: Mapping[str, Any],
 ) -> None:
-    """Write the records that let someone else repeat a run.
+    """Write the records that let someone else repeat a run, and compare it.
+
+    They name no machine, no user and no folder: absolute paths are shortened to their last part.
+    Times stand in ``run.json``, the crate and BIDS-Prov alone.
 
     Parameters
     ----------
-    run
-        JSON to write: versions, command, commit, time of writing. It names no machine and no user:
-        absolute paths are shortened to their last part.
-    config
-        YAML to write: every setting, defaults included; absolute paths are shortened likewise.
-    description
-        BIDS-Derivatives' ``dataset_description.json`` to write.
-    crate
-        RO-Crate metadata to write, in the output folder (https://w3id.org/ro/crate/1.1).
+    folder
+        The output folder.
     settings
         The checked configuration as plain values.
     command
         The command to repeat the run.
     root
         The checkout that the workflow ran from.
+    code
+        Digest of what each script computes with, by the script.
+    made_by
+        As :func:`commissure.flow.made_by.made_by` gathers it: ``inputs``, ``environments``,
+        ``steps``, ``images``, ``seeds``.
     """
     versions = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     commit, changed = _commit(root)
+    shortened = _shortened(dict(settings))
+    inputs = list(made_by.get("inputs", []))
+    listed = "".join(f"{item['sha256']}  {item['path']}\n" for item in inputs)
     record = {
         "name": "Commissure",
         "version": __version__,
@@ -62,21 +84,69 @@ def write_provenance(
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seeds": made_by.get("seeds", {}),
+        "images": made_by.get("images", {}),
+        "environments": made_by.get("environments", []),
+        "code": dict(code),
+        "configuration": shortened,
         "versions": dict(sorted(versions.items(), key=lambda item: item[0].casefold())),
+        "steps": made_by.get("steps", []),
+        "inputs_sha256": hashlib.sha256(listed.encode()).hexdigest() if inputs else "",
+        "inputs": inputs,
     }
-    write_json(record, run)
-    shortened = _shortened(dict(settings))
-    write_text(yaml.safe_dump(shortened, sort_keys=False, allow_unicode=True), config)
-    write_json(
-        {
-            "Name": "Commissure derivatives",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "Commissure", "Version": __version__}],
-        },
-        description,
-    )
-    _write_crate(crate, record)
+    write_json(record, folder / RUN.path)
+    write_text(yaml.safe_dump(shortened, sort_keys=False, allow_unicode=True), folder / CONFIG.path)
+    raw = settings.get("bids_dir")
+    described = _described(Path(raw)) if raw else {}
+    write_json(_description(folder, raw, described, commit), folder / DESCRIPTION.path)
+    write_text("\n".join(_NO_BIDS_NAME) + "\n", folder / IGNORED.path)
+    write_text((root / "Snakefile").read_text(encoding="utf-8"), folder / WORKFLOW.path)
+    write_bids_prov(folder, record)
+    write_crate(folder / CRATE.path, record, licence=str(described.get("License") or NO_LICENCE))
+
+
+def _described(bids: Path) -> dict[str, Any]:
+    """The dataset's own description; empty where there is none."""
+    try:
+        content = json.loads((bids / "dataset_description.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _description(
+    folder: Path, bids: str | None, described: Mapping[str, Any], commit: str
+) -> dict[str, Any]:
+    """``dataset_description.json``: what BIDS asks of derivatives."""
+    maker = {"Name": "Commissure", "Version": __version__}
+    if commit:
+        maker["Description"] = f"Commit {commit}"
+    description: dict[str, Any] = {
+        "Name": "Commissure derivatives",
+        "BIDSVersion": "1.11.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [maker],
+    }
+    if described.get("License"):
+        description["License"] = str(described["License"])
+    if bids is not None:
+        # Sidecars name the images that they come from as bids:raw:sub-01/...
+        description["DatasetLinks"] = {"raw": _link(folder, Path(bids))}
+    return description
+
+
+def _link(folder: Path, bids: Path) -> str:
+    """The way from the output to the dataset, where both lie in one folder of a study.
+
+    From elsewhere the way would name folders of the machine: then the link says that it is known
+    by its checksums alone.
+    """
+    ups = os.path.relpath(bids.absolute(), folder.absolute()).split(os.sep)
+    down = [part for part in ups if part != os.pardir]
+    shared = Path(os.path.commonpath([bids.absolute(), folder.absolute()]))
+    if len(down) <= 2 and shared != Path(shared.anchor) and shared not in Path.home().parents:
+        return "/".join(ups)
+    return "urn:commissure:inputs-of-provenance-run.json"
 
 
 def _shortened(value: Any) -> Any:
@@ -106,47 +176,3 @@ def _commit(root: Path) -> tuple[str, bool | None]:
     if head.returncode:
         return "", None
     return head.stdout.strip(), bool(state.stdout.strip())
-
-
-def _write_crate(path: Path, record: Mapping[str, Any]) -> None:
-    crate = ROCrate()
-    crate.name = "Results of a Commissure run"
-    crate.description = "Markers of four MR modalities, tested models and their report."
-    crate.datePublished = datetime.fromisoformat(record["written"])
-    software = crate.add(
-        ContextEntity(
-            crate,
-            "#commissure",
-            properties={
-                "@type": "SoftwareApplication",
-                "name": "Commissure",
-                "softwareVersion": record["version"],
-            },
-        )
-    )
-    parts = []
-    for output in OUTPUTS.values():
-        # The report is written from the provenance, after the crate.
-        if output not in (CRATE, REPORT) and (path.parent / output.path).is_file():
-            properties = {
-                "name": output.path,
-                "description": output.description,
-                "encodingFormat": output.media_type,
-            }
-            parts.append(crate.add_file(dest_path=output.path, properties=properties))
-    action = crate.add(
-        ContextEntity(
-            crate,
-            "#run",
-            properties={
-                "@type": "CreateAction",
-                "name": record["command"],
-                "endTime": record["written"],
-            },
-        )
-    )
-    action["instrument"] = software
-    action["result"] = parts
-    with atomic(path) as draft:
-        content = crate.metadata.generate()
-        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
