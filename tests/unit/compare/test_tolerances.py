@@ -44,6 +44,7 @@ def test_both_parts_of_a_complex_sample_move():
 def test_an_image_keeps_header_and_extensions_and_can_be_made_again(tmp_path):
     data = np.random.default_rng(0).integers(0, 900, (6, 5, 4)).astype(np.int16)
     image = nib.Nifti1Image(data, np.diag([2, 2, 2, 1]), nib.Nifti1Header(endianness=">"))
+    image.set_data_dtype(np.int16)
     image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"kept"))
     image.header.set_slope_inter(0.5, 3)
     nib.save(image, tmp_path / "a.nii.gz")
