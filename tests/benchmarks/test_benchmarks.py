@@ -118,6 +118,7 @@ SMALLEST = {
         "--parts",
         "first",
     ],
+    "resources": ["{tmp}/resources", "--preset", "tiny"],
     "same_tables": ["{tmp}", "{tmp}"],
     "validate": ["{tmp}/validate", "--people", "2"],
     "vulnerability": ["--repeats", "1"],

@@ -14,7 +14,8 @@ rule anat_measure:
     benchmark:
         benchmark_of("anat_measure")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "anat_measure"),
+        runtime=minutes("anat_measure"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

@@ -111,9 +111,23 @@ def record(rule):
     return work(f"outputs/{rule}.json")
 
 
-def memory(megabytes):
-    """Memory to ask for: more with every attempt."""
-    return lambda wildcards, attempt: megabytes * attempt
+def memory(megabytes, rule=None):
+    """Memory to ask for: what earlier jobs of the rule used, and more with every attempt."""
+
+    def asked(wildcards, attempt):
+        batch = getattr(wildcards, "batch", None)
+        return attempt * (plan.memory_mb(rule, batch, megabytes) if rule else megabytes)
+
+    return asked
+
+
+def minutes(rule):
+    """Minutes to ask for: what earlier jobs of the rule took, else what the profile says."""
+    usual = (workflow.resource_settings.default_resources or {}).get("runtime")
+    usual = getattr(usual, "value", None) or 30
+    return lambda wildcards, attempt: attempt * (
+        plan.runtime_min(rule, getattr(wildcards, "batch", None), usual)
+    )
 
 
 onstart:

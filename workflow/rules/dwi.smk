@@ -15,7 +15,8 @@ rule dwi_measure:
     benchmark:
         benchmark_of("dwi_measure")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "dwi_measure"),
+        runtime=minutes("dwi_measure"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

@@ -15,7 +15,8 @@ rule func_measure:
     benchmark:
         benchmark_of("func_measure")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "func_measure"),
+        runtime=minutes("func_measure"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

@@ -22,7 +22,8 @@ rule fusion_null:
     benchmark:
         out("benchmarks/fusion_null/part-{part}.tsv")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "fusion_null"),
+        runtime=minutes("fusion_null"),
     params:
         settings=settings.fusion.model_dump(mode="json"),
         treatment_columns=settings.treatments.columns,
@@ -57,7 +58,8 @@ rule fusion:
     benchmark:
         benchmark_of("fusion", batch=False)
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "fusion"),
+        runtime=minutes("fusion"),
     params:
         settings=settings.fusion.model_dump(mode="json"),
         treatment_columns=settings.treatments.columns,

@@ -18,7 +18,8 @@ rule ingress:
     # What cannot be read is told before hours of computing.
     priority: 100
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, "ingress"),
+        runtime=minutes("ingress"),
     params:
         settings=lambda wildcards: settings.ingress[int(wildcards.tool)].model_dump(
             mode="json"

@@ -27,7 +27,8 @@ rule markers:
     benchmark:
         benchmark_of("markers", batch=False)
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, "markers"),
+        runtime=minutes("markers"),
     params:
         output_dir=output_folder,
         participants=settings.participants.model_dump(mode="json"),
@@ -83,7 +84,8 @@ rule vulnerability:
     benchmark:
         benchmark_of("vulnerability", batch=False)
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, "vulnerability"),
+        runtime=minutes("vulnerability"),
     params:
         settings=settings.fusion.vulnerability.model_dump(mode="json"),
         code=code("markers/vulnerability.py"),
@@ -108,7 +110,8 @@ rule qc_fc:
     benchmark:
         benchmark_of("qc_fc", batch=False)
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, "qc_fc"),
+        runtime=minutes("qc_fc"),
     params:
         output_dir=output_folder,
         settings=settings.qc_fc.model_dump(mode="json"),
@@ -137,7 +140,8 @@ rule recovery:
     benchmark:
         benchmark_of("recovery", batch=False)
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, "recovery"),
+        runtime=minutes("recovery"),
     params:
         code=code("markers/recovery.py"),
         record=record("recovery"),

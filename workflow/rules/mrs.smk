@@ -15,7 +15,8 @@ rule mrs_measure:
     benchmark:
         benchmark_of("mrs_measure")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "mrs_measure"),
+        runtime=minutes("mrs_measure"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

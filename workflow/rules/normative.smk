@@ -23,7 +23,8 @@ rule normative:
     benchmark:
         benchmark_of("normative", batch=False)
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, "normative"),
+        runtime=minutes("normative"),
     params:
         settings=settings.normative.model_dump(mode="json"),
         code=code("normative/charts.py"),

@@ -18,7 +18,8 @@ rule provenance:
     benchmark:
         benchmark_of("provenance", batch=False)
     resources:
-        mem_mb=memory(1000),
+        mem_mb=memory(1000, "provenance"),
+        runtime=minutes("provenance"),
     params:
         output_dir=output_folder,
         settings=settings.model_dump(mode="json"),
@@ -92,7 +93,8 @@ rule report:
     benchmark:
         benchmark_of("report", batch=False)
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "report"),
+        runtime=minutes("report"),
     params:
         output_dir=output_folder,
         settings=settings.report.model_dump(mode="json"),

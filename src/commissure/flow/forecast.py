@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from commissure.flow.learnt import benchmark_rows
 from commissure.markers.status import read_statuses
 from commissure.modalities import STEPS
 
@@ -99,7 +99,7 @@ def _learnt(modality: str, output_dir: Path) -> tuple[float, float, float, int] 
     memory = [
         value
         for table in sorted((output_dir / "benchmarks").glob(f"{modality}_*/batch-*.tsv"))
-        for value in _peak_mb(table)
+        for value, _ in benchmark_rows(table)
     ]
     return (
         median(seconds.values()),
@@ -107,13 +107,3 @@ def _learnt(modality: str, output_dir: Path) -> tuple[float, float, float, int] 
         median(disk.values()),
         len(seconds),
     )
-
-
-def _peak_mb(table: Path) -> list[float]:
-    """Peak memory that Snakemake noted of a job."""
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        return [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("-", "NA")]
-    except (OSError, KeyError, ValueError):
-        return []

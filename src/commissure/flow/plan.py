@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
+from commissure.flow.learnt import Learnt
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
@@ -103,6 +105,8 @@ class Plan:
         people = {entry.participant_id for entry in entries}
         self.study = study_identity(work, self.settings.bids, people)
         self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
+        counts = Counter((entry.modality, f"{entry.batch:04d}") for entry in entries if entry.used)
+        self._learnt = Learnt(self.output_dir, counts)
         if main:
             self._check_tables(people, visits)
             self._list_tools()
@@ -238,6 +242,14 @@ class Plan:
                 f"{left[0]}{more} stand in {self.output_dir.name} without an image in the dataset; "
                 "they are in no table and on no page, and their folders are kept"
             )
+
+    def memory_mb(self, rule: str, batch: str | None, default: int) -> int:
+        """Memory that a job asks for, by earlier jobs of its rule; on a node nobody asks."""
+        return self._learnt.memory_mb(rule, batch, default) if self.main else default
+
+    def runtime_min(self, rule: str, batch: str | None, default: int) -> int:
+        """Minutes that a job asks for, by earlier jobs of its rule."""
+        return self._learnt.runtime_min(rule, batch, default) if self.main else default
 
     @property
     def products(self) -> list[str]:

@@ -13,7 +13,8 @@ rule anat_preprocess:
     benchmark:
         benchmark_of("anat_preprocess")
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(3000, "anat_preprocess"),
+        runtime=minutes("anat_preprocess"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

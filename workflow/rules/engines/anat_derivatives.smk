@@ -14,7 +14,8 @@ rule anat_adopt:
     benchmark:
         benchmark_of("anat_preprocess")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "anat_adopt"),
+        runtime=minutes("anat_adopt"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

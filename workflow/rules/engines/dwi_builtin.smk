@@ -14,7 +14,8 @@ rule dwi_preprocess:
     benchmark:
         benchmark_of("dwi_preprocess")
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(3000, "dwi_preprocess"),
+        runtime=minutes("dwi_preprocess"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

@@ -15,7 +15,8 @@ rule dwi_adopt:
     benchmark:
         benchmark_of("dwi_preprocess")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "dwi_adopt"),
+        runtime=minutes("dwi_adopt"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

@@ -14,7 +14,8 @@ rule func_preprocess:
     benchmark:
         benchmark_of("func_preprocess")
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(3000, "func_preprocess"),
+        runtime=minutes("func_preprocess"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

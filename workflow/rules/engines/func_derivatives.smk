@@ -15,7 +15,8 @@ rule func_adopt:
     benchmark:
         benchmark_of("func_preprocess")
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(2000, "func_adopt"),
+        runtime=minutes("func_adopt"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,

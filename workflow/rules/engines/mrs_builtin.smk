@@ -14,7 +14,8 @@ rule mrs_preprocess:
     benchmark:
         benchmark_of("mrs_preprocess")
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(1500, "mrs_preprocess"),
+        runtime=minutes("mrs_preprocess"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
