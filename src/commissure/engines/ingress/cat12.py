@@ -1,4 +1,4 @@
-"""CAT12: volumes, thickness and image quality from the XML files of ``report`` and ``label``."""
+"""CAT12: volumes, thickness and image quality from its XML files, and its tables of regions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from commissure.engines.ingress.settings import IngressSettings
 from commissure.engines.ingress.structures import ETIV_MM3, THICKNESS_MM
 from commissure.errors import DatasetError
 from commissure.rows import Marker, Quality
+from commissure.tables.delimited import read_cells
 
 #: CAT12 gives volumes in millilitres.
 MM3_PER_ML = 1000.0
@@ -43,6 +44,9 @@ _STRUCTURES = {
     "InfLatVen": "InferiorLateralVentricle", "3thVen": "ThirdVentricle",
     "4thVen": "FourthVentricle",
 }  # fmt: skip
+
+#: The table of all images that CAT12's batch of regions writes, with the value's name.
+_TABLE = re.compile(r".*catROI_(?P<atlas>\w+?)_(?P<value>Vgm|Vcsf)\.csv")
 
 _KINDS = {"cat_": "report", "catROI_": "volumes", "catROIs_": "surface"}
 _SIDED = re.compile(r"([lr])(?=[A-Z0-9])(.+)|(Left|Right) (.+)")
@@ -68,9 +72,46 @@ def definitions() -> tuple[Definition, ...]:
 
 
 def files(settings: IngressSettings) -> list[str]:
-    """Reports and labels below the folder."""
-    found = files_below(Path(settings.folder), (".xml",), depth=6)
-    return [name for name in found if _kind(name)]
+    """Reports and labels below the folder, and tables of the regions of all images."""
+    found = files_below(Path(settings.folder), (".xml", ".csv"), depth=6)
+    return [name for name in found if _kind(name) or _TABLE.fullmatch(name)]
+
+
+def _tables(settings: IngressSettings) -> dict[tuple[str, str], list[Marker]]:
+    """Volumes of the tables of all images, by visit; empty where there are none.
+
+    Raises
+    ------
+    DatasetError
+        A row names nobody, or a cell is no number.
+    """
+    values: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for name in files(settings):
+        match = _TABLE.fullmatch(name)
+        if match is None or match["atlas"] != settings.cortex:
+            continue
+        table = read_cells(Path(settings.folder) / name)
+        for row, image in enumerate(table.column(table.header[0])):
+            who = person_of(image, settings.session)
+            if who is None:
+                raise DatasetError(
+                    table.where(row),
+                    found=f"its image is '{image}'",
+                    wanted="the name of an image as sub-01_T1w",
+                    mend="Give CAT12 images named by person",
+                )
+            for column in table.header[1:]:
+                region = _region(column)
+                cell = table.column(column)[row]
+                if cell and ("Ventricle" in region) == (match["value"] == "Vcsf"):
+                    values[who][region] = number_of(cell, path=table.path, what=column)
+    return {
+        who: [
+            Marker(*who, "anat", region, "cat12_volume", value * MM3_PER_ML, "mm3")
+            for region, value in of.items()
+        ]
+        for who, of in values.items()
+    }
 
 
 def _kind(name: str) -> str:
@@ -89,7 +130,7 @@ def read(settings: IngressSettings) -> Ingested:
     """
     folder, ingested = Path(settings.folder), Ingested()
     visits: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for name in files(settings):
+    for name in filter(_kind, files(settings)):
         who = person_of(re.sub(r"(cat(?:ROIs?)?_)", "", name), settings.session)
         if who is None:
             raise DatasetError(
@@ -113,8 +154,9 @@ def read(settings: IngressSettings) -> Ingested:
             wanted="files as report/cat_sub-01_T1w.xml and label/catROI_sub-01_T1w.xml",
             mend="Correct ingress[].folder",
         )
+    tables = _tables(settings)
     for who, found in sorted(visits.items()):
-        _read_visit(folder, found, who, settings, ingested)
+        _read_visit(folder, found, who, settings, ingested, of_table=tables.get(who, []))
     tell_lost_regions(ingested)
     return ingested
 
@@ -125,13 +167,15 @@ def _read_visit(
     who: tuple[str, str],
     settings: IngressSettings,
     ingested: Ingested,
+    *,
+    of_table: list[Marker],
 ) -> None:
-    """Add the rows of one visit, or why there are none."""
-    rows: list[Marker] = []
+    """Add the rows of one visit, or why there are none; a table stands in for its label file."""
+    rows: list[Marker] = [] if "volumes" in found else list(of_table)
     poor = False
     for kind in _KINDS.values():
         if kind not in found:
-            if kind != "surface":
+            if kind == "report" or (kind == "volumes" and not of_table):
                 cause = f"the folder has no {kind} of it"
                 ingested.absences.append(Absence(*who, kind, "missing", cause))
             continue
