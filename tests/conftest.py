@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(
         key=lambda item: item.path.relative_to(tests).parts[0] not in ("workflow", "benchmarks")
     )
+
+
+@pytest.fixture(scope="session")
+def mrtrix3() -> None:
+    """MRtrix3 on the path, installed where that may be; tests that need it skip elsewhere."""
+    if shutil.which("dwidenoise"):
+        return
+    if os.geteuid() or not shutil.which("apt-get"):
+        pytest.skip("MRtrix3 is not installed, and apt-get cannot be run here")
+    for words in (["update"], ["install", "-y", "--no-install-recommends", "mrtrix3"]):
+        done = subprocess.run(
+            ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *words],
+            capture_output=True, text=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"MRtrix3 is not installed, and apt-get failed: {done.stderr[-200:]}")

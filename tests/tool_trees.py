@@ -158,12 +158,12 @@ def t1w_of(root, label="sub-01", *, where="anat", own="T1w", template=SPACE, swa
     return tissues.argmax(axis=0) + 1
 
 
-#: Stands for Docker: notes every call, and for fMRIPrep lays down what was prepared of the person.
-DOCKER = """#!{python}
+#: Stands for Docker or Apptainer: notes every call, and lays down what was prepared of the person.
+ENGINE = """#!{python}
 import json, os, shutil, sys
 words = sys.argv[1:]
 with open(os.environ["STUB_CALLS"], "a") as file:
-    file.write(json.dumps(words) + "\\n")
+    file.write(json.dumps([os.path.basename(sys.argv[0]), *words]) + "\\n")
 if words[0] == "version":
     print("24.0.7")
 elif words[0] == "images":
@@ -176,7 +176,7 @@ elif words[0] == "run":
     label = words[words.index("--participant-label") + 1]
     if label == os.environ.get("STUB_FAILS"):
         print("Traceback")
-        print("RuntimeError: sub-%s has no T1w image that can be used" % label)
+        print("RuntimeError: sub-%s has no image that can be used" % label)
         sys.exit(1)
     prepared = os.environ["STUB_TREE"]
     shutil.copy(os.path.join(prepared, "dataset_description.json"), out)
@@ -185,10 +185,25 @@ elif words[0] == "run":
 """
 
 
-def stub_docker(folder: Path) -> Path:
-    """A ``docker`` in a folder that is to stand on the path."""
+def stub_docker(folder: Path, *, name: str = "docker") -> Path:
+    """A ``docker``, or another container engine, in a folder that is to stand on the path."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "docker"
-    path.write_text(DOCKER.replace("{python}", sys.executable))
+    path = folder / name
+    path.write_text(ENGINE.replace("{python}", sys.executable))
     path.chmod(0o755)
     return folder
+
+
+def dwi_series(root: Path, label: str, *, where: str = "dwi", space: str = "space-ACPC") -> None:
+    """A series as QSIPrep 1 names it."""
+    folder = root / label.split("_")[0] / where
+    rng = np.random.default_rng(0)
+    write_image(folder / f"{label}_{space}_desc-preproc_dwi.nii.gz", (5, 6, 7, 8))
+    write_image(folder / f"{label}_{space}_desc-brain_mask.nii.gz", data=MASK)
+    vectors = rng.normal(size=(3, 8))
+    vectors /= np.linalg.norm(vectors, axis=0)
+    vectors[:, 0] = 0
+    np.savetxt(folder / f"{label}_{space}_desc-preproc_dwi.bvec", vectors)
+    (folder / f"{label}_{space}_desc-preproc_dwi.bval").write_text("0" + " 1000" * 7 + "\n")
+    rows = "\n".join(["framewise_displacement", *["0.1"] * 8])
+    (folder / f"{label}_desc-confounds_timeseries.tsv").write_text(f"{rows}\n")

@@ -46,7 +46,8 @@ def test_a_program_may_feed_the_tables_of_two_modalities(study, tmp_path, monkey
     other = tmp_path / "checkout"
     for folder in ("workflow", "src"):
         shutil.copytree(study.repository / folder, other / folder)
-    (other / "resources").symlink_to(study.repository / "resources")
+    for folder in ("resources", "envs"):
+        (other / folder).symlink_to(study.repository / folder)
     shutil.copy(study.repository / "Snakefile", other)
     (other / "workflow/rules/engines/program.smk").write_text(PROGRAM)
     with (other / "src/commissure/engines/registry.py").open("a") as file:
@@ -66,6 +67,6 @@ def test_an_engine_that_nobody_knows_is_refused(study):
     study.configure(dwi={"engine": "fsl"})
     done = study.snakemake("-n", check=False)
     assert (
-        "dwi.engine: there is no engine 'fsl' for diffusion MRI; builtin or derivatives is expected."
-        in done.stderr
+        "dwi.engine: there is no engine 'fsl' for diffusion MRI; builtin or derivatives or mrtrix3 or "
+        "qsiprep is expected." in done.stderr
     )

@@ -58,7 +58,7 @@ def test_one_run_serves_both_and_a_failure_costs_that_person_alone(with_fmriprep
     for modality in ("anat", "func"):
         rows = statuses(with_fmriprep, modality)
         assert [row.state for row in rows.values()] == ["present", "failed", "present"]
-        assert "RuntimeError: sub-02 has no T1w image" in rows["sub-02"].cause
+        assert "RuntimeError: sub-02 has no image" in rows["sub-02"].cause
     series = with_fmriprep.out / "sub-01/func"
     assert next(series.glob("*space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz")).is_file()
 

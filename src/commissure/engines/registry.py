@@ -34,6 +34,12 @@ TREES = "derivatives"
 #: The engine that runs fMRIPrep in a container, set up by the section ``fmriprep``.
 FMRIPREP = "fmriprep"
 
+#: The engine that runs QSIPrep in a container, set up by the section ``qsiprep``.
+QSIPREP = "qsiprep"
+
+#: The engine that calls MRtrix3's programs.
+MRTRIX3 = "mrtrix3"
+
 #: Every engine by name.
 ENGINES = {
     engine.name: engine
@@ -53,6 +59,18 @@ ENGINES = {
             FMRIPREP,
             dict.fromkeys(("anat", "func"), ("fmriprep.smk",)),
             "fMRIPrep in a container, one run for both ([fMRIPrep](fmriprep.md)): Docker on a "
+            "workstation, Apptainer on a cluster.",
+        ),
+        Engine(
+            MRTRIX3,
+            {"dwi": ("dwi_mrtrix3.smk",)},
+            "MRtrix3's programs through Nipype, with the built-in realignment: where `dwidenoise` "
+            "is on the path.",
+        ),
+        Engine(
+            QSIPREP,
+            {"dwi": ("qsiprep.smk",)},
+            "QSIPrep in a container, eddy on a graphics processor where there is one: Docker on a "
             "workstation, Apptainer on a cluster.",
         ),
     )

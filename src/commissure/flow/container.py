@@ -1,33 +1,38 @@
-"""A batch of people through a program in a container, whose tree two modalities read."""
+"""A batch of people through a program in a container, whose tree the modalities read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import read_entries
 from commissure.derivatives import Derivatives
-from commissure.engines.containers.fmriprep import Folders, run_person
-from commissure.engines.containers.settings import FmriprepSettings
-from commissure.engines.trees.anatomy import AdoptedAnat, adopt_anatomy
-from commissure.engines.trees.bold import AdoptedFunc, adopt_bold
+from commissure.engines.containers.program import Folders, Offered, Person, Program
+from commissure.engines.containers.run import run_person
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import sources_of
 from commissure.errors import DatasetError
 from commissure.flow.batch import run_batch
 from commissure.flow.job import Job
 from commissure.names import Scan
+from commissure.settings import Section
 
 #: What takes the tree over, and the files that it leaves, by modality: the anatomy first.
-_TAKES_OVER: dict[str, tuple[Callable[..., None], type[Derivatives]]] = {
-    "anat": (adopt_anatomy, AdoptedAnat),
-    "func": (adopt_bold, AdoptedFunc),
-}
+TakesOver = Mapping[str, tuple[Callable[..., None], type[Derivatives]]]
 
 
-def run_fmriprep(job: Job, *, threads: int, mem_mb: int) -> None:
-    """Run fMRIPrep for everybody of a batch, and take over what it left.
+def run_container(
+    job: Job,
+    program: Program,
+    settings_type: type[Section],
+    takes_over: TakesOver,
+    *,
+    threads: int,
+    mem_mb: int,
+    gpus: int = 0,
+) -> None:
+    """Run a program for everybody of a batch, and take over what it left.
 
     A person whose run fails is told with the program's own last words, and the others go on.
 
@@ -35,34 +40,37 @@ def run_fmriprep(job: Job, *, threads: int, mem_mb: int) -> None:
     ----------
     job
         Has the manifest as ``input.manifest``, a status table by modality as outputs, and
-        ``bids_dir``, ``output_dir``, ``settings`` (of the tree), ``fmriprep``, ``modalities`` and
+        ``bids_dir``, ``output_dir``, ``settings`` (of the tree), ``container``, ``modalities`` and
         ``code`` as parameters.
-    threads, mem_mb
+    program
+        What is run.
+    settings_type
+        Its settings.
+    takes_over
+        What takes the tree over, by modality.
+    threads, mem_mb, gpus
         What the scheduler gave to the job.
     """
-    settings = FmriprepSettings(**job.params.fmriprep)
-    out = Path(job.params.output_dir)
-    folders = Folders(
-        Path(job.params.bids_dir), Path(job.params.settings["tree"]), out / "work" / "fmriprep",
-        out / "logs" / "fmriprep",
-    )  # fmt: skip
-    modalities = [name for name in _TAKES_OVER if name in job.params.modalities]
+    settings = settings_type(**job.params.container)
+    folders = Folders.of(program.name, job.params.bids_dir, job.params.output_dir)
+    modalities = [name for name in takes_over if name in job.params.modalities]
     entries = read_entries(Path(job.input.manifest))
-    wanted = [e for e in entries if e.used and e.modality in _TAKES_OVER]
+    read = [e for e in entries if e.used and e.modality in program.reads]
     causes: dict[str, str] = {}
-    for person in sorted({e.participant_id for e in wanted if e.modality in modalities}):
-        job.say(f"fmriprep {person}")
-        causes[person] = run_person(
-            person,
+    for name in sorted({e.participant_id for e in read if e.modality in modalities}):
+        job.say(f"{program.name} {name}")
+        theirs = [e for e in read if e.participant_id == name]
+        images = frozenset(e.modality for e in theirs)
+        causes[name] = run_person(
+            program,
+            Person(name, images, frozenset(modalities)),
             settings,
             folders,
-            inputs=sorted(e.fingerprint for e in wanted if e.participant_id == person),
-            threads=threads,
-            mem_mb=mem_mb,
-            anat_only=modalities == ["anat"],
+            Offered(threads, mem_mb, gpus),
+            inputs=sorted(e.fingerprint for e in theirs),
         )
     for modality in modalities:
-        compute, files = _TAKES_OVER[modality]
+        compute, files = takes_over[modality]
         run_batch(
             job,
             modality=modality,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import Entry, read_entries
-from commissure.engines.containers.fmriprep import Folders, check_before
+from commissure.engines.containers.program import Folders
+from commissure.engines.containers.registry import PROGRAMS
 from commissure.engines.ingress.registry import TOOLS
-from commissure.engines.registry import FMRIPREP, TREES, rule_files
+from commissure.engines.registry import ENGINES, TREES, rule_files
 from commissure.engines.trees.tree import (
     described,
     strangers_note,
@@ -26,6 +27,7 @@ from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.check_tables import check_tables
 from commissure.flow.code import code_of
+from commissure.flow.engine_checks import check_engines
 from commissure.flow.learnt import Learnt
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
@@ -97,9 +99,11 @@ class Plan:
                 entries = read_entries(work / "index.tsv")
         self.repeated = chosen_people(entries, self.settings.tolerances.people)
         batches: dict[str, set[str]] = {name: set() for name in self.settings.modalities}
+        self._people: dict[str, set[str]] = defaultdict(set)
         for entry in entries:
             if entry.modality in batches:
                 batches[entry.modality].add(f"{entry.batch:04d}")
+                self._people[f"{entry.batch:04d}"].add(entry.participant_id)
         visits = {(entry.participant_id, entry.session) for entry in entries}
         self.session_files = self._session_files(visits)
         people = {entry.participant_id for entry in entries}
@@ -113,8 +117,10 @@ class Plan:
             self._list_trees(people)
             self._reopen()
             self._name_leavers(people)
-        if runs and self._fmriprep_is_due():
-            check_before(self.settings.fmriprep, self.fmriprep_folders())
+        if runs:
+            due = {engine for engine in ENGINES if self._is_due(engine)}
+            for caution in check_engines(self.settings, due):
+                _say(caution)
         self._marks = read_marks(work)
 
     def _check_tables(self, imaged: Collection[str], visits: Collection[Visit]) -> None:
@@ -165,9 +171,10 @@ class Plan:
         """What taking over a modality's derivatives reads of the configuration."""
         section = getattr(self.settings, modality)
         anat = self.settings.anat
-        fmriprep = section.engine == FMRIPREP
         return {
-            "tree": str(self.fmriprep_folders().tree) if fmriprep else section.tree,
+            "tree": str(Folders.of(section.engine, self.settings.bids, self.output_dir).tree)
+            if section.engine in PROGRAMS
+            else section.tree,
             "resolution_mm": self.settings.func.resolution_mm,
             "templateflow": self.settings.fmriprep.templateflow
             or os.environ.get("TEMPLATEFLOW_HOME", ""),
@@ -179,20 +186,14 @@ class Plan:
         chosen = [m for m in MODALITIES if m in self.settings.modalities]
         return [m for m in chosen if getattr(self.settings, m).engine == engine]
 
-    def _fmriprep_is_due(self) -> bool:
-        """Whether a batch was never through fMRIPrep: a finished study needs no container."""
+    def _is_due(self, engine: str) -> bool:
+        """Whether a batch was never through an engine: a finished study needs none."""
         status = self.output_dir / "work" / "status"
         return any(
             not (status / status_table(f"{modality}_preprocess", batch)).exists()
-            for modality in self.run_by(FMRIPREP)
+            for modality in self.run_by(engine)
             for batch in self.batches(modality)
         )
-
-    def fmriprep_folders(self) -> Folders:
-        """Where fMRIPrep reads and writes."""
-        out = self.output_dir
-        bids = self.settings.bids or Path()
-        return Folders(bids, out / "fmriprep", out / "work" / "fmriprep", out / "logs" / "fmriprep")
 
     @property
     def tool_listings(self) -> list[str]:
@@ -269,6 +270,10 @@ class Plan:
     def all_batches(self) -> list[str]:
         """Numbers of the batches that have any image of the study."""
         return sorted({number for numbers in self._batches.values() for number in numbers})
+
+    def people_in(self, batch: str) -> int:
+        """How many people a batch has."""
+        return len(self._people[batch])
 
     def reopened(self, rule: str, batch: str) -> str:
         """Mark of a batch that has lost files once; another one for each time."""

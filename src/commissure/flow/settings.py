@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 from commissure.anat.settings import AnatSettings, chosen_extraction
 from commissure.compare.settings import TolerancesSettings
 from commissure.dwi.settings import DwiSettings
-from commissure.engines.containers.settings import FmriprepSettings
+from commissure.engines.containers.settings import FmriprepSettings, QsiprepSettings
 from commissure.engines.ingress.settings import IngressSettings
 from commissure.engines.registry import TREES, engines_of
 from commissure.errors import ConfigError, DatasetError
@@ -85,6 +85,7 @@ class Settings(Section):
     dwi: DwiSettings = DwiSettings()
     mrs: MrsSettings = MrsSettings()
     fmriprep: FmriprepSettings = FmriprepSettings()
+    qsiprep: QsiprepSettings = QsiprepSettings()
     markers: MarkersSettings = MarkersSettings()
     qc_fc: QcFcSettings = QcFcSettings()
     fusion: FusionSettings = FusionSettings()

@@ -9,6 +9,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from commissure.engines.trees.tree import described, strangers_note, version_not
 from commissure.errors import CommissureError, ConfigError
 from commissure.flow.check_tables import check_tables
 from commissure.flow.config_files import check_files
+from commissure.flow.engine_checks import check_engines
 from commissure.flow.forecast import Cost, forecast
 from commissure.flow.headers import check_headers
 from commissure.flow.places import check_output
@@ -178,6 +180,10 @@ def validate(settings: Settings, *, bids_validator: bool = True) -> Validation:
             trees |= {modality: told} if told else {}
     if note := versions_note(trees):
         result.add("warning", "the trees", "", note)
+    for engine in sorted(set(result.engines.values())):
+        cautions = _attempt(result, partial(check_engines, settings, {engine}))
+        for caution in cautions or []:
+            result.add("warning", engine, "", caution)
     for tool in settings.ingress:
         if not TOOLS[tool.tool].files(tool):
             title = TOOLS[tool.tool].title

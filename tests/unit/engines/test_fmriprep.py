@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from tests.tool_trees import bold_run, stub_docker, t1w_of
 
-from commissure.engines.containers.fmriprep import (
-    Folders,
-    check_before,
-    command,
-    last_words,
-    run_person,
-)
-from commissure.engines.containers.settings import FMRIPREP_VERSION, FmriprepSettings
+from commissure.engines.containers.checks import check_before
+from commissure.engines.containers.fmriprep import FMRIPREP, command
+from commissure.engines.containers.pins import FILE, pinned
+from commissure.engines.containers.program import Folders, Offered, Person
+from commissure.engines.containers.run import last_words, run_person
+from commissure.engines.containers.settings import FmriprepSettings
 from commissure.errors import ConfigError
+
+IMAGE = pinned("fmriprep").reference
+BOTH = Person("sub-01", frozenset(("anat", "func")), frozenset(("anat", "func")))
+OFFERED = Offered(2, 8000)
 
 
 @pytest.fixture
@@ -46,12 +48,12 @@ def docker(tmp_path, monkeypatch):
 
 class TestCommand:
     def test_of_docker(self, folders):
-        line = command("sub-01", settings(folders), folders, threads=4, mem_mb=15000)
+        line = command(BOTH, settings(folders), folders, Offered(4, 15000))
         base = folders.bids.parent
         assert line == [
             str(Path(sys.executable).parent / "fmriprep-docker"),
             str(base / "bids"), str(base / "tree"), "participant", "--no-tty",
-            "-i", f"nipreps/fmriprep:{FMRIPREP_VERSION}", "-w", str(base / "work/sub-01"),
+            "-i", IMAGE, "-w", str(base / "work/sub-01"),
             "--fs-license-file", str(base / "license.txt"), "-e", "OMP_NUM_THREADS", "1",
             "--participant-label", "01", "--nthreads", "4", "--omp-nthreads", "4",
             "--mem-mb", "15000", "--skip-bids-validation", "--notrack", "--fs-no-reconall",
@@ -65,7 +67,8 @@ class TestCommand:
             templateflow=str(base / "flow"), options=["--use-syn-sdc"],
             output_space="MNI152NLin6Asym",
         )  # fmt: skip
-        line = command("sub-01", chosen, folders, threads=16, mem_mb=32000, anat_only=True)
+        alone = Person("sub-01", BOTH.images, frozenset(("anat",)))
+        line = command(alone, chosen, folders, Offered(16, 32000))
         assert line[1:] == [
             "run", "--cleanenv", "--containall",
             "-B", f"{base}/bids:/data:ro", "-B", f"{base}/tree:/out",
@@ -83,19 +86,17 @@ class TestCommand:
         (prepared / "dataset_description.json").write_text("{}")
         t1w_of(prepared)
         bold_run(prepared, "sub-01_task-rest")
-        told = run_person(
-            "sub-01", settings(folders), folders, inputs=["a"], threads=2, mem_mb=8000
-        )
+        told = run_person(FMRIPREP, BOTH, settings(folders), folders, OFFERED, inputs=["a"])
         assert told == ""
         call = docker()[-1]
         base = folders.bids.parent
-        assert call[0] == "run" and "-it" not in call
+        assert call[1] == "run" and "-it" not in call
         for mapping in (
             f"{base}/bids:/data:ro", f"{base}/tree:/out", f"{base}/work/sub-01:/scratch",
             f"{base}/license.txt:/opt/freesurfer/license.txt:ro",
         ):  # fmt: skip
             assert mapping in call, call
-        inside = call[call.index(f"nipreps/fmriprep:{FMRIPREP_VERSION}") + 1 :]
+        inside = call[call.index(IMAGE) + 1 :]
         assert inside[:3] == ["/data", "/out", "participant"]
         assert inside[inside.index("--output-spaces") + 1] == "MNI152NLin2009cAsym:res-2"
         assert inside[inside.index("--mem-mb") + 1] == "8000"
@@ -109,15 +110,9 @@ class TestRuns:
         t1w_of(prepared)
 
         def run(inputs, **options):
-            run_person(
-                "sub-01",
-                settings(folders, **options),
-                folders,
-                inputs=inputs,
-                threads=2,
-                mem_mb=8000,
-            )
-            return sum(call[0] == "run" and "participant" in call for call in docker())
+            chosen = settings(folders, **options)
+            run_person(FMRIPREP, BOTH, chosen, folders, OFFERED, inputs=inputs)
+            return sum(call[1] == "run" and "participant" in call for call in docker())
 
         assert run(["a"]) == 1
         assert run(["a"]) == 1
@@ -129,10 +124,8 @@ class TestRuns:
 
     def test_a_failure_has_the_last_words_of_the_program(self, folders, docker, monkeypatch):
         monkeypatch.setenv("STUB_FAILS", "01")
-        told = run_person(
-            "sub-01", settings(folders), folders, inputs=["a"], threads=2, mem_mb=8000
-        )
-        assert told.startswith("fMRIPrep ended with status 1: RuntimeError: sub-01 has no T1w")
+        told = run_person(FMRIPREP, BOTH, settings(folders), folders, OFFERED, inputs=["a"])
+        assert told.startswith("fMRIPrep ended with status 1: RuntimeError: sub-01 has no image")
         assert "logs/fmriprep/sub-01.log" in told
         assert not (folders.work / "sub-01.json").exists()
 
@@ -165,18 +158,25 @@ class TestBefore:
     ):
         chosen = settings(folders).model_copy(update=options)
         with pytest.raises(ConfigError, match=words):
-            check_before(chosen, folders)
+            check_before(FMRIPREP, chosen, folders)
 
     def test_everything_is_there(self, folders, docker):
-        check_before(settings(folders, digest="sha256:" + "a" * 64), folders)
+        known = settings(folders, digest="sha256:" + "a" * 64)
+        assert check_before(FMRIPREP, known, folders) == []
+        assert not folders.work.exists()
+
+    def test_an_image_without_a_digest_is_told_with_the_one_that_is_there(self, folders, docker):
+        (caution,) = check_before(FMRIPREP, settings(folders), folders)
+        assert caution.startswith("fmriprep.digest is not set: the image nipreps/fmriprep:25")
+        assert caution.endswith("that of this machine is sha256:" + "a" * 64)
 
     def test_no_docker_and_no_image(self, folders, docker, monkeypatch):
         monkeypatch.setenv("STUB_IMAGE", "no")
         with pytest.raises(ConfigError, match="Run docker pull nipreps/fmriprep"):
-            check_before(settings(folders), folders)
+            check_before(FMRIPREP, settings(folders), folders)
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(ConfigError, match="docker, which is not installed"):
-            check_before(settings(folders), folders)
+            check_before(FMRIPREP, settings(folders), folders)
 
     def test_an_apptainer_image_that_is_not_there(self, folders, tmp_path, monkeypatch):
         program = tmp_path / "bin/apptainer"
@@ -185,4 +185,18 @@ class TestBefore:
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
         with pytest.raises(ConfigError, match=r"there is no file x\.sif"):
-            check_before(settings(folders, via="apptainer", image="x.sif"), folders)
+            check_before(FMRIPREP, settings(folders, via="apptainer", image="x.sif"), folders)
+
+
+class TestPins:
+    def test_the_version_is_that_of_the_wrapper_in_the_lock(self, repository):
+        assert repository / "envs/engines.yaml" == FILE
+        assert FmriprepSettings().image == IMAGE
+        lock = (repository / "envs/requirements.lock").read_text()
+        assert f"fmriprep-docker=={pinned('fmriprep').tag}" in lock
+
+    def test_an_installation_has_the_file(self, repository):
+        assert (
+            '"envs/engines.yaml" = "commissure/envs/engines.yaml"'
+            in (repository / "pyproject.toml").read_text()
+        )

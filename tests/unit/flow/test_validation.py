@@ -287,3 +287,20 @@ def test_the_real_datasets_are_looked_at(shared_data):
     settings = read_config([], shared_data / "bids-more")
     errors = [f for f in validate(settings, bids_validator=False).findings if f.level == "error"]
     assert {finding.who for finding in errors} == {"sub-me01", "sub-sg02"}
+
+
+@pytest.mark.parametrize(
+    ("config", "who", "words"),
+    [
+        ({"dwi": {"engine": "mrtrix3"}}, "dwi.engine", "of MRtrix3 are not on the path"),
+        ({"dwi": {"engine": "qsiprep"}}, "qsiprep.license", "no licence file of FreeSurfer"),
+        ({"func": {"engine": "fmriprep"}}, "fmriprep.license", "no licence file of FreeSurfer"),
+        ({"dwi": {"engine": "qsiprep"}, "qsiprep": {"license": "LICENSE"}}, "dwi.engine", "docker"),
+    ],
+)
+def test_what_an_engine_needs_is_looked_at(bids, monkeypatch, repository, config, who, words):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(repository)
+    (finding,) = [f for f in looked_at(bids, **config).findings if f.level == "error"]
+    assert finding.who == who and words in finding.text
+    assert not (bids.parent / "out").exists()

@@ -18,11 +18,13 @@ rule fmriprep:
     threads: settings.fmriprep.threads
     resources:
         mem_mb=memory(settings.fmriprep.mem_mb),
+        runtime=lambda wildcards: settings.fmriprep.runtime_min
+        * plan.people_in(wildcards.batch),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
         settings=plan.tree_settings(plan.run_by("fmriprep")[0]),
-        fmriprep=settings.fmriprep.model_dump(mode="json"),
+        container=settings.fmriprep.model_dump(mode="json"),
         modalities=plan.run_by("fmriprep"),
         code=code("engines/fmriprep.py"),
         reopened=lambda wildcards: [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import nibabel as nib
@@ -12,7 +13,7 @@ from commissure.dwi.builtin.resampling import TargetGrid, resampled_series
 from commissure.dwi.gradients import Gradients
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.dwi.t1w_placement import AnisotropyMap
-from commissure.dwi.tensor import fit_tensor
+from commissure.dwi.tensor import TensorMaps
 from commissure.dwi.tensor_volumes import tensor_volumes
 from commissure.images.grid import coarser
 from commissure.images.load import zooms_mm
@@ -33,6 +34,8 @@ def anisotropy_map(
     shift: Shift | None,
     senses: np.ndarray,
     settings: DwiPreprocessSettings,
+    *,
+    fit: Callable[[np.ndarray, Gradients, np.ndarray, np.ndarray], TensorMaps],
 ) -> AnisotropyMap:
     """Fit FA to a realigned series, as far as a registration needs it.
 
@@ -52,6 +55,8 @@ def anisotropy_map(
         ``(volumes,)``: 1 or -1, the sense of the phase encoding.
     settings
         Settings of the step.
+    fit
+        Fits the tensor to a series with its gradients, inside a mask, of an affine.
     """
     outline = nib.Nifti1Image(brain.astype(np.float32), affine)
     if min(zooms_mm(affine)) < _VOXEL_MM:
@@ -77,7 +82,8 @@ def anisotropy_map(
     grid = TargetGrid((x, y, z), outline.affine, np.eye(4))
     series = resampled_series(part, affine, grid, shift, senses[volumes])
     turned = gradients.subset(volumes).turned(part.head[:, :3, :3])
-    return AnisotropyMap.of(fit_tensor(series, turned, inside), inside, outline.affine)
+    maps = fit(series, turned, inside, outline.affine)
+    return AnisotropyMap.of(maps, inside, outline.affine)
 
 
 def _evenly(items: np.ndarray, count: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from commissure.dwi.builtin.anisotropy import anisotropy_map
-from commissure.dwi.builtin.denoise import NARROWEST, mppca
-from commissure.dwi.builtin.gibbs import not_fit_for_unringing, without_ringing
+from commissure.dwi.builtin.denoise import NARROWEST
+from commissure.dwi.builtin.gibbs import not_fit_for_unringing
 from commissure.dwi.builtin.intensities import evened, without_rician_bias
 from commissure.dwi.builtin.realign import Realignment, realign
 from commissure.dwi.builtin.resampling import TargetGrid, inside_field_of_view, resampled_series
@@ -26,7 +27,8 @@ from commissure.dwi.builtin.sidecars import (
     series_sidecar,
 )
 from commissure.dwi.builtin.slice_outliers import excitations
-from commissure.dwi.builtin.to_t1w import aligned_grid, b0_brain_mask
+from commissure.dwi.builtin.steps import BUILTIN, Steps
+from commissure.dwi.builtin.to_t1w import aligned_grid
 from commissure.dwi.derivatives import DwiFiles
 from commissure.dwi.gradients import Gradients, write_gradients
 from commissure.dwi.settings import DwiPreprocessSettings
@@ -95,7 +97,12 @@ class _Undistorted:
 
 
 def preprocess(
-    scan: Scan, folder: Path, *, anat: AnatFiles | None, settings: DwiPreprocessSettings
+    scan: Scan,
+    folder: Path,
+    *,
+    anat: AnatFiles | None,
+    settings: DwiPreprocessSettings,
+    steps: Steps = BUILTIN,
 ) -> DwiFiles:
     """Denoise, realign and undistort one diffusion series and write its derivatives.
 
@@ -113,6 +120,8 @@ def preprocess(
         (at its own resolution); without them, or where they are incomplete, in its own.
     settings
         Settings of the step.
+    steps
+        The steps that another engine does with its programs.
 
     Returns
     -------
@@ -128,16 +137,16 @@ def preprocess(
     """
     notes: list[str] = []
     anat = anat if anat is not None and anat.complete() else None
-    runs = read_runs(scan, notes, b0_max_b_s_mm2=settings.b0_max_b_s_mm2)
+    runs = read_runs(scan, notes, b0_max_b_s_mm2=settings.b0_max_b_s_mm2, steps=steps)
     affine = runs[0].affine
-    corrections = [_corrected(run, settings, notes) for run in runs]
+    corrections = [_corrected(run, settings, notes, steps, who=scan.who) for run in runs]
     runs = _evenly_bright([correction.run for correction in corrections], notes)
-    groups = _groups(scan, runs, settings, notes)
-    b0 = _undistorted(scan, groups, affine, settings, notes)
+    groups = _groups(scan, runs, settings, notes, steps)
+    b0 = _undistorted(scan, groups, affine, settings, notes, steps)
     motion = joined_realignments([group.motion for group in b0.groups], b0.matrices)
     used = [run for group in b0.groups for run in group.runs]
     gradients = joined_gradients(used)
-    grid, mask = _target(scan, b0, motion, gradients, affine, anat, settings)
+    grid, mask = _target(scan, b0, motion, gradients, affine, anat, settings, steps)
     files = DwiFiles.of(scan, folder, space="T1w" if anat else "")
     series = resampled_series(motion, affine, grid, b0.shift, _senses(b0.groups))
     if settings.bias_field:
@@ -156,6 +165,7 @@ def preprocess(
     sidecar = series_sidecar(
         scan,
         settings,
+        steps=steps,
         anat=anat,
         runs=used,
         motion=motion,
@@ -171,15 +181,17 @@ def preprocess(
     return files
 
 
-def _corrected(run: Run, settings: DwiPreprocessSettings, notes: list[str]) -> Correction:
+def _corrected(
+    run: Run, settings: DwiPreprocessSettings, notes: list[str], steps: Steps, *, who: str
+) -> Correction:
     """A run without noise, ringing and Rician bias, as far as was asked for and can be."""
-    series, noise = _denoised(run, settings, notes)
+    series, noise = _denoised(run, settings, notes, steps, who=who)
     unrung = settings.gibbs
     if unrung and (reason := not_fit_for_unringing(run.metadata)):
         notes.append(f"Gibbs ringing is not removed from {run.name}: {reason}.")
         unrung = False
     if unrung:
-        series = without_ringing(series, run.brain)
+        series = steps.unring(series, run.brain, who=who)
     strong = run.gradients.b >= settings.rician_from_b_s_mm2
     unbiased = noise is not None and bool(strong.any())
     if noise is not None and unbiased:
@@ -190,7 +202,7 @@ def _corrected(run: Run, settings: DwiPreprocessSettings, notes: list[str]) -> C
 
 
 def _denoised(
-    run: Run, settings: DwiPreprocessSettings, notes: list[str]
+    run: Run, settings: DwiPreprocessSettings, notes: list[str], steps: Steps, *, who: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     if settings.denoise == "none":
         return run.series, None
@@ -203,7 +215,7 @@ def _denoised(
         return run.series, None
     # Two voxels around the brain move into it when the head does.
     around = binary_dilation(run.brain, iterations=2)
-    return mppca(run.series, around, step=settings.denoise_step_voxels)
+    return steps.denoise(run.series, around, step=settings.denoise_step_voxels, who=who)
 
 
 def _evenly_bright(runs: Sequence[Run], notes: list[str]) -> list[Run]:
@@ -219,7 +231,11 @@ def _evenly_bright(runs: Sequence[Run], notes: list[str]) -> list[Run]:
 
 
 def _groups(
-    scan: Scan, runs: Sequence[Run], settings: DwiPreprocessSettings, notes: list[str]
+    scan: Scan,
+    runs: Sequence[Run],
+    settings: DwiPreprocessSettings,
+    notes: list[str],
+    steps: Steps,
 ) -> list[_Group]:
     """Runs by the sense of their phase encoding, the first run's first, each realigned."""
     senses = list(dict.fromkeys(run.sense for run in runs))
@@ -244,7 +260,7 @@ def _groups(
         )
         b0 = _mean_b0(motion, affine, gradients.b0(settings.b0_max_b_s_mm2))
         groups.append(
-            _Group(members, gradients, motion, b0, b0_brain_mask(b0, affine, who=scan.who))
+            _Group(members, gradients, motion, b0, steps.brain_mask(b0, affine, who=scan.who))
         )
     return groups
 
@@ -281,6 +297,7 @@ def _undistorted(
     affine: np.ndarray,
     settings: DwiPreprocessSettings,
     notes: list[str],
+    steps: Steps,
 ) -> _Undistorted:
     first = groups[0]
     metadata = first.runs[0].metadata
@@ -313,7 +330,7 @@ def _undistorted(
         return _Undistorted(first.b0, first.brain, None, "", groups, matrices)
     tissue = world_places(first.b0.shape, affine)
     b0 = np.clip(sampled_at(first.b0, affine, np.eye(4), *shift.seen_from(tissue)), 0, None)
-    brain = b0_brain_mask(b0, affine, who=scan.who)
+    brain = steps.brain_mask(b0, affine, who=scan.who)
     return _Undistorted(b0, brain, shift, source, groups, matrices)
 
 
@@ -334,13 +351,21 @@ def _target(
     affine: np.ndarray,
     anat: AnatFiles | None,
     settings: DwiPreprocessSettings,
+    steps: Steps,
 ) -> tuple[TargetGrid, np.ndarray]:
     """The grid that the series is written on, and the brain mask there."""
     if anat is None:
         return TargetGrid(b0.image.shape, affine, np.eye(4)), b0.brain
     t1w_mask, white = (load_image(path, who=scan.who, ndim=3) for path in (anat.mask, anat.wm))
     anisotropy = anisotropy_map(
-        motion, gradients, b0.brain, affine, b0.shift, _senses(b0.groups), settings
+        motion,
+        gradients,
+        b0.brain,
+        affine,
+        b0.shift,
+        _senses(b0.groups),
+        settings,
+        fit=partial(steps.fit_tensor, who=scan.who),
     )
     to_series = find_placement(anisotropy, white, t1w_mask).matrix
     size = settings.output_resolution_mm or float(np.prod(zooms_mm(affine))) ** (1 / 3)

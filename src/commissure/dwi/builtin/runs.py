@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from commissure.dwi.builtin.realign import Realignment
-from commissure.dwi.builtin.to_t1w import b0_brain_mask
+from commissure.dwi.builtin.steps import BUILTIN, Steps
 from commissure.dwi.gradients import Gradients, read_gradients
 from commissure.dwi.quality import neighbouring_correlation
 from commissure.images.header import header_notes
@@ -70,7 +70,9 @@ class Run:
         return encoded[1] if encoded else 1.0
 
 
-def read_runs(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> list[Run]:
+def read_runs(
+    scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float, steps: Steps = BUILTIN
+) -> list[Run]:
     """Read a series and the other runs of its acquisition.
 
     Parameters
@@ -81,16 +83,19 @@ def read_runs(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> list[Ru
         Takes what was mended, and which runs were left out and why.
     b0_max_b_s_mm2
         Largest b-value that counts as unweighted.
+    steps
+        Outlines the brain.
 
     Returns
     -------
     list of Run
         The first one first, all on its grid.
     """
-    first = _read(scan, notes, b0_max_b_s_mm2=b0_max_b_s_mm2)
+    first = _read(scan, notes, steps, b0_max_b_s_mm2=b0_max_b_s_mm2)
     runs = [first]
     for other in _other_runs(scan):
-        run = _on_grid_of(first, _read(other, notes, b0_max_b_s_mm2=b0_max_b_s_mm2), notes)
+        read = _read(other, notes, steps, b0_max_b_s_mm2=b0_max_b_s_mm2)
+        run = _on_grid_of(first, read, notes)
         if run is None:
             continue
         runs.append(run)
@@ -138,7 +143,7 @@ def joined_realignments(
     )
 
 
-def _read(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> Run:
+def _read(scan: Scan, notes: list[str], steps: Steps, *, b0_max_b_s_mm2: float) -> Run:
     image = load_image(scan.path, who=scan.who, ndim=4)
     series = np.asanyarray(image.dataobj)
     gradients = read_gradients(
@@ -151,7 +156,8 @@ def _read(scan: Scan, notes: list[str], *, b0_max_b_s_mm2: float) -> Run:
     notes += [*header_notes(image), *gradients.notes]
     series = np.delete(series, gradients.without_direction, axis=3)
     unweighted = gradients.b0(b0_max_b_s_mm2)
-    brain = b0_brain_mask(series[..., unweighted].mean(axis=3), image.affine, who=scan.who)
+    b0 = series[..., unweighted].mean(axis=3)
+    brain = steps.brain_mask(b0, image.affine, who=scan.who)
     notes += _empty_slices(series, brain, scan.path.name)
     return Run(
         scan.path.name,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from commissure.dwi.builtin.realign import Realignment
 from commissure.dwi.builtin.runs import Run
+from commissure.dwi.builtin.steps import Steps
 from commissure.dwi.derivatives import POSE_COLUMNS
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.images.anat_files import AnatFiles
@@ -96,6 +97,7 @@ def series_sidecar(
     scan: Scan,
     settings: DwiPreprocessSettings,
     *,
+    steps: Steps,
     anat: AnatFiles | None,
     runs: Sequence[Run],
     motion: Realignment,
@@ -111,7 +113,7 @@ def series_sidecar(
 
     Parameters
     ----------
-    scan, settings, anat
+    scan, settings, steps, anat
         As given to :func:`commissure.dwi.builtin.preprocess.preprocess`.
     runs
         What the series is made of.
@@ -139,8 +141,11 @@ def series_sidecar(
         "RunVolumes": [len(run.gradients.b) for run in runs],
         "SpatialReference": anat.preproc.name if anat else "own",
         "SkullStripped": False,
-        "Denoising": settings.denoise if first.noise is not None else "none",
-        "DenoisingStepVoxels": settings.denoise_step_voxels if first.noise is not None else None,
+        **steps.said(),
+        "Denoising": "none" if first.noise is None else steps.denoising or settings.denoise,
+        "DenoisingStepVoxels": settings.denoise_step_voxels
+        if first.noise is not None and not steps.denoising
+        else None,
         "GibbsRingingRemoved": all(correction.unrung for correction in corrections),
         "RicianBiasRemoved": any(correction.unbiased for correction in corrections),
         "BiasFieldCorrected": settings.bias_field,

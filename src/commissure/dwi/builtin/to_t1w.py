@@ -53,6 +53,27 @@ def b0_brain_mask(b0: np.ndarray, affine: np.ndarray, *, who: str) -> np.ndarray
     brain = binary_fill_holes(brain)
     mask = resample_to(nib.Nifti1Image(brain.astype(np.float32), image.affine), b0.shape, affine)
     mask = mask > 0.5
+    refuse_no_brain(mask, affine, who=who)
+    return mask
+
+
+def refuse_no_brain(mask: np.ndarray, affine: np.ndarray, *, who: str) -> None:
+    """Refuse a mask that has no brain's volume.
+
+    Parameters
+    ----------
+    mask
+        3-D of bool.
+    affine
+        4x4, voxel to mm.
+    who
+        Person and visit, for the error message.
+
+    Raises
+    ------
+    QualityError
+        The volume is not 0.3 to 3 l.
+    """
     litres = float(mask.sum() * np.prod(zooms_mm(affine)) / 1e6)
     if not 0.3 <= litres <= 3:
         raise QualityError(
@@ -61,7 +82,6 @@ def b0_brain_mask(b0: np.ndarray, affine: np.ndarray, *, who: str) -> np.ndarray
             wanted="a brain of 0.3 to 3 l",
             mend="Look at the b0: wrong voxel size, empty volume, or another organ",
         )
-    return mask
 
 
 def aligned_grid(
