@@ -19,9 +19,9 @@ from commissure.dwi.gradients import Gradients, write_gradients
 from commissure.dwi.settings import DwiPreprocessSettings
 from commissure.dwi.tensor import fit_tensor
 from commissure.engines.mrtrix3.preprocess import (
-    brain_mask,
     denoised,
     fitted_tensor,
+    outlined,
     preprocess,
     unrung,
 )
@@ -145,11 +145,15 @@ class TestSteps:
         places = np.stack(np.meshgrid(*[np.arange(40)] * 3, indexing="ij"), axis=-1) - 19.5
         brain = (np.linalg.norm(places * [4, 4, 4] / [65, 80, 60], axis=-1)) < 1
         rng = np.random.default_rng(0)
-        b0 = (np.where(brain, 900, 30) + rng.normal(0, 10, brain.shape)).astype(np.float32)
-        mask = brain_mask(b0, affine, who="sub-01")
+        bvals, directions = table(6, 1)
+        decay = np.where(bvals > 0, 0.4, 1)
+        series = np.where(brain[..., None], 900 * decay, 30)
+        series = (series + rng.normal(0, 10, series.shape)).astype(np.float32)
+        gradients, first = Gradients(bvals, directions), bvals == 0
+        mask = outlined(series, gradients, first, affine, who="sub-01")
         assert 2 * (mask & brain).sum() / (mask.sum() + brain.sum()) > 0.97
         with pytest.raises(QualityError, match="a brain of 0.3 to 3 l is expected"):
-            brain_mask(b0, np.diag([-1.0, 1.0, 1.0, 1.0]), who="sub-01")
+            outlined(series, gradients, first, np.diag([-1.0, 1.0, 1.0, 1.0]), who="sub-01")
 
     @pytest.mark.parametrize("turn", [0.0, 0.4])
     def test_the_tensor_is_ours(self, turn):

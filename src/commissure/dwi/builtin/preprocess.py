@@ -259,9 +259,8 @@ def _groups(
             excitations=excitations(members[0].metadata, members[0].series.shape[2]),
         )
         b0 = _mean_b0(motion, affine, gradients.b0(settings.b0_max_b_s_mm2))
-        groups.append(
-            _Group(members, gradients, motion, b0, steps.brain_mask(b0, affine, who=scan.who))
-        )
+        outline = steps.outline_again(b0, brain, affine, who=scan.who)
+        groups.append(_Group(members, gradients, motion, b0, outline))
     return groups
 
 
@@ -329,8 +328,10 @@ def _undistorted(
     if shift is None:
         return _Undistorted(first.b0, first.brain, None, "", groups, matrices)
     tissue = world_places(first.b0.shape, affine)
-    b0 = np.clip(sampled_at(first.b0, affine, np.eye(4), *shift.seen_from(tissue)), 0, None)
-    brain = steps.brain_mask(b0, affine, who=scan.who)
+    seen = shift.seen_from(tissue)
+    b0 = np.clip(sampled_at(first.b0, affine, np.eye(4), *seen), 0, None)
+    carried = sampled_at(first.brain.astype(np.float32), affine, np.eye(4), *seen) > 0.5
+    brain = steps.outline_again(b0, carried, affine, who=scan.who)
     return _Undistorted(b0, brain, shift, source, groups, matrices)
 
 

@@ -156,8 +156,7 @@ def _read(scan: Scan, notes: list[str], steps: Steps, *, b0_max_b_s_mm2: float) 
     notes += [*header_notes(image), *gradients.notes]
     series = np.delete(series, gradients.without_direction, axis=3)
     unweighted = gradients.b0(b0_max_b_s_mm2)
-    b0 = series[..., unweighted].mean(axis=3)
-    brain = steps.brain_mask(b0, image.affine, who=scan.who)
+    brain = steps.outline(series, gradients, unweighted, image.affine, who=scan.who)
     notes += _empty_slices(series, brain, scan.path.name)
     return Run(
         scan.path.name,

@@ -27,8 +27,12 @@ class Steps:
         As :func:`commissure.dwi.builtin.denoise.mppca`, with ``who`` for an error.
     unring
         As :func:`commissure.dwi.builtin.gibbs.without_ringing`, with ``who``.
-    brain_mask
-        As :func:`commissure.dwi.builtin.to_t1w.b0_brain_mask`.
+    outline
+        ``outline(series, gradients, unweighted, affine, who=...)``: the brain of a series as
+        acquired, 3-D of bool; ``unweighted`` is ``(volumes,)`` of bool.
+    outline_again
+        ``outline_again(b0, carried, affine, who=...)``: the brain of a mean unweighted volume,
+        after realignment and again without distortion; ``carried`` is the mask before, moved along.
     fit_tensor
         As :func:`commissure.dwi.tensor.fit_tensor` of series, gradients and mask, with the affine
         and ``who``.
@@ -40,7 +44,8 @@ class Steps:
 
     denoise: Callable[..., tuple[np.ndarray, np.ndarray]]
     unring: Callable[..., np.ndarray]
-    brain_mask: Callable[..., np.ndarray]
+    outline: Callable[..., np.ndarray]
+    outline_again: Callable[..., np.ndarray]
     fit_tensor: Callable[..., TensorMaps]
     denoising: str = ""
     said: Callable[[], Mapping[str, Any]] = field(default=dict)
@@ -56,6 +61,23 @@ def _unrung(series: np.ndarray, mask: np.ndarray, *, who: str) -> np.ndarray:
     return without_ringing(series, mask)
 
 
+def _outlined(
+    series: np.ndarray,
+    gradients: Gradients,
+    unweighted: np.ndarray,
+    affine: np.ndarray,
+    *,
+    who: str,
+) -> np.ndarray:
+    return b0_brain_mask(series[..., unweighted].mean(axis=3), affine, who=who)
+
+
+def _outlined_again(
+    b0: np.ndarray, carried: np.ndarray, affine: np.ndarray, *, who: str
+) -> np.ndarray:
+    return b0_brain_mask(b0, affine, who=who)
+
+
 def _fitted(
     series: np.ndarray, gradients: Gradients, mask: np.ndarray, affine: np.ndarray, *, who: str
 ) -> TensorMaps:
@@ -63,4 +85,4 @@ def _fitted(
 
 
 #: Those of the built-in engine.
-BUILTIN = Steps(_denoised, _unrung, b0_brain_mask, _fitted)
+BUILTIN = Steps(_denoised, _unrung, _outlined, _outlined_again, _fitted)

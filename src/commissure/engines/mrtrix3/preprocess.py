@@ -117,13 +117,24 @@ def unrung(series: np.ndarray, mask: np.ndarray, *, who: str) -> np.ndarray:
         return np.clip(_read(here / "unrung.nii"), 0, None)
 
 
-def brain_mask(b0: np.ndarray, affine: np.ndarray, *, who: str) -> np.ndarray:
-    """Outline the brain on an unweighted volume by ``dwi2mask``.
+def outlined(
+    series: np.ndarray,
+    gradients: Gradients,
+    unweighted: np.ndarray,
+    affine: np.ndarray,
+    *,
+    who: str,
+) -> np.ndarray:
+    """Outline the brain on a series by ``dwi2mask``, which looks at every shell.
 
     Parameters
     ----------
-    b0
-        3-D mean of the unweighted volumes.
+    series
+        ``(x, y, z, volumes)``, as acquired.
+    gradients
+        One row per volume.
+    unweighted
+        Not read: ``dwi2mask`` finds the shells itself.
     affine
         4x4, voxel to mm.
     who
@@ -140,15 +151,21 @@ def brain_mask(b0: np.ndarray, affine: np.ndarray, *, who: str) -> np.ndarray:
         What stands out has no brain's volume (0.3 to 3 l).
     """
     with _working() as here:
-        _write(b0[..., None], here / "b0.nii", affine)
-        table = _write_table(Gradients(np.zeros(1), np.zeros((1, 3))), affine, here)
+        _write(series, here / "dwi.nii", affine)
         run(
-            mrtrix3.BrainMask, here, who=who, in_file=str(here / "b0.nii"), grad_fsl=table,
-            out_file=str(here / "mask.nii"),
+            mrtrix3.BrainMask, here, who=who, in_file=str(here / "dwi.nii"),
+            grad_fsl=_write_table(gradients, affine, here), out_file=str(here / "mask.nii"),
         )  # fmt: skip
-        mask = _read(here / "mask.nii").reshape(b0.shape) > 0.5
+        mask = _read(here / "mask.nii").reshape(series.shape[:3]) > 0.5
     refuse_no_brain(mask, affine, who=who)
     return mask
+
+
+def _outlined_again(
+    b0: np.ndarray, carried: np.ndarray, affine: np.ndarray, *, who: str
+) -> np.ndarray:
+    """The mask of the series, moved along: on a b0 alone ``dwi2mask`` loses the dark middle."""
+    return carried
 
 
 def fitted_tensor(
@@ -211,7 +228,7 @@ def _said() -> dict[str, Any]:
 
 
 #: What MRtrix3 does in place of the built-in engine's steps.
-MRTRIX3 = Steps(denoised, unrung, brain_mask, fitted_tensor, "dwidenoise", _said)
+MRTRIX3 = Steps(denoised, unrung, outlined, _outlined_again, fitted_tensor, "dwidenoise", _said)
 
 
 @contextmanager
