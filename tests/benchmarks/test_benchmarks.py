@@ -132,7 +132,7 @@ REAL = {
     "anat_changes": ["{data}", "--heads", "pu01", "--shrunk-mm", "--lesions", "dark"],
     "anat_limits": ["{data}/derivatives/mriqc/abide-rated/abide.tsv"],
     "dwi_real": ["{data}", "--parts", "pair", "fieldmap", "noise", "--people", "ui01", "--volumes", "150"],
-    "dwi_engines": ["{data}", "--people", "xa01"],
+    "dwi_engines": ["{data}", "--people", "xa01", "--alone"],
     "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "hippocampus_crops": ["{data}/t1w-segmentations/msd-hippocampus", "--cases", "1"],

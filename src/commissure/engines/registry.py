@@ -64,14 +64,14 @@ ENGINES = {
         Engine(
             MRTRIX3,
             {"dwi": ("dwi_mrtrix3.smk",)},
-            "MRtrix3's programs through Nipype, with the built-in realignment: where `dwidenoise` "
-            "is on the path.",
+            "MRtrix3's programs through Nipype, with the built-in realignment ([MRtrix3]"
+            "(mrtrix3.md)): where `dwidenoise` is on the path.",
         ),
         Engine(
             QSIPREP,
             {"dwi": ("qsiprep.smk",)},
-            "QSIPrep in a container, eddy on a graphics processor where there is one: Docker on a "
-            "workstation, Apptainer on a cluster.",
+            "QSIPrep in a container, eddy on a graphics processor where there is one ([QSIPrep]"
+            "(qsiprep.md)): Docker on a workstation, Apptainer on a cluster.",
         ),
     )
 }

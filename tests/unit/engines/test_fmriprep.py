@@ -80,26 +80,30 @@ class TestCommand:
             "--anat-only", "--use-syn-sdc", "--output-spaces", "MNI152NLin6Asym",
         ]  # fmt: skip
 
-    def test_the_wrapper_gives_docker_what_was_meant(self, folders, docker, tmp_path):
+    @pytest.mark.parametrize("field_maps", [True, False])
+    def test_the_wrapper_gives_docker_what_was_meant(self, folders, docker, tmp_path, field_maps):
+        """Of a person with two visits and two tasks: one run makes all of them, none is named."""
         prepared = tmp_path / "prepared"
         prepared.mkdir()
         (prepared / "dataset_description.json").write_text("{}")
-        t1w_of(prepared)
-        bold_run(prepared, "sub-01_task-rest")
-        told = run_person(FMRIPREP, BOTH, settings(folders), folders, OFFERED, inputs=["a"])
-        assert told == ""
-        call = docker()[-1]
+        for session in ("1", "2"):
+            t1w_of(prepared, f"sub-01_ses-{session}", where=f"ses-{session}/anat")
+            for task in ("rest", "nback"):
+                label = f"sub-01_ses-{session}_task-{task}"
+                bold_run(prepared, label, where=f"ses-{session}/func")
+        chosen = settings(folders, field_maps=field_maps)
+        assert run_person(FMRIPREP, BOTH, chosen, folders, OFFERED, inputs=["a"]) == ""
         base = folders.bids.parent
-        assert call[1] == "run" and "-it" not in call
-        for mapping in (
-            f"{base}/bids:/data:ro", f"{base}/tree:/out", f"{base}/work/sub-01:/scratch",
-            f"{base}/license.txt:/opt/freesurfer/license.txt:ro",
-        ):  # fmt: skip
-            assert mapping in call, call
-        inside = call[call.index(IMAGE) + 1 :]
-        assert inside[:3] == ["/data", "/out", "participant"]
-        assert inside[inside.index("--output-spaces") + 1] == "MNI152NLin2009cAsym:res-2"
-        assert inside[inside.index("--mem-mb") + 1] == "8000"
+        assert docker()[-1] == [
+            "docker", "run", "--rm", "-e", "DOCKER_VERSION_8395080871=24.0.7",
+            "-e", "OMP_NUM_THREADS=1", "-v", f"{base}/license.txt:/opt/freesurfer/license.txt:ro",
+            "-v", f"{base}/bids:/data:ro", "-v", f"{base}/tree:/out",
+            "-v", f"{base}/work/sub-01:/scratch", IMAGE, "/data", "/out", "participant",
+            "--participant-label", "01", "--nthreads", "2", "--omp-nthreads", "2",
+            "--mem-mb", "8000", "--skip-bids-validation", "--notrack",
+            *([] if field_maps else ["--ignore", "fieldmaps"]), "--fs-no-reconall",
+            "-w", "/scratch", "--output-spaces", "MNI152NLin2009cAsym:res-2",
+        ]  # fmt: skip
 
 
 class TestRuns:

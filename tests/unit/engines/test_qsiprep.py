@@ -178,6 +178,10 @@ class TestBefore:
             ),
             ({"options": ["--eddy-config=a"]}, "follows from qsiprep.eddy_config"),
             ({"options": ["--n-cpus", "3"]}, "follows from qsiprep.threads"),
+            (
+                {"options": ["--ignore", "t2w"], "field_maps": False},
+                "follows from qsiprep.field_maps",
+            ),
             ({"options": ["--gpu", "all"]}, "follows from qsiprep.gpus"),
             ({"digest": "sha256:" + "b" * 64}, "on this machine has sha256:aaaa"),
             ({"disk_mb": 10**12}, "are free where QSIPrep works"),

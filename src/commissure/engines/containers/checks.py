@@ -38,9 +38,13 @@ def check_before(program: Program, settings: Any, folders: Folders) -> list[str]
         folder of TemplateFlow, options of eddy that cannot be read, too little room, or an option
         that the workflow sets itself.
     """
+    ours = dict(program.set_by_us)
+    if not settings.field_maps:
+        # Given twice, the second --ignore would stand alone.
+        ours["--ignore"] = f"{program.name}.field_maps"
     for option in settings.options:
         name = option.partition("=")[0]
-        cause = program.set_by_us.get(name)
+        cause = ours.get(name)
         if cause is not None:
             raise ConfigError(
                 f"{program.name}.options",

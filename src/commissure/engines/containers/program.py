@@ -23,7 +23,6 @@ OF_ALL = {
     "--mem": "{name}.mem_mb",
     "--mem-mb": "{name}.mem_mb",
     "--fs-license-file": "{name}.license",
-    "--ignore": "{name}.field_maps",
 }
 
 
