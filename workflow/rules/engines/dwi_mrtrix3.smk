@@ -12,9 +12,10 @@ rule dwi_mrtrix3:
     log:
         log_of("dwi_preprocess"),
     benchmark:
-        benchmark_of("dwi_preprocess")
+        benchmark_of("dwi_mrtrix3")
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(3000, "dwi_mrtrix3"),
+        runtime=minutes("dwi_mrtrix3"),
     params:
         bids_dir=settings.bids_dir,
         output_dir=output_folder,
