@@ -8,10 +8,11 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.tool_trees import MASK, SPACE, bold_run, t1w_of, write_image
+from tests.tool_trees import MASK, SPACE, bold_run, dwi_series, t1w_of, write_image
 from tests.tool_trees import raw_scan as raw
 from tests.tool_trees import tree_of as tree
 
+from commissure.dwi.gradients import read_gradients
 from commissure.engines.trees.anatomy import AdoptedAnat, adopt_anatomy
 from commissure.engines.trees.bold import AdoptedFunc, adopt_bold
 from commissure.engines.trees.diffusion import AdoptedDwi, adopt_diffusion
@@ -251,6 +252,33 @@ class TestDiffusion:
         notes = json.loads(files.sidecar.read_text())["Notes"]
         assert any("several were joined" in note for note in notes) == (label == "sub-01")
         assert any("registered to the template without the T1w" in note for note in notes)
+
+    @pytest.mark.parametrize("signs", [(-1, -1, 1), (1, 1, 1), (-1, 1, 1)])
+    def test_directions_lie_along_the_axes_of_the_image(self, tmp_path, signs):
+        """As QSIPrep's own .b file has them in the world, whatever way the image lies."""
+        scan = raw(tmp_path, "sub-01_dwi", modality="dwi")
+        root = tree(tmp_path, "QSIPrep", "1.0.0")
+        dwi_series(root, "sub-01")
+        affine = np.diag([3.0 * sign for sign in signs] + [1.0])
+        for path in (root / "sub-01/dwi").glob("*.nii.gz"):
+            nib.save(nib.Nifti1Image(np.asanyarray(nib.load(path).dataobj), affine), path)
+        written = np.loadtxt(next((root / "sub-01/dwi").glob("*.bvec"))).T
+        settings = TreeSettings(tree=str(root))
+        adopt_diffusion(scan, tmp_path / "out", anat=None, settings=settings)
+        files = AdoptedDwi.of_step(scan, tmp_path / "out", anat=None, settings=settings)
+        table = {"bval": files.bval, "bvec": files.bvec}
+        read = read_gradients(table, affine, volumes=8, who="sub-01")
+        assert np.allclose(read.directions, written * signs, atol=1e-5)
+
+    def test_a_table_that_was_cut_short_is_refused(self, tmp_path):
+        scan = raw(tmp_path, "sub-01_dwi", modality="dwi")
+        root = tree(tmp_path, "QSIPrep", "1.0.0")
+        series(root)
+        next((root / "sub-01/dwi").glob("*.bvec")).write_text("0 1 0\n0 0 1\n0 0 0\n")
+        with pytest.raises(DatasetError, match="4 b-values and .* as many directions as b-values"):
+            adopt_diffusion(
+                scan, tmp_path / "out", anat=None, settings=TreeSettings(tree=str(root))
+            )
 
     @pytest.mark.parametrize(
         ("lost", "words"), [("*.bvec", "no gradient directions"), ("*mask*", "no brain mask")]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from commissure.derivatives import Derivatives
 from commissure.dwi.derivatives import DwiFiles, Space
+from commissure.dwi.gradients import Gradients, write_gradients
 from commissure.engines.trees.settings import TreeSettings
 from commissure.engines.trees.tree import (
     OWN_SPACES,
@@ -22,7 +25,7 @@ from commissure.engines.trees.tree import (
 from commissure.errors import DatasetError
 from commissure.files import read_table
 from commissure.images.anat_files import AnatFiles
-from commissure.images.load import load_image, same_grid
+from commissure.images.load import load_image, same_grid, zooms_mm
 from commissure.names import Scan, sidecar_path
 
 #: QSIPrep joins the runs and opposed series of a visit, whose names then lack these.
@@ -106,8 +109,8 @@ def adopt_diffusion(
     elif confounds is not None:
         notes.append(f"{confounds.name} of the tree has not one row per volume and is left out.")
     place(series.path, files.series)
-    place(sources["b-values"], files.bval)
-    place(sources["gradient directions"], files.bvec)
+    gradients = _gradients(scan, sources["b-values"], sources["gradient directions"], image.affine)
+    write_gradients(gradients, image.affine, files.bval, files.bvec)
     place(mask, files.mask)
     place_json(sidecar_path(mask), files.mask_sidecar, {"Sources": [mask.name]})
     place_json(
@@ -119,6 +122,28 @@ def adopt_diffusion(
             "Notes": notes,
         },
     )
+
+
+def _gradients(scan: Scan, bval: Path, bvec: Path, affine: np.ndarray) -> Gradients:
+    """The table of a series, directions in the world.
+
+    QSIPrep writes directions along the axes of its images, which lie LPS+, as DIPY reads them (its
+    ``.b`` file has them with both first signs turned). FSL's convention, which everything else
+    here follows, turns the first axis of such an image around.
+    """
+    try:
+        b, vectors = np.loadtxt(bval, ndmin=1), np.loadtxt(bvec, ndmin=2)
+    except ValueError:
+        b, vectors = np.zeros(0), np.zeros((0, 0))
+    if b.size == 0 or vectors.shape != (3, b.size):
+        raise DatasetError(
+            scan.who,
+            found=f"{bval.name} has {b.size} b-values and {bvec.name} {vectors.shape} numbers",
+            wanted="as many directions as b-values",
+            mend="Run QSIPrep for them again",
+        )
+    axes = affine[:3, :3] / np.array(zooms_mm(affine))
+    return Gradients(b.ravel(), vectors.T @ axes.T)
 
 
 def _series(root: Path, scan: Scan) -> tuple[Found | None, str]:
