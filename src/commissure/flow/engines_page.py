@@ -27,6 +27,70 @@ out.
 The same sets of files are classes in the code, which measuring reads by:
 `commissure.engines.interface.CONTRACT`."""
 
+_EACH = """\
+## What each needs, and what differs
+
+`commissure validate` and the start of a run look at what the chosen engines need, and say what is
+missing in one sentence. A modality of a study may have another engine than the next.
+
+### `builtin`
+
+```yaml
+anat: {engine: builtin}
+func: {engine: builtin}
+dwi: {engine: builtin}
+mrs: {engine: builtin}
+```
+
+It needs nothing but this package. What its numbers are worth is on the pages of
+[anatomy](anat.md), [BOLD](func.md), [diffusion](dwi.md) and [spectroscopy](mrs.md).
+
+### `derivatives`
+
+```yaml
+anat: {engine: derivatives, from: derivatives/fmriprep}
+func: {engine: derivatives, from: derivatives/fmriprep}
+dwi: {engine: derivatives, from: derivatives/qsiprep}
+```
+
+It needs a finished tree of fMRIPrep, sMRIPrep or QSIPrep, and computes nothing. The numbers are
+those of the program that wrote the tree. [More](derivatives.md), with what was not tried.
+
+### `fmriprep`
+
+```yaml
+anat: {engine: fmriprep}
+func: {engine: fmriprep}
+fmriprep: {license: license.txt, via: docker}
+```
+
+It needs Docker or Apptainer, the image, FreeSurfer's licence, 16 GB of memory and hours a person.
+Confounds and tissue masks are fMRIPrep's. [More](fmriprep.md). No container was run: the tests hold
+every argument of the calls.
+
+### `mrtrix3`
+
+```yaml
+dwi: {engine: mrtrix3}
+```
+
+It needs MRtrix3 3.0 on the path. Denoising, ringing and brain mask are MRtrix3's; movement and
+distortions are undone by the built-in code, because MRtrix3 leaves them to FSL.
+[More](mrtrix3.md), with the two engines side by side.
+
+### `qsiprep`
+
+```yaml
+dwi: {engine: qsiprep}
+qsiprep: {license: license.txt, via: apptainer, image: qsiprep.sif, gpus: 1}
+```
+
+It needs what `fmriprep` needs; a graphics processor is used where the job is given one. Movement
+and distortions are FSL's. The series lies in QSIPrep's own space. [More](qsiprep.md). No container
+was run: the tests hold every argument of the calls.
+
+Images and tags of the containers stand in `envs/engines.yaml`."""
+
 _JOINING = """\
 ## How an engine joins the workflow
 
@@ -60,7 +124,7 @@ def engines_page() -> str:
     for name, modality in MODALITIES.items():
         lines = [f"### `{name}`: {modality.title}", "", *_table(name)]
         parts.append("\n".join(lines))
-    return "\n\n".join([*parts, _JOINING]) + "\n"
+    return "\n\n".join([*parts, _EACH, _JOINING]) + "\n"
 
 
 def _table(modality: str) -> list[str]:

@@ -210,9 +210,11 @@ def fitted_tensor(
             np.nan_to_num(_read(Path(paths[name]))) for name in
             ("fa", "md", "s0", "direction", "predicted")
         )  # fmt: skip
-    squares = ((series - predicted) ** 2).sum(axis=3)
-    residual = np.sqrt(squares / max(series.shape[3] - 7, 1))
-    fa, md, s0, residual = (np.where(inside, each, 0) for each in (fa, md, s0, residual))
+    residual = np.zeros(inside.shape, np.float32)
+    # Where a signal is 0 the prediction of another volume may be beyond single precision.
+    squares = (series[inside].astype(float) - predicted[inside]) ** 2
+    residual[inside] = np.sqrt(squares.sum(axis=1) / max(series.shape[3] - 7, 1))
+    fa, md, s0 = (np.where(inside, each, 0) for each in (fa, md, s0))
     return TensorMaps(np.clip(fa, 0, 1), md, direction * inside[..., None], s0, residual)
 
 
