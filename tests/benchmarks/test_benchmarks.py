@@ -136,7 +136,7 @@ REAL = {
     "dwi_atlas": ["--fa-template", "{data}/atlases/not-shippable/FMRIB58_FA_1mm.nii.gz"],
     "fusion_real": ["mcic", "--data", "{data}/tables", "--permutations", "0", "--repeats", "1"],
     "hippocampus_crops": ["{data}/t1w-segmentations/msd-hippocampus", "--cases", "1"],
-    "ingress": ["{data}/derivatives", "--people", "2"],
+    "ingress": ["{data}", "--people", "2"],
     "mrs_ismrm": ["{data}/mrs-ismrm2016"],
     "mrs_real": ["{data}", "--perturbations", "2"],
     "mrs_scale": ["{data}"],
