@@ -31,9 +31,10 @@ from commissure.func.builtin.confounds import (
 from commissure.func.builtin.steady import non_steady_volumes
 from commissure.func.connectivity import fisher_z
 from commissure.func.denoising import band_passed, denoised, detrended
+from commissure.func.joined_runs import denoised_runs
 from commissure.func.parcels import Parcels, ParcelSeries
 from commissure.func.regressors import good_volumes, movement_penalties
-from commissure.func.runs import Length, ParcelRun, denoised_runs, strategy_for
+from commissure.func.runs import Length, ParcelRun, strategy_for
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.strategies import MOTION
 from commissure.images.atlas import schaefer
@@ -219,10 +220,12 @@ def long_series(person: Person, volumes: int) -> tuple[np.ndarray, pd.DataFrame,
 
 def runs(number: int) -> None:
     """Four runs of four minutes beside one of sixteen of the same signals."""
-    print("\nr of connectivity with that of 16 minutes in one run: network means (28), all pairs; and "
-          "of all pairs with the truth")  # fmt: skip
-    print(f"{'person':>7}{'strategies':>16}{'df':>8}{'means: 4 x 4':>14}{'one of 4':>10}"
-          f"{'pairs: 4 x 4':>14}{'one of 4':>10}{'truth: 16':>11}{'4 x 4':>7}{'one':>6}")  # fmt: skip
+    print("\nr of connectivity with that of 16 minutes in one run: network means (28), all pairs; of all pairs "
+          "with the truth; of the halves with each other, for 16 minutes by Spearman and Brown; and what "
+          "4 x 4 can have by it and the degrees of freedom")  # fmt: skip
+    print(f"{'person':>7}{'strategies':>20}{'df':>8}{'means: 4 x 4':>14}{'one of 4':>10}"
+          f"{'pairs: 4 x 4':>14}{'one of 4':>10}{'truth: 16':>11}{'4 x 4':>7}{'one':>6}"
+          f"{'halves':>9}{'16':>6}{'limit':>7}")  # fmt: skip
     upper = np.triu_indices(100, 1)
     for index, person in enumerate(people_of(5 * ((number + 4) // 5), 1.0)[:number]):
         series, table, metadata, truth = long_series(person, 480)
@@ -232,19 +235,28 @@ def runs(number: int) -> None:
             for k, cut in enumerate(slice(120 * k, 120 * (k + 1)) for k in range(4))
         ]
         z, used, degrees = [], [], []
-        for each in (whole, parts, parts[:1]):
+        halves = [
+            [parcel_run(k + 1, series[cut], table[cut].reset_index(drop=True), metadata, 2.0)]
+            for k, cut in enumerate((slice(0, 240), slice(240, 480)))
+        ]
+        for each in (whole, parts, parts[:1], *halves):
             name = strategy_for([Length(r.scan, len(r.good), r.tr_s) for r in each], SETTINGS)
             result = denoised_runs(each, name, SETTINGS)
             assert result.residuals is not None and result.freedom is not None, result.cause
             z.append(fisher_z(result.residuals)[:100, :100])
-            used.append(name.partition("+")[0])
+            used.append(name)
             degrees.append(result.freedom.degrees)
         means, pairs = [network_means(each) for each in z], [each[upper] for each in z]
         true = np.arctanh(truth[upper])
         r = [np.corrcoef(kind[0], kind[k])[0, 1] for kind in (means, pairs) for k in (1, 2)]
         right = [np.corrcoef(true, each)[0, 1] for each in pairs]
-        print(f"{index:>7}{', '.join(used):>16}{degrees[0]:>5.0f}{degrees[1]:>3.0f}{r[0]:>14.3f}{r[1]:>10.3f}"
-              f"{r[2]:>14.3f}{r[3]:>10.3f}{right[0]:>11.3f}{right[1]:>7.3f}{right[2]:>6.3f}")  # fmt: skip
+        half = np.corrcoef(pairs[3], pairs[4])[0, 1]
+        reliable = 2 * half / (1 + half)
+        # 4 x 4 has a part of the samples of 16: the error of these is in both.
+        limit = (reliable + (1 - reliable) * degrees[0] / degrees[1]) ** -0.5
+        print(f"{index:>7}{', '.join(dict.fromkeys(used[:3])):>20}{degrees[0]:>5.0f}{degrees[1]:>3.0f}{r[0]:>14.3f}{r[1]:>10.3f}"
+              f"{r[2]:>14.3f}{r[3]:>10.3f}{right[0]:>11.3f}{right[1]:>7.3f}{right[2]:>6.3f}"
+              f"{half:>9.3f}{reliable:>6.2f}{limit:>7.3f}")  # fmt: skip
 
 
 def measured_movements(data: Path) -> list[tuple[float, np.ndarray]]:

@@ -207,9 +207,9 @@ def measured_head(data: Path, folder: Path) -> None:
     anat = AnatFiles.of(Scan(folder / "sub-xa01_T1w.nii.gz", {"sub": "xa01"}, "T1w"), folder)
     found = susceptibility(scan, series, motion, reference)
     table = Table(title="sub-xa01: contrast at the displaced border, %")
-    for column in ("factor on the field", "corrected", "opposite", "uncorrected", "taken"):
+    for column in ("factor on the field", "corrected", "opposite", "half", "uncorrected", "taken"):
         table.add_column(column)
-    for factor in (1.0, -1.0, 3.0, 0.3):
+    for factor in (1.0, -1.0, 2.0, 3.0, 6.28, 0.5, 0.16):
         checked = checked_at_border(
             replace(found, shift=found.shift.times(factor)), reference, anat
         )

@@ -26,6 +26,7 @@ from scipy.stats import rankdata
 from commissure.func.builtin.preprocess import preprocess
 from commissure.func.connectivity import fisher_z, seed_connectivity_values
 from commissure.func.derivatives import FuncFiles
+from commissure.func.joined_runs import cleaning_in_band, run_model
 from commissure.func.measure import measure
 from commissure.func.parcels import parcel_tsnr
 from commissure.func.quality import temporal_snr
@@ -36,7 +37,7 @@ from commissure.func.regional import (
     unfiltered_cleaning,
     voxel_measures,
 )
-from commissure.func.runs import ParcelRun, cleaning_in_band, parcel_run, run_model
+from commissure.func.runs import ParcelRun, parcel_run
 from commissure.func.settings import FuncSettings
 from commissure.images.atlas import schaefer
 from commissure.images.template import template

@@ -35,6 +35,7 @@ SMALLEST = {
         "--known",
         "phase difference",
     ],
+    "bold_cost": ["{tmp}/cost", "--preset", "tiny"],
     "bold_denoising": ["--people", "1"],
     "bold_strategies": ["--people", "1", "--voxel-mm", "6", "--folder", "{tmp}/people"],
     "bold_echoes": ["--voxel-mm", "5", "--anat-mm", "3.5", "--volumes", "20"],

@@ -25,6 +25,13 @@ from commissure.func.figures import (
     draw_run,
     head_outlines,
 )
+from commissure.func.joined_runs import (
+    DenoisedRuns,
+    cleaning_in_band,
+    denoised_runs,
+    denoised_together,
+    run_model,
+)
 from commissure.func.parcels import usual_parcels
 from commissure.func.placement import TemplateBorder
 from commissure.func.regional import (
@@ -34,18 +41,7 @@ from commissure.func.regional import (
     unfiltered_cleaning,
     voxel_measures,
 )
-from commissure.func.runs import (
-    DenoisedRuns,
-    Length,
-    ParcelRun,
-    cleaning_in_band,
-    denoised_runs,
-    denoised_together,
-    parcel_run,
-    run_model,
-    runs_together,
-    strategy_for,
-)
+from commissure.func.runs import Length, ParcelRun, parcel_run, runs_together, strategy_for
 from commissure.func.settings import FuncMeasureSettings
 from commissure.func.strategies import STRATEGIES
 from commissure.func.strategy_edges import edges_of_strategies

@@ -29,6 +29,11 @@ _QUANTILES, _INFORMATION_LOST = np.linspace(0, 1, 33)[1:-1], 0.002
 #: tell them apart.
 _DISPLACED_VOXELS, _DISPLACED_COUNT = 0.3, 300
 
+#: How far from the brain's median its field lies, Hz per tesla at the 99th percentile: from, to.
+#: Measured heads at 3 T: 14, and 44 in thick slices. In rad/s the first would be 86, and read as
+#: rad/s 2.2.
+_SPREAD_HZ_PER_TESLA = (3.0, 60.0)
+
 #: Readout times of opposed images may differ by this share.
 _READOUT_TOLERANCE = 0.05
 
@@ -286,6 +291,12 @@ def shift_from_field_map(
         notes.append(f"Susceptibility is not corrected by {name}: {reason}.")
         return None
     shift, magnitude = _shift_of_field(field, encoded, readout_s, reference, mask, affine)
+    inside = np.asarray(mask) > 0
+    hz = shift.voxels[inside] / voxels_per_hz(readout_s, inside.shape[shift.axis])
+    unlikely = "" if source else _unlikely_spread(hz, metadata.get("MagneticFieldStrength"))
+    if unlikely:
+        notes.append(f"Susceptibility is not corrected by {name}: {unlikely}.")
+        return None
     if magnitude is None:
         return shift
 
@@ -294,7 +305,7 @@ def shift_from_field_map(
         return sampled_at(reference, affine, np.eye(4), *places)
 
     other, words = reference, "without"
-    where = np.asarray(mask) > 0
+    where = inside
     if against == "opposite":
         other, words = undone(shift.times(-1)), "with the opposite sign"
         where = where & (np.abs(shift.voxels) > _DISPLACED_VOXELS)
@@ -309,6 +320,21 @@ def shift_from_field_map(
         f"({compared:.3f}). Its sign, unit or echo times may be wrong."
     )
     return None
+
+
+def _unlikely_spread(hz: np.ndarray, field_t: object) -> str:
+    """Why a field (Hz, in the brain) is not that of a head, in words; empty where it may be."""
+    if not isinstance(field_t, int | float) or not 0.1 < field_t < 12 or not hz.size:
+        return ""
+    spread_hz = float(np.percentile(np.abs(hz - np.median(hz)), 99))
+    low_hz, high_hz = (field_t * limit for limit in _SPREAD_HZ_PER_TESLA)
+    if low_hz <= spread_hz <= high_hz:
+        return ""
+    return (
+        f"its field differs within the brain by {spread_hz:.3g} Hz (99 % of places), where "
+        f"{low_hz:.0f} to {high_hz:.0f} Hz are usual at {field_t:g} T. Its unit or its echo times "
+        "may be wrong"
+    )
 
 
 def shared_information(image: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
@@ -345,7 +371,6 @@ def _shift_of_field(
         magnitude = on_series(field.magnitude.astype(np.float32), matrix)
         matrix = between_contrasts(b0, magnitude, affine, mask)
         magnitude = on_series(field.magnitude.astype(np.float32), matrix)
-    # Between the middles of the first and the last of n lines the phase winds n - 1 times a line.
-    lines = mask.shape[axis]
-    voxels = on_series(field.hz, matrix) * np.float32(sense * readout_s * lines / (lines - 1))
+    scale = np.float32(sense * voxels_per_hz(readout_s, mask.shape[axis]))
+    voxels = on_series(field.hz, matrix) * scale
     return Shift(voxels, affine, axis), magnitude

@@ -166,6 +166,22 @@ def test_a_field_map_that_makes_the_run_less_like_its_magnitude_is_refused(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("factor", "unit", "served"),
+    [(1, "Hz", True), (2 * np.pi, "rad/s", True), (2 * np.pi, "Hz", False), (1, "rad/s", False)],
+)
+def test_a_field_that_no_head_has_is_refused(tmp_path, head, factor, unit, served):
+    hz = field_hz(60)
+    fmap = {"fieldmap": (factor * hz, {"Units": unit}), "magnitude": (head, {})}
+    own = {**ENCODED, "MagneticFieldStrength": 3}
+    scan, *run = a_run(tmp_path, head, hz, fmap=fmap, own=own, associated=FIELD)
+    result = susceptibility(scan, *run)
+    assert (result.shift is not None) == served
+    if not served:
+        assert "9 to 180 Hz are usual at 3 T" in result.notes[0]
+        assert result.refused == ("sub-01_ses-1_fieldmap.nii.gz",)
+
+
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({}, "sub-01_ses-1_fieldmap name no image"),
@@ -250,6 +266,8 @@ def test_the_border_tells_which_sign_is_right(head_beside_t1w):
     assert wrong.refused == ("a_fieldmap.nii.gz",)
     assert "PhaseEncodingDirection or the sign of the field is wrong" in wrong.notes[0]
     assert wrong.contrast_percent["opposite"] == kept.contrast_percent["corrected"]
+    double = checked_at_border(replace(right, shift=shift.times(2)), reference, anat)
+    assert double.shift is None and "the field is too strong" in double.notes[0]
 
 
 def test_without_a_t1w_image_or_a_field_nothing_is_checked(head_beside_t1w):
