@@ -77,6 +77,9 @@ class QualityRecord:
         ``none``; empty where the engine does not say so.
     echo_times_s
         Echo times of a BOLD run whose echoes were combined; empty for one echo.
+    strategy, strategy_source
+        Which confounds were taken out of a BOLD run, and where that is published; empty where it
+        gives no connectivity.
     """
 
     participant_id: str
@@ -90,6 +93,8 @@ class QualityRecord:
     reporting: Sequence[Mapping[str, Any]] = ()
     susceptibility: str = ""
     echo_times_s: Sequence[float] = ()
+    strategy: str = ""
+    strategy_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -281,4 +286,6 @@ def read_quality(path: Path, folder: Path) -> QualityRecord:
         reporting=content.get("mrsinmrs", []),
         susceptibility=content.get("susceptibility_distortion_correction") or "",
         echo_times_s=content.get("echo_times_s") or (),
+        strategy=content.get("strategy") or "",
+        strategy_source=content.get("strategy_source") or "",
     )

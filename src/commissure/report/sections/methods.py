@@ -39,7 +39,7 @@ _KNOWN_FROM = {
 
 
 def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
-    """How BOLD runs lost their distortion or did not, came to the T1w image, and had echoes."""
+    """How BOLD runs lost their distortion, came to the T1w image, had echoes and were denoised."""
     runs = [record for record in records if record.modality == "func"]
     if not runs:
         return []
@@ -71,6 +71,12 @@ def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
             f"{len(several)} of {len(runs)} BOLD runs had {counts} echoes, combined with weights "
             "TE exp(−TE/T2*) (Posse et al. 1999)."
         )
+    denoised = Counter((r.strategy, r.strategy_source) for r in runs if r.strategy)
+    sentences += [
+        f"Connectivity and regional activity of {count} of {len(runs)} BOLD runs were measured "
+        f"after the confounds of {name} had been taken out ({source})."
+        for (name, source), count in sorted(denoised.items())
+    ]
     return sentences
 
 

@@ -57,8 +57,10 @@ def test_too_short_a_series_counts_its_dummies(raw_run, tmp_path):
     assert "has 14 volumes, 5 of them dummies; at least 10" in message
 
 
-def test_slice_times_in_milliseconds_are_refused(raw_run, tmp_path):
-    times = [0, 330, 660, 990, 1320, 1650]
+@pytest.mark.parametrize(
+    "times", [[0, 330, 660, 990, 1320, 1650], [0, 0.48, 0.96, 1.44, 1.92, 2.4]]
+)
+def test_slice_times_in_milliseconds_or_beyond_the_volume_are_refused(raw_run, tmp_path, times):
     message = refusal(raw_run(NOISE, np.eye(4), SliceTiming=times), tmp_path)
     assert "SliceTiming" in message
     assert "6 times in seconds below the repetition time of 2 s" in message

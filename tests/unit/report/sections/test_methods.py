@@ -15,11 +15,12 @@ def test_markers_come_by_modality_and_before_measurements(small):
     assert all(row["unit"] for row in rows)
 
 
-def record(susceptibility, *, flags=(), echoes=(), right_sign=None):
+def record(susceptibility, *, flags=(), echoes=(), right_sign=None, strategy=""):
     checks = [] if right_sign is None else [{"name": "boundary_right_sign", "value": right_sign}]
     return QualityRecord(
         "sub-01", "", "func", "sub-01_task-rest_bold", checks, flags, (), {},
-        susceptibility=susceptibility, echo_times_s=echoes,
+        susceptibility=susceptibility, echo_times_s=echoes, strategy=strategy,
+        strategy_source="Behzadi 2007" if strategy else "",
     )  # fmt: skip
 
 
@@ -50,3 +51,10 @@ def test_where_bold_lies_is_told_of_the_runs_that_were_judged():
     assert "2 of 3 BOLD runs were laid beside the person's T1w image" in told
     assert "at 60% to 86% of its points; 1 of the runs failed" in told
     assert "T1w" not in " ".join(bold_sentences(runs[2:]))
+
+
+def test_what_connectivity_was_denoised_by_is_told_with_its_source():
+    runs = [record("none", strategy="aCompCor"), record("none", strategy="36P"), record("none")]
+    told = " ".join(bold_sentences([*runs, runs[0]]))
+    assert "of 2 of 4 BOLD runs were measured after the confounds of aCompCor had been" in told
+    assert "(Behzadi 2007)" in told and "1 of 4 BOLD runs were measured after" in told
