@@ -22,6 +22,7 @@ SMALLEST = {
         "dwi-sagittal",
         "dwi-top-missing",
     ],
+    "report_pages": ["--people", "12", "--pages", "2", "--head-mm", "6"],
     "anat_faults": ["--faults", "slices", "ghost", "no-codes"],
     "anat_repeat": ["--simulated", "--pairs", "1", "--changes", "c"],
     "anatomy": ["--people", "1", "--voxel-mm", "4"],

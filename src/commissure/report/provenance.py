@@ -32,11 +32,12 @@ _NO_BIDS_NAME = (
     # people of a study, its models and its pages
     "markers.*", "cautions.tsv", "completeness.tsv", "exclusions.tsv", "visits.tsv",
     "vulnerability.*", "dwi_quality.tsv", "qc_fc.*", "recovery*", "tolerances.tsv", "fusion",
-    "*.html", "ro-crate-metadata.json", "fmriprep",
+    "quality.tsv", "acquisition.tsv", "ratings*.tsv", "pages", "*.html",
+    "ro-crate-metadata.json", "fmriprep",
     # of one image: BIDS names neither these (BEP014, BEP017, BEP021, BEP022) nor pages of figures
     "figures", "*_markers.tsv", "*_qc.json", "*_xfm.*", "*_timeseries.*", "*_relmat.*",
     "*_boldref.nii.gz", "*_desc-*_dwi.bval", "*_desc-*_dwi.bvec",
-    "*_svs.*", "*_mrsref.*", "*_fit.*", "*_tissue.json",
+    "*_svs.*", "*_mrsref.*", "*_fit.*", "*_tissue.json", "*_dwimap.nii.gz",
 )  # fmt: skip
 
 
