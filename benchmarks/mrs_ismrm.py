@@ -89,12 +89,12 @@ def simulated_against(folder: Path, given: Basis, settings: MrsPreprocessSetting
         )  # fmt: skip
         start = time.process_time()
         timed = timed_fit(svs, SequenceChoice(PulseSequence("press", TE_S), "metadata"), settings)
+        spread, record = timed.spread["Range"], timed.record
         spent = time.process_time() - start
         over = {
             name: timed.fit.total(parts)[0] / reference.total(parts)[0]
             for name, (parts, _) in COMPARED.items()
         }
-        spread = timed.spread["Range"]
         doubtful = {name: spread.get(name, 0.0) > MAX_SPREAD[name] for name in COMPARED}
         scale = doubtful["tCr"] or timed.fit.residual_structure > MAX_STRUCTURE
         cells = [f"{over[name]:8.2f}{'*' if doubtful[name] or scale else ' '}" for name in COMPARED]
@@ -104,7 +104,7 @@ def simulated_against(folder: Path, given: Basis, settings: MrsPreprocessSetting
             if name != "tCr"
         ]
         print(f"{number:3d}  " + "".join(cells)
-              + f"   {1e3 * timed.record['FirstEchoS']:6.1f} {spent:6.2f}")  # fmt: skip
+              + f"   {1e3 * record['FirstEchoS']:6.1f} {spent:6.2f}")  # fmt: skip
 
 
 def main() -> None:

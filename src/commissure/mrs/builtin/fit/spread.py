@@ -41,7 +41,8 @@ def fit_variants(
         A basis like that of the fit but for some arguments of
         :func:`commissure.mrs.builtin.basis.simulated.simulated_basis`.
     macromolecules
-        The model of the fit's basis, or ``measured``.
+        The model of the fit's basis; or ``measured``, beside which no model is tried: that they
+        differ says nothing of what was measured.
     **options
         Of :func:`commissure.mrs.builtin.fit.spectrum.fit_spectrum`.
 
@@ -50,15 +51,16 @@ def fit_variants(
     dict
         By what was changed; a variant in which creatine is lost is left out.
     """
-    other = "published" if macromolecules == "soft" else "soft"
+    others = {"soft": "published", "published": "soft"}
     flexible = fit.freedom_per_ppm < (_FLEXIBLE * _STIFF) ** 0.5
     tries: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
-        f"macromolecules {other}": ({"macromolecules": other}, {}),
         f"baseline {_FLEXIBLE if flexible else _STIFF:g} per ppm": (
             {}, {"freedom_per_ppm": _FLEXIBLE if flexible else _STIFF},
         ),
         "one line shape": ({"own_decay": False}, {}),
     }  # fmt: skip
+    if other := others.get(macromolecules):
+        tries = {f"macromolecules {other}": ({"macromolecules": other}, {}), **tries}
     known = (*METABOLITES, *FURTHER_METABOLITES)
     metabolites = tuple(name for name in fit.names if name in known)
     if "Gly" not in fit.names:

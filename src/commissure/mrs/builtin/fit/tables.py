@@ -158,7 +158,14 @@ def amplitude_table(
 
 def curve_table(fit: SpectralFit) -> pd.DataFrame:
     """Data, model, baseline and components over ppm, in units of the highest point."""
-    drawn = {reported.name: reported.parts for reported in REPORTED if reported.drawn}
+    drawn = {
+        reported.name: reported.parts
+        for reported in REPORTED
+        if reported.drawn and set(reported.parts) & set(fit.names)
+    }
+    if not drawn:
+        # The difference that is taken for one metabolite.
+        drawn = {name: (name,) for name in EDITED_ONLY if name in fit.names}
     curves = {"ppm": fit.ppm, "data": fit.data, "model": fit.model, "baseline": fit.baseline}
     for name, parts in drawn.items():
         columns = [i for i, column in enumerate(fit.names) if column in parts]
@@ -167,7 +174,8 @@ def curve_table(fit: SpectralFit) -> pd.DataFrame:
     broad = [i for i, column in enumerate(fit.names) if is_macromolecule(column)]
     rest = [i for i in range(len(fit.names)) if fit.names[i] not in named and i not in broad]
     curves["macromolecules"] = fit.components[broad].sum(axis=0)
-    curves["other"] = fit.components[rest].sum(axis=0)
+    if rest or len(drawn) > 1:
+        curves["other"] = fit.components[rest].sum(axis=0)
     size = float(np.abs(fit.data).max())
     return pd.DataFrame(
         {
