@@ -249,4 +249,5 @@ def test_measured_macromolecules_reach_the_fit(write_press: Callable, tmp_path: 
     assert "MMmeas" in names and "MM09" not in names and "Glu" in names
     record = json.loads((tmp_path / "out" / "sub-01_voi-ACC_fit.json").read_text())
     assert "macromolecules of basis" in record["Basis"]
-    assert "macromolecules soft" in record["Spread"]["OverFit"]
+    # That a model differs from what was measured says nothing of the spectrum.
+    assert not [name for name in record["Spread"]["OverFit"] if name.startswith("macromol")]
