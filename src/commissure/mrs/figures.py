@@ -42,7 +42,7 @@ def fit_figure(curves: Curves, *, title: str, caption: str) -> Figure:
     _without_frame(top)
     step = 0.0
     for name, values in curves.components.items():
-        step -= max(0.11, 0.05 + float(values.max()))
+        step -= max(0.17, 0.05 + float(values.max()))
         below.plot(ppm, values + step, color=_INK, lw=0.8)
         below.axhline(step, color=_GREY, lw=0.3)
         below.annotate(
