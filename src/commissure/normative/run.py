@@ -383,9 +383,10 @@ def _write(outcome: Deviations, study: StudyPeople, settings: NormativeSettings,
 def _write_nothing(out: Path, reason: str, cautions: list[str], study: StudyPeople) -> None:
     for output in (NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES):
         write_table(output.frame(), out / Path(output.path).name)
-    (out / Path(NORMATIVE_MODEL.path).parent.name / Path(NORMATIVE_MODEL.path).name).unlink(
-        missing_ok=True
-    )
+    model = out / Path(NORMATIVE_MODEL.path).parent.name
+    # The rule owes the folder, empty where there are no charts.
+    model.mkdir(exist_ok=True)
+    (model / Path(NORMATIVE_MODEL.path).name).unlink(missing_ok=True)
     write_json(
         {"reason": reason, "n_controls": int(study.control.sum()), "cautions": cautions},
         out / Path(NORMATIVE_RECORD.path).name,
