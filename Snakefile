@@ -16,8 +16,7 @@ container: "envs/commissure.sif"
 include: "workflow/rules/common.smk"
 
 
-# Who preprocesses: <modality>.engine of the configuration.
-for engine in plan.engine_files():
+for engine in plan.engine_files():  # who preprocesses: <modality>.engine
 
     include: f"workflow/rules/engines/{engine}"
 
@@ -30,6 +29,7 @@ include: "workflow/rules/ingress.smk"
 include: "workflow/rules/markers.smk"
 include: "workflow/rules/fusion.smk"
 include: "workflow/rules/normative.smk"
+include: "workflow/rules/subtypes.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tolerances.smk"
 

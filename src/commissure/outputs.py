@@ -63,7 +63,8 @@ class Output:
         Further sentences for the page of outputs.
     when
         When a run writes it: ``always``; where the ``truth`` of a simulated cohort is there;
-        where there is ``func``; only ``sometimes``, where there was something to write.
+        where there is ``func``; where ``subtypes`` are looked for; only ``sometimes``, where there
+        was something to write.
     """
 
     path: str
@@ -71,7 +72,7 @@ class Output:
     columns: Sequence[TableColumn] = ()
     more_columns: bool = False
     notes: str = ""
-    when: Literal["always", "truth", "func", "sometimes"] = "always"
+    when: Literal["always", "truth", "func", "subtypes", "sometimes"] = "always"
 
     @property
     def names(self) -> list[str]:
@@ -372,6 +373,64 @@ NORMATIVE_MODEL = Output(
     "there are none",
     when="sometimes",
 )
+SUBTYPES_ASSIGNMENTS = Output(
+    "subtypes/assignments.tsv",
+    "Where each person lies and to which cluster they belong, or why to none",
+    (
+        _PERSON,
+        TableColumn("part", "`discovery`, `validation` or `not compared`.", TEXT),
+        TableColumn("cluster", "Number of the cluster, the largest first; n/a for none."),
+        TableColumn("probability", "Of the nearest cluster."),
+        TableColumn("distance", "From the nearest centroid."),
+        TableColumn("reason", "Why the person is in no cluster; n/a for who is in one.", TEXT),
+        TableColumn("axis_1", "Place on the first axis."),
+        TableColumn("axis_2", "Place on the second axis; n/a where there is one."),
+    ),
+    notes="[Groups among people](subtypes.md).",
+    when="subtypes",
+)  # fmt: skip
+SUBTYPES_INDICES = Output(
+    "subtypes/indices.tsv",
+    "Indices of how many clusters there are, each beside what one cloud of people gives",
+    (
+        TableColumn("method", "`k_means`, `ward` or `mixture`.", TEXT),
+        TableColumn("k", "Number of clusters."),
+        TableColumn("silhouette", "Mean silhouette."),
+        TableColumn("silhouette_by_chance", "95th percentile in one Gaussian cloud (k-means)."),
+        TableColumn("calinski_harabasz", "Calinski and Harabasz' index."),
+        TableColumn("calinski_harabasz_by_chance", "95th percentile likewise."),
+        TableColumn("gap", "Gap statistic, of k-means."),
+        TableColumn("gap_error", "Its standard error."),
+    ),
+    when="subtypes",
+)  # fmt: skip
+SUBTYPES_CANONICAL = Output(
+    "subtypes/canonical.tsv",
+    "What markers and symptoms share, in the people it was learnt from and in people held out; no "
+    "rows without `subtypes.items`",
+    (
+        TableColumn("variate", "Number of the pair of variates."),
+        TableColumn("in_sample", "Correlation in the people it was learnt from."),
+        TableColumn("by_chance", "Median of the largest when symptoms are dealt out to others."),
+        TableColumn("p_in_sample", "Share of the permutations with a largest as large."),
+        TableColumn("held_out", "Correlation in people held out."),
+        TableColumn("low", "Lower end of its 95 % interval."),
+        TableColumn("high", "Upper end of its 95 % interval."),
+        TableColumn("p_held_out", "Share of the permutations with a largest as large."),
+        TableColumn("likeness", "Cosine with the loadings learnt from the people held out."),
+    ),
+    when="subtypes",
+)  # fmt: skip
+SUBTYPES_RECORD = Output(
+    "subtypes/subtypes.json",
+    "The verdict with its reasons, and what speaks for and against every number of clusters",
+    when="subtypes",
+)
+SUBTYPES_MODEL = Output(
+    "subtypes/model/subtypes.skops",
+    "The clusters, for `commissure apply`; absent where there are none",
+    when="sometimes",
+)
 QC_FC = Output(
     "qc_fc.tsv",
     "How much of head motion each strategy of denoising leaves in connectivity, over the cohort",
@@ -645,6 +704,7 @@ OUTPUTS: Mapping[str, Output] = {
         VULNERABILITY, VULNERABILITY_RECORD,
         NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE, NORMATIVE_CHARTS, NORMATIVE_CURVES,
         NORMATIVE_RECORD, NORMATIVE_MODEL,
+        SUBTYPES_RECORD, SUBTYPES_ASSIGNMENTS, SUBTYPES_INDICES, SUBTYPES_CANONICAL, SUBTYPES_MODEL,
         DWI_QUALITY, TOOL_QUALITY, QC_FC, QC_FC_RECORD,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,

@@ -122,6 +122,19 @@ SMALLEST = {
     ],
     "resources": ["{tmp}/resources", "--preset", "tiny"],
     "same_tables": ["{tmp}", "{tmp}"],
+    "subtypes": [
+        "noise",
+        "planted",
+        "power",
+        "indices",
+        "kernel",
+        "--runs",
+        "1",
+        "--people",
+        "80",
+        "--markers",
+        "8",
+    ],
     "validate": ["{tmp}/validate", "--people", "2"],
     "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
@@ -144,6 +157,7 @@ REAL = {
     "mrs_scale": ["{data}"],
     "normative": ["folds", "sites", "few", "patients", "--data", "{data}/tables", "--markers", "4", "--draws", "1"],
     "real_heads": ["{data}", "--heads", "pu01"],
+    "subtypes": ["trap", "--data", "{data}/tables"],
     "thickness": ["{data}", "--heads", "ui01", "--parts", "heads"],
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ rule provenance:
         metrics=out("fusion/metrics.json"),
         vulnerability=out("vulnerability.json"),
         normative=out("normative/normative.json"),
+        subtypes=[out("subtypes/subtypes.json")] if settings.subtypes.search else [],
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
         qc_fc=[out("qc_fc.tsv")] if plan.batches("func") else [],
     output:
@@ -80,6 +81,7 @@ rule report:
         people=out("participants.tsv"),
         vulnerability=out("vulnerability.tsv"),
         normative=out("normative/normative.json"),
+        subtypes=[out("subtypes/subtypes.json")] if settings.subtypes.search else [],
         metrics=out("fusion/metrics.json"),
         labels=out("fusion/labels.tsv"),
         run=out("provenance/run.json"),

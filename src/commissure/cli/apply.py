@@ -1,4 +1,4 @@
-"""``commissure apply``: a stored model or stored charts on new people."""
+"""``commissure apply``: a stored model, charts or clusters on new people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def apply(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Folder fusion/model of a finished run, or normative/model with its charts."
+            help="Folder fusion/model of a finished run, normative/model with its charts, or "
+            "subtypes/model with its clusters."
         ),
     ],
     dataset: Annotated[
@@ -33,13 +34,15 @@ def apply(
     ] = None,
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
-    """Score new people by a stored model or stored charts, and show what differs there."""
+    """Score new people by a stored model, charts or clusters, and show what differs there."""
     from commissure.normative.apply import apply_charts, holds_charts
+    from commissure.subtypes.stored import assign, holds_subtypes
     from commissure.transport.apply import apply_model
 
     with readable():
-        if holds_charts(model):
-            apply_charts(
+        if holds_charts(model) or holds_subtypes(model):
+            place = apply_charts if holds_charts(model) else assign
+            place(
                 model,
                 dataset,
                 out=out,

@@ -41,6 +41,7 @@ from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS, PROVENANCE
 from commissure.paths import without_paths
+from commissure.study.settings import StudySettings
 
 
 @contextmanager
@@ -219,6 +220,7 @@ class Plan:
         rules = ["markers", "scan_tables", "vulnerability", "normative", "fusion", "provenance"]
         rules += ["report"]
         rules += ["recovery"] if self.truth_file else []
+        rules += ["subtypes"] if self.settings.subtypes.search else []
         rules += ["qc_fc"] if self.batches("func") else []
         rules += [f"subject_pages-{batch}" for batch in self.all_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
@@ -259,6 +261,7 @@ class Plan:
             "always": True,
             "truth": bool(self.truth_file),
             "func": bool(self.batches("func")),
+            "subtypes": self.settings.subtypes.search,
         }
         return [output.path for output in OUTPUTS.values() if there.get(output.when)]
 
@@ -302,6 +305,11 @@ class Plan:
     def treatments_file(self) -> list[str]:
         """The treatment history as an input: nothing where there is none."""
         return _listed(self.settings.treatments_file())
+
+    @property
+    def study_settings(self) -> dict[str, Any]:
+        """What other questions than the classifier's read of ``fusion``: who, and which outcome."""
+        return self.settings.fusion.model_dump(mode="json", include=set(StudySettings.model_fields))
 
     @property
     def normative_files(self) -> list[str]:

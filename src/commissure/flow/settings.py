@@ -30,6 +30,7 @@ from commissure.report.settings import ReportSettings
 from commissure.settings import Section, validated
 from commissure.study.qc_fc_settings import QcFcSettings
 from commissure.study.settings import ParticipantsSettings
+from commissure.subtypes.settings import SubtypesSettings
 
 #: Name of a modality: what ``modalities`` may list.
 ModalityName = Literal[*MODALITIES]  # type: ignore[valid-type]
@@ -90,6 +91,7 @@ class Settings(Section):
     qc_fc: QcFcSettings = QcFcSettings()
     fusion: FusionSettings = FusionSettings()
     normative: NormativeSettings = NormativeSettings()
+    subtypes: SubtypesSettings = SubtypesSettings()
     report: ReportSettings = ReportSettings()
     tolerances: TolerancesSettings = TolerancesSettings()
 
@@ -182,6 +184,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         _check_tree(modality, engine, getattr(settings, modality).tree)
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
+    _refuse_absent_correlation(settings.subtypes)
     settings = _with_extraction_chosen(settings)
     if settings.bids_dir is None and not (settings.tables or settings.ingress):
         raise ConfigError(
@@ -233,6 +236,17 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
             found=f"it is '{fusion.combat}', and the package combatlearn is not installed",
             wanted="the extra 'combat' of this installation",
             mend='Run `make env EXTRAS="combat"`, or set fusion.combat: none in config.yaml',
+        )
+
+
+def _refuse_absent_correlation(subtypes: SubtypesSettings) -> None:
+    """Refuse symptom items where the package of canonical correlation was not installed."""
+    if subtypes.search and subtypes.items and find_spec("cca_zoo") is None:
+        raise ConfigError(
+            "subtypes.items",
+            found="symptoms are named, and the package cca-zoo is not installed",
+            wanted="the extra 'subtypes' of this installation",
+            mend='Run `make env EXTRAS="subtypes"`, or remove subtypes.items in config.yaml',
         )
 
 

@@ -38,6 +38,10 @@ from commissure.outputs import (
     RECOVERY_ORACLE,
     RECOVERY_PAIRS,
     RUN,
+    SUBTYPES_ASSIGNMENTS,
+    SUBTYPES_CANONICAL,
+    SUBTYPES_INDICES,
+    SUBTYPES_RECORD,
     TOOL_QUALITY,
     VISITS,
     VULNERABILITY,
@@ -117,9 +121,10 @@ class Results:
         Records of what another tool says of images: a row of checks each visit and modality.
     figures
         Figures of people, in the order of their paths.
-    metrics, falsification, false_positives, vulnerability, normative, qc_fc, provenance
+    metrics, falsification, false_positives, vulnerability, normative, qc_fc, subtypes, provenance
         The JSON files of the models, of the group test, of the vulnerability indices, of the
-        reference charts, of motion in connectivity and of the run; empty where absent.
+        reference charts, of motion in connectivity, of groups among people and of the run; empty
+        where absent.
     absent
         Names of the files that are not there.
     left
@@ -143,6 +148,7 @@ class Results:
     false_positives: Mapping[str, Any]
     vulnerability: Mapping[str, Any]
     normative: Mapping[str, Any]
+    subtypes: Mapping[str, Any]
     qc_fc: Mapping[str, Any]
     provenance: Mapping[str, Any]
     absent: Sequence[str]
@@ -185,6 +191,8 @@ def read_results(
     def content(output: Output) -> dict:
         return _read_json(folder / output.path) if present(output) else {}
 
+    # Groups are looked for on request only: nothing is missed where there are none.
+    searched = (folder / SUBTYPES_RECORD.path).is_file()
     markers = MARKERS.frame().astype({"value": float})
     if present(MARKERS):
         markers = read_markers(folder / MARKERS.path)
@@ -195,6 +203,10 @@ def read_results(
     people = {row.participant_id for row in rows}
     tables = {
         output.path: output.read(folder) if present(output) else output.frame() for output in TABLES
+    }
+    tables |= {
+        output.path: output.read(folder) if searched and present(output) else output.frame()
+        for output in (SUBTYPES_ASSIGNMENTS, SUBTYPES_INDICES, SUBTYPES_CANONICAL)
     }
     return Results(
         folder=folder,
@@ -209,6 +221,7 @@ def read_results(
         false_positives=content(RECOVERY_FALSE_POSITIVES),
         vulnerability=content(VULNERABILITY_RECORD),
         normative=content(NORMATIVE_RECORD),
+        subtypes=content(SUBTYPES_RECORD) if searched else {},
         qc_fc=content(QC_FC_RECORD),
         provenance=content(RUN),
         absent=absent,

@@ -61,6 +61,11 @@ def with_confounds(
     }
 
 
+def is_motion(column: DesignColumn) -> bool:
+    """Whether a confound says how much somebody moved."""
+    return any(part in column.marker for part in _OF_MOTION)
+
+
 def _numbers(
     names: Sequence[str],
     key: str,
@@ -74,8 +79,7 @@ def _numbers(
             numbers += [
                 number
                 for number in confounds
-                if columns[number].modality == modality
-                and any(part in columns[number].marker for part in _OF_MOTION)
+                if columns[number].modality == modality and is_motion(columns[number])
             ]
             continue
         same = [n for n in confounds if columns[n].marker.split("=")[0] == name]

@@ -111,7 +111,7 @@ def read_study(
     kept = kept_rows(rows, rules)
     if len(rows) and not len(kept):
         cautions.append(f"{exclusions.name} excludes all {len(rows)} rows of markers.")
-    meanings = _definitions(definitions)
+    meanings = read_definitions(definitions)
     covariates = kind.covariates(of_people, settings)
     seen = model_rows(kept, table, meanings, settings)
     design = build_design(seen, meanings, people, settings=settings, covariates=covariates)
@@ -303,7 +303,14 @@ def _idle_rules(rules: pd.DataFrame, markers: pd.DataFrame, people: pd.DataFrame
     return cautions
 
 
-def _definitions(path: Path) -> Mapping[str, Mapping[str, Any]]:
+def read_definitions(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Content of ``markers.json``.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be read, or is no table of definitions.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +13,7 @@ from commissure.markers.selection import measured_rows
 from commissure.markers.units import check_units
 from commissure.models.preparation import has_block
 from commissure.study.cells import as_number
-from commissure.study.design import CONFOUNDS, COVARIATES, SITE
+from commissure.study.design import CONFOUNDS, COVARIATES, SITE, Block, DesignColumn
 from commissure.transport.applicability_domain import distance
 from commissure.transport.kinds import PREDICTION_KINDS
 from commissure.transport.stored_model import StoredModel
@@ -21,7 +24,27 @@ SCORED, ABSTAINED, TRAINING = "scored", "abstained", "training"
 _NO_PREDICTION = "the model was trained on this person (same markers): a score is no prediction"
 
 
-def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFrame) -> np.ndarray:
+class TakesColumns(Protocol):
+    """What is stored for new people and takes the columns of a matrix."""
+
+    @property
+    def columns(self) -> tuple[DesignColumn, ...]:
+        """What each column is."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Unit of each marker by name."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What is said of it."""
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """The blocks that it takes."""
+
+
+def model_matrix(stored: TakesColumns, markers: pd.DataFrame, people: pd.DataFrame) -> np.ndarray:
     """Lay new people's markers in the columns that the model takes; NaN where there is none.
 
     Parameters
@@ -54,7 +77,7 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
                             values="value", aggfunc="mean", sort=True)  # fmt: skip
     wide = wide.reindex(people["participant_id"])
     site = people["site"].to_numpy(str)
-    blocks = stored.model.blocks_
+    blocks = stored.blocks
     adjusted = {number for block in blocks for number in (*block.kept, *block.removed)}
     values = np.full((len(people), len(stored.columns)), np.nan)
     for index, column in enumerate(stored.columns):
@@ -67,10 +90,10 @@ def model_matrix(stored: StoredModel, markers: pd.DataFrame, people: pd.DataFram
             values[:, index] = _covariate(people, stored, column.marker)
         elif key in wide.columns:
             values[:, index] = wide[key].to_numpy(float)
-    if not any(has_block(values, block).any() for block in stored.model.blocks_):
+    if not any(has_block(values, block).any() for block in blocks):
         raise DatasetError(
             "markers.tsv", found="it holds none of the markers that the model uses",
-            wanted=f"markers of {', '.join(block.name for block in stored.model.blocks_)}",
+            wanted=f"markers of {', '.join(block.name for block in blocks)}",
             mend="Run the workflow on the new dataset with the settings of the old one",
         )  # fmt: skip
     return values
@@ -93,7 +116,7 @@ def _confound(people: pd.DataFrame, marker: str, *, needed: bool) -> np.ndarray:
     return np.where(text.isna(), np.nan, (text == level).to_numpy(float))
 
 
-def _covariate(people: pd.DataFrame, stored: StoredModel, name: str) -> np.ndarray:
+def _covariate(people: pd.DataFrame, stored: TakesColumns, name: str) -> np.ndarray:
     """What the outcome was freed of, of new people: its part is added to their predictions."""
     column = stored.about["outcome"]["covariates"][name]
     if column not in people:
@@ -121,7 +144,7 @@ def predictions(stored: StoredModel, values: np.ndarray, people: pd.DataFrame) -
         ``scored``, ``abstained``, or ``training`` for a person on whom the model was trained. Who
         is not scored has no prediction.
     """
-    blocks = stored.model.blocks_
+    blocks = stored.blocks
     said = stored.logits(values)
     seen = np.isfinite(said.reshape(len(said), -1)).all(axis=1)
     trained_on = in_training(values, blocks, stored.domain, stored.digests)

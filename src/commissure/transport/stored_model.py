@@ -28,7 +28,7 @@ from commissure.models.registry import ModelSpec, stored_types
 from commissure.models.responses import Gaussian
 from commissure.models.settings import ModelSettings
 from commissure.models.two_labels import TwoLabels
-from commissure.study.design import COVARIATES, DesignColumn
+from commissure.study.design import COVARIATES, Block, DesignColumn
 from commissure.study.outcomes.classes import class_names
 from commissure.study.outcomes.continuous import SEVERITY, outcome_name, outcome_unit
 from commissure.study.outcomes.registry import OUTCOME_KINDS
@@ -78,6 +78,11 @@ class StoredModel:
     digests: Sequence[str]
     about: Mapping[str, Any]
     recalibration: tuple[float, float] = AS_FITTED
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """Blocks of the matrix that the model takes."""
+        return self.model.blocks_
 
     @property
     def kind(self) -> str:
@@ -169,7 +174,7 @@ def store(
         write_json(plain, out / PLAIN)
         source = Path(reference_scorer.__file__).read_text(encoding="utf-8")
         (out / SCORER).write_text(source, encoding="utf-8")
-    (out / STORED).write_bytes(_without_addresses(dumped))
+    (out / STORED).write_bytes(without_addresses(dumped))
     card = model_card(about, domain, settings, plain=plain is not None)
     (out / CARD).write_text(card, encoding="utf-8")
 
@@ -299,7 +304,7 @@ def _forget_people(model: TwoLabels) -> None:
             del estimator.evidence_
 
 
-def _without_addresses(content: bytes) -> bytes:
+def without_addresses(content: bytes) -> bytes:
     """The same archive with numbers in place of memory addresses and the time of day.
 
     Two stored copies of one model are then the same bytes.

@@ -21,6 +21,7 @@ from commissure.report.sections import (
     rerun,
     sites,
     spectroscopy,
+    subtypes,
     summary,
     vulnerability,
 )
@@ -36,6 +37,7 @@ SECTIONS = (
     ReportSection("markers", "Markers by group", markers.content),
     ReportSection("vulnerability", "Vulnerability indices", vulnerability.content),
     ReportSection("normative", "Deviations from healthy people", normative.content),
+    ReportSection("subtypes", "Groups among people", subtypes.content),
     ReportSection("models", "Models", models.content),
     ReportSection("sites", "Results by site, sex and age", sites.content),
     ReportSection("falsification", "Attempts to prove it wrong", falsification.content),

@@ -1,0 +1,1 @@
+"""Whether groups among people are found where they are, and only there."""
