@@ -124,7 +124,7 @@ VOLUMES = (
     Planting("short", "5 volumes", lambda i: i.rewrite(lambda d: d[..., :5].copy())),
     Planting("ten", "10 volumes", lambda i: i.rewrite(lambda d: d[..., :10].copy())),
     Planting("vertex", "the field of view misses the upper 24 mm of the brain",
-             lambda i: i.rewrite(_without_top)),
+             lambda i: i.rewrite(_without_top), TOLD_OR_RIGHT),
     Planting("one-zero", "one volume is zero",
              lambda i: i.rewrite(_volumes(slice(40, 41), 0))),
     Planting("half-zero", "the second half of the volumes is zero",
