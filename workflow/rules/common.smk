@@ -14,10 +14,12 @@ for name in (
 from commissure.flow.end_at_once import end_at_once
 from commissure.flow.plan import Plan, readable, status_table
 from commissure.flow.run_lock import only_looks
+from commissure.flow.workflow_files import check_laid_version
 
 ROOT = Path(workflow.basedir)
 
 with readable():
+    check_laid_version(ROOT)
     # Only the main process looks at the dataset; a job on a node reads the index it left.
     plan = Plan(
         config,

@@ -15,6 +15,7 @@ from commissure.cli.apply import apply
 from commissure.cli.compare import compare
 from commissure.cli.convert import convert
 from commissure.cli.index import index
+from commissure.cli.init import init
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.report import report
 from commissure.cli.simulate import simulate
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (index, validate, apply, compare, convert, report):
+for _command in (init, index, validate, apply, compare, convert, report):
     app.command()(_command)
 
 

@@ -123,11 +123,17 @@ def code_of(script: Path | str) -> str:
         16 hexadecimal digits; used as a parameter of the rule that runs the script.
     """
     digest = hashlib.sha256(Path(script).read_bytes())
-    for path in reached(script):
-        root = SOURCE if path.is_relative_to(SOURCE) else RESOURCES
-        digest.update(str(path.relative_to(root)).encode())
+    for path in sorted(reached(script), key=_place):
+        _, name = _place(path)
+        digest.update(name.encode())
         digest.update(_content(path, path.stat().st_mtime_ns))
     return digest.hexdigest()[:16]
+
+
+def _place(path: Path) -> tuple[bool, str]:
+    """Sources after resources, each by its path: the same in a checkout and in an installation."""
+    source = not path.is_relative_to(RESOURCES)
+    return source, str(path.relative_to(SOURCE if source else RESOURCES))
 
 
 @lru_cache(maxsize=1024)

@@ -37,6 +37,7 @@ from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
 from commissure.markers.ratings import rating_files, read_ratings
+from commissure.flow.versions import version_notes
 from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS, PROVENANCE
@@ -85,6 +86,8 @@ class Plan:
         entries: list[Entry] = []
         if main:
             check_output(self.output_dir, self.settings.bids, self.settings.inputs())
+            for note in version_notes(self.settings.version, self.output_dir):
+                _say(note)
         if runs:
             hold(self.output_dir)
         if self.settings.bids is not None:

@@ -52,6 +52,12 @@ class TreatmentsSettings(Section):
 class Settings(Section):
     """Everything that a study may change."""
 
+    version: str | None = Field(
+        default=None,
+        pattern=r"^\d+\.\d+(\.\w+)*$",
+        description="Version of Commissure that the configuration was written for; "
+        "`commissure init` writes it, and a run of another one says what to look at.",
+    )
     bids_dir: str | None = Field(
         default="demo/bids",
         description="The BIDS dataset; null for a study that has only tables.",
