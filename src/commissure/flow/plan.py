@@ -36,8 +36,8 @@ from commissure.flow.repeated_people import chosen_people
 from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
-from commissure.markers.ratings import rating_files, read_ratings
 from commissure.flow.versions import version_notes
+from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS, PROVENANCE
