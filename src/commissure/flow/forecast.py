@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from commissure.engines.containers.settings import ContainerSettings
 from commissure.flow.learnt import benchmark_rows
 from commissure.markers.status import read_statuses
 from commissure.modalities import STEPS
@@ -78,6 +79,27 @@ def forecast(
     )
     largest = max(millions, default=0.0)
     return Cost(cpu_s, memory + 14 * largest, sum(files * size + 2 for size in millions), "rough")
+
+
+def container_forecast(people: int, settings: ContainerSettings, *, shared: bool) -> Cost:
+    """The most that people cost whom a program preprocesses in a container.
+
+    Parameters
+    ----------
+    people
+        How many.
+    settings
+        What each of them is given.
+    shared
+        Whether another modality of the same run of the program has been told already.
+    """
+    if shared:
+        return Cost(0.0, 0.0, 0.0, "in the same run of the program")
+    cpu_s = 60.0 * settings.runtime_min * settings.threads
+    return Cost(
+        people * cpu_s, settings.mem_mb, people * settings.disk_mb,
+        "what its container is given, at most",
+    )  # fmt: skip
 
 
 def _learnt(modality: str, output_dir: Path) -> tuple[float, float, float, int] | None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,13 @@ import yaml
 from commissure.dataset.index import Entry, survey
 from commissure.dataset.tree import tree_of
 from commissure.engines.ingress.registry import TOOLS
-from commissure.engines.registry import TREES
+from commissure.engines.registry import FMRIPREP, QSIPREP, TREES
 from commissure.engines.trees.tree import described, strangers_note, version_note, versions_note
 from commissure.errors import CommissureError, ConfigError
 from commissure.flow.check_tables import check_tables
 from commissure.flow.config_files import check_files
 from commissure.flow.engine_checks import check_engines
-from commissure.flow.forecast import Cost, forecast
+from commissure.flow.forecast import Cost, container_forecast, forecast
 from commissure.flow.headers import check_headers
 from commissure.flow.places import check_output
 from commissure.flow.settings import Settings, read_settings
@@ -169,12 +169,7 @@ def validate(settings: Settings, *, bids_validator: bool = True) -> Validation:
         section = getattr(settings, modality)
         result.engines[modality] = section.engine
         result.images[modality] = len(voxels[modality])
-        result.costs[modality] = forecast(
-            modality,
-            voxels[modality],
-            Path(settings.output_dir),
-            taken_over=section.engine == TREES,
-        )
+        result.costs[modality] = _cost(settings, modality, entries, voxels[modality])
         if section.engine == TREES:
             told = _check_tree(modality, Path(section.tree or ""), result)
             trees |= {modality: told} if told else {}
@@ -304,6 +299,20 @@ def _check_tree(modality: str, root: Path, result: Validation) -> tuple[str, str
     if note := strangers_note(there, (who.split()[0] for who in result.people), modality):
         result.add("warning", f"{modality}.from", modality, f"{note}.")
     return told
+
+
+def _cost(
+    settings: Settings, modality: str, entries: Sequence[Entry], voxels: Sequence[int]
+) -> Cost:
+    """What the images of a modality cost by the engine that was chosen."""
+    engine = getattr(settings, modality).engine
+    if engine not in (FMRIPREP, QSIPREP):
+        taken_over = engine == TREES
+        return forecast(modality, voxels, Path(settings.output_dir), taken_over=taken_over)
+    before = settings.modalities[: settings.modalities.index(modality)]
+    people = {entry.participant_id for entry in entries if entry.modality == modality}
+    shared = any(getattr(settings, name).engine == engine for name in before)
+    return container_forecast(len(people), getattr(settings, engine), shared=shared)
 
 
 def _let_the_validator_look(bids: Path, result: Validation) -> None:

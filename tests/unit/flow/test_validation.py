@@ -304,3 +304,13 @@ def test_what_an_engine_needs_is_looked_at(bids, monkeypatch, repository, config
     (finding,) = [f for f in looked_at(bids, **config).findings if f.level == "error"]
     assert finding.who == who and words in finding.text
     assert not (bids.parent / "out").exists()
+
+
+def test_a_container_costs_at_most_what_it_is_given_and_is_told_once(bids) -> None:
+    given = {"engine": "fmriprep"}
+    asked = {"license": "LICENSE", "threads": 2, "runtime_min": 60, "mem_mb": 9000}
+    costs = looked_at(bids, anat=given, func=given, fmriprep=asked).costs
+    people = costs["anat"].cpu_s / (2 * 3600)
+    assert people == int(people) >= 1 and costs["anat"].memory_mb == 9000
+    assert costs["func"].cpu_s == 0 and costs["func"].basis == "in the same run of the program"
+    assert costs["dwi"].basis == "rough"
