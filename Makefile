@@ -71,6 +71,7 @@ TORCH_BUILD := --torch-backend cpu
 lock:
 	$(COMPILE) --extra build -o envs/requirements.lock
 	for extra in combat convert subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
+	uv pip compile envs/crate.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/crate.lock
 	$(COMPILE) $(TORCH_BUILD) --extra build --extra deep -c envs/requirements.lock -o envs/deep.lock
 
 clean:

@@ -19,7 +19,7 @@ def without_machine(text: Any) -> str:
     """As :func:`without_paths`, and without the name of this machine."""
     name = platform.node()
     shortened = without_paths(text)
-    # Names of one or two letters, and that of every machine, are words of other texts.
-    if len(name) < 3 or name == "localhost":
+    # One letter, and what every machine is called, are words of other texts.
+    if len(name) < 2 or name == "localhost":
         return shortened
     return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", shortened)

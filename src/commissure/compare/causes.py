@@ -234,11 +234,16 @@ def _machines(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterable[Cause]:
     for kind, names in _MACHINE.items():
         for name in names:
             x, y = (
-                "; ".join(sorted({_words(e.get(name)) for e in environments(run)}))
+                "; ".join(sorted({w for e in environments(run) for w in _each(e.get(name))}))
                 for run in (a, b)
             )
             if x != y:
                 yield Cause(kind, name, x, y, (EVERYTHING,))
+
+
+def _each(value: Any) -> list[str]:
+    """One by one: not every job loads every library."""
+    return [_words(item) for item in value] if isinstance(value, list) else [_words(value)]
 
 
 def _words(value: Any) -> str:

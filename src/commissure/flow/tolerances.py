@@ -124,7 +124,7 @@ def measure_again(
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=place, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        env={**os.environ, "SNAKEMAKE_PROFILE": ""}, check=False,
+        env={key: v for key, v in os.environ.items() if key != "SNAKEMAKE_PROFILE"}, check=False,
     )  # fmt: skip
     print(done.stdout, done.stderr, sep="\n", file=log)
     if done.returncode:

@@ -6,7 +6,7 @@ settings or its inputs change. This says it without planning a run, and from a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,73 +17,17 @@ from commissure.compare.causes import Cause, causes
 from commissure.compare.runs import Run, flattened
 from commissure.dataset.index import survey
 from commissure.dataset.tree import tree_of
+from commissure.engines.registry import rule_files
 from commissure.errors import ConfigError
 from commissure.files import as_json
 from commissure.flow.checksums import checksums, files_of
 from commissure.flow.code import SOURCE, code_of
 from commissure.flow.config_files import check_files
 from commissure.flow.environment import versions
+from commissure.flow.rule_files import Rule, read_rules
 from commissure.flow.settings import Settings, read_settings, step_class
-from commissure.modalities import MODALITIES, STEPS
-from commissure.outputs import (
-    CAUTIONS,
-    COMPLETENESS,
-    DEFINITIONS,
-    DWI_QUALITY,
-    EXCLUSIONS,
-    FALSIFICATION,
-    IMPORTANCE,
-    LABELS,
-    MARKERS,
-    METRICS,
-    PARTICIPANTS,
-    PREDICTIONS,
-    PROVENANCE,
-    QC_FC,
-    QC_FC_RECORD,
-    RECOVERY,
-    RECOVERY_FALSE_POSITIVES,
-    RECOVERY_ORACLE,
-    RECOVERY_PAIRS,
-    REPORT,
-    SPLITS,
-    VISITS,
-    VULNERABILITY,
-    VULNERABILITY_RECORD,
-)  # fmt: skip
+from commissure.modalities import MODALITIES
 from commissure.paths import without_paths
-
-#: What each rule of the tables writes; those of one image are in ``sub-*/<modality>``.
-PRODUCTS = {
-    "markers": (MARKERS, DEFINITIONS, COMPLETENESS, EXCLUSIONS, VISITS, PARTICIPANTS, CAUTIONS,
-                DWI_QUALITY),
-    "vulnerability": (VULNERABILITY, VULNERABILITY_RECORD),
-    "qc_fc": (QC_FC, QC_FC_RECORD),
-    "fusion": (LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE),
-    "recovery": (RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES),
-    "provenance": PROVENANCE,
-    "report": (REPORT,),
-}  # fmt: skip
-# What runs after each rule of the tables.
-_AFTER = {
-    "markers": ("vulnerability", "qc_fc", "fusion", "provenance", "report"),
-    "vulnerability": ("provenance", "report"),
-    "qc_fc": ("provenance", "report"),
-    "fusion": ("recovery", "provenance", "report"),
-    "recovery": ("provenance", "report"),
-    "provenance": ("report",),
-    "report": (),
-}
-# Which rule reads a section of the configuration that is no modality's.
-_READER = {
-    "participants": "markers", "sessions": "markers", "markers": "markers", "tables": "markers",
-    "ingress": "markers", "qc_fc": "qc_fc", "fusion": "fusion", "treatments": "fusion",
-    "report": "report",
-}  # fmt: skip
-_SCRIPT = {
-    "markers/table.py": "markers", "markers/ingress.py": "markers", "fusion/fuse.py": "fusion",
-    "fusion/permute.py": "fusion", "report/page.py": "report",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,81 +43,77 @@ class Touched:
     """A cause, and the rules that compute something again because of it, in their order."""
 
     cause: Cause
-    rules: tuple[str, ...]
+    rules: tuple[Rule, ...]
 
     @property
     def products(self) -> list[str]:
-        """What these rules write."""
+        """What these rules write for a reader."""
         paths = []
+        who = self.cause.person or "sub-*"
         for rule in self.rules:
-            if rule in PRODUCTS:
-                paths += [output.path for output in PRODUCTS[rule]]
-            elif not rule.endswith("measure"):
-                modality = rule.partition("_")[0]
-                who = self.cause.person or "sub-*"
-                paths.append(f"{who}/**/{modality}/ (derivatives)")
-            else:
-                who = self.cause.person or "sub-*"
-                paths.append(
-                    f"{who}/**/{rule.partition('_')[0]}/*_markers.tsv, *_qc.json, figures/"
-                )
+            for name in sorted(rule.writes):
+                step = name.removeprefix("status:")
+                if step != name:
+                    modality, _, kind = step.partition("_")
+                    what = "" if kind == "preprocess" else "*_markers.tsv, *_qc.json, figures/"
+                    paths.append(f"{who}/[ses-*/]{modality}/{what}")
+                elif not name.startswith("work/"):
+                    paths.append(name)
         return paths
 
 
-def rules_after(rules: set[str]) -> tuple[str, ...]:
-    """Rules and all that follow from them, in the order of a run."""
-    reached: set[str] = set()
-    unread = sorted(rules)
-    while unread:
-        rule = unread.pop()
-        if rule in reached:
-            continue
-        reached.add(rule)
-        modality, _, step = rule.partition("_")
-        if rule in _AFTER:
-            unread += _AFTER[rule]
-        elif step == "preprocess":
-            unread.append(f"{modality}_measure")
-            if modality == "anat":
-                followers = [name for name, m in MODALITIES.items() if m.needs_anatomy]
-                unread += [f"{name}_{step}" for name in followers for step in STEPS]
-        else:
-            unread.append("markers")
-    order = [f"{m}_{step}" for m in MODALITIES for step in STEPS] + list(_AFTER)
-    return tuple(rule for rule in order if rule in reached)
+def rules_after(rules: Sequence[Rule], first: Collection[str]) -> tuple[Rule, ...]:
+    """Rules by their names and all that follow from them, in the order of a run."""
+    reached: list[Rule] = []
+    for rule in rules:
+        if rule.name in first or any(rule.follows(other) for other in reached):
+            reached.append(rule)
+    return tuple(reached)
 
 
-def rules_of(cause: Cause) -> set[str]:
-    """Rules that a cause makes run again, before what follows from them.
+def rules_of(cause: Cause, rules: Sequence[Rule]) -> set[str]:
+    """Names of the rules that a cause makes run again, before what follows from them.
 
     A library, the machine or a kernel makes nothing run again: what stands stays as it was.
     """
     if cause.kind == "input":
-        if not cause.person:
-            return {"markers"} if cause.what.endswith((".tsv", ".csv")) else set()
-        folder = cause.what.split("/")[-2]
-        reaches = (folder,) if folder in MODALITIES else ("func", "dwi")
-        return {f"{m}_preprocess" for m in reaches}
+        return {rule.name for rule in rules if _takes(rule, cause)}
     if cause.kind == "option":
-        section, _, rest = cause.what.partition(".")
-        section = section.split("[")[0]
-        if section in MODALITIES:
-            return _steps_that_read(section, rest.split(".")[0].split("[")[0])
-        if section == "modalities":
-            return {"markers"}
-        return {_READER[section]} if section in _READER else set()
+        return {rule.name for rule in rules if _is_given(rule, cause.what)}
     if cause.kind == "code":
-        folder, _, name = cause.what.removesuffix(".py").partition("/")
-        if folder in MODALITIES:
-            return {f"{folder}_{'measure' if name == 'measure' else 'preprocess'}"}
-        return {_SCRIPT.get(cause.what, name)} & _AFTER.keys()
+        # The provenance is given the digests of all scripts.
+        return {r.name for r in rules if r.script == cause.what or r.name == "provenance"}
     return set()
 
 
-def _steps_that_read(modality: str, field: str) -> set[str]:
-    section = type(getattr(Settings(), modality))
-    steps = {s for s in STEPS if field in step_class(section, s).model_fields}
-    return {f"{modality}_{step}" for step in steps or {STEPS[0]}}
+def _takes(rule: Rule, cause: Cause) -> bool:
+    folder = cause.what.split("/")[-2] if cause.person else ""
+    if cause.person:
+        steps = (folder,) if folder in MODALITIES else ("func", "dwi")
+        return any(f"status:{m}_preprocess" in rule.writes for m in steps)
+    if cause.what.endswith(".json"):
+        return any(name.endswith("_preprocess") for name in rule.writes)
+    table = next((t for t in ("people", "treatments", "truth") if cause.what.startswith(t)), "")
+    if cause.what.startswith("participants"):
+        table = "people"
+    return table in rule.tables or (not table and "tables" in rule.options)
+
+
+def _is_given(rule: Rule, option: str) -> bool:
+    section, _, rest = option.partition(".")
+    section, field = section.split("[")[0], rest.split(".")[0].split("[")[0]
+    for given in rule.options:
+        modality, _, step = given.partition(":")
+        if step and modality == section:
+            steps = step_class(type(getattr(Settings(), modality)), step)
+            if field in steps.model_fields:
+                return True
+        elif not step and (
+            not given or option == given or option.startswith((f"{given}.", f"{given}["))
+        ):
+            return True
+    # Who preprocesses, and which modalities, are no option of a step: they choose its rule.
+    return f"status:{section}_preprocess" in rule.writes and field in ("engine", "tree")
 
 
 def touched(run: Run, config: Path) -> list[Touched]:
@@ -218,8 +158,12 @@ def touched(run: Run, config: Path) -> list[Touched]:
     earlier = {**run.record, "environments": []}
     before = Planned(earlier, run.configuration)
     now = Planned(record, dict(flattened(_plain(settings.model_dump(mode="json")))))
-    # A version reaches all that is computed from now on; what stands is not computed again.
-    return [Touched(c, rules_after(rules_of(c))) for c in causes(before, now, pages=True)]
+    engines = rule_files({name: getattr(settings, name).engine for name in MODALITIES})
+    rules = read_rules(scripts.parent / "rules", engines)
+    return [
+        Touched(cause, rules_after(rules, rules_of(cause, rules)))
+        for cause in causes(before, now, pages=True)
+    ]
 
 
 def _scripts() -> Path:
@@ -263,7 +207,8 @@ def plan_words(folder: Path, config: Path, *, as_json: bool = False) -> str:
         cause = item.cause
         lines.append(f"{cause.kind} {cause.what}: {cause.a} -> {cause.b}")
         if item.rules:
-            lines += [f"  runs again: {', '.join(item.rules)}", "  touches:"]
+            names = ", ".join(rule.name for rule in item.rules)
+            lines += [f"  runs again: {names}", "  touches:"]
             lines += [f"    {path}" for path in item.products]
         else:
             lines.append(
@@ -274,7 +219,11 @@ def plan_words(folder: Path, config: Path, *, as_json: bool = False) -> str:
 
 def _document(items: list[Touched]) -> str:
     rows = [
-        {**item.cause.record(), "rules": list(item.rules), "products": item.products}
+        {
+            **item.cause.record(),
+            "rules": [rule.name for rule in item.rules],
+            "products": item.products,
+        }
         for item in items
     ]
     return as_json({"changes": rows}).rstrip()

@@ -17,7 +17,7 @@ import yaml
 
 from commissure import __version__
 from commissure.files import write_json, write_text
-from commissure.outputs import CONFIG, CRATE, DESCRIPTION, IGNORED, RUN, WORKFLOW
+from commissure.outputs import CONFIG, CRATE, DESCRIPTION, IGNORED, OUTPUTS, RUN, WORKFLOW
 from commissure.paths import without_paths
 from commissure.report.bids_prov import write_bids_prov
 from commissure.report.run_crate import write_crate
@@ -25,19 +25,17 @@ from commissure.report.run_crate import write_crate
 #: What a crate says where the dataset states no licence: none is given away.
 NO_LICENCE = "Not stated: who keeps the dataset decides"
 
-#: Files for which BIDS has no name; the validator passes over what stands here.
-_NO_BIDS_NAME = (
-    # the run's own
-    "work", "logs", "benchmarks", "provenance", "prov",
-    # people of a study, its models and its pages
-    "markers.*", "cautions.tsv", "completeness.tsv", "exclusions.tsv", "visits.tsv",
-    "vulnerability.*", "dwi_quality.tsv", "qc_fc.*", "recovery*", "tolerances.tsv", "fusion",
-    "quality.tsv", "acquisition.tsv", "ratings*.tsv", "pages", "*.html",
-    "ro-crate-metadata.json", "fmriprep",
-    # of one image: BIDS names neither these (BEP014, BEP017, BEP021, BEP022) nor pages of figures
+# What of the output folder BIDS has a name for.
+_IN_BIDS = ("participants.tsv", DESCRIPTION.path, IGNORED.path, "code")
+#: For what BIDS has no name; the validator passes over what stands here.
+NO_BIDS_NAME = (
+    # the run's own, and the files of a study: its tables, models, records and pages
+    "work", "logs", "benchmarks", "fmriprep", "pages", "*.html",
+    *sorted({output.path.split("/")[0] for output in OUTPUTS.values()} - {*_IN_BIDS, "work"}),
+    # of one image: proposals that are open (BEP014, BEP016, BEP017, BEP021, BEP022), and figures
     "figures", "*_markers.tsv", "*_qc.json", "*_xfm.*", "*_timeseries.*", "*_relmat.*",
-    "*_boldref.nii.gz", "*_desc-*_dwi.bval", "*_desc-*_dwi.bvec",
-    "*_svs.*", "*_mrsref.*", "*_fit.*", "*_tissue.json", "*_dwimap.nii.gz",
+    "*_boldref.nii.gz", "*_dwi.bval", "*_dwi.bvec", "*_svs.*", "*_mrsref.*", "*_fit.*",
+    "*_tissue.json", "*_dwimap.nii.gz",
 )  # fmt: skip
 
 
@@ -100,7 +98,7 @@ def write_provenance(
     raw = settings.get("bids_dir")
     described = _described(Path(raw)) if raw else {}
     write_json(_description(folder, raw, described, commit), folder / DESCRIPTION.path)
-    write_text("\n".join(_NO_BIDS_NAME) + "\n", folder / IGNORED.path)
+    write_text("\n".join(NO_BIDS_NAME) + "\n", folder / IGNORED.path)
     write_text((root / "Snakefile").read_text(encoding="utf-8"), folder / WORKFLOW.path)
     write_bids_prov(folder, record)
     write_crate(folder / CRATE.path, record, licence=str(described.get("License") or NO_LICENCE))

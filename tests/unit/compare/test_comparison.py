@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from tests.unit.compare.conftest import PEOPLE, edit, edit_values
+from tests.unit.compare.conftest import ENVIRONMENT, PEOPLE, edit, edit_values
 from typer.testing import CliRunner
 
 from commissure.cli import app
@@ -163,6 +163,19 @@ def test_each_cause_is_named_and_nothing_else(runs, kind):
     comparison = compare(*runs)
     assert [cause.kind for cause in comparison.causes] == [kind]
     assert comparison.verdict == "identical", "a cause without an effect changes no verdict"
+
+
+def test_a_job_that_loads_fewer_libraries_is_no_other_kernel(runs):
+    for folder, jobs in zip(runs, (1, 2), strict=True):
+        both = [
+            {"library": "openblas", "version": v, "kernel": "Haswell", "threads": 1} for v in "34"
+        ]
+        found = [{"results": 1, "blas": both}, {"results": 1, "blas": both[:1]}][:jobs]
+        edit(
+            folder / RUN.path,
+            lambda r, e=found: r.update(environments=[{**ENVIRONMENT, **i} for i in e]),
+        )
+    assert compare(*runs).causes == []
 
 
 def test_an_option_is_named_and_reaches_its_modality_alone(runs):
