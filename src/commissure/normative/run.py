@@ -114,8 +114,7 @@ def run_normative(
         A table, a reference or stored charts cannot be read, or units differ.
     """
     say = progress or (lambda line: None)
-    # A folder is an output of its rule whether or not there are charts to store in it.
-    (out / Path(NORMATIVE_MODEL.path).parent.name).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     rules = read_exclusions(exclusions)
     rows = baseline_rows(kept_rows(read_markers(markers), rules), VISITS.read_file(visits))
     meanings = json.loads(definitions.read_text(encoding="utf-8"))
