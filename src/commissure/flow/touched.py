@@ -21,11 +21,12 @@ from commissure.engines.registry import rule_files
 from commissure.errors import ConfigError
 from commissure.files import as_json
 from commissure.flow.checksums import checksums, files_of
-from commissure.flow.code import SOURCE, code_of
+from commissure.flow.code import code_of
 from commissure.flow.config_files import check_files
 from commissure.flow.environment import versions
 from commissure.flow.rule_files import Rule, read_rules
 from commissure.flow.settings import Settings, read_settings, step_class
+from commissure.flow.workflow_files import WORKFLOW_FILES
 from commissure.modalities import MODALITIES
 from commissure.paths import without_paths
 
@@ -167,7 +168,7 @@ def touched(run: Run, config: Path) -> list[Touched]:
 
 
 def _scripts() -> Path:
-    return SOURCE.parents[1] / "workflow" / "scripts"
+    return WORKFLOW_FILES / "workflow" / "scripts"
 
 
 def _plain(value: Any) -> Any:
