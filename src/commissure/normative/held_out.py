@@ -51,13 +51,13 @@ def held_out_scores(
     scores = np.full(values.shape, np.nan)
     median = np.full(values.shape, np.nan)
     numbers = fold_numbers(people.site, folds)
+    # Who makes a chart with the others does so without a tenth of them, too.
+    least = max(2, charts.min_controls // 2)
     for fold in range(folds):
         out = numbers == fold
         if not out.any():
             continue
-        fitted = ReferenceCharts(charts.adjusted, charts.min_controls).fit(
-            values[~out], people.some(~out)
-        )
+        fitted = ReferenceCharts(charts.adjusted, least).fit(values[~out], people.some(~out))
         scores[out] = fitted.scores(values[out], people.some(out))
         median[out] = fitted.centiles(people.some(out), [0.0])[0]
     return scores, median

@@ -136,6 +136,13 @@ def test_too_few_controls_are_told_and_nothing_old_stays(tmp_path) -> None:
     assert read(out, NORMATIVE_DEVIATIONS).empty
 
 
+def test_as_few_controls_as_are_asked_for_are_held_out_too(tmp_path) -> None:
+    people, values = cohort(20, 5)
+    out, record = run(tmp_path, people, values)
+    assert record["held_out"]["charts"] == 3
+    assert (read(out, NORMATIVE_CHARTS)["n_held_out"] >= 16).all()
+
+
 def reference(tmp_path, unit: str = "mm3", codes: bool = True, **columns) -> ReferenceSettings:
     people, values = cohort(200, 0, seed=5, site="R", shift=500)
     table = people.assign(**dict(zip(REGIONS, values.T, strict=True)), **columns)
