@@ -161,10 +161,21 @@ def touched(run: Run, config: Path) -> list[Touched]:
     now = Planned(record, dict(flattened(_plain(settings.model_dump(mode="json")))))
     engines = rule_files({name: getattr(settings, name).engine for name in MODALITIES})
     rules = read_rules(scripts.parent / "rules", engines)
-    return [
-        Touched(cause, rules_after(rules, rules_of(cause, rules)))
-        for cause in causes(before, now, pages=True)
-    ]
+    found = []
+    for cause in causes(before, now, pages=True):
+        section = cause.what.split(".")[0]
+        # Some rules run only where a study asks for them: then they have left something.
+        chosen = [rule for rule in rules if rule.name == section or _has_run(rule, run.folder)]
+        found.append(Touched(cause, rules_after(chosen, rules_of(cause, chosen))))
+    return found
+
+
+def _has_run(rule: Rule, folder: Path) -> bool:
+    """Whether a run has what a rule writes; the status tables of steps count as there."""
+    return any(
+        name.startswith("status:") or next(folder.glob(name), None) is not None
+        for name in rule.writes
+    )
 
 
 def _scripts() -> Path:

@@ -74,6 +74,9 @@ def finished(tmp_path, repository):
     config.write_text(yaml.safe_dump(content))
     out = tmp_path / "out"
     (out / "provenance").mkdir(parents=True)
+    (out / "fusion").mkdir()
+    for name in ("markers.tsv", "fusion/metrics.json", "report.html"):
+        (out / name).write_text("")
     record = {"code": Plan.codes(repository / "workflow/scripts"), "versions": versions()}
     (out / "provenance/run.json").write_text(json.dumps(record))
     from commissure.flow.settings import read_settings
