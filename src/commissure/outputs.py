@@ -646,6 +646,22 @@ TOLERANCES = Output(
     notes="Written by `snakemake tolerances` alone. [Tolerances](compare.md#tolerances).",
     when="sometimes",
 )  # fmt: skip
+METHODS_TEXT = Output(
+    "methods.md", "What was done, with the versions used and the literature, to go into a paper",
+    notes="[Methods text and checklists](methods.md).",
+)  # fmt: skip
+METHODS_LATEX = Output("methods.tex", "The same as LaTeX")
+METHODS_BIBTEX = Output("methods.bib", "The literature that it cites, as BibTeX")
+TRIPOD_PAGE = Output("checklists/tripod_ai.md", "TRIPOD+AI, filled from the run")
+TRIPOD_CSV = Output("checklists/tripod_ai.csv", "The same, to go on with")
+PROBAST_PAGE = Output("checklists/probast_ai.md", "Evidence for the questions of PROBAST+AI")
+PROBAST_CSV = Output("checklists/probast_ai.csv", "The same, to go on with")
+COBIDAS_PAGE = Output("checklists/cobidas.md", "COBIDAS: acquisition and preprocessing")
+COBIDAS_CSV = Output("checklists/cobidas.csv", "The same, to go on with")
+MRSINMRS_PAGE = Output("checklists/mrsinmrs.md", "MRSinMRS over all spectra")
+MRSINMRS_CSV = Output(
+    "checklists/mrsinmrs.csv", "MRSinMRS: one row per spectrum, the published table's fields"
+)
 REPORT = Output("report.html", "The report: one page that needs nothing else")
 RUN = Output(
     "provenance/run.json",
@@ -709,6 +725,9 @@ OUTPUTS: Mapping[str, Output] = {
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,
+        METHODS_TEXT, METHODS_LATEX, METHODS_BIBTEX,
+        TRIPOD_PAGE, TRIPOD_CSV, PROBAST_PAGE, PROBAST_CSV, COBIDAS_PAGE, COBIDAS_CSV,
+        MRSINMRS_PAGE, MRSINMRS_CSV,
         REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
         PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
         TOLERANCES,
@@ -720,6 +739,12 @@ OUTPUTS: Mapping[str, Output] = {
 PROVENANCE = (
     RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
     PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
+)  # fmt: skip
+
+#: What goes into a paper, all of one rule, after what says how the others were made.
+REPORTING = (
+    METHODS_TEXT, METHODS_LATEX, METHODS_BIBTEX, TRIPOD_PAGE, TRIPOD_CSV, PROBAST_PAGE,
+    PROBAST_CSV, COBIDAS_PAGE, COBIDAS_CSV, MRSINMRS_PAGE, MRSINMRS_CSV,
 )  # fmt: skip
 
 # Folders of many files, which the page of outputs names beside them.

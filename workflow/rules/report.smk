@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the tables of markers and fusion, recovery.tsv where truth is known
-# OUTPUTS:          report.html pages/ provenance/ prov/ code/ ro-crate-metadata.json dataset_description.json .bidsignore
+# OUTPUTS:          report.html methods.* checklists/ pages/ provenance/ prov/ code/ ro-crate-metadata.json dataset_description.json .bidsignore
 
 
 rule provenance:
@@ -63,6 +63,40 @@ rule subject_pages:
         reopened=lambda wildcards: plan.remade(f"subject_pages-{wildcards.batch}"),
     script:
         "../scripts/report/subject_pages.py"
+
+
+rule reporting:
+    """Write the text of methods and the checklists of reporting."""
+    input:
+        manifests=[work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches],
+        statuses=all_statuses(),
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        completeness=out("completeness.tsv"),
+        exclusions=out("exclusions.tsv"),
+        acquisition=out("acquisition.tsv"),
+        people=out("participants.tsv"),
+        metrics=out("fusion/metrics.json"),
+        labels=out("fusion/labels.tsv"),
+        falsification=out("fusion/falsification.json"),
+        run=out("provenance/run.json"),
+        config=out("provenance/config.yaml"),
+    output:
+        [out(name) for name in plan.reporting],
+    log:
+        log_of("reporting", batch=False),
+    benchmark:
+        benchmark_of("reporting", batch=False)
+    resources:
+        mem_mb=memory(1500),
+    params:
+        output_dir=output_folder,
+        bids_dir=settings.bids_dir,
+        code=code("report/reporting.py"),
+        record=record("reporting"),
+        reopened=plan.remade("reporting"),
+    script:
+        "../scripts/report/reporting.py"
 
 
 rule report:

@@ -40,7 +40,7 @@ from commissure.flow.versions import version_notes
 from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit, names_order, session_files
 from commissure.modalities import MODALITIES, STEPS
-from commissure.outputs import OUTPUTS, PROVENANCE
+from commissure.outputs import OUTPUTS, PROVENANCE, REPORTING
 from commissure.paths import without_paths
 from commissure.study.settings import StudySettings
 
@@ -335,6 +335,11 @@ class Plan:
     def provenance(self) -> list[str]:
         """What the rule ``provenance`` writes, below the output folder."""
         return [output.path for output in PROVENANCE]
+
+    @property
+    def reporting(self) -> list[str]:
+        """What the rule that writes methods and checklists writes, below the output folder."""
+        return [output.path for output in REPORTING]
 
     @staticmethod
     def codes(scripts: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from commissure.modalities import MODALITIES, STEPS
-from commissure.outputs import PROVENANCE
+from commissure.outputs import PROVENANCE, REPORTING
 
 #: Rules that run only where they are asked for.
 _ON_DEMAND = ("tolerances.smk",)
@@ -103,8 +103,9 @@ def _files(text: str) -> set[str]:
         name = re.sub(r"\{[^}]*\}", "*", name)
         prefix = {"out": "", "work": "work/", "status": "status:"}[door]
         found.add(prefix + name)
-    if "plan.provenance" in text:
-        found |= {output.path for output in PROVENANCE}
+    for name, outputs in (("plan.provenance", PROVENANCE), ("plan.reporting", REPORTING)):
+        if name in text:
+            found |= {output.path for output in outputs}
     if re.search(r"\banatomy\b", text):
         found.add("status:anat_preprocess")
     for modality, step in re.findall(r'statuses\("(\w+)", "(\w+)"\)', text):

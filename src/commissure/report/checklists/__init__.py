@@ -1,0 +1,1 @@
+"""Checklists of reporting, filled from a run as far as a run can say."""

@@ -1,0 +1,1 @@
+"""The text of a study's methods, from what a run really did."""
