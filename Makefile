@@ -1,7 +1,7 @@
 # make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert deep subtypes"
 # make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
 # make test   set up, run the tests          make test-fast   without the slow ones
-# make check  style, types, layers, spelling, lint          make docs   regenerate schema and option page
+# make check  style, types, layers, spelling, lint          make docs   regenerate pages, build site/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -53,8 +53,16 @@ check: env .venv/.ready-dev
 	lint-imports
 	codespell src workflow tests docs benchmarks resources/atlases/build README.md CHANGELOG.md CONTRIBUTING.md config.yaml Snakefile
 
-docs: env
+# The generator has an environment of its own; a dead link or anchor stops it (not with --quiet, which hides
+# warnings from --strict). Open site/index.html.
+docs: env .venv-docs/.ready
 	$(BIN)/python -m commissure.flow.generate_docs
+	NO_MKDOCS_2_WARNING=true .venv-docs/bin/mkdocs build --strict
+
+.venv-docs/.ready: envs/docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r envs/docs.lock
+	@touch $@
 
 # By hand: what ships in resources/atlases, from the packages that it is made of (Debian, for apt and dpkg).
 ATLAS_PACKAGES := .snakemake/atlas-packages
@@ -72,6 +80,7 @@ lock:
 	$(COMPILE) --extra build -o envs/requirements.lock
 	for extra in combat convert subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
 	uv pip compile envs/crate.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/crate.lock
+	uv pip compile envs/docs.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/docs.lock
 	$(COMPILE) $(TORCH_BUILD) --extra build --extra deep -c envs/requirements.lock -o envs/deep.lock
 
 clean:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
+
+from commissure import __version__
 
 
 def plain(name: str) -> str:
@@ -62,3 +68,33 @@ def test_every_extra_has_a_lock_of_the_versions_of_the_core(
     assert {plain(name) for name in project["dependencies"]} <= {plain(name) for name in core}
     for extra in set(project["optional-dependencies"]) - {"build"}:
         assert core.items() <= pinned(extra).items(), extra
+
+
+def test_the_citation_has_the_version_of_the_package(repository: Path, project: dict) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == project["version"] == __version__
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(citation["date-released"]))
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_all_that_init_lays(repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
+               "--no-build-isolation", "--wheel-dir", str(tmp_path), str(repository)]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    laid = tmp_path / "study"
+    for arguments in (
+        ["-m", "commissure.cli", "init", str(laid)],
+        ["-m", "commissure.cli", "simulate", str(laid / "bids"), "--preset", "tiny",
+         *(f"--set=cohort.{group}=1" for group in ("controls", "responsive", "resistant"))],
+        ["-m", "snakemake", "-n", "--cores", "1", "--quiet", "--directory", str(laid),
+         "--snakefile", str(laid / "Snakefile"), "--config", "bids_dir=bids", "output_dir=out"],
+    ):  # fmt: skip
+        done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, env=environment,
+                              capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    where = "import commissure, sys; sys.exit(sys.argv[1] not in commissure.__file__)"
+    subprocess.run([sys.executable, "-c", where, str(site)], env=environment, check=True)

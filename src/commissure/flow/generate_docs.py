@@ -7,6 +7,7 @@ from pathlib import Path
 
 from commissure.files import write_text
 from commissure.flow.engines_page import engines_page
+from commissure.flow.licences_page import licences_page
 from commissure.flow.options_page import options_page
 from commissure.flow.settings import json_schema
 from commissure.markers.page import markers_page
@@ -23,6 +24,7 @@ def documents() -> dict[str, str]:
         "resources/config.schema.json": schema,
         "docs/configuration.md": options_page(),
         "docs/engines.md": engines_page(),
+        "docs/licences.md": licences_page(ROOT / "envs/requirements.lock"),
         "docs/markers.md": markers_page(),
         "docs/outputs.md": outputs_page(),
         "docs/phantom.md": phantom_page(ROOT / "docs/phantom.md"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from commissure.definitions import Definition, ExclusionRule, RecoveryGoal
 from commissure.engines.ingress.registry import TOOLS
 from commissure.markers.registry import definitions, exclusion_rules, products, recovery_goals
+from commissure.markers.reliability import EXPECTATIONS
 from commissure.markers.settings import MarkersSettings
 from commissure.modalities import MODALITIES
 
@@ -14,6 +15,9 @@ What each marker means, its unit and where its method is published. A run writes
 `markers.json`, with the regions that it measured. A `confound` describes the measurement: it enters
 corrections, quality control and models of confounds only. Regions name their side at the end
 (`ACR_L`); a hyphen joins a pair of networks (`Vis-SomMot`).
+An expected range is that of a check or follows from the definition. Reliability is what was
+measured by this project; where nothing was, it says so. What rounding alone moves a marker by is on
+[another page](compare.md#measured).
 Generated from each modality's `definitions.py` by `make docs`.
 """
 
@@ -28,7 +32,7 @@ def markers_page() -> str:
     parts = [_HEAD]
     for name, modality in MODALITIES.items():
         parts.append(f"## `{name}`: {modality.title}\n")
-        parts.append(_table([d for d in definitions().values() if d.modality == name]))
+        parts.append(_measured_table([d for d in definitions().values() if d.modality == name]))
         yields = ", ".join(f"`{product}`" for product in products()[name])
         parts.append(f"- An image is expected to yield {yields}.")
         parts += [_rule(rule) for owner, rule in exclusion_rules() if owner == name]
@@ -37,6 +41,20 @@ def markers_page() -> str:
     for tool in TOOLS.values():
         parts += [f"### {tool.title}\n", _table(list(tool.definitions))]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _measured_table(defined: list[Definition]) -> str:
+    """Markers that images give, with the range expected and the reliability measured."""
+    lines = [
+        "| marker | unit | role | meaning | source | expected range | measured reliability |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{d.marker}` | {d.unit} | {d.role} | {d.description} | {d.source} | "
+        f"{EXPECTATIONS[d.marker].expected} | {EXPECTATIONS[d.marker].reliability} |"
+        for d in defined
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _table(defined: list[Definition]) -> str:

@@ -186,6 +186,7 @@ def _results(metrics: Mapping[str, Any], falsification: Mapping[str, Any]) -> di
     performance = f"{name} within site {with_interval(main.get(f'{key}_within_site'))}"
     checks = falsification.get("checks") or []
     failed = [check["name"] for check in checks if check.get("passed") is False]
+    undecided = sum(check.get("passed") is None for check in checks)
     pooled = ((metrics.get("by_site") or {}).get("cv") or {}).get("random_effects") or {}
     needed = (metrics.get("sample_size") or {}).get("rows") or []
     slope = main.get("calibration_slope")
@@ -219,7 +220,8 @@ def _results(metrics: Mapping[str, Any], falsification: Mapping[str, Any]) -> di
             if "10" in (row.get("people_needed") or {})
         ),
         "falsification": f"{len(checks)} checks, among them permuted labels, noise in place of "
-        f"markers and site alone; {text.listed(failed) + ' failed' if failed else 'none failed'}."
+        f"markers and site alone; {text.listed(failed) + ' failed' if failed else 'none failed'}"
+        + (f", {undecided} not decided." if undecided else ".")
         if checks
         else "",
     }

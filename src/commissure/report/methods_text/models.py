@@ -50,9 +50,11 @@ def fusion(run: RunRecord) -> list[str]:
     checks = run.results.falsification.get("checks") or []
     if checks:
         failed = [check["name"] for check in checks if check.get("passed") is False]
+        undecided = sum(check.get("passed") is None for check in checks)
         sentences.append(
             f"{len(checks)} attempts to prove the result wrong were made; "
-            + (f"these failed: {', '.join(failed)}." if failed else "none failed.")
+            + (f"these failed: {', '.join(failed)}" if failed else "none failed")
+            + (f", and {undecided} could not be decided." if undecided else ".")
         )
     return sentences
 
