@@ -21,6 +21,7 @@ NOT_BY_A_SCRIPT = {
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
     "images/contrast.py": "chooses an image; what it measured is kept under a VERSION of its own",
     "markers/page.py": "writes docs/markers.md",
+    "markers/reliability.py": "of the page of markers",
     "markers/status.py": "the bridge's own table: its columns are read by markers/outcomes.py",
     "mrs/acquisition/convert.py": "of the command `commissure convert`",
     "phantom/*": "simulates datasets: of the command `commissure simulate`",
