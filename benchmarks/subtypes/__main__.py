@@ -58,7 +58,7 @@ def verdicts(part: str, asked: argparse.Namespace) -> None:
     settings = SubtypesSettings(search=True, simulations=99)
     for name, draw in TABLES[part](asked.people, asked.markers).items():
         started, counts, alike = time.process_time(), Counter(), []
-        for seed in range(asked.runs):
+        for seed in range(asked.first_seed, asked.first_seed + asked.runs):
             values, labels = draw(np.random.default_rng(seed))
             answer = search(question(values, seed), settings, thorough=False)
             counts[answer.verdict if answer.chosen is None else f"{answer.chosen.k} clusters"] += 1
@@ -164,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"of {', '.join(PARTS)}")
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--markers", type=int, default=50)
     here = Path(__file__).resolve().parents[3]

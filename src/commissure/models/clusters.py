@@ -1,8 +1,8 @@
 """Clusters of people, and where a new person belongs: by the nearest centroid, or nowhere.
 
 k-means is computed here for many samples at once, because a test of clusters draws hundreds of
-samples and clusters each: on 500 samples of 200 people it takes a fiftieth of the time of
-scikit-learn's, which it equals in the sum of squares (``benchmarks/subtypes.py kernel``).
+samples and clusters each: on 500 samples of 200 people it takes less than half of the time of
+scikit-learn's, which it equals in the sum of squares (``python -m benchmarks.subtypes kernel``).
 """
 
 from __future__ import annotations
