@@ -4,7 +4,8 @@ A cohort is simulated and run, or a finished run is looked at (``--finished``). 
 in the dark and what it asks for after that run are read off a dry run; what it used is what
 Snakemake noted.
 
-    python benchmarks/resources.py FOLDER [--preset demo] [--people 1 1 1] [--cores 2]
+    python benchmarks/resources.py FOLDER [--preset demo] [--people 1 1 1] [--modalities mrs]
+        [--cores 2]
     python benchmarks/resources.py --finished OUTPUT_DIR --bids BIDS_DIR
 """
 
@@ -35,10 +36,13 @@ def workflow(*options: str) -> str:
     return done.stdout + done.stderr
 
 
-def asked(bids: Path, output: Path) -> dict[tuple[str, str], tuple[float, float]]:
+def asked(
+    bids: Path, output: Path, modalities: list[str]
+) -> dict[tuple[str, str], tuple[float, float]]:
     """Megabytes and minutes of every job of a run from scratch, by rule and batch."""
     told = workflow(
         "--cores", "2", "-n", "--forceall", "--config", f"bids_dir={bids}", f"output_dir={output}",
+        f"modalities=[{','.join(modalities)}]",
     )  # fmt: skip
     jobs = {}
     for block in re.split(r"\n\s*\n|\n(?=(?:local)?rule )", told):
@@ -92,6 +96,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--people", nargs=3, default=["1", "1", "1"])
+    parser.add_argument("--modalities", nargs="+", default=["anat", "func", "dwi", "mrs"])
     parser.add_argument("--cores", default="2")
     parser.add_argument("--finished", type=Path)
     parser.add_argument("--bids", type=Path)
@@ -107,8 +112,12 @@ def main() -> None:
             for word in ("--set", f"cohort.{name}={count}")
         ]
         subprocess.run([command, "simulate", bids, "--preset", args.preset, *options], check=True)
-        workflow("--cores", args.cores, "--config", f"bids_dir={bids}", f"output_dir={output}")
-    table(asked(bids, empty), asked(bids, output), used(output))
+        workflow(
+            "--cores", args.cores, "--config", f"bids_dir={bids}", f"output_dir={output}",
+            f"modalities=[{','.join(args.modalities)}]",
+        )  # fmt: skip
+    chosen = args.modalities
+    table(asked(bids, empty, chosen), asked(bids, output, chosen), used(output))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,15 @@ def shared_data(repository: Path) -> Path:
 
 
 #: Benchmarks that run the workflow in this checkout: one after the other.
-RUN_SNAKEMAKE = ("bad_input", "demo_cost", "kills", "planning", "recovery_clinical", "resources")
+RUN_SNAKEMAKE = (
+    "bad_input",
+    "compare",
+    "demo_cost",
+    "kills",
+    "planning",
+    "recovery_clinical",
+    "resources",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -43,6 +43,7 @@ SMALLEST = {
     "bold_placement": ["{tmp}/placement", "--people", "sub-01", "--faults", "2"],
     "bold_markers": ["--cohorts", "1", "--volumes", "20"],
     "code_counts": [],
+    "compare": ["{tmp}/compare", "--modalities", "mrs", "--repeats", "1"],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
     "dwi_gradients": ["--clean", "2"],
@@ -120,7 +121,7 @@ SMALLEST = {
         "--parts",
         "first",
     ],
-    "resources": ["{tmp}/resources", "--preset", "tiny"],
+    "resources": ["{tmp}/resources", "--preset", "tiny", "--modalities", "mrs"],
     "same_tables": ["{tmp}", "{tmp}"],
     "subtypes": [
         "noise",

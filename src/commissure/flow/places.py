@@ -117,6 +117,10 @@ def check_path(key: str, path: str) -> None:
     )
 
 
+#: Where a run is repeated on inputs that were moved, below its output folder.
+REPEATED = Path("work/tolerances")
+
+
 def check_output(output_dir: Path, bids: Path | None, inputs: Mapping[str, Path]) -> None:
     """Refuse an output folder in which something of the user's would be overwritten.
 
@@ -145,7 +149,11 @@ def check_output(output_dir: Path, bids: Path | None, inputs: Mapping[str, Path]
                 "a folder in which only results are",
                 f"Move {path.name} elsewhere, or name another folder under output_dir",
             )
-    for folder in Path(os.path.abspath(output_dir)).parents:
+    place = Path(os.path.abspath(output_dir))
+    for folder in place.parents:
+        # A study measures a few people again in a folder of its own (`snakemake tolerances`).
+        if place.is_relative_to(folder / REPEATED):
+            continue
         if (folder / "work/index.json").is_file() and (folder / "work/command.txt").is_file():
             raise _refused(
                 f"{output_dir} lies in the results of another run ({folder})",

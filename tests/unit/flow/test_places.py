@@ -186,6 +186,7 @@ def test_no_run_goes_into_the_results_of_another(study):
     planned().command(["snakemake"])
     with pytest.raises(ConfigError, match="lies in the results of another run"):
         planned(output_dir="out/again")
+    planned(output_dir="out/work/tolerances/repeat-1/run/out")
 
 
 def test_a_full_or_closed_disk_is_one_sentence(study, monkeypatch):
