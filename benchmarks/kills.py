@@ -44,10 +44,12 @@ STEPS = (
     "recovery", "provenance", "report",
 )  # fmt: skip
 #: Fields that hold when or how long, by the end of a file's name.
-TIMES = ("written", "endTime", "datePublished", "cpu_s", "wall_s", "time_ns")
+TIMES = ("written", "endTime", "datePublished", "cpu_s", "wall_s", "time_ns", "steps")
 #: What is no result: who runs, how long it took, and which lock is held.
 ASIDE = ("logs/", "benchmarks/", "work/run.lock", "work/jobs.lock", "work/outputs/",
-         "work/reopened.json", "work/index.json")  # fmt: skip
+         "work/reopened.json", "work/index.json",
+         # Start and end of every job; times of the images that a page shows.
+         "prov/", "provenance/bids-prov.jsonld", "ro-crate-metadata.json", "work/viewer/")  # fmt: skip
 
 
 @dataclass
