@@ -66,9 +66,13 @@ def test_six_people_are_not_classified_and_the_report_says_so(tiny_run):
 
 def test_a_run_leaves_the_declared_files_with_the_declared_columns(tiny_run):
     absent = {path for path in OUTPUTS if "*" not in path and not (tiny_run.out / path).exists()}
-    assert absent <= {MODEL.path, PLAIN_MODEL.path, SCORER.path, CARD.path}
+    on_request = {
+        "tolerances.tsv", "normative/model/charts.skops",
+        *(path for path in OUTPUTS if path.startswith("subtypes/")),
+    }  # fmt: skip
+    assert absent <= {MODEL.path, PLAIN_MODEL.path, SCORER.path, CARD.path} | on_request
     for output in OUTPUTS.values():
-        if output.columns and "*" not in output.path:
+        if output.columns and "*" not in output.path and output.path not in on_request:
             written = list(output.read(tiny_run.out))
             assert written[: len(output.names)] == output.names
             assert written == output.names or output.more_columns
