@@ -10,7 +10,6 @@ import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.files import write_table
-from commissure.markers.selection import kept_rows, read_exclusions
 from commissure.models.charts import ReferenceCharts
 from commissure.normative.matrix import MarkerMatrix, marker_matrix
 from commissure.normative.run import charts_with_sites, refuse_other_units, same_sites
@@ -18,9 +17,8 @@ from commissure.normative.settings import NormativeSettings
 from commissure.normative.stored_charts import STORED, load_charts
 from commissure.normative.tables import deviation_table, people_table
 from commissure.outputs import NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE
-from commissure.rows import read_markers
 from commissure.study.labels.vocabulary import means_control
-from commissure.transport.apply import baseline_markers, known_people, marker_table
+from commissure.transport.apply import counted_markers, known_people, marker_table
 
 
 def holds_charts(path: Path) -> bool:
@@ -72,10 +70,7 @@ def apply_charts(
     say = say or (lambda line: None)
     stored = load_charts(charts)
     table = marker_table(dataset)
-    markers, cautions = baseline_markers(read_markers(table), table.parent / "visits.tsv")
-    exclusions = table.parent / "exclusions.tsv"
-    if exclusions.is_file():
-        markers = kept_rows(markers, read_exclusions(exclusions))
+    markers, cautions = counted_markers(table)
     file = participants or table.parent / "participants.tsv"
     people, messages = known_people(
         markers, file, asked=participants is not None, site_column=site_column

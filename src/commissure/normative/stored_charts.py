@@ -18,6 +18,7 @@ from commissure.models.age_spline import AgeSpline
 from commissure.models.bayesian_regression import Posterior
 from commissure.models.charts import ReferenceCharts, SiteOffset
 from commissure.study.design import DesignColumn
+from commissure.transport.stored_model import without_addresses
 
 #: Types that stored charts may hold; any other is refused.
 TRUSTED = tuple(
@@ -59,7 +60,7 @@ def store_charts(stored: StoredCharts, folder: Path) -> None:
         "version": __version__,
     }
     with atomic(folder / STORED) as draft:
-        draft.write_bytes(skops.io.dumps(content))
+        draft.write_bytes(without_addresses(skops.io.dumps(content)))
 
 
 def load_charts(path: Path) -> StoredCharts:

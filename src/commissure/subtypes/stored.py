@@ -16,16 +16,14 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from commissure import __version__
 from commissure.errors import DatasetError
 from commissure.files import atomic, write_table
-from commissure.markers.selection import kept_rows, read_exclusions
 from commissure.models.canonical import CanonicalVariates
 from commissure.models.clusters import NearestCentroid
 from commissure.models.preparation import Preparation, SiteAlignment
-from commissure.rows import read_markers
 from commissure.study.design import SITE, Block, DesignColumn
 from commissure.subtypes.people import MEASURED, Candidates
 from commissure.subtypes.search import Answer
 from commissure.subtypes.space import MarkerSpace, SharedSpace, Space
-from commissure.transport.apply import baseline_markers, known_people, marker_table
+from commissure.transport.apply import counted_markers, known_people, marker_table
 from commissure.transport.predict import model_matrix
 from commissure.transport.stored_model import without_addresses
 
@@ -176,9 +174,7 @@ def assign(
     say = say or (lambda line: None)
     stored = load_subtypes(model)
     table = marker_table(dataset)
-    markers, cautions = baseline_markers(read_markers(table), table.parent / "visits.tsv")
-    if (table.parent / "exclusions.tsv").is_file():
-        markers = kept_rows(markers, read_exclusions(table.parent / "exclusions.tsv"))
+    markers, cautions = counted_markers(table)
     people, messages = known_people(
         markers, participants or table.parent / "participants.tsv",
         asked=participants is not None, site_column=site_column,

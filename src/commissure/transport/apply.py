@@ -75,10 +75,7 @@ def apply_model(
     say = say or (lambda line: None)
     stored = load(model)
     table = marker_table(dataset)
-    markers, visit_cautions = baseline_markers(read_markers(table), table.parent / "visits.tsv")
-    exclusions = table.parent / "exclusions.tsv"
-    if exclusions.is_file():
-        markers = kept_rows(markers, read_exclusions(exclusions))
+    markers, visit_cautions = counted_markers(table)
     people, cautions = known_people(markers, participants or table.parent / "participants.tsv",
                            asked=participants is not None, site_column=site_column)  # fmt: skip
     cautions += [*visit_cautions, *measured_rows(markers)[1]]
@@ -158,7 +155,19 @@ def marker_table(dataset: Path) -> Path:
     )  # fmt: skip
 
 
-def baseline_markers(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[str]]:
+def counted_markers(table: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of a marker table that count, by what a run left beside it; sentences on visits.
+
+    Those of the baseline, without what ``exclusions.tsv`` takes out.
+    """
+    markers, cautions = _baseline(read_markers(table), table.parent / "visits.tsv")
+    exclusions = table.parent / "exclusions.tsv"
+    if exclusions.is_file():
+        markers = kept_rows(markers, read_exclusions(exclusions))
+    return markers, cautions
+
+
+def _baseline(markers: pd.DataFrame, visits: Path) -> tuple[pd.DataFrame, list[str]]:
     """The rows of the baseline, by the run's table or by the names of the sessions."""
     if visits.is_file():
         return baseline_rows(markers, VISITS.read_file(visits)), []
