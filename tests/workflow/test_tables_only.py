@@ -56,7 +56,7 @@ def test_the_worked_example_ends_in_a_report(tables, repository):
     assert indices[0]["n"] == 72 and indices[0]["n_controls"] > 10
     assert "vulnerability" in metrics["models"] and "Vulnerability indices" in page
     assert re.search(r"markers.tsv: \d+ rows of ", (out / "logs/markers/markers.log").read_text())
-    assert "5 of 6 steps" in told.stderr + told.stdout
+    assert re.search(r"\b(\d+) of \1 steps", told.stderr + told.stdout)
     assert "Nothing to be done" in (done := tables.snakemake()).stderr + done.stdout
 
 
