@@ -35,13 +35,14 @@ def apply(
     site: Annotated[str, typer.Option(help="Column of the people with the site.")] = "site",
 ) -> None:
     """Score new people by a stored model, charts or clusters, and show what differs there."""
-    from commissure.normative.apply import apply_charts, holds_charts
-    from commissure.subtypes.stored import assign, holds_subtypes
+    from commissure.normative.apply import apply_charts
+    from commissure.normative.stored_charts import CHARTS_FILE
+    from commissure.subtypes.stored import CLUSTERS_FILE, assign
     from commissure.transport.apply import apply_model
 
     with readable():
-        if holds_charts(model) or holds_subtypes(model):
-            place = apply_charts if holds_charts(model) else assign
+        if (charts := CHARTS_FILE.is_at(model)) or CLUSTERS_FILE.is_at(model):
+            place = apply_charts if charts else assign
             place(
                 model,
                 dataset,

@@ -14,16 +14,11 @@ from commissure.models.charts import ReferenceCharts
 from commissure.normative.matrix import MarkerMatrix, marker_matrix
 from commissure.normative.run import charts_with_sites, refuse_other_units, same_sites
 from commissure.normative.settings import NormativeSettings
-from commissure.normative.stored_charts import STORED, load_charts
+from commissure.normative.stored_charts import load_charts
 from commissure.normative.tables import deviation_table, people_table
 from commissure.outputs import NORMATIVE_DEVIATIONS, NORMATIVE_PEOPLE
 from commissure.study.labels.vocabulary import means_control
 from commissure.transport.apply import counted_markers, known_people, marker_table
-
-
-def holds_charts(path: Path) -> bool:
-    """Whether a folder or file holds stored charts, and no model of an outcome."""
-    return path.name == STORED or (path / STORED).is_file()
 
 
 def apply_charts(

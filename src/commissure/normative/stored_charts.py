@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
-
-from commissure import __version__
-from commissure.errors import DatasetError
-from commissure.files import atomic
 from commissure.models.age_spline import AgeSpline
 from commissure.models.bayesian_regression import Posterior
 from commissure.models.charts import ReferenceCharts, SiteOffset
 from commissure.study.design import DesignColumn
-from commissure.transport.stored_model import without_addresses
+from commissure.transport.stored_file import StoredFile, type_names
 
-#: Types that stored charts may hold; any other is refused.
-TRUSTED = tuple(
-    f"{kind.__module__}.{kind.__qualname__}"
-    for kind in (ReferenceCharts, AgeSpline, Posterior, SiteOffset)
+CHARTS_FILE = StoredFile(
+    "charts.skops",
+    things="charts",
+    none="there are no stored charts",
+    mend="Name the folder normative/model of a finished run",
+    trusted=type_names(ReferenceCharts, AgeSpline, Posterior, SiteOffset),
 )
-STORED = "charts.skops"
 
 
 @dataclass(frozen=True)
@@ -57,10 +51,8 @@ def store_charts(stored: StoredCharts, folder: Path) -> None:
         "columns": [[column.modality, column.region, column.marker] for column in stored.columns],
         "units": list(stored.units),
         "about": dict(stored.about),
-        "version": __version__,
     }
-    with atomic(folder / STORED) as draft:
-        draft.write_bytes(without_addresses(skops.io.dumps(content)))
+    CHARTS_FILE.write(CHARTS_FILE.dumped(content), folder)
 
 
 def load_charts(path: Path) -> StoredCharts:
@@ -72,32 +64,16 @@ def load_charts(path: Path) -> StoredCharts:
         There are none, they hold a type that is not trusted, or another version stored them and
         this one cannot read them.
     """
-    file = path / STORED if path.is_dir() else path
-    if not file.is_file():
-        raise DatasetError(
-            str(path), found="there are no stored charts", wanted=f"a folder with {STORED}",
-            mend="Name the folder normative/model of a finished run",
-        )  # fmt: skip
-    try:
-        content = skops.io.load(file, trusted=list(TRUSTED))
-        stored = StoredCharts(
-            content["charts"],
-            tuple(DesignColumn(*names) for names in content["columns"]),
-            tuple(content["units"]),
-            content["about"],
-        )
-        # A part that this version needs and the file lacks shows here.
-        stored.charts.offset_sd(0)
-    except UntrustedTypesFoundException as error:
-        raise DatasetError(
-            file.name, found=f"it holds types that are not trusted ({error})",
-            wanted="charts that commissure stored", mend="Do not use this file",
-        ) from None  # fmt: skip
-    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            file.name, found=f"it cannot be read as charts of version {__version__} "
-            f"({type(error).__name__})",
-            wanted="charts that this version stored",
-            mend="Run the study of the charts again with this version",
-        ) from None  # fmt: skip
+    return CHARTS_FILE.read(path, _charts)
+
+
+def _charts(content: Mapping[str, Any]) -> StoredCharts:
+    stored = StoredCharts(
+        content["charts"],
+        tuple(DesignColumn(*names) for names in content["columns"]),
+        tuple(content["units"]),
+        content["about"],
+    )
+    # A part that this version needs and the file lacks shows here.
+    stored.charts.offset_sd(0)
     return stored

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
-from commissure import __version__
-from commissure.errors import DatasetError
-from commissure.files import atomic, write_table
+from commissure.files import write_table
 from commissure.models.canonical import CanonicalVariates
 from commissure.models.clusters import NearestCentroid
 from commissure.models.preparation import Preparation, SiteAlignment
@@ -25,15 +20,19 @@ from commissure.subtypes.search import Answer
 from commissure.subtypes.space import MarkerSpace, SharedSpace, Space
 from commissure.transport.apply import counted_markers, known_people, marker_table
 from commissure.transport.predict import model_matrix
-from commissure.transport.stored_model import without_addresses
+from commissure.transport.stored_file import StoredFile, type_names
 
-#: Types that stored clusters may hold; any other is refused.
-TRUSTED = tuple(
-    f"{kind.__module__}.{kind.__qualname__}"
-    for kind in (Block, Preparation, SiteAlignment, MarkerSpace, SharedSpace, CanonicalVariates,
-                 NearestCentroid)
+CLUSTERS_FILE = StoredFile(
+    "subtypes.skops",
+    things="clusters",
+    none="there are no stored clusters",
+    mend="Name the folder subtypes/model of a finished run that found clusters",
+    trusted=type_names(
+        Block, Preparation, SiteAlignment, MarkerSpace, SharedSpace, CanonicalVariates,
+        NearestCentroid,
+    ),
 )  # fmt: skip
-MODEL_FOLDER, STORED = "model", "subtypes.skops"
+MODEL_FOLDER, STORED = "model", CLUSTERS_FILE.name
 #: The table of new people.
 ASSIGNED = "assigned.tsv"
 
@@ -71,11 +70,6 @@ class StoredSubtypes:
         return self.space.blocks_
 
 
-def holds_subtypes(path: Path) -> bool:
-    """Whether a path is that of stored clusters, and not of another stored model."""
-    return path.name == STORED or (path / STORED).is_file()
-
-
 def remove_stored(out: Path) -> None:
     """Remove clusters that an earlier run left."""
     (out / MODEL_FOLDER / STORED).unlink(missing_ok=True)
@@ -95,10 +89,8 @@ def store_subtypes(candidates: Candidates, answer: Answer, out: Path) -> None:
             "reasons": list(answer.reasons),
             "sizes": list(answer.chosen.sizes),
         },
-        "version": __version__,
     }
-    with atomic(out / MODEL_FOLDER / STORED) as draft:
-        draft.write_bytes(without_addresses(skops.io.dumps(content)))
+    CLUSTERS_FILE.write(CLUSTERS_FILE.dumped(content), out / MODEL_FOLDER)
 
 
 def load_subtypes(path: Path) -> StoredSubtypes:
@@ -109,33 +101,18 @@ def load_subtypes(path: Path) -> StoredSubtypes:
     DatasetError
         There is no such file, it holds no clusters, or a type that is not trusted.
     """
-    file = path / STORED if path.is_dir() else path
-    if not file.is_file():
-        raise DatasetError(
-            str(path), found="there are no stored clusters", wanted=f"a folder with {STORED}",
-            mend="Name the folder subtypes/model of a finished run that found clusters",
-        )  # fmt: skip
-    try:
-        content = skops.io.load(file, trusted=list(TRUSTED))
-        return StoredSubtypes(
-            content["space"],
-            content["centroids"],
-            int(content["axes"]),
-            tuple(DesignColumn(*names) for names in content["columns"]),
-            content["units"],
-            content["about"],
-        )
-    except UntrustedTypesFoundException as error:
-        raise DatasetError(
-            file.name, found=f"it holds types that are not trusted ({error})",
-            wanted="clusters that commissure stored", mend="Do not use this file",
-        ) from None  # fmt: skip
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            file.name, found=f"it cannot be read as clusters ({type(error).__name__})",
-            wanted="clusters that commissure stored",
-            mend="Name the folder subtypes/model of a finished run that found clusters",
-        ) from None  # fmt: skip
+    return CLUSTERS_FILE.read(path, _subtypes)
+
+
+def _subtypes(content: Mapping[str, Any]) -> StoredSubtypes:
+    return StoredSubtypes(
+        content["space"],
+        content["centroids"],
+        int(content["axes"]),
+        tuple(DesignColumn(*names) for names in content["columns"]),
+        content["units"],
+        content["about"],
+    )
 
 
 def assign(

@@ -1,24 +1,18 @@
 """A model that is kept: stored with its whole preparation, and its card.
 
-The declared model is fitted once more on everybody and stored by skops; loading refuses any type
-that is not on :data:`TRUSTED`. With it goes what the training people were like
-(:mod:`~commissure.transport.applicability_domain`) and by what they are recognised
+The declared model is fitted once more on everybody and stored. With it goes what the training
+people were like (:mod:`~commissure.transport.applicability_domain`) and by what they are recognised
 (:mod:`~commissure.transport.training_membership`), no person's own values.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from commissure import __version__
 from commissure.errors import DatasetError
@@ -37,11 +31,18 @@ from commissure.transport import reference_scorer
 from commissure.transport.applicability_domain import training_domain
 from commissure.transport.card import model_card
 from commissure.transport.plain_model import plain_model
+from commissure.transport.stored_file import StoredFile
 from commissure.transport.training_membership import training_digests
 
-#: Types that a stored model may hold; any other is refused.
-TRUSTED = stored_types()
-STORED, CARD = "model.skops", "card.md"
+#: The file of the model.
+MODEL_FILE = StoredFile(
+    "model.skops",
+    things="a model",
+    none="there is no stored model",
+    mend="Name the folder fusion/model of a finished run",
+    trusted=stored_types(),
+)
+STORED, CARD = MODEL_FILE.name, "card.md"
 PLAIN, SCORER = "model.json", "scorer.py"
 #: Intercept and slope of a model whose logits stay as they are.
 AS_FITTED = (0.0, 1.0)
@@ -160,10 +161,9 @@ def store(
         "domain": domain,
         "digests": digests,
         "about": about,
-        "version": __version__,
     }
-    dumped = skops.io.dumps(content)
-    strange = sorted(set(skops.io.get_untrusted_types(data=dumped)) - set(TRUSTED))
+    dumped = MODEL_FILE.dumped(content)
+    strange = MODEL_FILE.untrusted(dumped)
     if strange:
         store_reason(out, f"it would hold types that nobody can trust unseen ({strange[0]}).")
         return
@@ -174,7 +174,7 @@ def store(
         write_json(plain, out / PLAIN)
         source = Path(reference_scorer.__file__).read_text(encoding="utf-8")
         (out / SCORER).write_text(source, encoding="utf-8")
-    (out / STORED).write_bytes(without_addresses(dumped))
+    MODEL_FILE.write(dumped, out)
     card = model_card(about, domain, settings, plain=plain is not None)
     (out / CARD).write_text(card, encoding="utf-8")
 
@@ -196,39 +196,25 @@ def load(path: Path) -> StoredModel:
         There is no such file, it is no stored model, it holds a type that is not trusted, or
         another version stored it and this one cannot score people by it.
     """
-    file = path / STORED if path.is_dir() else path
-    if not file.is_file():
-        raise DatasetError(
-            str(path), found="there is no stored model", wanted=f"a folder with {STORED}",
-            mend="Name the folder fusion/model of a finished run",
-        )  # fmt: skip
-    try:
-        content = skops.io.load(file, trusted=list(TRUSTED))
-        stored = StoredModel(
-            model=content["model"],
-            columns=tuple(DesignColumn(*names) for names in content["columns"]),
-            units=content["units"],
-            domain=content["domain"],
-            digests=content["digests"],
-            about=content["about"],
-            recalibration=tuple(content["about"].get("recalibration", AS_FITTED)),
-        )
-    except UntrustedTypesFoundException as error:
-        raise DatasetError(
-            file.name, found=f"it holds types that are not trusted ({error})",
-            wanted="a model that commissure stored", mend="Do not use this file",
-        ) from None  # fmt: skip
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            file.name, found=f"it cannot be read as a model ({type(error).__name__})",
-            wanted="a model that commissure stored",
-            mend="Name the folder fusion/model of a finished run",
-        ) from None  # fmt: skip
-    _refuse_other_versions(stored, content.get("version"), file)
+    return MODEL_FILE.read(path, _model)
+
+
+def _model(content: Mapping[str, Any]) -> StoredModel:
+    """The model of a file's content, if this version can score people by it."""
+    stored = StoredModel(
+        model=content["model"],
+        columns=tuple(DesignColumn(*names) for names in content["columns"]),
+        units=content["units"],
+        domain=content["domain"],
+        digests=content["digests"],
+        about=content["about"],
+        recalibration=tuple(content["about"].get("recalibration", AS_FITTED)),
+    )
+    _refuse_other_versions(stored, content.get("version"))
     return stored
 
 
-def _refuse_other_versions(stored: StoredModel, version: str | None, file: Path) -> None:
+def _refuse_other_versions(stored: StoredModel, version: str | None) -> None:
     """Score nobody in particular: parts that this version needs and the file lacks then show."""
     try:
         blocks = stored.model.blocks_
@@ -244,7 +230,7 @@ def _refuse_other_versions(stored: StoredModel, version: str | None, file: Path)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         by = f"version {version}" if version else "an older version, which does not say its number"
         raise DatasetError(
-            file.name, found=f"it was stored by {by}, and lacks what version {__version__} needs "
+            STORED, found=f"it was stored by {by}, and lacks what version {__version__} needs "
             "to score people",
             wanted=f"a model that version {__version__} can read",
             mend="Run the study again with this version, or apply the model with the version that "
@@ -302,29 +288,3 @@ def _forget_people(model: TwoLabels) -> None:
     for estimator in [model, *getattr(model, "models_", []), *([inner] if inner else [])]:
         if hasattr(estimator, "evidence_"):
             del estimator.evidence_
-
-
-def without_addresses(content: bytes) -> bytes:
-    """The same archive with numbers in place of memory addresses and the time of day.
-
-    Two stored copies of one model are then the same bytes.
-    """
-    source = zipfile.ZipFile(io.BytesIO(content))
-    schema = source.read("schema.json").decode()
-    names: dict[str, str] = {}
-
-    def renamed(match: re.Match[str]) -> str:
-        return f"{match[1]}{names.setdefault(match[2], str(len(names) + 1))}{match[3]}"
-
-    schema = re.sub(r'("__id__": )(\d+)()', renamed, schema)
-    schema = re.sub(r'("file": ")(\d+)(\.npy")', renamed, schema)
-    result = io.BytesIO()
-    with zipfile.ZipFile(result, "w") as target:
-        parts = {
-            f"{names.get(Path(name).stem, Path(name).stem)}{Path(name).suffix}": source.read(name)
-            for name in source.namelist()
-            if name != "schema.json"
-        }
-        for name, part in [("schema.json", schema.encode()), *sorted(parts.items())]:
-            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), part)
-    return result.getvalue()

@@ -13,10 +13,10 @@ import skops.io
 
 from commissure.errors import DatasetError
 from commissure.files import write_json, write_table
-from commissure.normative.apply import apply_charts, holds_charts
+from commissure.normative.apply import apply_charts
 from commissure.normative.run import run_normative
 from commissure.normative.settings import NormativeSettings, ReferenceSettings
-from commissure.normative.stored_charts import load_charts
+from commissure.normative.stored_charts import CHARTS_FILE, load_charts
 from commissure.outputs import (
     EXCLUSIONS,
     NORMATIVE_CHARTS,
@@ -212,7 +212,7 @@ def test_charts_of_strange_types_or_versions_are_refused(tmp_path) -> None:
     people, values = cohort(40, 0)
     out, _ = run(tmp_path, people, values)
     file = out / "model/charts.skops"
-    assert holds_charts(out / "model") and not holds_charts(tmp_path)
+    assert CHARTS_FILE.is_at(out / "model") and not CHARTS_FILE.is_at(tmp_path)
     file.write_bytes(skops.io.dumps({"charts": Block("anat", (0,))}))
     with pytest.raises(DatasetError, match="types that are not trusted"):
         load_charts(file)

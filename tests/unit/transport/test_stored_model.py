@@ -14,6 +14,7 @@ from commissure.models.settings import ModelSettings
 from commissure.study.design import Block
 from commissure.transport import reference_scorer, stored_model
 from commissure.transport.kinds import PREDICTION_KINDS
+from commissure.transport.stored_file import without_addresses
 
 
 @pytest.mark.parametrize("name", FUSED_MODELS)
@@ -34,7 +35,7 @@ def test_every_model_of_the_registry_comes_back_as_it_was(name: str, tmp_path) -
         "digests": [],
         "about": {"kind": "binary"},
     }
-    stored = stored_model.without_addresses(skops.io.dumps(content))
+    stored = without_addresses(skops.io.dumps(content))
     (tmp_path / "model.skops").write_bytes(stored)
     again = stored_model.load(tmp_path).model
     assert (again.logits(X) == model.logits(X)).all()
@@ -65,7 +66,7 @@ def test_foreign_types_and_pickles_are_refused(tmp_path) -> None:
 
 
 def test_a_model_of_an_older_version_is_refused_in_words(stored, tmp_path) -> None:
-    content = skops.io.load(stored / "model.skops", trusted=list(stored_model.TRUSTED))
+    content = skops.io.load(stored / "model.skops", trusted=list(stored_model.MODEL_FILE.trusted))
     for part, lacks in ((content["model"], "slopes_"), (content["model"].models_[0], "coef_"),
                         (content["model"].models_[0].preparations_[0], "removal_")):  # fmt: skip
         kept = part.__dict__.pop(lacks)
