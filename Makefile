@@ -38,7 +38,7 @@ demo: env
 	@echo "The report: demo/derivatives/commissure/report.html"
 
 test: env .venv/.ready-dev
-	$(BIN)/python -m pytest -p no:cacheprovider -n logical --dist loadgroup --durations=15 -m "not cluster"
+	$(BIN)/python -m pytest -p no:cacheprovider -n logical --durations=15 -m "not cluster"
 	$(BIN)/python -m pytest -p no:cacheprovider --durations=5 -m cluster
 
 test-fast: env .venv/.ready-dev

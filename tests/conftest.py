@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Before any numerical library is imported: one thread per job, as in the workflow.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
@@ -41,23 +43,46 @@ RUN_SNAKEMAKE = (
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests that share costly fixtures on one worker, and start the longest first."""
-    if not config.getoption("numprocesses", None):
-        return
-    tests = Path(__file__).resolve().parent
-    for item in items:
-        parts = item.path.relative_to(tests).parts
-        name = getattr(item, "callspec", None) and item.callspec.params.get("name")
+#: Files of tests of the one run on the tiny cohort.
+READ_THE_TINY_RUN = ("test_provenance.py", "test_tiny.py", "test_trees.py")
+#: What takes longest begins first.
+ORDER = ("workflow", "benchmarks")
+
+
+class BySharedFixtures(LoadScopeScheduling):
+    """Tests that share costly fixtures stay on one worker."""
+
+    # xdist's own --dist loadgroup has no effect with pytest 9.2: it changes a name of the test that
+    # pytest no longer reads.
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, test = nodeid.partition("::")
+        parts = path.split("/")[1:]
         if parts[0] == "unit":
-            item.add_marker(pytest.mark.xdist_group("/".join(parts[:2])))
-        elif parts[0] != "benchmarks" or name is None:
-            item.add_marker(pytest.mark.xdist_group("/".join(parts)))
-        elif name in RUN_SNAKEMAKE:
-            item.add_marker(pytest.mark.xdist_group("benchmarks that run the workflow"))
-    items.sort(
-        key=lambda item: item.path.relative_to(tests).parts[0] not in ("workflow", "benchmarks")
-    )
+            return "/".join(parts[:2])
+        if parts[-1] in READ_THE_TINY_RUN:
+            return "the tiny run"
+        name = test.partition("[")[2].removesuffix("]")
+        if parts[0] != "benchmarks" or not name:
+            return path
+        return "benchmarks that run the workflow" if name in RUN_SNAKEMAKE else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedFixtures:
+    """What spreads the tests over the workers of ``-n``."""
+    config.option.loadscopereorder = False
+    return BySharedFixtures(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest first."""
+    tests = Path(__file__).resolve().parent
+
+    def place(item: pytest.Item) -> int:
+        part = item.path.relative_to(tests).parts[0]
+        return ORDER.index(part) if part in ORDER else len(ORDER)
+
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

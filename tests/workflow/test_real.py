@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.workflow.conftest import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
@@ -17,10 +18,8 @@ COARSE = {
 
 
 @pytest.fixture(scope="module")
-def real_run(tiny_run, shared_data, tmp_path_factory):
-    from dataclasses import replace
-
-    run = replace(tiny_run, folder=tmp_path_factory.mktemp("real"))
+def real_run(repository, shared_data, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("real"), repository)
     run.configure(bids_dir=str(shared_data / "bids"), **COARSE)
     run.snakemake()
     return run
