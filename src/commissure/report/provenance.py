@@ -158,20 +158,23 @@ def _shortened(value: Any) -> Any:
 
 
 def _commit(root: Path) -> tuple[str, bool | None]:
-    """Commit of a checkout and whether it has changes; an empty string where there is no git."""
+    """Commit of a checkout of Commissure, and whether it has changes.
+
+    An empty string where ``root`` is none: the repository of a study in which `commissure init`
+    laid the workflow, or one around it, has commits of its own.
+    """
+    git = ["git", "-C", str(root)]
+
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*git, *words], capture_output=True, text=True, timeout=20)
+
     try:
-        head = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-        state = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True, text=True, timeout=20,
-        )  # fmt: skip
+        place = said("rev-parse", "--show-toplevel")
+        head = said("rev-parse", "HEAD")
+        state = said("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.TimeoutExpired):
         return "", None
-    if head.returncode:
+    of_a_checkout = (root / "src/commissure").is_dir()
+    if head.returncode or not of_a_checkout or Path(place.stdout.strip()) != root.resolve():
         return "", None
     return head.stdout.strip(), bool(state.stdout.strip())

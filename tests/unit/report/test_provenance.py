@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 import yaml
 
 from commissure import __version__
+from commissure.flow.workflow_files import lay_workflow
 from commissure.outputs import MARKERS, PROVENANCE
 from commissure.report.provenance import NO_LICENCE, write_provenance
 
@@ -123,6 +125,27 @@ BIDS_PROV = {
         "Description": str, "AlternativeIdentifier": list}),
     "ent": ("Files", {"Id", "Label"}, {"AtLocation": str, "GeneratedBy": list, "Digest": dict}),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [".", "study/pipeline"])
+def test_a_workflow_that_init_laid_has_no_commit_of_another_repository(tmp_path, place):
+    folder = tmp_path / place
+    lay_workflow(folder)
+    who = ["-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "A study"]):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    (tmp_path / "out").mkdir()
+    write_provenance(
+        tmp_path / "out", settings={}, command="snakemake", root=folder, code={}, made_by={}
+    )
+    record = document(tmp_path / "out", "provenance/run.json")
+    assert (record["commit"], record["uncommitted_changes"]) == ("", None)
+
+
+def test_a_checkout_has_its_commit(written, repository):
+    if not (repository / ".git").exists():
+        pytest.skip("not a checkout")
+    assert len(document(written, "provenance/run.json")["commit"]) == 40
 
 
 @pytest.mark.parametrize("suffix", BIDS_PROV)
