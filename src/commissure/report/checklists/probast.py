@@ -1,7 +1,8 @@
 """PROBAST+AI: signalling questions of its four domains (Moons et al. 2025, BMJ 388:e082505).
 
-The 16 questions on development and the 18 on evaluation are asked in words of our own. Numbers are
-those of PROBAST 2019, which the tool updates; what the update adds stands without a number.
+It asks 16 questions on development and 18 on evaluation. Here are the 20 of PROBAST 2019 (Wolff et
+al. 2019, Ann Intern Med 170:51), which it updates, in words of our own and by their numbers, which
+were compared with the published form, and without a number what the update adds.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ ITEMS = (
          "for whom was it shorter?"),
     Item("4.1", "Analysis: enough people with the outcome?", "{balance} {needed}", "", "summary",
          _M),
-    Item("4.2", "Analysis: continuous predictors kept continuous?", "Markers enter as numbers and "
-         "are not cut.", "", "", _M),
+    Item("4.2", "Analysis: continuous and categorical predictors handled well?", "Markers enter "
+         "as numbers and are not cut.", "", "", _M),
     Item("4.3", "Analysis: all enrolled people analysed?", "{exclusions}", "", "people"),
     Item("4.4", "Analysis: missing data handled well?", "{missing} {missing_models}", "", "people"),
     Item("4.5", "Analysis: no selection by univariable tests?", "Penalised models of all declared "
@@ -57,9 +58,9 @@ ITEMS = (
          "{calibration}", "", "models", _M),
     Item("4.8", "Analysis: overfitting and optimism accounted for?", "{folds} {tuning}", "",
          "models", _M),
-    Item("4.9", "Analysis: the final model is the one that was assessed?", "The procedure was "
-         "assessed; the stored model is the same procedure on everybody and has not been tested "
-         "itself.", "", "models", _M),
+    Item("4.9", "Analysis: weights of the final model are those of the analysis?", "The "
+         "procedure was assessed; the stored model is the same procedure on everybody and has not "
+         "been tested itself.", "", "models", _M),
     Item("", "Analysis: class imbalance handled well?", "{balance} No class was resampled.", "",
          "models", _M),
     Item("", "Analysis: is a leak of information ruled out?", "{falsification}", "",

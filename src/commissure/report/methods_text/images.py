@@ -1,4 +1,4 @@
-"""Sentences on the preprocessing of T1w, BOLD and diffusion images."""
+"""Sentences on the preprocessing of T1w and BOLD images, and on other engines."""
 
 from __future__ import annotations
 
@@ -152,53 +152,4 @@ def _connectivity(run: RunRecord) -> list[str]:
     regional = [_REGIONAL[m] for m in run.option("func", "regional_measures", []) if m in _REGIONAL]
     if regional and n:
         sentences.append(f"Regional activity was measured as {'; '.join(regional)}.")
-    return sentences
-
-
-def dwi(run: RunRecord) -> list[str]:
-    """How diffusion series became a tensor and means over tracts."""
-    by_other = engine_sentence(run, "dwi", "diffusion series")
-    sentences = [by_other] if by_other else _builtin_dwi(run, run.preprocessed["dwi"])
-    how = "robustly, " if run.option("dwi", "robust_tensor") else ""
-    sentences.append(
-        f"The diffusion tensor [@basser1994] was fitted {how}by weighted least squares (DIPY "
-        f"{run.version('dipy')}) [@garyfallidis2014] to volumes up to b = "
-        f"{run.number('dwi', 'tensor_max_b_s_mm2')} s/mm². Fractional anisotropy and mean "
-        "diffusivity were averaged over the white matter of the labels of ICBM-DTI-81 [@mori2008], "
-        "carried to the person by nonlinear registration."
-    )
-    if (run.option("dwi", "skeleton") or {}).get("skeleton"):
-        sentences.append(
-            "They were also read on a skeleton [@smith2006] in ENIGMA-DTI’s manner "
-            "[@jahanshad2013]."
-        )
-    if run.option("dwi", "free_water"):
-        sentences.append("The share of free water was fitted where two shells carry it [@hoy2014].")
-    if run.option("dwi", "kurtosis"):
-        sentences.append("Mean kurtosis was fitted where the shells carry it [@jensen2005].")
-    return sentences
-
-
-def _builtin_dwi(run: RunRecord, records: Sequence[Mapping]) -> list[str]:
-    n = len(records)
-    steps = (
-        ("Gibbs ringing was removed by subvoxel shifts [@kellner2016]", "GibbsRingingRemoved"),
-        ("the bias of the Rician noise was removed", "RicianBiasRemoved"),
-        ("volumes were realigned", "Realigned"),
-        ("gradients were turned with the volumes [@leemans2009]", "GradientsTurned"),
-        ("eddy currents were corrected", "EddyCurrentsCorrected"),
-        ("susceptibility distortion was corrected", "SusceptibilityCorrected"),
-        ("intensities were corrected by N4 [@tustison2010]", "BiasFieldCorrected"),
-    )
-    sentences = [f"{n} diffusion series were preprocessed."]
-    for name, used in counted(records, "Denoising"):
-        cite = " (Marchenko-Pastur principal components) [@veraart2016]" if name == "mppca" else ""
-        if name and name != "none":
-            sentences.append(f"Noise was reduced by {name}{cite} in {of(used, n)} series.")
-    for words, key in steps:
-        done = share(records, key)
-        if done:
-            sentences.append(f"{words[0].upper()}{words[1:]} in {of(done, n)} series.")
-    if not share(records, "SusceptibilityCorrected"):
-        sentences.append(f"Susceptibility distortion was corrected in {of(0, n)} series.")
     return sentences

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from commissure.files import write_text
 from commissure.modalities import MODALITIES
-from commissure.report.methods_text import images, models, spectra
+from commissure.report.methods_text import diffusion, images, models, spectra
 from commissure.report.methods_text.citations import CITATION, bibliography, cited, references
 from commissure.report.methods_text.record import RunRecord
 from commissure.report.text import listed
 
 #: Sentences of each modality.
 SENTENCES: Mapping[str, Callable[[RunRecord], list[str]]] = {
-    "anat": images.anat, "func": images.func, "dwi": images.dwi, "mrs": spectra.mrs,
+    "anat": images.anat, "func": images.func, "dwi": diffusion.dwi, "mrs": spectra.mrs,
 }  # fmt: skip
 
 _HEAD = (

@@ -13,7 +13,7 @@ import yaml
 
 from commissure.flow.settings import Settings
 from commissure.func.strategies import STRATEGIES
-from commissure.report.methods_text import images, models, spectra
+from commissure.report.methods_text import diffusion, images, models, spectra
 from commissure.report.methods_text.citations import bibliography, cited, references
 from commissure.report.methods_text.images import _STRATEGY
 from commissure.report.methods_text.record import run_record
@@ -78,13 +78,13 @@ def test_a_step_that_did_not_run_is_not_claimed(small):
     run = record(small)
     on = {"Denoising": "mppca", "GibbsRingingRemoved": True, "SusceptibilityCorrected": True}
     off = {"Denoising": "none", "GibbsRingingRemoved": False, "SusceptibilityCorrected": False}
-    with_all = " ".join(images.dwi(with_sidecars(run, "dwi", on, on)))
-    assert "mppca" in with_all and "kellner2016" in with_all
+    with_all = " ".join(diffusion.dwi(with_sidecars(run, "dwi", on, on)))
+    assert "Marchenko-Pastur" in with_all and "kellner2016" in with_all
     assert "Susceptibility distortion was corrected in all 2" in with_all
-    without = " ".join(images.dwi(with_sidecars(run, "dwi", off, off)))
+    without = " ".join(diffusion.dwi(with_sidecars(run, "dwi", off, off)))
     assert "veraart2016" not in without and "kellner2016" not in without
     assert "Susceptibility distortion was corrected in none of 2" in without
-    mixed = " ".join(images.dwi(with_sidecars(run, "dwi", on, off)))
+    mixed = " ".join(diffusion.dwi(with_sidecars(run, "dwi", on, off)))
     assert "Gibbs ringing was removed by subvoxel shifts [@kellner2016] in 1 of 2" in mixed
 
 
@@ -99,6 +99,32 @@ def test_another_engine_has_another_text(small, engine, said):
     assert said in words
     assert ("fisch2024" in words) == (engine == "builtin")
     assert "/data/x" not in words
+
+
+def test_mrtrix3_is_told_by_its_commands_and_versions(small):
+    makers = [{"Name": "MRtrix3", "Version": "3.0.3"}, {"Name": "Nipype", "Version": "1.10.0"}]
+    made = {"GeneratedBy": makers, "Denoising": "dwidenoise", "GibbsRingingRemoved": True}
+    run = with_sidecars(record(small, dwi={"engine": "mrtrix3"}), "dwi", made, made)
+    words = " ".join(diffusion.dwi(run))
+    assert "with MRtrix3 3.0.3 [@tournier2019], called through Nipype 1.10.0" in words
+    assert "Noise was reduced by dwidenoise of MRtrix3 [@veraart2016] in all 2 series" in words
+    assert "by mrdegibbs [@kellner2016] in all 2" in words
+    left = with_sidecars(run, "dwi", {**made, "Denoising": "none", "GibbsRingingRemoved": False})
+    assert not {"veraart2016", "kellner2016"} & set(cited(" ".join(diffusion.dwi(left))))
+
+
+def test_qsiprep_is_told_by_its_image_and_options(small):
+    made = {"GeneratedBy": [{"Name": "QSIPrep", "Version": "1.1.1"}]}
+    run = with_sidecars(record(small, dwi={"engine": "qsiprep"}), "dwi", made)
+    words = " ".join(diffusion.dwi(run))
+    assert "by QSIPrep 1.1.1 (image pennlinc/qsiprep:1.1.1) [@cieslak2021]" in words
+    assert "FSL’s eddy [@andersson2016]." in words and "further options" not in words
+    assert "TO THE AUTHORS" in words and "preprocessed by the engine" not in words
+    options = {"options": ["--hmc-model", "3dSHORE"], "field_maps": False}
+    other = record(small, dwi={"engine": "qsiprep"}, qsiprep=options)
+    words = " ".join(diffusion.dwi(with_sidecars(other, "dwi", made)))
+    assert "andersson2016" not in words and "“--hmc-model 3dSHORE”" in words
+    assert "Field maps of the dataset were not used." in words
 
 
 def test_slice_timing_and_volumes_left_out_are_counted(small):
