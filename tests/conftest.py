@@ -85,17 +85,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=place)
 
 
-@pytest.fixture(scope="session")
-def mrtrix3() -> None:
-    """MRtrix3 on the path, installed where that may be; tests that need it skip elsewhere."""
-    if shutil.which("dwidenoise"):
-        return
+def _debian_package(package: str, program: str) -> str:
+    """Path of a program, installed as a Debian package where that may be; skips elsewhere."""
+    path = shutil.which(program)
+    if path:
+        return path
     if os.geteuid() or not shutil.which("apt-get"):
-        pytest.skip("MRtrix3 is not installed, and apt-get cannot be run here")
-    for words in (["update"], ["install", "-y", "--no-install-recommends", "mrtrix3"]):
+        pytest.skip(f"{package} is not installed, and apt-get cannot be run here")
+    for words in (["update"], ["install", "-y", "--no-install-recommends", package]):
         done = subprocess.run(
             ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *words],
             capture_output=True, text=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         )  # fmt: skip
         if done.returncode:
-            pytest.skip(f"MRtrix3 is not installed, and apt-get failed: {done.stderr[-200:]}")
+            pytest.skip(f"{package} is not installed, and apt-get failed: {done.stderr[-200:]}")
+    return shutil.which(program) or pytest.skip(f"{package} has no program {program}")
+
+
+@pytest.fixture(scope="session")
+def mrtrix3() -> None:
+    """MRtrix3 on the path; tests that need it skip where it cannot be installed."""
+    _debian_package("mrtrix3", "dwidenoise")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Debian's Chromium; tests that need it skip where it cannot be installed."""
+    return shutil.which("google-chrome") or _debian_package("chromium", "chromium")
