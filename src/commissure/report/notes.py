@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def summed_notes(notes: Iterable[tuple[str, str]]) -> list[SummedNote]:
     return sorted(summed, key=lambda note: (-len(note.people), -note.notes, note.sentence))
 
 
+@functools.lru_cache(maxsize=4096)
 def _kind(word: str) -> str:
     """What must agree in notes that are one: the word itself, or that it is a number or label."""
     before, core, after = _parts(word)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from commissure.report import text
-from commissure.report.cohort import Cohort
 from commissure.report.plots import marker_figures
 from commissure.report.quality_words import check_label, name_and_unit, parsed_limit
 from commissure.report.results import QualityRecord, modality_order
@@ -19,11 +18,15 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on quality shows."""
     own, tools = run.results.quality, run.results.tool_quality
     records = [*own, *tools]
+    sites = {str(who): str(site) for who, site in run.people.people["site"].items()}
     modalities = []
     for modality in modality_order({record.modality for record in records}):
         measured = [record for record in records if record.modality == modality]
-        names = list(dict.fromkeys(check["name"] for r in measured for check in r.checks))
-        checks = [_check(name, modality, measured, run.people) for name in names]
+        by_name: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        for record in measured:
+            for check in record.checks:
+                by_name.setdefault(check["name"], []).append((record.participant_id, check))
+        checks = [_check(name, found, sites) for name, found in by_name.items()]
         modalities.append(
             {
                 "name": text.modality(modality),
@@ -77,21 +80,19 @@ def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
 
 
 def _check(
-    name: str, modality: str, records: Sequence[QualityRecord], people: Cohort
+    name: str, measured: Sequence[tuple[str, Mapping[str, Any]]], site_of: Mapping[str, str]
 ) -> dict[str, Any] | None:
+    """One check over all scans: of each, the person and the check."""
     values, failed, sites, limits = [], [], [], list[str]()
     unmeasured = 0
-    for record in records:
-        for check in record.checks:
-            if check["name"] != name:
-                continue
-            limits.append(str(check.get("limit") or ""))
-            if not text.is_number(check.get("value")):
-                unmeasured += 1
-                continue
-            values.append(float(check["value"]))
-            failed.append(check.get("passed") is False)
-            sites.append(str(people.people["site"].get(record.participant_id, "unknown")))
+    for who, check in measured:
+        limits.append(str(check.get("limit") or ""))
+        if not text.is_number(check.get("value")):
+            unmeasured += 1
+            continue
+        values.append(float(check["value"]))
+        failed.append(check.get("passed") is False)
+        sites.append(site_of.get(who, "unknown"))
     if not values and not unmeasured:
         return None
     distinct = list(dict.fromkeys(filter(None, limits)))

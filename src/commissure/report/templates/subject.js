@@ -181,20 +181,24 @@
   // ------------------------------------------------------------------ slices
   var images = inert("image-data");
   if (images) {
-    var script = document.createElement("script");
-    script.src = "niivue-0.69.0.umd.js";
-    script.onload = function () {
+    var program = document.getElementById("viewer-program");
+    var start = function () {
       show(images).catch(function (error) {
         document.getElementById("viewer").hidden = true;
         document.getElementById("no-viewer").hidden = false;
       });
     };
-    document.body.appendChild(script);
+    if (window.niivue) {
+      start();
+    } else {
+      program.addEventListener("load", start);
+    }
   }
 
   async function show(images) {
     var canvas = document.getElementById("canvas");
-    if (!document.createElement("canvas").getContext("webgl2")) {
+    // With what the viewer asks for, so that it gets this context and not a second of its own.
+    if (!canvas.getContext("webgl2", { alpha: true, antialias: false })) {
       return;
     }
     document.getElementById("viewer").hidden = false;
@@ -219,29 +223,42 @@
         slider.value = viewer.scene.crosshairPos[slider.dataset.axis];
       });
     };
-    await viewer.attachToCanvas(canvas);
+    // Light and shade of the rendering in 3D, which is not shown: half of the time to the first image.
+    viewer.gradientGL = function () {};
+    await viewer.attachToCanvas(canvas, false);
     viewer.setSliceType(viewer.sliceTypeMultiplanar);
 
+    var wanted = "";
     async function choose(key) {
       while (viewer.volumes.length) {
         viewer.removeVolumeByIndex(viewer.volumes.length - 1);
       }
       var chosen = images[key];
-      viewer.addVolume(await niivue.NVImage.loadFromBase64({
-        base64: chosen.image, name: key + ".nii.gz", colormap: "gray", opacity: 1,
-      }));
       document.getElementById("overlay-label").hidden = !chosen.labels;
+      wanted = key;
+      var image = await niivue.NVImage.loadFromBase64({
+        base64: chosen.image, name: key + ".nii.gz", colormap: "gray", opacity: 1,
+      });
+      if (wanted !== key) {
+        return;
+      }
+      viewer.addVolume(image);
+      viewer.scene.crosshairPos = [0.5, 0.5, 0.5];
+      viewer.drawScene();
+      viewer.createOnLocationChange();
+      canvas.dataset.shown = key;
       if (chosen.labels) {
+        // The image is seen before its segmentation is laid over it.
+        await new Promise(requestAnimationFrame);
         var labels = await niivue.NVImage.loadFromBase64({
           base64: chosen.labels, name: "labels.nii.gz", colormap: "roi_i256", opacity: Number(overlay.value),
           cal_min: 0, cal_max: 255,
         });
-        viewer.addVolume(labels);
+        // Another image may have been chosen meanwhile.
+        if (wanted === key) {
+          viewer.addVolume(labels);
+        }
       }
-      viewer.scene.crosshairPos = [0.5, 0.5, 0.5];
-      viewer.updateGLVolume();
-      viewer.createOnLocationChange();
-      canvas.dataset.shown = key;
     }
 
     document.querySelectorAll("#viewer input[name=image]").forEach(function (radio) {
