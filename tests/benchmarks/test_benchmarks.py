@@ -77,6 +77,7 @@ SMALLEST = {
         "--repeats",
         "1",
     ],
+    "lesion_follow_up": ["--patients", "2", "--orientations", "2"],
     "kills": [
         "{tmp}/kills",
         "--kills",

@@ -18,6 +18,7 @@ from commissure.cli.index import index
 from commissure.cli.init import init
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.report import report
+from commissure.cli.response import response
 from commissure.cli.simulate import simulate
 from commissure.cli.validate import validate
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (init, index, validate, apply, compare, convert, report):
+for _command in (init, index, validate, apply, compare, convert, report, response):
     app.command()(_command)
 
 

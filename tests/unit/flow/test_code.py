@@ -20,6 +20,7 @@ NOT_BY_A_SCRIPT = {
     "dataset/*": "which images there are: a job is given them by name, and runs again when they change",
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
     "images/contrast.py": "chooses an image; what it measured is kept under a VERSION of its own",
+    "lesion/*": "of the command `commissure response`, and called from Python",
     "markers/page.py": "writes docs/markers.md",
     "markers/reliability.py": "of the page of markers",
     "markers/status.py": "the bridge's own table: its columns are read by markers/outcomes.py",

@@ -1,0 +1,75 @@
+"""Masks of follow-ups in the space of the baseline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+
+from commissure.images.grid import resample_to
+from commissure.images.registration import linear_map
+
+
+def in_baseline_space(
+    baseline: nib.Nifti1Image,
+    follow_up: nib.Nifti1Image,
+    labels: np.ndarray,
+    *,
+    kind: Literal["rigid", "affine"] = "rigid",
+    compared: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring the labels of a follow-up onto the grid of the baseline.
+
+    Lesions are measured where they were drawn; these labels only say which is which.
+
+    Parameters
+    ----------
+    baseline, follow_up
+        The images of both visits.
+    labels
+        (X, Y, Z) on the grid of the follow-up.
+    kind
+        ``rigid`` for a head, ``affine`` for an organ that breathing and weight change.
+    compared
+        (X, Y, Z) bool on the grid of the baseline: where the images are compared, as the brain or
+        the liver, best without its lesions.
+
+    Returns
+    -------
+    labels : numpy.ndarray
+        On the grid of the baseline, with the same numbers. A label that falls between its voxels
+        keeps the voxel in which its centre lies.
+    matrix : numpy.ndarray
+        4x4, mm of the baseline to mm of the follow-up.
+    """
+    matrix = linear_map(baseline, follow_up, kind=kind, fixed_mask=compared)
+    return moved_labels(baseline, follow_up.affine, labels, matrix), matrix
+
+
+def covered(
+    baseline: nib.Nifti1Image, follow_up: nib.Nifti1Image, matrix: np.ndarray
+) -> np.ndarray:
+    """Where on the grid of the baseline the follow-up has an image, (X, Y, Z) bool.
+
+    ``matrix`` as of :func:`in_baseline_space`.
+    """
+    everywhere = np.ones(follow_up.shape[:3], np.uint8)
+    there = nib.Nifti1Image(everywhere, np.linalg.inv(matrix) @ follow_up.affine)
+    return resample_to(there, baseline.shape[:3], baseline.affine, order=0) > 0
+
+
+def moved_labels(
+    baseline: nib.Nifti1Image, affine: np.ndarray, labels: np.ndarray, matrix: np.ndarray
+) -> np.ndarray:
+    """Labels on the grid of the baseline, by a known map (4x4, mm of baseline to follow-up)."""
+    there = nib.Nifti1Image(labels.astype(np.int32), np.linalg.inv(matrix) @ affine)
+    shape = baseline.shape[:3]
+    moved = resample_to(there, shape, baseline.affine, order=0)
+    for number in sorted(set(np.unique(labels)) - set(np.unique(moved))):
+        centre = np.argwhere(labels == number).mean(axis=0)
+        world = nib.affines.apply_affine(there.affine, centre)
+        voxel = np.rint(nib.affines.apply_affine(np.linalg.inv(baseline.affine), world)).astype(int)
+        if ((voxel >= 0) & (voxel < shape)).all() and moved[tuple(voxel)] == 0:
+            moved[tuple(voxel)] = number
+    return moved
