@@ -114,8 +114,9 @@ def preprocess(
     _refuse_no_brain(scan, bright, _middle(series), affine, "bright in one piece")
     first_mask = dilated(bright, affine, radius_mm=6)
     first = non_steady_volumes(series[bright], tr_s=timing.tr_s)
-    motion = realign(series, affine, mask=first_mask, first=first)
-    means = [mean_volume(echo, affine, motion, first=first) for echo in every]
+    motion = realign(series, affine, mask=first_mask, first=first, slice_axis=timing.slice_axis)
+    steady = np.arange(first, series.shape[3])
+    means = [mean_volume(echo, affine, motion, among=steady) for echo in every]
     boldref = nib.Nifti1Image(combined_volume(means, echoes.times_s), affine)
     distortion = susceptibility(scan, series, motion, boldref, wanted=settings.susceptibility)
     distortion = checked_at_border(distortion, boldref, anat)
