@@ -27,9 +27,9 @@ env: .venv/.ready $(EXTRAS:%=.venv/.ready-%)
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The lock of an extra repeats the versions of the core.
+# The lock of an extra repeats the versions of the core; it is complete, and leaves out what envs/overrides.in names.
 .venv/.ready-%: envs/%.lock .venv/.ready
-	$(PIP) --require-hashes -r $<
+	$(PIP) --no-deps --require-hashes -r $<
 	@touch $@
 
 demo: env
@@ -73,12 +73,12 @@ atlases: env
 	for script in icbm2009a_structures desikan_killiany schaefer2018 jhu_icbm_dti81 whole_head checksums; do $(BIN)/python resources/atlases/build/$$script.py $(ATLAS_PACKAGES) || exit 1; done
 
 # Versions that are locked stay; to renew one, take it out of every lock first.
-COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
+COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --overrides envs/overrides.in --custom-compile-command "make lock"
 # torch without CUDA, several GB less; where its wheel lies in a folder: UV_FIND_LINKS=folder make TORCH_BUILD= lock
 TORCH_BUILD := --torch-backend cpu
 lock:
 	$(COMPILE) --extra build -o envs/requirements.lock
-	for extra in combat convert subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
+	for extra in combat convert lesion subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
 	uv pip compile envs/crate.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/crate.lock
 	uv pip compile envs/docs.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/docs.lock
 	$(COMPILE) $(TORCH_BUILD) --extra build --extra deep -c envs/requirements.lock -o envs/deep.lock
