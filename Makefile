@@ -1,4 +1,4 @@
-# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert deep subtypes"
+# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="combat convert deep lesion subtypes"
 # make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
 # make test   set up, run the tests          make test-fast   without the slow ones
 # make check  style, types, layers, spelling, lint          make docs   regenerate pages, build site/
