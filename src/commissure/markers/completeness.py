@@ -134,19 +134,15 @@ def _without_image(
     visits: set[tuple[str, ...]] = set(used[["participant_id", "session"]].itertuples(False, None))
     known = {person for person, _ in visits}
     visits |= {row[:2] for row in imaged if row[0] not in known}
+    sessions: dict[str, list[str]] = {}
+    for person, session in sorted(visits):
+        sessions.setdefault(person, []).append(session)
+    keys = ["participant_id", "session", "modality"]
+    causes = outcomes.drop_duplicates(keys).set_index(keys)["cause"]
     for person in people:
-        for session in sorted({s for p, s in visits if p == person}) or [""]:
+        for session in sessions.get(person, [""]):
             for modality in sorted(set(used["modality"])):
-                if (person, session, modality) in imaged:
-                    continue
-                unused = outcomes[
-                    (outcomes["participant_id"] == person)
-                    & (outcomes["session"] == session)
-                    & (outcomes["modality"] == modality)
-                ]
-                cause = (
-                    unused["cause"].iloc[0]
-                    if len(unused)
-                    else "the dataset has no image of this modality"
-                )
-                yield [person, session, modality, "", "image", "missing", cause, ""]
+                image = (person, session, modality)
+                if image not in imaged:
+                    cause = causes.get(image, "the dataset has no image of this modality")
+                    yield [*image, "", "image", "missing", cause, ""]
