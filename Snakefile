@@ -1,5 +1,5 @@
 from commissure.flow.config_files import check_files
-from commissure.flow.plan import readable
+from commissure.flow.readable import readable
 
 if workflow.is_main_process:
     with readable():

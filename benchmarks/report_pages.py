@@ -30,7 +30,8 @@ from commissure.names import Scan
 from commissure.outputs import COMPLETENESS, LABELS, PARTICIPANTS, QUALITY, VISITS
 from commissure.report.page import write_report
 from commissure.report.settings import ReportSettings
-from commissure.report.subjects.page import read_page_tables, write_pages
+from commissure.report.subjects.page import write_pages
+from commissure.report.subjects.page_tables import read_page_tables
 from commissure.rows import Marker, write_markers
 
 CHECKS, MARKERS = {"anat": 25, "func": 25, "dwi": 22, "mrs": 30}, 30

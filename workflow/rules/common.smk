@@ -12,7 +12,8 @@ for name in (
     os.environ[name] = "1"
 
 from commissure.flow.end_at_once import end_at_once
-from commissure.flow.plan import Plan, readable, status_table
+from commissure.flow.plan import Plan, status_table
+from commissure.flow.readable import readable
 from commissure.flow.run_lock import only_looks
 from commissure.flow.workflow_files import check_laid_version
 
@@ -79,11 +80,21 @@ def statuses(modality, *steps):
 
 
 def all_statuses():
-    """The status tables of the whole run."""
+    """The status tables of the whole run; as a function, which jobs of a batch never call."""
     return [
         table
         for modality in settings.modalities
         for table in statuses(modality, "preprocess", "measure")
+    ]
+
+
+def batch_statuses(wildcards):
+    """The status tables of one batch."""
+    return [
+        status(f"{modality}_{step}").format(batch=wildcards.batch)
+        for modality in settings.modalities
+        for step in ("preprocess", "measure")
+        if wildcards.batch in plan.batches(modality)
     ]
 
 
@@ -95,7 +106,7 @@ def anatomy(wildcards):
 
 def code(script):
     """Digest of a script and of the library code that it reaches."""
-    return plan.code_of(ROOT / "workflow" / "scripts" / script)
+    return plan.code_of(ROOT / "workflow" / "scripts", script)
 
 
 def step_settings(modality, step):

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv visits.tsv participants.tsv cautions.tsv, the treatment history
-# OUTPUTS:          fusion/
+# OUTPUTS:          fusion/, recovery*.tsv/.json where truth is known
 
 NULL_PARTS = settings.fusion.permutation_jobs
 NULL_PARTS = range(NULL_PARTS) if NULL_PARTS > 1 else []
@@ -68,3 +68,30 @@ rule fusion:
         reopened=plan.remade("fusion"),
     script:
         "../scripts/fusion/fuse.py"
+
+
+rule recovery:
+    """Compare the markers with the truth of a simulated cohort."""
+    input:
+        markers=out("markers.tsv"),
+        truth=plan.truth_file,
+        labels=out("fusion/labels.tsv"),
+        oracle=plan.oracle_file,
+    output:
+        recovery=out("recovery.tsv"),
+        pairs=out("recovery_pairs.tsv"),
+        oracle=out("recovery_oracle.tsv"),
+        false_positives=out("recovery_false_positives.json"),
+    log:
+        log_of("recovery", batch=False),
+    benchmark:
+        benchmark_of("recovery", batch=False)
+    resources:
+        mem_mb=memory(1000, "recovery"),
+        runtime=minutes("recovery"),
+    params:
+        code=code("markers/recovery.py"),
+        record=record("recovery"),
+        reopened=plan.remade("recovery"),
+    script:
+        "../scripts/markers/recovery.py"

@@ -1,11 +1,11 @@
 # REQUIRED INPUTS:  the status tables of all modalities, the table of people, a lab's own tables, work/ingress/, ratings*.tsv where there are any
-# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv quality.tsv acquisition.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv tool_quality.tsv, qc_fc.tsv/.json, recovery*.tsv/.json where truth is known
+# OUTPUTS:          vulnerability.tsv/.json markers.tsv/.json completeness.tsv exclusions.tsv quality.tsv acquisition.tsv visits.tsv participants.tsv cautions.tsv dwi_quality.tsv tool_quality.tsv, qc_fc.tsv/.json
 
 
 rule markers:
     """Join the markers of all modalities and say what is missing or left out, and why."""
     input:
-        statuses=all_statuses(),
+        statuses=lambda wildcards: all_statuses(),
         people=plan.people_file,
         tables=[table.file for table in settings.tables],
         tools=[work(f"ingress/{i}_markers.tsv") for i in range(len(settings.ingress))],
@@ -48,11 +48,14 @@ rule markers:
 rule scan_tables:
     """Gather how every image was acquired, and every quality value."""
     input:
-        statuses=all_statuses(),
-        manifests=[work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches],
+        statuses=lambda wildcards: all_statuses(),
+        manifests=lambda wildcards: [
+            work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches
+        ],
     output:
         quality=out("quality.tsv"),
         acquisition=out("acquisition.tsv"),
+        distributions=work("quality_distributions.npz"),
     log:
         log_of("scan_tables", batch=False),
     benchmark:
@@ -98,7 +101,7 @@ rule vulnerability:
 rule qc_fc:
     """Compare the strategies of denoising: which leaves least of head motion in connectivity."""
     input:
-        statuses=statuses("func", "measure"),
+        statuses=lambda wildcards: statuses("func", "measure"),
         exclusions=out("exclusions.tsv"),
         visits=out("visits.tsv"),
         people=out("participants.tsv"),
@@ -121,30 +124,3 @@ rule qc_fc:
         reopened=plan.remade("qc_fc"),
     script:
         "../scripts/markers/qc_fc.py"
-
-
-rule recovery:
-    """Compare the markers with the truth of a simulated cohort."""
-    input:
-        markers=out("markers.tsv"),
-        truth=plan.truth_file,
-        labels=out("fusion/labels.tsv"),
-        oracle=plan.oracle_file,
-    output:
-        recovery=out("recovery.tsv"),
-        pairs=out("recovery_pairs.tsv"),
-        oracle=out("recovery_oracle.tsv"),
-        false_positives=out("recovery_false_positives.json"),
-    log:
-        log_of("recovery", batch=False),
-    benchmark:
-        benchmark_of("recovery", batch=False)
-    resources:
-        mem_mb=memory(1000, "recovery"),
-        runtime=minutes("recovery"),
-    params:
-        code=code("markers/recovery.py"),
-        record=record("recovery"),
-        reopened=plan.remade("recovery"),
-    script:
-        "../scripts/markers/recovery.py"

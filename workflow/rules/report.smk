@@ -39,8 +39,10 @@ rule subject_pages:
     """Write the page of each person of one batch, with slices to look at and rate."""
     input:
         manifest=work("batches/batch-{batch}.tsv"),
-        statuses=all_statuses(),
-        quality=out("quality.tsv"),
+        index=work("index.tsv"),
+        # Of the batch alone: with those of all batches planning would grow by their square.
+        statuses=batch_statuses,
+        distributions=work("quality_distributions.npz"),
         exclusions=out("exclusions.tsv"),
         completeness=out("completeness.tsv"),
         people=out("participants.tsv"),
@@ -57,6 +59,7 @@ rule subject_pages:
         settings=settings.report.model_dump(
             mode="json", include={"title", "viewer", "page_mb"}
         ),
+        modalities=settings.modalities,
         study=plan.study,
         code=code("report/subject_pages.py"),
         record=lambda wildcards: record(f"subject_pages-{wildcards.batch}"),
@@ -68,8 +71,10 @@ rule subject_pages:
 rule reporting:
     """Write the text of methods and the checklists of reporting."""
     input:
-        manifests=[work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches],
-        statuses=all_statuses(),
+        manifests=lambda wildcards: [
+            work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches
+        ],
+        statuses=lambda wildcards: all_statuses(),
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
@@ -102,14 +107,14 @@ rule reporting:
 rule report:
     """Write the report: one self-contained page."""
     input:
-        statuses=all_statuses(),
+        statuses=lambda wildcards: all_statuses(),
         markers=out("markers.tsv"),
         definitions=out("markers.json"),
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
         quality=out("quality.tsv"),
         acquisition=out("acquisition.tsv"),
-        pages=[work(f"pages/batch-{batch}.txt") for batch in plan.all_batches],
+        pages=[work(f"pages/batch-{batch}.txt") for batch in plan.page_batches],
         ratings=plan.rating_files,
         visits=out("visits.tsv"),
         people=out("participants.tsv"),

@@ -19,9 +19,16 @@ def report(
             "days, paths, commands, configuration and comments."
         ),
     ] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose page is written, as sub-01; may be given several times. Without it "
+            "everybody's, where there are at most report.pages_up_to people."
+        ),
+    ] = None,
 ) -> None:
     """Write report.html and the pages of people from what a run left, however far it came."""
-    from commissure.report.from_folder import read_run
+    from commissure.report.from_folder import chosen_for_pages, read_run
     from commissure.report.page import write_report
     from commissure.report.pseudonymise import KEY, write_pseudonymised
     from commissure.report.subjects.page import write_pages
@@ -35,7 +42,7 @@ def report(
                 f"Who is who stands in {output_dir / KEY}: keep that file in the lab."
             )
             return
-        people = run.participants["participant_id"].tolist()
+        people = chosen_for_pages(run, person)
         pages = write_pages(
             people, output_dir, statuses=run.statuses, tables=run.tables, settings=run.settings,
             study=run.study,
@@ -46,3 +53,8 @@ def report(
             config_text=run.configuration, ratings=run.ratings, study=run.study,
         )  # fmt: skip
         typer.echo(f"{output_dir / 'report.html'} and {len(pages) - 1} pages of people.")
+        if not people:
+            typer.echo(
+                f"They are more than report.pages_up_to ({run.settings.pages_up_to}): --person "
+                "names whose page is wanted."
+            )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from functools import lru_cache
+import json
+from functools import cache
 from pathlib import Path
 
 from commissure.images.resources import RESOURCES
@@ -23,7 +24,7 @@ _OUTSIDE = ("commissure.flow", "commissure.cli")
 _FOR_PEOPLE = ("README", "LICENSE")
 
 
-@lru_cache(maxsize=512)
+@cache
 def _nodes(path: Path, time_ns: int) -> tuple[ast.Import | ast.ImportFrom | ast.Call, ...]:
     """Imports and calls of a file as it was at a time, anywhere in it."""
     kinds = (ast.Import, ast.ImportFrom, ast.Call)
@@ -136,6 +137,19 @@ def _place(path: Path) -> tuple[bool, str]:
     return source, str(path.relative_to(SOURCE if source else RESOURCES))
 
 
-@lru_cache(maxsize=1024)
+@cache
 def _content(path: Path, time_ns: int) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
+
+
+def codes_of(scripts: Path) -> dict[str, str]:
+    """Digests of all scripts of a folder by their paths below it."""
+    return {str(path.relative_to(scripts)): code_of(path) for path in sorted(scripts.rglob("*.py"))}
+
+
+def stored_codes(path: Path) -> dict[str, str]:
+    """Digests of scripts as a main process wrote them down; none where it has not."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,40 +21,28 @@ from commissure.engines.trees.tree import (
     versions_note,
     whole_tree,
 )
-from commissure.errors import CommissureError
-from commissure.files import write_text
+from commissure.files import as_json
+from commissure.flow.batches import Batches, write_changed
 from commissure.flow.check_tables import check_tables
-from commissure.flow.code import code_of
+from commissure.flow.code import codes_of, stored_codes
+from commissure.flow.command import command_of
 from commissure.flow.engine_checks import check_engines
 from commissure.flow.learnt import Learnt
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
-from commissure.flow.repeated_people import chosen_people
 from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
 from commissure.flow.versions import version_notes
 from commissure.markers.ratings import rating_files, read_ratings
-from commissure.markers.visit_choice import Visit, names_order, session_files
+from commissure.markers.visit_choice import Visit
 from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import OUTPUTS, PROVENANCE, REPORTING
-from commissure.paths import without_paths
 from commissure.study.settings import StudySettings
 
-
-@contextmanager
-def readable() -> Iterator[None]:
-    """End the program with the one sentence of an error, without a traceback.
-
-    An :class:`OSError` is one of the disk: a file that went, a right that is missing, no space.
-    """
-    try:
-        yield
-    except (CommissureError, OSError) as error:
-        print(f"\ncommissure: {error}\n", file=sys.stderr, flush=True)
-        # Snakemake wraps SystemExit of a Snakefile into a traceback of its own.
-        os._exit(1)
+#: Where the digests of the scripts stand for jobs on nodes, below the output folder.
+_CODES = "work/codes.json"
 
 
 class Plan:
@@ -83,6 +69,7 @@ class Plan:
         self.settings: Settings = read_settings(config)
         self.output_dir = Path(self.settings.output_dir)
         work = self.output_dir / "work"
+        brief = work / "batches.json"
         entries: list[Entry] = []
         if main:
             check_output(self.output_dir, self.settings.bids, self.settings.inputs())
@@ -90,33 +77,29 @@ class Plan:
                 _say(note)
         if runs:
             hold(self.output_dir)
-        if self.settings.bids is not None:
-            if main:
-                entries = refresh_index(
-                    self.settings.bids,
-                    work,
-                    batch_size=self.settings.batch_size,
-                    image=self.settings.anat.wanted,
-                    say=_say,
-                )
-            else:
-                entries = read_entries(work / "index.tsv")
-        self.repeated = chosen_people(entries, self.settings.tolerances.people)
-        batches: dict[str, set[str]] = {name: set() for name in self.settings.modalities}
-        self._people: dict[str, set[str]] = defaultdict(set)
-        for entry in entries:
-            if entry.modality in batches:
-                batches[entry.modality].add(f"{entry.batch:04d}")
-                self._people[f"{entry.batch:04d}"].add(entry.participant_id)
-        visits = {(entry.participant_id, entry.session) for entry in entries}
-        self.session_files = self._session_files(visits)
+        batches = None if main else Batches.read(brief)
+        if main and self.settings.bids is not None:
+            entries = refresh_index(
+                self.settings.bids,
+                work,
+                batch_size=self.settings.batch_size,
+                image=self.settings.anat.wanted,
+                say=_say,
+            )
+        elif batches is None and self.settings.bids is not None:
+            entries = read_entries(work / "index.tsv")
+        if batches is None:
+            batches = Batches.of(entries, self.settings)
+        if main:
+            batches.write(brief)
         people = {entry.participant_id for entry in entries}
         self.study = study_identity(work, self.settings.bids, people)
-        self._batches = {name: sorted(numbers) for name, numbers in batches.items()}
+        self._at = batches
         counts = Counter((entry.modality, f"{entry.batch:04d}") for entry in entries if entry.used)
         self._learnt = Learnt(self.output_dir, counts)
+        self.page_batches = self._page_batches()
         if main:
-            self._check_tables(people, visits)
+            self._check_tables(people, {(entry.participant_id, entry.session) for entry in entries})
             self._list_tools()
             self._list_trees(people)
             self._reopen()
@@ -126,6 +109,20 @@ class Plan:
             for caution in check_engines(self.settings, due):
                 _say(caution)
         self._marks = read_marks(work)
+        self._codes: dict[str, str] = {} if main else stored_codes(self.output_dir / _CODES)
+
+    def _page_batches(self) -> list[str]:
+        """Batches whose people get pages with the run: none beyond a number of people."""
+        people, most = self._at.everybody, self.settings.report.pages_up_to
+        if people <= most:
+            return self.all_batches
+        if self.main:
+            _say(
+                f"{people} people have images: no page of each is written with the run "
+                f"(report.pages_up_to: {most}). `commissure report {self.output_dir} --person "
+                "sub-01` writes those that are wanted"
+            )
+        return []
 
     def _check_tables(self, imaged: Collection[str], visits: Collection[Visit]) -> None:
         """Refuse tables that would stop the run hours later, and tell what is odd in them."""
@@ -205,18 +202,11 @@ class Plan:
         work = self.output_dir / "work" / "ingress"
         return [str(work / f"{i}_files.tsv") for i in range(len(self.settings.ingress))]
 
-    def _session_files(self, visits: Collection[Visit]) -> list[str]:
-        """Tables of acquisition times, where neither settings nor names order the sessions."""
-        bids, declared = self.settings.bids, self.settings.sessions
-        if bids is None or names_order(visits, declared):
-            return []
-        return [str(file) for file in session_files(bids, visits)]
-
     def _reopen(self) -> None:
         """Let the batches and rules run again that have lost something since, and say so."""
         tables = [
             status_table(f"{modality}_{step}", batch)
-            for modality, batches in self._batches.items()
+            for modality, batches in self._at.numbers.items()
             for step in STEPS
             for batch in batches
         ]
@@ -225,7 +215,7 @@ class Plan:
         rules += ["recovery"] if self.truth_file else []
         rules += ["subtypes"] if self.settings.subtypes.search else []
         rules += ["qc_fc"] if self.batches("func") else []
-        rules += [f"subject_pages-{batch}" for batch in self.all_batches]
+        rules += [f"subject_pages-{batch}" for batch in self.page_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         jobs = self.settings.fusion.permutation_jobs
         rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
@@ -268,18 +258,28 @@ class Plan:
         }
         return [output.path for output in OUTPUTS.values() if there.get(output.when)]
 
+    @property
+    def session_files(self) -> list[str]:
+        """Tables of acquisition times, where neither settings nor names order the sessions."""
+        return list(self._at.session_files)
+
+    @property
+    def repeated(self) -> list[str]:
+        """Who is measured again where the tolerances of markers are asked for."""
+        return list(self._at.repeated)
+
     def batches(self, modality: str) -> list[str]:
         """Numbers of the batches that have images of a modality, as they stand in file names."""
-        return self._batches.get(modality, [])
+        return list(self._at.numbers.get(modality, ()))
 
     @property
     def all_batches(self) -> list[str]:
         """Numbers of the batches that have any image of the study."""
-        return sorted({number for numbers in self._batches.values() for number in numbers})
+        return list(self._at.people)
 
     def people_in(self, batch: str) -> int:
         """How many people a batch has."""
-        return len(self._people[batch])
+        return self._at.people[batch]
 
     def reopened(self, rule: str, batch: str) -> str:
         """Mark of a batch that has lost files once; another one for each time."""
@@ -341,16 +341,20 @@ class Plan:
         """What the rule that writes methods and checklists writes, below the output folder."""
         return [output.path for output in REPORTING]
 
-    @staticmethod
-    def codes(scripts: Path) -> dict[str, str]:
-        """Digests of all scripts by their names: what a later run is compared with."""
-        found = sorted(scripts.rglob("*.py"))
-        return {str(script.relative_to(scripts)): code_of(script) for script in found}
+    def codes(self, scripts: Path) -> dict[str, str]:
+        """Digests of all scripts by their names: what a later run is compared with.
 
-    @staticmethod
-    def code_of(script: Path) -> str:
+        A job on a node reads what the main process wrote down, and parses no source.
+        """
+        if not self._codes:
+            self._codes = codes_of(scripts)
+            if self.main:
+                write_changed(as_json(self._codes), self.output_dir / _CODES)
+        return self._codes
+
+    def code_of(self, scripts: Path, name: str) -> str:
         """Digest of a script and of the library code that it reaches."""
-        return code_of(script)
+        return self.codes(scripts)[name]
 
     def command(self, argv: Sequence[str]) -> str:
         """The snakemake command of this run with its configuration, to be typed again.
@@ -364,19 +368,8 @@ class Plan:
         note = self.output_dir / "work" / "command.txt"
         if not self.main:
             return note.read_text(encoding="utf-8")
-        kept: list[str] = []
-        keeping = False
-        for word in argv[1:]:
-            if word.startswith("-"):
-                keeping = word.split("=")[0] in ("--configfile", "--configfiles", "--config", "-C")
-            if keeping:
-                kept.append(shlex.quote(word))
-        here = f"{Path.cwd()}{os.sep}"
-        command = " ".join(["snakemake --cores all", *(w.replace(here, "") for w in kept)])
-        # What lies elsewhere keeps its last part: the tables that say this travel.
-        command = without_paths(command)
-        if not note.exists() or note.read_text(encoding="utf-8") != command:
-            write_text(command, note)
+        command = command_of(argv)
+        write_changed(command, note)
         return command
 
 
@@ -391,9 +384,7 @@ def _write_listing(folder: Path, names: Iterable[str], listing: Path) -> None:
     for name in names:
         status = (folder / name).stat()
         lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
-    text = "".join(lines)
-    if not listing.exists() or listing.read_text(encoding="utf-8") != text:
-        write_text(text, listing)
+    write_changed("".join(lines), listing)
 
 
 def _say(message: str) -> None:

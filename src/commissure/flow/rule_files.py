@@ -110,6 +110,6 @@ def _files(text: str) -> set[str]:
         found.add("status:anat_preprocess")
     for modality, step in re.findall(r'statuses\("(\w+)", "(\w+)"\)', text):
         found.add(f"status:{modality}_{step}")
-    if "all_statuses()" in text:
+    if "all_statuses()" in text or "batch_statuses" in text:
         found |= {f"status:{m}_{step}" for m in MODALITIES for step in STEPS}
     return found

@@ -21,7 +21,7 @@ from commissure.engines.registry import rule_files
 from commissure.errors import ConfigError
 from commissure.files import as_json
 from commissure.flow.checksums import checksums, files_of
-from commissure.flow.code import code_of
+from commissure.flow.code import codes_of
 from commissure.flow.config_files import check_files
 from commissure.flow.environment import versions
 from commissure.flow.rule_files import Rule, read_rules
@@ -151,7 +151,7 @@ def touched(run: Run, config: Path) -> list[Touched]:
     scripts = _scripts()
     record = {
         **run.record,
-        "code": {str(p.relative_to(scripts)): code_of(p) for p in sorted(scripts.rglob("*.py"))},
+        "code": codes_of(scripts),
         "environments": [],
         "versions": versions(),
         "inputs": _inputs_now(run, settings),

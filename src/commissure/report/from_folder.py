@@ -10,14 +10,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from commissure.errors import DatasetError
+from commissure.errors import ConfigError, DatasetError
 from commissure.files import read_table
 from commissure.markers.outcomes import outcomes, quality_table
 from commissure.markers.ratings import rating_files
 from commissure.markers.status import read_statuses
+from commissure.names import participant_label
 from commissure.outputs import CONFIG, PARTICIPANTS, QUALITY
 from commissure.report.settings import ReportSettings
-from commissure.report.subjects.page import PageTables, read_page_tables
+from commissure.report.subjects.page_tables import PageTables, read_page_tables
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,36 @@ def read_run(folder: Path) -> FinishedOrNot:
         ratings=rating_files(folder),
         tables=tables,
     )
+
+
+def chosen_for_pages(run: FinishedOrNot, wanted: Sequence[str] | None) -> list[str]:
+    """Who gets a page: those who are asked for, else everybody where they are not too many.
+
+    Parameters
+    ----------
+    run
+        The run.
+    wanted
+        Identifiers of people, with or without ``sub-``; None for everybody.
+
+    Raises
+    ------
+    ConfigError
+        Somebody who is asked for is nobody of the run.
+    """
+    people: list[str] = run.participants["participant_id"].tolist()
+    if not wanted:
+        return people if len(people) <= run.settings.pages_up_to else []
+    chosen = [participant_label(who) for who in wanted]
+    strangers = sorted(set(chosen) - set(people))
+    if strangers:
+        raise ConfigError(
+            "--person",
+            found=f"'{strangers[0]}' is nobody of this run",
+            wanted="a person of participants.tsv, as sub-01",
+            mend="Correct the name",
+        )
+    return chosen
 
 
 def _whole(path: Path) -> bool:

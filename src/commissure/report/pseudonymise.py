@@ -18,7 +18,8 @@ from commissure.report.page import contents, render
 from commissure.report.pseudonyms import Pseudonyms, whole_words, without_drawn_names
 from commissure.report.results import QualityRecord, Results, read_results
 from commissure.report.section import ReportInput
-from commissure.report.subjects.page import FOLDER, PageTables, write_pages
+from commissure.report.subjects.page import FOLDER, write_pages
+from commissure.report.subjects.page_tables import PageTables
 
 #: Columns of the people that the copy compares beside numbers.
 _KEPT = ("participant_id", "age", "sex", "site", "group", "listed")

@@ -36,6 +36,13 @@ class ReportSettings(BaseModel):
         description="Size in megabytes that the figures on the page of a person may take together; "
         "what does not fit is named by its path.",
     )
+    pages_up_to: int = Field(
+        1000,
+        ge=0,
+        description="A run writes the page of each person where the study has at most so many "
+        "people with images. Of more it writes none and says so; `commissure report FOLDER "
+        "--person sub-01` writes those that are wanted.",
+    )
     main_markers: tuple[str, ...] = Field(
         (
             "volume/Hippocampus_L",

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
+from commissure.flow import plan as plan_module
 from commissure.flow.plan import Plan
 from commissure.flow.settings import Settings
 from commissure.modalities import MODALITIES, STEPS
@@ -69,7 +70,32 @@ def test_a_job_reads_what_the_main_process_left(config, tmp_path):
     main = Plan(config, main=True)
     (tmp_path / "bids/sub-03/anat/sub-03_T1w.nii.gz").unlink()
     job = Plan(config, main=False)
-    assert job.batches("anat") == main.batches("anat")
+    assert job.batches("anat") == main.batches("anat") == ["0001", "0002"]
+    assert (job.people_in("0001"), job.people_in("0002")) == (2, 1)
+
+
+def test_a_job_of_a_large_study_reads_neither_the_index_nor_the_sources(
+    config, tmp_path, repository, monkeypatch
+):
+    scripts = repository / "workflow/scripts"
+    main = Plan(config, main=True)
+    codes = main.codes(scripts)
+    (tmp_path / "out/work/index.tsv").unlink()
+    monkeypatch.setattr(plan_module, "codes_of", None)
+    job = Plan(config, main=False)
+    assert job.batches("func") == main.batches("func") and job.all_batches == main.all_batches
+    assert job.codes(scripts) == codes and len(codes) > 20
+    assert job.code_of(scripts, "report/page.py") == codes["report/page.py"]
+
+
+def test_beyond_a_number_of_people_no_page_of_each_is_written_and_it_is_said(config, capsys):
+    assert Plan(config, main=True).page_batches == ["0001", "0002"]
+    assert "no page of each" not in capsys.readouterr().err
+    few = {**config, "report": {"pages_up_to": 2}}
+    assert Plan(few, main=True).page_batches == []
+    assert "3 people have images: no page of each is written" in capsys.readouterr().err
+    assert Plan(few, main=False).page_batches == []
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

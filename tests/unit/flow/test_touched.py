@@ -11,8 +11,8 @@ from commissure.compare.causes import Cause
 from commissure.compare.runs import Run
 from commissure.engines.registry import rule_files
 from commissure.errors import ConfigError
+from commissure.flow.code import codes_of
 from commissure.flow.environment import versions
-from commissure.flow.plan import Plan
 from commissure.flow.rule_files import read_rules
 from commissure.flow.touched import Touched, plan_words, rules_after, rules_of, touched
 from commissure.modalities import MODALITIES
@@ -77,7 +77,7 @@ def finished(tmp_path, repository):
     (out / "fusion").mkdir()
     for name in ("markers.tsv", "fusion/metrics.json", "report.html"):
         (out / name).write_text("")
-    record = {"code": Plan.codes(repository / "workflow/scripts"), "versions": versions()}
+    record = {"code": codes_of(repository / "workflow/scripts"), "versions": versions()}
     (out / "provenance/run.json").write_text(json.dumps(record))
     from commissure.flow.settings import read_settings
     from commissure.flow.touched import _plain

@@ -14,7 +14,8 @@ from tests.unit.report.conftest import STUDY
 from commissure.markers.ratings import read_ratings
 from commissure.markers.status import Status, read_statuses, write_statuses
 from commissure.report.settings import ReportSettings
-from commissure.report.subjects.page import read_page_tables, write_pages
+from commissure.report.subjects.page import write_pages
+from commissure.report.subjects.page_tables import read_page_tables
 
 pytestmark = pytest.mark.slow
 #: WebGL on the processor, as a machine without a graphics card has it.

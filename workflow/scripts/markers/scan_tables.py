@@ -4,8 +4,12 @@ from commissure.files import write_table
 from commissure.flow.job import running
 from commissure.markers.acquisition_table import acquisition_table
 from commissure.markers.outcomes import outcomes, quality_table
+from commissure.report.standing import distributions
+from commissure.report.subjects.page_tables import write_distributions
 
 with running(snakemake) as job:
     done = outcomes(job.input.statuses, job.params.output_dir)
-    write_table(quality_table(done), job.output.quality)
+    quality = quality_table(done)
+    write_table(quality, job.output.quality)
+    write_distributions(distributions(quality), job.output.distributions)
     write_table(acquisition_table(job.input.manifests, job.params.bids_dir), job.output.acquisition)

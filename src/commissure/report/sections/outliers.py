@@ -36,6 +36,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         "scans": len(quality[["participant_id", "session", "modality", "scan"]].drop_duplicates()),
         "people": len(everybody),
         "pages": sorted(results.pages),
+        "pages_up_to": run.settings.pages_up_to,
         "notes": _notes(results),
     }
 

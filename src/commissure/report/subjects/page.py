@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from commissure.files import atomic, read_table, write_text
+from commissure.files import atomic, write_text
 from commissure.images.resources import resource
 from commissure.markers.ratings import CHOICES, RATING_COLUMNS
 from commissure.markers.status import Status, read_statuses
-from commissure.outputs import COMPLETENESS, EXCLUSIONS, PARTICIPANTS, QUALITY
 from commissure.report import text
 from commissure.report.figure_files import data_address, figure_caption
 from commissure.report.quality_words import check_label
@@ -27,6 +25,7 @@ from commissure.report.standing import (
     place_in_words,
     strip,
 )
+from commissure.report.subjects.page_tables import PageTables
 from commissure.report.subjects.subject_files import listed_files, viewer_sources
 from commissure.report.subjects.viewer_images import viewer_images
 from commissure.report.templating import template_environment
@@ -36,36 +35,6 @@ FOLDER = "pages"
 
 #: The viewer that the pages share, beside them.
 VIEWER = "niivue-0.69.0.umd.js"
-
-
-@dataclass(frozen=True)
-class PageTables:
-    """The tables of a run from which the pages are written.
-
-    Attributes
-    ----------
-    quality, exclusions, completeness, participants
-        ``quality.tsv``, ``exclusions.tsv``, ``completeness.tsv``, ``participants.tsv``.
-    """
-
-    quality: pd.DataFrame
-    exclusions: pd.DataFrame
-    completeness: pd.DataFrame
-    participants: pd.DataFrame
-
-
-def read_page_tables(output_dir: Path) -> PageTables:
-    """Read them from an output folder; one that is not there is empty."""
-    quality, exclusions, completeness = (
-        table.read(output_dir) if (output_dir / table.path).is_file() else table.frame()
-        for table in (QUALITY, EXCLUSIONS, COMPLETENESS)
-    )
-    people = output_dir / PARTICIPANTS.path
-    # A study that has no table of people has their identifiers alone.
-    participants = (
-        read_table(people, text=PARTICIPANTS.text) if people.is_file() else PARTICIPANTS.frame()
-    )
-    return PageTables(quality, exclusions, completeness, participants)
 
 
 def write_pages(
@@ -79,6 +48,7 @@ def write_pages(
     code: str = "",
     folder: Path | None = None,
     everybody: Sequence[str] | None = None,
+    known: Distributions | None = None,
     rated: bool = True,
 ) -> list[Path]:
     """Write the pages of some people, and the viewer beside them.
@@ -90,9 +60,9 @@ def write_pages(
     output_dir
         The run's output folder.
     statuses
-        Status tables of all batches: from them follows who stands before and after whom.
+        Status tables of the people, or of all batches.
     tables
-        The tables of the run.
+        The tables of the run, or the rows of the people.
     settings
         Options of the report.
     study
@@ -103,6 +73,8 @@ def write_pages(
         Where the pages go; ``pages/`` of the output folder by default.
     everybody
         Who stands before and after whom; by default the people of the status tables by name.
+    known
+        Distributions of the quality values in the cohort; by default those of the tables.
     rated
         Whether the pages ask for ratings.
 
@@ -117,10 +89,10 @@ def write_pages(
             rows_of.setdefault(row.participant_id, []).append(row)
     everybody = sorted(rows_of) if everybody is None else everybody
     folder = output_dir / FOLDER if folder is None else folder
-    known = distributions(tables.quality)
+    known = distributions(tables.quality) if known is None else known
     template = template_environment().get_template("subject.html")
     written = [_write_viewer(folder)]
-    for who in sorted(set(people) & set(everybody)):
+    for who in sorted(set(people) & set(everybody) & set(rows_of)):
         content = subject_content(
             who, rows_of[who], output_dir, everybody=everybody, known=known, tables=tables,
             settings=settings, study=study, code=code,

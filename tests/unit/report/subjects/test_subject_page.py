@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 from tests.unit.report.conftest import STUDY
 
+from commissure.markers.outcomes import outcomes, quality_table
 from commissure.markers.status import Status, read_statuses, write_statuses
 from commissure.report.settings import ReportSettings
-from commissure.report.subjects.page import VIEWER, read_page_tables, write_pages
+from commissure.report.standing import distributions
+from commissure.report.subjects.page import VIEWER, write_pages
+from commissure.report.subjects.page_tables import (
+    page_tables_of,
+    read_distributions,
+    read_page_tables,
+    write_distributions,
+)
 
 
 def pages(folder, people, settings=None):
@@ -80,3 +88,20 @@ def test_hostile_words_are_text(study):
     page = pages(study, ["sub-04"], ReportSettings(title=planted))[1].read_text(encoding="utf-8")
     assert "<img src=x" not in page and "&lt;img src=x" in page
     assert "\u202e" not in page and "left[U+202E]out" in page
+
+
+def test_a_page_from_the_rows_of_its_batch_is_that_from_the_whole_tables(study, tmp_path):
+    table = study / "work/status/measure/batch-0001.tsv"
+    whole = {page.name: page.read_bytes() for page in pages(study, ["sub-04", "sub-05"])}
+    own = tmp_path / "batch.tsv"
+    two = {"sub-04", "sub-05"}
+    everybody = sorted({row.participant_id for row in read_statuses(table)})
+    write_statuses([row for row in read_statuses(table) if row.participant_id in two], own)
+    stored = tmp_path / "distributions.npz"
+    write_distributions(distributions(quality_table(outcomes([table], study))), stored)
+    of_batch = write_pages(
+        two, study, statuses=[own], tables=page_tables_of(two, study, [own]),
+        settings=ReportSettings(), study=STUDY, everybody=everybody,
+        known=read_distributions(stored), folder=tmp_path / "pages",
+    )  # fmt: skip
+    assert {page.name: page.read_bytes() for page in of_batch} == whole
