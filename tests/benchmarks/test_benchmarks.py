@@ -143,6 +143,7 @@ SMALLEST = {
 }
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
+    "lesion_radiomics": ["{data}", "pyradiomics", "borders", "--draws", "2"],
     "bold_denoising": ["--parts", "traces", "--data", "{data}", "--draws", "1"],
     "brain_masks": ["{data}", "--heads", "pu01"],
     "anat_faults": ["{data}", "--heads", "pu01", "--faults", "lesion", "cropped"],
