@@ -52,6 +52,7 @@ rule scan_tables:
         manifests=lambda wildcards: [
             work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches
         ],
+        tool_quality=out("tool_quality.tsv"),
     output:
         quality=out("quality.tsv"),
         acquisition=out("acquisition.tsv"),

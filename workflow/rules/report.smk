@@ -45,6 +45,10 @@ rule subject_pages:
         distributions=work("quality_distributions.npz"),
         exclusions=out("exclusions.tsv"),
         completeness=out("completeness.tsv"),
+        tool_quality=out("tool_quality.tsv"),
+        deviations=out("normative/deviations.tsv"),
+        charts=out("normative/charts.tsv"),
+        normative=out("normative/normative.json"),
         people=out("participants.tsv"),
     output:
         listing=work("pages/batch-{batch}.txt"),
@@ -113,6 +117,7 @@ rule report:
         completeness=out("completeness.tsv"),
         exclusions=out("exclusions.tsv"),
         quality=out("quality.tsv"),
+        tool_quality=out("tool_quality.tsv"),
         acquisition=out("acquisition.tsv"),
         pages=[work(f"pages/batch-{batch}.txt") for batch in plan.page_batches],
         ratings=plan.rating_files,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -83,7 +83,9 @@ def read_run(folder: Path) -> FinishedOrNot:
     tables = read_page_tables(folder)
     if not (folder / QUALITY.path).is_file():
         quality = quality_table(outcomes(statuses, folder)).fillna({"session": "", "limit": ""})
-        tables = PageTables(quality, tables.exclusions, tables.completeness, participants)
+        # What another tool measured is among the tables already.
+        everything = pd.concat([quality, tables.quality], ignore_index=True)
+        tables = replace(tables, quality=everything, participants=participants)
     return FinishedOrNot(
         folder=folder,
         statuses=statuses,

@@ -74,6 +74,15 @@ def distributions(quality: pd.DataFrame) -> dict[tuple[str, str], Distribution]:
     return found
 
 
+def with_tools(quality: pd.DataFrame, tools: pd.DataFrame) -> pd.DataFrame:
+    """``quality.tsv``, and below it what another tool says of the images (``tool_quality.tsv``)."""
+    if tools.empty:
+        return quality
+    passed = tools["passed"].astype(str).str.lower().map({"true": "yes", "false": "no"}).fillna("")
+    added = tools.assign(scan="MRIQC", passed=passed, limit=tools["limit"].fillna(""))
+    return pd.concat([quality, added[quality.columns]], ignore_index=True)
+
+
 def place_in_words(distribution: Distribution, value: float) -> str:
     """Say where a value lies: ``higher than 45 of 47``."""
     below, above = distribution.rank(value)

@@ -11,7 +11,13 @@ from commissure.report.notes import summed_notes
 from commissure.report.quality_words import check_label
 from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
-from commissure.report.standing import STANDS_OUT, StandingOut, distributions, standing_out
+from commissure.report.standing import (
+    STANDS_OUT,
+    StandingOut,
+    distributions,
+    standing_out,
+    with_tools,
+)
 
 #: Values that a row names; the page of the person has all.
 _NAMED = 4
@@ -20,7 +26,7 @@ _NAMED = 4
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on people who stand out shows."""
     results = run.results
-    quality = results.tables["quality.tsv"]
+    quality = with_tools(results.tables["quality.tsv"], results.tables["tool_quality.tsv"])
     values = standing_out(quality, distributions(quality))
     by_person: dict[str, list[StandingOut]] = {}
     for value in values:
@@ -33,7 +39,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     return {
         "rows": sorted(rows, key=lambda row: row["order"]),
         "limit": STANDS_OUT,
-        "scans": len(quality[["participant_id", "session", "modality", "scan"]].drop_duplicates()),
+        "measured": not quality.empty,
         "people": len(everybody),
         "pages": sorted(results.pages),
         "pages_up_to": run.settings.pages_up_to,

@@ -25,6 +25,7 @@ from commissure.report.standing import (
     place_in_words,
     strip,
 )
+from commissure.report.subjects.deviations import deviations_of
 from commissure.report.subjects.page_tables import PageTables
 from commissure.report.subjects.subject_files import listed_files, viewer_sources
 from commissure.report.subjects.viewer_images import viewer_images
@@ -136,6 +137,7 @@ def subject_content(
         "decisions": _decisions(who, rows, output_dir, tables),
         "quality": _quality(who, tables.quality, known),
         "stands_out": STANDS_OUT,
+        "deviations": deviations_of(who, tables.deviations, tables.charts, tables.normative),
         "figures": figures,
         "too_large": too_large,
         "items": items,

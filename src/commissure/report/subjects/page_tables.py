@@ -8,8 +8,9 @@ were stored once.
 from __future__ import annotations
 
 import csv
+import json
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,20 @@ import pandas as pd
 from commissure.dataset.index import rows_of
 from commissure.files import atomic, read_table
 from commissure.markers.outcomes import outcomes, quality_table
-from commissure.outputs import COMPLETENESS, EXCLUSIONS, PARTICIPANTS, QUALITY, Output
-from commissure.report.standing import Distribution, Distributions
+from commissure.outputs import (
+    COMPLETENESS,
+    EXCLUSIONS,
+    NORMATIVE_CHARTS,
+    NORMATIVE_DEVIATIONS,
+    NORMATIVE_RECORD,
+    PARTICIPANTS,
+    QUALITY,
+    TOOL_QUALITY,
+    Output,
+)
+from commissure.report.standing import Distribution, Distributions, with_tools
 
-_BESIDE = (EXCLUSIONS, COMPLETENESS, PARTICIPANTS)
+_BESIDE = (EXCLUSIONS, COMPLETENESS, PARTICIPANTS, NORMATIVE_DEVIATIONS)
 
 #: Between modality and check in the name of a stored array; no modality has one in its name.
 _BETWEEN = "/"
@@ -35,20 +46,29 @@ class PageTables:
 
     Attributes
     ----------
-    quality, exclusions, completeness, participants
-        ``quality.tsv``, ``exclusions.tsv``, ``completeness.tsv``, ``participants.tsv``.
+    quality
+        ``quality.tsv``, and below it ``tool_quality.tsv``.
+    exclusions, completeness, participants
+        ``exclusions.tsv``, ``completeness.tsv``, ``participants.tsv``.
+    deviations, charts, normative
+        ``normative/deviations.tsv``, ``normative/charts.tsv``, ``normative/normative.json``.
     """
 
     quality: pd.DataFrame
     exclusions: pd.DataFrame
     completeness: pd.DataFrame
     participants: pd.DataFrame
+    deviations: pd.DataFrame
+    charts: pd.DataFrame
+    normative: Mapping[str, Any]
 
 
 def read_page_tables(output_dir: Path) -> PageTables:
     """Read them from an output folder; one that is not there is empty."""
-    quality, *others = (_read(table, output_dir) for table in (QUALITY, *_BESIDE))
-    return PageTables(quality, *others)
+    quality, tools, *others = (
+        _read(table, output_dir) for table in (QUALITY, TOOL_QUALITY, *_BESIDE)
+    )
+    return PageTables(with_tools(quality, tools), *others, *_charts(output_dir))
 
 
 def page_tables_of(
@@ -67,10 +87,16 @@ def page_tables_of(
     """
     quality = quality_table(outcomes(statuses, output_dir))
     quality = quality.astype({"value": float}).fillna({"session": "", "limit": "", "passed": ""})
-    return PageTables(
-        quality[quality["participant_id"].isin(set(people))],
-        *(_read(table, output_dir, people) for table in _BESIDE),
-    )
+    tools, *others = (_read(table, output_dir, people) for table in (TOOL_QUALITY, *_BESIDE))
+    theirs = quality[quality["participant_id"].isin(set(people))]
+    return PageTables(with_tools(theirs, tools), *others, *_charts(output_dir))
+
+
+def _charts(output_dir: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The reference charts, one row a marker, and their record."""
+    record = output_dir / NORMATIVE_RECORD.path
+    content = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    return _read(NORMATIVE_CHARTS, output_dir), content
 
 
 def imaged_people(index: Path, modalities: Collection[str]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from commissure.outputs import TOOL_QUALITY
 from commissure.report.sections import acquisition, outliers, ratings
 
 
@@ -17,6 +20,15 @@ def test_who_stands_out_in_most_modalities_is_first(shown):
     assert {row["who"] for row in shown["rows"][:3]} == {"sub-04", "sub-21", "sub-38"}
     counts = [len(row["modalities"]) for row in shown["rows"]]
     assert counts == sorted(counts, reverse=True) and counts[0] == 4
+
+
+def test_what_another_tool_measured_makes_a_person_stand_out(run):
+    row = ("sub-05", "", "anat", "mriqc_cjv", 0.9, "<= 0.6", "False")
+    given = run.input()
+    tables = {**given.results.tables, TOOL_QUALITY.path: TOOL_QUALITY.frame([row])}
+    content = outliers.content(replace(given, results=replace(given.results, tables=tables)), {})
+    (shown,) = [row for row in content["rows"] if row["who"] == "sub-05"]
+    assert "MRIQC CJV 0.900, limit ≤ 0.6" in shown["values"] and shown["beyond"] == 1
 
 
 def test_an_exclusion_is_named_beside_the_person(shown):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from tests.unit.report.conftest import STUDY
 
+from commissure.files import write_json, write_table
 from commissure.markers.outcomes import outcomes, quality_table
 from commissure.markers.status import Status, read_statuses, write_statuses
+from commissure.outputs import NORMATIVE_CHARTS, NORMATIVE_DEVIATIONS, TOOL_QUALITY
 from commissure.report.settings import ReportSettings
 from commissure.report.standing import distributions
 from commissure.report.subjects.page import VIEWER, write_pages
@@ -75,6 +77,52 @@ def test_figures_that_do_not_fit_are_named_and_no_viewer_is_no_image(study):
     page = pages(study, ["sub-04"], settings)[1].read_text(encoding="utf-8")
     assert "Not in this page" in page and 'href="../sub-04/' in page
     assert 'id="image-data"' not in page and "NiiVue" not in page
+
+
+def test_what_another_tool_measured_stands_among_the_quality(study):
+    rows = [
+        (f"sub-{n:02d}", None, "anat", "mriqc_cjv", 0.4 + n / 1000, "<= 0.6", True)
+        for n in range(1, 13)
+    ]
+    rows[3] = ("sub-04", None, "anat", "mriqc_cjv", 0.9, "<= 0.6", False)
+    write_table(TOOL_QUALITY.frame(rows), study / TOOL_QUALITY.path)
+    page = pages(study, ["sub-04"])[1].read_text(encoding="utf-8")
+    shown = page[page.index(">MRIQC") :]
+    row = re.search(r"<tr.*?MRIQC CJV.*?</tr>", shown)[0]
+    assert "the highest of 12" in row and "✗ beyond" in row
+    other = pages(study, ["sub-05"])[1].read_text(encoding="utf-8")
+    assert "higher than 27" in re.search(r"<tr.*?MRIQC CJV.*?</tr>", other)[0]
+
+
+def charts(study, rows, **record):
+    """Charts of one marker, with the deviations of some people."""
+    write_table(NORMATIVE_DEVIATIONS.frame(rows), study / NORMATIVE_DEVIATIONS.path)
+    chart = {"modality": "anat", "region": "Hippocampus_L", "marker": "volume", "unit": "mm3"}
+    write_table(NORMATIVE_CHARTS.frame([chart]), study / NORMATIVE_CHARTS.path)
+    held = {"charts": 1, "extreme_percent": 5.1, "expected_percent": 5.0}
+    write_json({"extreme": 1.96, "held_out": held, **record}, study / "normative/normative.json")
+
+
+def test_deviations_from_healthy_people_stand_on_the_page_with_their_centile(study):
+    named = ("anat", "Hippocampus_L", "volume")
+    rows = [
+        ("sub-04", *named, 2600.0, -2.6, 0.47),
+        ("sub-04", "anat", "<b>", "volume", 1.0, 0.2, 57.9),
+    ]
+    charts(study, rows)
+    page = pages(study, ["sub-04"])[1].read_text(encoding="utf-8")
+    shown = page[page.index('id="deviations"') :]
+    assert "1 marker of 2 lies beyond ±1.96; in a healthy person 0.1 would do so" in shown
+    assert "The charts hold" in shown and "2600 mm³" in shown
+    first, _, rest = shown.partition("All 2 markers")
+    assert "lower than 99.5 % of healthy people" in first and "higher than 58 %" not in first
+    assert "higher than 58 % of healthy people" in rest and "<b>" not in shown
+    assert "do not reach this person" in pages(study, ["sub-05"])[1].read_text(encoding="utf-8")
+
+
+def test_without_charts_the_page_says_nothing_of_deviations(study):
+    charts(study, [], reason="too few controls")
+    assert "Deviations" not in pages(study, ["sub-04"])[1].read_text(encoding="utf-8")
 
 
 def test_hostile_words_are_text(study):
