@@ -19,6 +19,7 @@ from commissure.report.plots import marker_figures
 from commissure.report.results import Results, modality_order
 from commissure.report.section import Content, ReportInput
 from commissure.report.sections.markers import Key, main_keys
+from commissure.report.shortfalls import Resolution, resolution_of
 from commissure.study.splits import CV
 
 #: What a marker of a lab's table is expected to reach.
@@ -31,13 +32,16 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content | None:
     table, pairs = results.tables["recovery.tsv"], results.tables["recovery_pairs.tsv"]
     if table.empty:
         return None
-    rows = [_row({str(k): v for k, v in row.items()}) for row in table.to_dict("records")]
+    known = resolution_of(results)
+    rows = [_row({str(k): v for k, v in row.items()}, known) for row in table.to_dict("records")]
     keys = list(dict.fromkeys(row["key"] for row in rows))
     main = main_keys(keys, run.settings.main_markers)
     return {
         "rows": rows,
         "modalities": [_modality(name, rows) for name in modality_order({k[0] for k in keys})],
         "shortfalls": [row for row in rows if row["shortfalls"]],
+        "resolution": [] if known is None else known.summary(rows),
+        "coarse": known is not None,
         "scatters": _scatters(main, pairs, rows),
         "forest": _forest(main, rows),
         "oracle": _oracle(results),
@@ -56,7 +60,7 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content | None:
     }
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], known: Resolution | None) -> dict[str, Any]:
     goal = recovery_goals().get(row["modality"], _GOAL_OF_TABLES)
     least, most = goal.r_min, goal.bias_percent_max
     r, bias = row["r"], row["bias_percent"]
@@ -71,8 +75,10 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
             f"the true d of {text.fixed(true)} lies outside the recovered interval "
             f"({text.interval(low, high)})"
         )
+    key = (row["modality"], row["marker"], row["region"])
+    allowed, verdict = known.words(key, r, bias, goal) if known and shortfalls else ([], "")
     return {
-        "key": (row["modality"], row["marker"], row["region"]),
+        "key": key,
         "modality": row["modality"],
         "name": text.marker_name(row["marker"], row["region"]),
         "unit": text.unit(row["unit"]) or text.ABSENT,
@@ -89,6 +95,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "recovered_interval": text.interval(low, high),
         "contrast": str(row["contrast"]).replace(" - ", " − "),
         "shortfalls": shortfalls,
+        "allowed": allowed,
+        "verdict": verdict,
         "numbers": dict(row),
     }
 
