@@ -84,8 +84,9 @@ def read_run(folder: Path) -> FinishedOrNot:
     if not (folder / QUALITY.path).is_file():
         quality = quality_table(outcomes(statuses, folder)).fillna({"session": "", "limit": ""})
         # What another tool measured is among the tables already.
-        everything = pd.concat([quality, tables.quality], ignore_index=True)
-        tables = replace(tables, quality=everything, participants=participants)
+        if not tables.quality.empty:
+            quality = pd.concat([quality, tables.quality], ignore_index=True)
+        tables = replace(tables, quality=quality, participants=participants)
     return FinishedOrNot(
         folder=folder,
         statuses=statuses,

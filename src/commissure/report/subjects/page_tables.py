@@ -34,8 +34,6 @@ from commissure.outputs import (
 )
 from commissure.report.standing import Distribution, Distributions, with_tools
 
-_BESIDE = (EXCLUSIONS, COMPLETENESS, PARTICIPANTS, NORMATIVE_DEVIATIONS)
-
 #: Between modality and check in the name of a stored array; no modality has one in its name.
 _BETWEEN = "/"
 
@@ -65,10 +63,7 @@ class PageTables:
 
 def read_page_tables(output_dir: Path) -> PageTables:
     """Read them from an output folder; one that is not there is empty."""
-    quality, tools, *others = (
-        _read(table, output_dir) for table in (QUALITY, TOOL_QUALITY, *_BESIDE)
-    )
-    return PageTables(with_tools(quality, tools), *others, *_charts(output_dir))
+    return _tables(_read(QUALITY, output_dir), output_dir, None)
 
 
 def page_tables_of(
@@ -87,9 +82,19 @@ def page_tables_of(
     """
     quality = quality_table(outcomes(statuses, output_dir))
     quality = quality.astype({"value": float}).fillna({"session": "", "limit": "", "passed": ""})
-    tools, *others = (_read(table, output_dir, people) for table in (TOOL_QUALITY, *_BESIDE))
-    theirs = quality[quality["participant_id"].isin(set(people))]
-    return PageTables(with_tools(theirs, tools), *others, *_charts(output_dir))
+    return _tables(quality[quality["participant_id"].isin(set(people))], output_dir, people)
+
+
+def _tables(quality: pd.DataFrame, output_dir: Path, people: Collection[str] | None) -> PageTables:
+    tools, exclusions, completeness, participants, deviations = (
+        _read(table, output_dir, people)
+        for table in (TOOL_QUALITY, EXCLUSIONS, COMPLETENESS, PARTICIPANTS, NORMATIVE_DEVIATIONS)
+    )
+    charts, normative = _charts(output_dir)
+    return PageTables(
+        with_tools(quality, tools), exclusions, completeness, participants, deviations, charts,
+        normative,
+    )  # fmt: skip
 
 
 def _charts(output_dir: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
