@@ -42,6 +42,8 @@ SMALLEST = {
     "bold_echoes": ["--voxel-mm", "5", "--anat-mm", "3.5", "--volumes", "20"],
     "bold_placement": ["{tmp}/placement", "--people", "sub-01", "--faults", "2"],
     "bold_markers": ["--cohorts", "1", "--volumes", "20"],
+    # Its faults are tests of their own: tests/cluster.
+    "cluster_faults": ["{tmp}/faults", "--only"],
     "code_counts": [],
     "compare": ["{tmp}/compare", "--modalities", "mrs", "--repeats", "1"],
     "demo_cost": ["--preset", "tiny", "--people", "1", "1", "1"],

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -16,28 +15,6 @@ from commissure.phantom.request import chosen_request
 from commissure.phantom.simulate import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
-
-
-@pytest.fixture(scope="module")
-def slurm():
-    """A throw-away Slurm; skipped, with the reason, where one cannot be started."""
-    if os.geteuid() != 0:
-        pytest.skip("starting a Slurm needs root")
-    if not shutil.which("slurmctld") and not shutil.which("apt-get"):
-        pytest.skip("Slurm is not installed and there is no apt-get to install it")
-    recipe = Path(__file__).parent / "slurm-cluster"
-    # munge wants a socket that everybody can reach; pytest's own folders are private.
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    folder.chmod(0o755)
-    up = subprocess.run([recipe, "up", folder], capture_output=True, text=True)
-    if up.returncode == 3:
-        pytest.skip(up.stderr.strip())
-    try:
-        assert up.returncode == 0, up.stderr
-        yield {"SLURM_CONF": str(folder / "slurm.conf")}
-    finally:
-        subprocess.run([recipe, "down", folder], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +33,7 @@ def clone(repository, tmp_path_factory):
     return folder
 
 
-def test_the_cluster_runs_to_the_same_numbers_as_two_cores(slurm, clone):
+def test_the_cluster_runs_to_the_same_numbers_as_two_cores(cluster, clone):
     asked = {"controls": 1, "responsive": 1, "resistant": 1, "sites": 1, "missing": 0.0, "seed": 11}
     changes = {f"cohort.{name}": value for name, value in asked.items()}
     simulate(clone / "demo/bids", chosen_request("tiny", changes))
@@ -70,10 +47,10 @@ def test_the_cluster_runs_to_the_same_numbers_as_two_cores(slurm, clone):
         assert done.returncode == 0, done.stderr[-8000:]
         return done.stdout + done.stderr
 
-    said = run("--profile", "slurm", **slurm)
+    said = run("--profile", "slurm", **cluster.environment)
     assert "has been submitted with SLURM jobid" in said
     assert (clone / "demo/derivatives/commissure/report.html").exists()
-    assert "Nothing to be done" in run("--profile", "slurm", **slurm)
+    assert "Nothing to be done" in run("--profile", "slurm", **cluster.environment)
     run("--cores", "2", "--config", "output_dir=local")
     for name in ("markers.tsv", "completeness.tsv", "exclusions.tsv", "recovery.tsv"):
         cluster = pd.read_csv(clone / "demo/derivatives/commissure" / name, sep="\t")

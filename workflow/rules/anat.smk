@@ -13,7 +13,9 @@ rule anat_measure:
         log_of("anat_measure"),
     benchmark:
         benchmark_of("anat_measure")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "anat_measure"),
         runtime=minutes("anat_measure"),
     params:

@@ -11,10 +11,14 @@ for name in (
 ):
     os.environ[name] = "1"
 
+from commissure.flow.asked import Asked, attempt_number
+from commissure.flow.attempts import ATTEMPTS
 from commissure.flow.end_at_once import end_at_once
+from commissure.flow.job import LATENCY
 from commissure.flow.plan import Plan, status_table
 from commissure.flow.readable import readable
-from commissure.flow.run_lock import only_looks
+from commissure.flow.run_lock import only_looks, submitting
+from commissure.flow.slurm_watch import executor_of, watch
 from commissure.flow.workflow_files import check_laid_version
 
 ROOT = Path(workflow.basedir)
@@ -124,24 +128,17 @@ def record(rule):
     return work(f"outputs/{rule}.json")
 
 
-def memory(megabytes, rule=None):
-    """Memory to ask for: what earlier jobs of the rule used, and more with every attempt."""
-
-    def asked(wildcards, attempt):
-        batch = getattr(wildcards, "batch", None)
-        return attempt * (plan.memory_mb(rule, batch, megabytes) if rule else megabytes)
-
-    return asked
-
-
-def minutes(rule):
-    """Minutes to ask for: what earlier jobs of the rule took, else what the profile says."""
-    usual = (workflow.resource_settings.default_resources or {}).get("runtime")
-    usual = getattr(usual, "value", None) or 30
-    return lambda wildcards, attempt: attempt * (
-        plan.runtime_min(rule, getattr(wildcards, "batch", None), usual)
-    )
+# What jobs ask for, and how often those of a batch are tried.
+asked = Asked(plan, workflow.resource_settings.default_resources)
+memory, minutes = asked.memory, asked.minutes
+RETRIES = ATTEMPTS - 1 if workflow.is_main_process else 0
 
 
 onstart:
-    end_at_once(local=workflow.local_exec)
+    name = ""
+    if executor := executor_of(workflow):
+        name = watch(executor)
+        submitting(plan.output_dir, name)
+    if not workflow.local_exec:
+        os.environ[LATENCY] = str(workflow.execution_settings.latency_wait)
+    end_at_once(local=workflow.local_exec, name=name)

@@ -14,7 +14,9 @@ rule dwi_measure:
         log_of("dwi_measure"),
     benchmark:
         benchmark_of("dwi_measure")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "dwi_measure"),
         runtime=minutes("dwi_measure"),
     params:

@@ -14,7 +14,9 @@ rule func_measure:
         log_of("func_measure"),
     benchmark:
         benchmark_of("func_measure")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "func_measure"),
         runtime=minutes("func_measure"),
     params:

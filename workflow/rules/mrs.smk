@@ -14,7 +14,9 @@ rule mrs_measure:
         log_of("mrs_measure"),
     benchmark:
         benchmark_of("mrs_measure")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "mrs_measure"),
         runtime=minutes("mrs_measure"),
     params:

@@ -21,6 +21,7 @@ from commissure.dataset.index import Entry, read_entries
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
 from commissure.files import remove_drafts
+from commissure.flow.attempts import Attempts
 from commissure.flow.environment import keep
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
@@ -66,6 +67,7 @@ class Batch:
     entries: list[Entry]
     inputs: Mapping[str, Any]
     log: Job
+    attempts: Attempts
     sources: Callable[[Scan, Any], object] | None = None
 
     @property
@@ -104,9 +106,19 @@ class Batch:
         folder = image_folder(self.output_dir, entry)
         record = self.records.read(entry, self.step)
         if record is None or not record.holds(key, folder):
+            if cause := self.attempts.gives_up(entry.scan):
+                return Outcome("interrupted", f"{cause}{self._more(cause)}{AGAIN}")
+            self.attempts.begins(entry.scan)
             self.records.discard(entry, self.step, folder)
             return self._computed(entry, folder, anat[0] if anat else None, key)
         return Outcome("present", "", record.cpu_s, record.wall_s, record.files)
+
+    def _more(self, cause: str) -> str:
+        """What to give a job of which an image needs more."""
+        resources = (("memory", "mem_mb"), ("time", "runtime"))
+        short = [name for word, name in resources if f"out of {word}" in cause]
+        asks = [f"--set-resources {self.log.rule}:{name}=..." for name in short]
+        return f"; ask for more with {' and '.join(asks)}" if asks else ""
 
     def _visits(self, entry: Entry) -> list[Entry]:
         """Images of all visits of a person, where the step lays several together."""
@@ -182,6 +194,7 @@ class Batch:
         visits = [visit.scan_in(self.root) for visit in self._visits(entry)]
         runs = [run.scan_in(self.root) for run in self._runs(entry)]
         state, cause = self._attempted(scan, folder, anat, {"visits": visits, "runs": runs})
+        self.attempts.ends(entry.scan)
         cpu_s, wall_s = (
             round(now - then, 3)
             for now, then in ((time.process_time(), cpu), (time.monotonic(), wall))
@@ -289,6 +302,7 @@ def run_batch(
         itself, in a form for JSON that changes with it.
     """
     root, work = Path(job.params.bids_dir), Path(job.params.output_dir) / "work"
+    table = job.output.status if status is None else status
     entries = read_entries(Path(job.input.manifest))
     t1w = of_most_contrast([e for e in entries if e.modality == "anat"], root, work)
     entries = [*t1w, *(entry for entry in entries if entry.modality != "anat")]
@@ -303,20 +317,21 @@ def run_batch(
         entries=entries,
         inputs={"settings": job.params.settings, "code": job.params.code},
         log=job,
+        attempts=Attempts.begin(work, table, number=job.attempt, memory_mb=job.memory_mb),
         sources=sources,
     )
-    images = [entry for entry in entries if entry.modality == modality]
-    rows = []
-    for number, entry in enumerate(images, start=1):
+    images = {entry.scan: entry for entry in entries if entry.modality == modality}
+    rows = {}
+    for number, scan in enumerate(batch.attempts.order(list(images)), start=1):
+        entry = images[scan]
         outcome = batch.outcome(entry)
         who = " ".join(filter(None, (entry.participant_id, entry.session)))
         what = f"{step} {entry.scan.rsplit('/', 1)[-1].split('.')[0]}"
         note = f": {outcome.cause}" if outcome.cause else ""
         job.say(f"{modality} {number} of {len(images)}  {who}  {what}  {outcome.state}{note}")
-        rows.append(
-            Status(
-                entry.participant_id, entry.session, modality, entry.scan, step, outcome.state,
-                without_paths(outcome.cause), outcome.cpu_s, outcome.wall_s, outcome.files or {},
-            )
+        rows[scan] = Status(
+            entry.participant_id, entry.session, modality, entry.scan, step, outcome.state,
+            without_paths(outcome.cause), outcome.cpu_s, outcome.wall_s, outcome.files or {},
         )  # fmt: skip
-    write_statuses(rows, job.output.status if status is None else status)
+    batch.attempts.finish()
+    write_statuses([rows[scan] for scan in images], table)

@@ -14,11 +14,21 @@ from types import FrameType
 
 import psutil
 
+from commissure.flow import slurm
+
 #: When jobs are killed that do not end, and when the run ends without Snakemake, seconds.
 KILL_S, END_S = 8.0, 25.0
 
 
-def end_at_once(*, local: bool) -> None:
+#: After how long no job can come into the queue of a cluster any more: one that was on its way has
+#: waited five seconds at most.
+SUBMITTED_S = 7.0
+
+#: Whether this run ends: nothing more is submitted then.
+ending = threading.Event()
+
+
+def end_at_once(*, local: bool, name: str = "") -> None:
     """Take SIGTERM and SIGINT of this process over from Snakemake.
 
     The jobs are ended, and Snakemake ends as it does for Ctrl-C. A signal that the process was
@@ -29,20 +39,23 @@ def end_at_once(*, local: bool) -> None:
     local
         Whether the jobs are processes of this machine. Those of a cluster are Snakemake's to
         cancel, and what it starts for that must not be ended.
+    name
+        What the jobs are called in Slurm's queue: none of them is left there.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, signal.SIG_IGN)
-        threading.Thread(target=_end_jobs, args=(local,), daemon=True).start()
+        for kind in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(kind, signal.SIG_IGN)
+        ending.set()
+        threading.Thread(target=_end_jobs, args=(local, name), daemon=True).start()
         raise KeyboardInterrupt
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(name) is not signal.SIG_IGN:
-            signal.signal(name, end)
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(kind) is not signal.SIG_IGN:
+            signal.signal(kind, end)
 
 
-def _end_jobs(local: bool) -> None:
+def _end_jobs(local: bool, name: str) -> None:
     """End what this process started, again and again: a job may begin while it ends."""
     start = time.monotonic()
     while (waited := time.monotonic() - start) < END_S:
@@ -51,5 +64,11 @@ def _end_jobs(local: bool) -> None:
                 process.kill() if waited > KILL_S else process.terminate()
             except psutil.NoSuchProcess:
                 continue
+        if name:
+            jobs = slurm.queued([name])
+            slurm.cancel([job.number for job in jobs or ()])
+            # Snakemake itself would go on waiting for its next look at the queue.
+            if jobs == [] and waited > SUBMITTED_S:
+                break
         time.sleep(0.5)
     os._exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -13,11 +14,15 @@ from typing import Any, TextIO
 
 from commissure.errors import CommissureError
 from commissure.files import write_text
+from commissure.flow.arrival import await_files
 from commissure.flow.environment import keep
 from commissure.flow.lost import write_outputs
-from commissure.flow.run_lock import computing
+from commissure.flow.run_lock import computing, is_of_a_run_that_ended
 from commissure.flow.transient import is_transient
 from commissure.paths import without_machine
+
+#: The variable that says how many seconds late a file of another node may be.
+LATENCY = "COMMISSURE_LATENCY_S"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Job:
         The job's open log file.
     written
         Files beside the outputs that are recorded with them.
+    attempt, memory_mb
+        Which attempt of the job it is, and what it asked for.
     """
 
     rule: str
@@ -42,6 +49,8 @@ class Job:
     params: Any
     log: TextIO
     written: list[Path] = field(default_factory=list)
+    attempt: int = 1
+    memory_mb: int = 0
 
     def say(self, message: str) -> None:
         """Tell the terminal and the log how far the job is."""
@@ -65,11 +74,18 @@ def running(snakemake: Any) -> Iterator[Job]:
     path = Path(str(snakemake.log[0])) if len(snakemake.log) else Path("/dev/null")
     record = getattr(snakemake.params, "record", None)
     output_dir = getattr(snakemake.params, "output_dir", None)
+    work = Path(output_dir) / "work" if output_dir else Path(record).parents[1] if record else None
     path.parent.mkdir(parents=True, exist_ok=True)
     with _Log(path) as log:
         try:
-            with computing(Path(output_dir) / "work") if output_dir else nullcontext():
-                job = Job(snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log)
+            with computing(work) if work else nullcontext():
+                if work:
+                    _ready(snakemake, work, log)
+                asked = getattr(snakemake, "resources", {})
+                job = Job(
+                    snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log,
+                    attempt=int(asked.get("attempt", 1)), memory_mb=int(asked.get("mem_mb", 0)),
+                )  # fmt: skip
                 yield job
                 if record is not None:
                     write_outputs([*snakemake.output, *job.written], Path(record))
@@ -86,6 +102,15 @@ def running(snakemake: Any) -> Iterator[Job]:
                     "not of the data: mend it and give the same command again.\n"
                 ) from None
             raise
+
+
+def _ready(snakemake: Any, work: Path, log: TextIO) -> None:
+    """Before a job computes: its run must live, and what other nodes wrote be seen."""
+    if is_of_a_run_that_ended(work):
+        raise SystemExit(f"\n{snakemake.rule}: this job is of a run that was ended: not begun\n")
+    latency = float(os.environ.get(LATENCY, 0))
+    if latency and (late := await_files(snakemake.input, work.parent, at_most_s=latency)):
+        print(f"{late[0]} and {len(late) - 1} more did not come in {latency:g} s", file=log)
 
 
 class _Log(TextIOWrapper):

@@ -10,15 +10,24 @@ from pathlib import Path
 import pytest
 
 from commissure.errors import ConfigError
-from commissure.flow import run_lock
+from commissure.flow import run_lock, run_note
 from commissure.flow.run_lock import computing, hold, only_looks
 
 HOLDER = """
-import sys
+import platform, sys
 from pathlib import Path
 from commissure.flow.run_lock import computing, hold
+from commissure.flow import run_note
 out = Path(sys.argv[1])
-if sys.argv[2] == "hold":
+if sys.argv[2] == "elsewhere":
+    # The file system carries no lock from one host to the other.
+    run_note.BEAT_S = 0.2
+    platform.node = lambda: "elsewhere"
+    note = open(out / "work/run.lock", "w")
+    run_note.renew(note.fileno(), run_note.new_note())
+    print("ready", flush=True)
+    sys.stdin.read()
+elif sys.argv[2] == "hold":
     hold(out)
     print("ready", flush=True)
     sys.stdin.read()
@@ -49,6 +58,7 @@ def process(out, what):
 def impatient(monkeypatch, tmp_path):
     monkeypatch.setattr(run_lock, "_PATIENCE_S", 0.2)
     monkeypatch.setattr(run_lock, "_held", [])
+    monkeypatch.setenv("COMMISSURE_RUN", "")
     monkeypatch.chdir(tmp_path)
 
 
@@ -68,6 +78,39 @@ def test_a_job_that_outlives_its_run_is_waited_for(tmp_path):
         job.kill()
         job.wait()
         hold(tmp_path)
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(run_note, "STALE_S", 1.5)
+    monkeypatch.setattr(run_note, "BEAT_S", 0.2)
+
+
+def test_a_run_on_another_host_is_told_by_its_note_where_locks_do_not_travel(tmp_path, soon):
+    (tmp_path / "work").mkdir()
+    who = r"process \d+, on elsewhere, since"
+    with process(tmp_path, "elsewhere"), pytest.raises(ConfigError, match=who):
+        hold(tmp_path)
+
+
+def test_a_run_that_was_killed_on_another_host_is_told_from_one_that_goes_on(
+    tmp_path, soon, capsys
+):
+    (tmp_path / "work").mkdir()
+    with process(tmp_path, "elsewhere") as other:
+        other.kill()
+        other.wait()
+        hold(tmp_path)
+    assert "on elsewhere, since" in capsys.readouterr().err
+
+
+def test_a_job_of_a_run_that_was_ended_does_nothing(tmp_path, monkeypatch):
+    hold(tmp_path)
+    monkeypatch.setattr(run_lock, "_held", [])
+    assert not run_lock.is_of_a_run_that_ended(tmp_path / "work")
+    monkeypatch.setenv("COMMISSURE_RUN", "another")
+    assert run_lock.is_of_a_run_that_ended(tmp_path / "work")
+    assert not run_lock.is_of_a_run_that_ended(tmp_path / "elsewhere")
 
 
 def test_jobs_of_one_run_compute_side_by_side(tmp_path):

@@ -12,7 +12,9 @@ rule anat_preprocess:
         log_of("anat_preprocess"),
     benchmark:
         benchmark_of("anat_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(3000, "anat_preprocess"),
         runtime=minutes("anat_preprocess"),
     params:

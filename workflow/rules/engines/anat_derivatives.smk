@@ -13,7 +13,9 @@ rule anat_adopt:
         log_of("anat_preprocess"),
     benchmark:
         benchmark_of("anat_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "anat_adopt"),
         runtime=minutes("anat_adopt"),
     params:

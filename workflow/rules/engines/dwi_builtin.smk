@@ -13,7 +13,9 @@ rule dwi_preprocess:
         log_of("dwi_preprocess"),
     benchmark:
         benchmark_of("dwi_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(3000, "dwi_preprocess"),
         runtime=minutes("dwi_preprocess"),
     params:

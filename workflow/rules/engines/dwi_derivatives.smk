@@ -14,7 +14,9 @@ rule dwi_adopt:
         log_of("dwi_preprocess"),
     benchmark:
         benchmark_of("dwi_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "dwi_adopt"),
         runtime=minutes("dwi_adopt"),
     params:

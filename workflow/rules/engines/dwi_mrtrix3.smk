@@ -13,7 +13,9 @@ rule dwi_mrtrix3:
         log_of("dwi_preprocess"),
     benchmark:
         benchmark_of("dwi_mrtrix3")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(3000, "dwi_mrtrix3"),
         runtime=minutes("dwi_mrtrix3"),
     params:

@@ -13,7 +13,9 @@ rule func_preprocess:
         log_of("func_preprocess"),
     benchmark:
         benchmark_of("func_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(3000, "func_preprocess"),
         runtime=minutes("func_preprocess"),
     params:

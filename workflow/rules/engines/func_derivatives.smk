@@ -14,7 +14,9 @@ rule func_adopt:
         log_of("func_preprocess"),
     benchmark:
         benchmark_of("func_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(2000, "func_adopt"),
         runtime=minutes("func_adopt"),
     params:

@@ -13,7 +13,9 @@ rule mrs_preprocess:
         log_of("mrs_preprocess"),
     benchmark:
         benchmark_of("mrs_preprocess")
+    retries: RETRIES
     resources:
+        attempt=attempt_number,
         mem_mb=memory(1500, "mrs_preprocess"),
         runtime=minutes("mrs_preprocess"),
     params:

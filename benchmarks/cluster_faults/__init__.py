@@ -1,0 +1,1 @@
+"""Faults of a cluster, made on a real Slurm on this machine."""
