@@ -8,11 +8,11 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cluster_faults.lab import Lab, Run, Work, begun, causes, drafts, present, wait_for
+from benchmarks.cluster_faults.lab import Lab, Work, begun, causes, drafts, present, wait_for
 
 #: The image that meets the fault, and what most cases ask for: all people, and no more.
 WHO = "sub-02"
@@ -168,7 +168,7 @@ def node_down(lab: Lab) -> Judged:
 def daemon_killed(lab: Lab) -> Judged:
     """The daemon of a node is killed: the node counts as lost, and its job computes on."""
     study = lab.copy("daemon-killed")
-    run = lab.begin(study, _fault("hang", seconds=35), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang", seconds=60), arguments=PEOPLE)
     wait_for(lambda: begun(study))
     number = _number(study)
     node = lab.cluster.asked("squeue", "-h", "-j", number, "-o", "%N").strip()
@@ -301,32 +301,35 @@ def job_killed(lab: Lab) -> Judged:
 
 
 def random_kills(
-    lab: Lab, count: int, *, of_each: int = 4, seed: int = 1, how: int = signal.SIGKILL
-) -> list[Judged]:
-    """Kill the master at random moments, several times in each study, then let it end."""
-    draws, judged = random.Random(seed), []
+    lab: Lab, count: int, *, people: bool, most_s: float, of_each: int = 4, seed: int = 1
+) -> Iterator[Judged]:
+    """Kill the master at random moments, several times in each study, then let it end.
+
+    Parameters
+    ----------
+    people
+        Whether only people are asked for, and not tables and report.
+    most_s
+        Latest moment after the start of the command.
+    """
+    draws, arguments = random.Random(seed), PEOPLE if people else []
     for start in range(0, count, of_each):
-        study = lab.copy(f"kills-{start}")
-        running, before, met = 0, 0, []
-        for _ in range(min(of_each, count - start)):
-            run: Run = lab.begin(study, arguments=[])
-            deadline = time.monotonic() + draws.uniform(4, 60)
+        study = lab.copy(f"kills-{seed}-{start}")
+        met, left = [], min(of_each, count - start)
+        while len(met) < left:
+            run = lab.begin(study, arguments=arguments)
+            # A run that waits for the jobs of the one before has not begun.
+            wait_for(lambda run=run: run.process.poll() is not None or "Execute" in run.said, 300)
+            deadline = time.monotonic() + draws.uniform(0, most_s)
             while run.process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.1)
             if run.process.poll() is not None:
                 break
             met.append(Work.of(study).running)
-            running += met[-1]
-            if how == signal.SIGKILL:
-                run.kill()
-            else:
-                run.process.send_signal(how)
-                run.wait(60)
-        status = lab.begin(study).wait()
-        note = f"{len(met)} kills, which met {met} jobs"
-        judged.append(_judged(lab, study, status, running=max(running, before), note=note))
-        print(f"| {study.name} | {judged[-1]}", flush=True)
-    return judged
+            run.kill()
+        status = lab.begin(study, arguments=arguments).wait()
+        note = f"kills met {' '.join(map(str, met))} jobs"
+        yield _judged(lab, study, status, running=sum(met), note=note)
 
 
 #: By name: what it needs (``slurm`` or nothing), and what it does.
