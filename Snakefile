@@ -16,7 +16,7 @@ container: "envs/commissure.sif"
 include: "workflow/rules/common.smk"
 
 
-for engine in plan.engine_files():  # who preprocesses: <modality>.engine
+for engine in ENGINE_FILES:  # who preprocesses: <modality>.engine
 
     include: f"workflow/rules/engines/{engine}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,22 +14,6 @@ from commissure.phantom.request import chosen_request
 from commissure.phantom.simulate import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
-
-
-@pytest.fixture(scope="module")
-def clone(repository, tmp_path_factory):
-    """The checkout as a newcomer has it: only what git would hand out."""
-    folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=repository, capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        source, target = repository / name, folder / name
-        if source.exists() or source.is_symlink():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return folder
 
 
 def test_the_cluster_runs_to_the_same_numbers_as_two_cores(cluster, clone):

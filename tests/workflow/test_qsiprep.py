@@ -103,6 +103,11 @@ def test_threads_memory_and_gpu_are_those_of_the_rule_and_a_failure_costs_one_pe
         "02"
     ]
     assert "--gpus" not in calls(with_qsiprep)[3]
+    # Which device each was computed on is noted, and nothing of the work is left.
+    work = with_qsiprep.out / "work/qsiprep"
+    devices = {p.stem: json.loads(p.read_text())["device"] for p in work.glob("sub-??.json")}
+    assert devices == {"sub-01": "gpu", "sub-02": "cpu", "sub-03": "gpu"}
+    assert not [path for path in work.iterdir() if path.is_dir()]
     assert statuses(with_qsiprep)["sub-02", "ses-1"].state == "present"
     (with_qsiprep.folder / "license.txt").unlink()
     with_qsiprep.snakemake("--until", "qsiprep")

@@ -142,3 +142,8 @@ onstart:
     if not workflow.local_exec:
         os.environ[LATENCY] = str(workflow.execution_settings.latency_wait)
     end_at_once(local=workflow.local_exec, name=name)
+    with readable(leave=workflow.persistence.unlock):
+        before_jobs(workflow, plan, site)
+
+
+include: "cluster.smk"

@@ -15,7 +15,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the study; it is made if absent.")],
     update: Annotated[
         bool,
-        typer.Option("--update", help="Replace the workflow of another version; keep config.yaml."),
+        typer.Option("--update", help="Replace another version; keep config.yaml and site.yaml."),
     ] = False,
 ) -> None:
     """Lay Snakefile, config.yaml, rules and cluster profiles into a folder."""
@@ -28,4 +28,6 @@ def init(
     typer.echo("Next: name bids_dir and output_dir in its config.yaml, and there run")
     typer.echo("  snakemake -n                  what would be computed")
     typer.echo("  snakemake --cores all         on this computer")
-    typer.echo("  snakemake --profile slurm     on a Slurm cluster")
+    typer.echo(
+        "  snakemake --profile slurm     on a Slurm cluster; name its partition in site.yaml"
+    )

@@ -80,6 +80,7 @@ def _print(result: Validation, *, everything: bool) -> None:
             )  # fmt: skip
     if table.row_count:
         console.print(table)
+        console.print(result.disk, markup=False)
     if result.bids_validator:
         console.print(result.bids_validator, markup=False)
     warnings = len(result.findings) - result.errors

@@ -40,6 +40,9 @@ QSIPREP = "qsiprep"
 #: The engine that calls MRtrix3's programs.
 MRTRIX3 = "mrtrix3"
 
+#: Rule file of the step that finds the brain by a network on a graphics processor.
+GPU_RULES = "anat_gpu.smk"
+
 #: Every engine by name.
 ENGINES = {
     engine.name: engine

@@ -68,6 +68,7 @@ def run_container(
             folders,
             Offered(threads, mem_mb, gpus),
             inputs=sorted(e.fingerprint for e in theirs),
+            scratch=job.scratch,
         )
     for modality in modalities:
         compute, files = takes_over[modality]

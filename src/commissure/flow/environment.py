@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import sys
 from collections import Counter
 from functools import lru_cache
 from importlib.metadata import distributions
@@ -26,7 +27,7 @@ def environment() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``python``, ``versions`` of all packages, ``system``, ``libc``, ``cpu``, ``cores``,
+        ``python``, ``versions`` of all packages, ``system``, ``libc``, ``cpu``, ``cores``, ``gpu``,
         ``threads`` by variable, and ``blas``: library, version, kernel (``OPENBLAS_CORETYPE``
         chooses it) and threads of each that is loaded.
     """
@@ -47,6 +48,7 @@ def environment() -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()).strip() or "n/a",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
+        "gpu": _gpu(),
         "threads": {name: os.environ.get(name, "not set") for name in THREADS},
         "blas": [distinct[key] for key in sorted(distinct)],
         "versions": versions(),
@@ -58,6 +60,14 @@ def versions() -> dict[str, str]:
     """Version of every package that is installed."""
     known = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     return dict(sorted(known.items(), key=lambda item: item[0].casefold()))
+
+
+def _gpu() -> str:
+    """The graphics processor that this process computed with."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return "none"
+    return str(torch.cuda.get_device_name())
 
 
 def _cpu() -> str:

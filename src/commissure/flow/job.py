@@ -15,6 +15,8 @@ from typing import Any, TextIO
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.arrival import await_files
+from commissure.flow.cluster.scratch import own_scratch
+from commissure.flow.cluster.site import read_site
 from commissure.flow.environment import keep
 from commissure.flow.lost import write_outputs
 from commissure.flow.run_lock import computing, is_of_a_run_that_ended
@@ -41,6 +43,8 @@ class Job:
         Files beside the outputs that are recorded with them.
     attempt, memory_mb
         Which attempt of the job it is, and what it asked for.
+    scratch
+        The job's own folder on the node's disk, gone when it ends; None where there is none.
     """
 
     rule: str
@@ -51,6 +55,7 @@ class Job:
     written: list[Path] = field(default_factory=list)
     attempt: int = 1
     memory_mb: int = 0
+    scratch: Path | None = None
 
     def say(self, message: str) -> None:
         """Tell the terminal and the log how far the job is."""
@@ -64,7 +69,8 @@ def running(snakemake: Any) -> Iterator[Job]:
 
     A :class:`CommissureError` ends the job with its one sentence on the terminal, and so does a
     fault of the machine, as a full disk; anything else is a bug and keeps its traceback. All stand
-    in the log. What a rule wrote is recorded where it has a parameter ``record``.
+    in the log. What a rule wrote is recorded where it has a parameter ``record``. Temporary files
+    go to the scratch of ``site.yaml``; graphics processors that it did not ask for are hidden.
 
     Parameters
     ----------
@@ -76,15 +82,19 @@ def running(snakemake: Any) -> Iterator[Job]:
     output_dir = getattr(snakemake.params, "output_dir", None)
     work = Path(output_dir) / "work" if output_dir else Path(record).parents[1] if record else None
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not getattr(snakemake, "resources", {}).get("gpu", 0):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with _Log(path) as log:
         try:
-            with computing(work) if work else nullcontext():
+            locked = computing(work) if work else nullcontext()
+            with locked, own_scratch(read_site()) as scratch:
                 if work:
                     _ready(snakemake, work, log)
                 asked = getattr(snakemake, "resources", {})
                 job = Job(
                     snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log,
                     attempt=int(asked.get("attempt", 1)), memory_mb=int(asked.get("mem_mb", 0)),
+                    scratch=scratch,
                 )  # fmt: skip
                 yield job
                 if record is not None:

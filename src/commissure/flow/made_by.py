@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from commissure.dataset.index import read_entries
-from commissure.engines.registry import FMRIPREP
+from commissure.engines.containers.program import read_json
+from commissure.engines.containers.registry import PROGRAMS
 from commissure.flow.checksums import checksums, files_of
 from commissure.flow.environment import kept
 from commissure.flow.steps import steps
@@ -56,7 +57,7 @@ def made_by(
         "inputs": checksums(files, work / "checksums.tsv"),
         "environments": kept(work, _used(work)),
         "steps": steps(folder, output_dir),
-        "images": _images(settings),
+        "images": _images(settings, work),
         "seeds": dict(_seeds(settings)),
     }
 
@@ -75,12 +76,24 @@ def _used(work: Path) -> Counter[str]:
     return counts
 
 
-def _images(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    if not any(settings.get(m, {}).get("engine") == FMRIPREP for m in MODALITIES):
-        return {}
-    section = settings[FMRIPREP]
-    image = str(section["image"]).rsplit("/", 1)[-1]
-    return {FMRIPREP: {"image": image, "digest": section.get("digest") or "not asked for"}}
+def _images(settings: Mapping[str, Any], work: Path) -> dict[str, dict[str, Any]]:
+    """Image of each program in a container, and for how many people it ran on which device."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in PROGRAMS:
+        if not any(settings.get(m, {}).get("engine") == name for m in MODALITIES):
+            continue
+        section = settings[name]
+        devices = Counter(
+            str(read_json(stamp).get("device", "not noted"))
+            for stamp in sorted((work / name).glob("sub-*.json"))
+            if not stamp.name.endswith("_eddy.json")
+        )
+        found[name] = {
+            "image": str(section["image"]).rsplit("/", 1)[-1],
+            "digest": section.get("digest") or "not asked for",
+            "people": dict(sorted(devices.items())),
+        }
+    return found
 
 
 def _seeds(value: Any, name: str = "") -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from commissure.dataset.index import Entry, read_entries
 from commissure.engines.containers.program import Folders
 from commissure.engines.containers.registry import PROGRAMS
 from commissure.engines.ingress.registry import TOOLS
-from commissure.engines.registry import ENGINES, TREES, rule_files
+from commissure.engines.registry import ENGINES, GPU_RULES, TREES, rule_files
 from commissure.engines.trees.tree import (
     described,
     strangers_note,
@@ -289,9 +289,23 @@ class Plan:
         """Mark of a rule whose outputs were lost or changed once; another one for each time."""
         return str(self._marks.get(rule, ""))
 
-    def engine_files(self) -> list[str]:
-        """Rule files of the engines that the study names, below ``workflow/rules/engines``."""
-        return rule_files({name: getattr(self.settings, name).engine for name in MODALITIES})
+    def engine_files(self, *, gpu: bool = False) -> list[str]:
+        """Rule files of the engines that the study names, below ``workflow/rules/engines``.
+
+        Parameters
+        ----------
+        gpu
+            Whether steps that can use a graphics processor may ask for one.
+        """
+        files = rule_files({name: getattr(self.settings, name).engine for name in MODALITIES})
+        return [*files, GPU_RULES] if gpu and self.deep else files
+
+    @property
+    def deep(self) -> bool:
+        """Whether a network finds the brain: a step that can use a graphics processor."""
+        anat = self.settings.anat
+        by_us = "anat" in self.settings.modalities and anat.engine == "builtin"
+        return by_us and anat.brain_extraction == "deepbet"
 
     def step_settings(self, modality: str, step: str) -> dict[str, Any]:
         """What one step of a modality reads of the configuration, and nothing else."""

@@ -73,6 +73,8 @@ class Validation:
         By modality.
     bids_validator
         What the BIDS validator said, in one sentence.
+    disk
+        What a person and everybody will take on the disk, and what is free, in one sentence.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -81,6 +83,7 @@ class Validation:
     costs: dict[str, Cost] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
     bids_validator: str = ""
+    disk: str = ""
 
     @property
     def errors(self) -> int:
@@ -106,6 +109,7 @@ class Validation:
                 for modality, cost in self.costs.items()
             },
             "people": self.people,
+            "disk": self.disk,
             "bids_validator": self.bids_validator,
         }
 
@@ -173,6 +177,7 @@ def validate(settings: Settings, *, bids_validator: bool = True) -> Validation:
         if section.engine == TREES:
             told = _check_tree(modality, Path(section.tree or ""), result)
             trees |= {modality: told} if told else {}
+    result.disk = _disk(result, Path(settings.output_dir))
     if note := versions_note(trees):
         result.add("warning", "the trees", "", note)
     for engine in sorted(set(result.engines.values())):
@@ -313,6 +318,23 @@ def _cost(
     people = {entry.participant_id for entry in entries if entry.modality == modality}
     shared = any(getattr(settings, name).engine == engine for name in before)
     return container_forecast(len(people), getattr(settings, engine), shared=shared)
+
+
+def _disk(result: Validation, output_dir: Path) -> str:
+    """What people will take on the disk, and what is free."""
+    people = {who.split()[0] for who, plan in result.people.items() if "measured" in plan.values()}
+    if not people:
+        return ""
+    total = sum(cost.disk_mb for cost in result.costs.values())
+    there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
+    if total * 1e6 > free:
+        text = f"About {total / 1000:.1f} GB will be written, and {free / 1e9:.1f} GB are free."
+        result.add("warning", "output_dir", "", text)
+    return (
+        f"Disk: about {total / len(people):.0f} MB a person, {total / 1000:.1f} GB in all; "
+        f"{free / 1e9:.1f} GB are free."
+    )
 
 
 def _let_the_validator_look(bids: Path, result: Validation) -> None:

@@ -26,8 +26,8 @@ WORKFLOW_FILES = next(
 
 #: In a laid folder: the version of the program that its workflow came with.
 VERSION_FILE = "workflow/VERSION"
-#: Never replaced, not even by an update: what the study itself decided.
-_OF_THE_STUDY = "config.yaml"
+#: Never replaced, not even by an update: what the study itself decided, and what its lab has.
+_OF_THE_STUDY = ("config.yaml", "site.yaml")
 # The literal `--profile slurm` is looked up as ./slurm/config.yaml.
 _PROFILE = "workflow/profiles/slurm/config.yaml"
 _PASSED_OVER = {"__pycache__", ".snakemake", "VERSION"}
@@ -41,7 +41,7 @@ def lay_workflow(folder: Path, *, update: bool = False) -> list[str]:
     folder
         It is made where it is not there. What is there and is the same is left alone.
     update
-        Replace the files of another version; ``config.yaml`` is kept all the same.
+        Replace the files of another version; ``config.yaml`` and ``site.yaml`` are kept.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def lay_workflow(folder: Path, *, update: bool = False) -> list[str]:
     """
     contents = dict(_contents())
     differing = [name for name, text in contents.items() if _differs(folder / name, text)]
-    in_the_way = [name for name in differing if name not in (_OF_THE_STUDY, VERSION_FILE)]
+    in_the_way = [name for name in differing if name not in (*_OF_THE_STUDY, VERSION_FILE)]
     if in_the_way and not update:
         more = f" and {len(in_the_way) - 1} more" if len(in_the_way) > 1 else ""
         raise ConfigError(
@@ -68,7 +68,7 @@ def lay_workflow(folder: Path, *, update: bool = False) -> list[str]:
     written = []
     for name, text in contents.items():
         path = folder / name
-        if path.exists() and (name == _OF_THE_STUDY or name not in differing):
+        if path.exists() and (name in _OF_THE_STUDY or name not in differing):
             continue
         write_text(text, path)
         written.append(name)
@@ -115,7 +115,8 @@ def _contents() -> Iterator[tuple[str, str]]:
             mend="Install commissure from its wheel",
         )
     yield "Snakefile", _text(WORKFLOW_FILES / "Snakefile")
-    yield _OF_THE_STUDY, _stamped(_text(WORKFLOW_FILES / _OF_THE_STUDY))
+    yield "config.yaml", _stamped(_text(WORKFLOW_FILES / "config.yaml"))
+    yield "site.yaml", _text(WORKFLOW_FILES / "site.yaml")
     for path in sorted((WORKFLOW_FILES / "workflow").rglob("*")):
         if path.is_file() and not _PASSED_OVER & set(path.parts) and path.suffix != ".pyc":
             yield path.relative_to(WORKFLOW_FILES).as_posix(), _text(path)

@@ -32,9 +32,11 @@ def test_everything_that_a_run_reads_is_laid(tmp_path: Path, repository: Path) -
 def test_a_second_time_nothing_is_written_and_the_study_keeps_its_configuration(tmp_path) -> None:
     lay_workflow(tmp_path)
     (tmp_path / "config.yaml").write_text("bids_dir: mine\n")
+    (tmp_path / "site.yaml").write_text("partition: ours\n")
     assert lay_workflow(tmp_path) == []
     assert lay_workflow(tmp_path, update=True) == []
     assert (tmp_path / "config.yaml").read_text() == "bids_dir: mine\n"
+    assert (tmp_path / "site.yaml").read_text() == "partition: ours\n"
 
 
 def test_files_of_somebody_else_are_not_replaced_unasked(tmp_path: Path) -> None:

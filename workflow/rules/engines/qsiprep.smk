@@ -15,8 +15,8 @@ rule qsiprep:
         benchmark_of("qsiprep")
     threads: settings.qsiprep.threads
     resources:
+        **gpus(settings.qsiprep.gpus),
         mem_mb=memory(settings.qsiprep.mem_mb),
-        gpu=settings.qsiprep.gpus,
         runtime=lambda wildcards: settings.qsiprep.runtime_min
         * plan.people_in(wildcards.batch),
     params:

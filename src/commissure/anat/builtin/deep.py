@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from importlib.metadata import version
 
@@ -13,7 +14,7 @@ from commissure.errors import DatasetError
 
 
 def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
-    """Find the brain by deepbet, on the processor and with one thread.
+    """Find the brain by deepbet: on the job's graphics processor, or with one thread without.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
     Fisch L et al., deepbet: fast brain extraction of T1-weighted MRI using convolutional neural
     networks, Computers in Biology and Medicine 179:108845, 2024. It takes about 1.2 GB of memory.
     """
+    # cuBLAS gives the same result twice only with a workspace of its own, set before it is loaded.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Only here: the extra need not be installed, and torch takes a second to import.
     import torch
     from deepbet import BrainExtraction as Network
@@ -44,7 +47,7 @@ def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`torch.jit.load` is deprecated", DeprecationWarning)
-            _, mask, _ = Network(no_gpu=True).run(image)
+            _, mask, _ = Network(no_gpu=not torch.cuda.is_available()).run(image)
     except (AssertionError, ValueError) as error:  # of an empty mask
         raise DatasetError(
             "the T1w image",
@@ -56,9 +59,13 @@ def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
 
 
 def extraction_record(by: BrainExtraction, *, stripped: bool) -> dict[str, str]:
-    """What found the brain, with the versions that decide the result: for a sidecar."""
+    """What found the brain, with versions and device that decide the result: for a sidecar."""
     if stripped:
         return {"Name": "foreground"}
     if by == "deepbet":
-        return {"Name": by, "Version": version(by), "TorchVersion": version("torch")}
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        versions = {"Version": version(by), "TorchVersion": version("torch")}
+        return {"Name": by, **versions, "Device": device}
     return {"Name": by}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ def run_person(
     offered: Offered,
     *,
     inputs: object,
+    scratch: Path | None = None,
 ) -> str:
     """Run a program for a person, unless it has been run to its end with the same.
 
@@ -41,6 +44,9 @@ def run_person(
         What is run, for whom, how, where, and with what.
     inputs
         Fingerprints of the person's images: another run is made where they change.
+    scratch
+        Where the program works instead of below the run's output folder; a run that broke off then
+        begins again.
 
     Returns
     -------
@@ -53,9 +59,10 @@ def run_person(
     stamp = folders.work / f"{person.name}.json"
     if read_json(stamp).get("key") == key and (folders.tree / person.name).is_dir():
         return ""
-    for folder in (folders.tree, folders.work / person.name, folders.log):
+    places = folders if scratch is None else replace(folders, work=scratch)
+    for folder in (places.tree, places.work / person.name, folders.work, places.log):
         folder.mkdir(parents=True, exist_ok=True)
-    words = program.command(person, settings, folders, offered)
+    words = program.command(person, settings, places, offered)
     log = folders.log / f"{person.name}.log"
     with log.open("w", encoding="utf-8") as file:
         print("$", " ".join(words), file=file, flush=True)
@@ -67,7 +74,9 @@ def run_person(
             kind = type(error).__name__
             return f"{program.title} could not be started ({kind}: {error.strerror})"
     if done.returncode == 0:
-        write_json({"key": key}, stamp)
+        write_json({"key": key, "device": "gpu" if offered.gpus else "cpu"}, stamp)
+        # What a run that broke off goes on with is of no use to one that ended: up to 100 GB.
+        shutil.rmtree(places.work / person.name, ignore_errors=True)
         return ""
     said = last_words(log, folders.tree / person.name)
     return (

@@ -25,8 +25,10 @@ import nibabel as nib
 import numpy as np
 
 class BrainExtraction:
+    no_gpu = None
+
     def __init__(self, no_gpu=False):
-        assert no_gpu
+        BrainExtraction.no_gpu = no_gpu
 
     def run(self, image):
         data = np.asanyarray(image.dataobj)
@@ -45,6 +47,11 @@ def set_num_threads(count):
 def use_deterministic_algorithms(wanted):
     global deterministic
     deterministic = wanted
+class cuda:
+    @staticmethod
+    def is_available():
+        import os
+        return os.environ.get("CUDA_VISIBLE_DEVICES", "") != ""
 """
 
 
@@ -100,6 +107,7 @@ def test_the_versions_that_decide_are_named(installed) -> None:
         "Name": "deepbet",
         "Version": "1.0.2",
         "TorchVersion": "2.13.0+cpu",
+        "Device": "cpu",
     }
     assert extraction_record("builtin", stripped=False) == {"Name": "builtin"}
     assert extraction_record("deepbet", stripped=True) == {"Name": "foreground"}
@@ -112,6 +120,14 @@ def test_it_runs_with_one_thread_and_without_chance(installed) -> None:
     assert mask.sum() * 4.0**3 == pytest.approx(4 / 3 * np.pi * 60**3, rel=0.02)
     torch = sys.modules["torch"]
     assert (torch.threads, torch.deterministic) == (1, True)
+    assert sys.modules["deepbet"].BrainExtraction.no_gpu is True
+
+
+def test_a_job_that_has_a_graphics_processor_uses_it_and_says_so(installed, monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    deepbet_mask(nib.Nifti1Image(np.ones((40, 44, 48), np.float32), np.diag([-4.0, 4, 4, 1])))
+    assert sys.modules["deepbet"].BrainExtraction.no_gpu is False
+    assert extraction_record("deepbet", stripped=False)["Device"] == "cuda"
 
 
 def test_an_image_in_which_it_sees_nothing_is_refused_in_words(installed) -> None:

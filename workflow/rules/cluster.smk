@@ -1,0 +1,24 @@
+# REQUIRED INPUTS:  site.yaml, where there is one
+# OUTPUTS:          none: what jobs ask a cluster for, and what is said at the end
+
+from functools import partial
+
+from commissure.flow.cluster.defaults import with_site
+from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources
+from commissure.flow.cluster.site import read_site
+from commissure.flow.cluster.start import before_jobs
+
+with readable():
+    site = read_site()
+
+workflow.resource_settings.default_resources = with_site(
+    workflow.resource_settings.default_resources, site
+)
+ENGINE_FILES = plan.engine_files(gpu=deep_on_gpu(site, plan.main))
+gpus = partial(gpu_resources, site, lambda: workflow.local_exec)
+
+
+onsuccess:
+    from commissure.flow.cluster.room import taken
+
+    print(f"commissure: {taken(plan.output_dir).sentence()}", file=sys.stderr)
