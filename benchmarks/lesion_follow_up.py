@@ -4,9 +4,9 @@
         [--body liver head] [--shift-mm 0.7 2 4] [--orientations 20]
 
 Masks are true ones. Judged are diameters of ellipsoids at random orientations on several grids
-against those of the same sections; the links between visits (a lesion, a visit, a label; the
-first sight of a lesion counts for nothing), their precision, recall and F1, also of splits and
-mergers alone; and Cohen's kappa of the RECIST 1.1 response at every follow-up with that of the true
+against those of the same sections; the links between visits (a lesion, a later visit, a label), with
+F1 and recall of those of parts and mergers alone, where a lesion that goes on under another name is
+lost; and Cohen's kappa of the RECIST 1.1 response at every follow-up with that of the true
 diameters, once for the target lesions that were chosen and once with the choice left to each.
 """
 
@@ -132,29 +132,31 @@ def names_of(tracks: tuple[Track, ...], patient: SimulatedPatient) -> dict[str, 
 
 
 def count_links(score: Score, tracks: tuple[Track, ...], patient: SimulatedPatient) -> None:
-    names = names_of(tracks, patient)
-    seen = {
-        (name, n, label)
-        for track in tracks
-        for n, labels in enumerate(track.labels)
-        for label in labels
-        for name in names[track.lesion]
-    }
-    true, begun = set(), set()
-    special = set()
+    true, special = set(), set()
+    begun: dict[str, tuple[int, int]] = {}
     for n, visit in enumerate(patient.visits):
         parts = Counter(name for body in visit.bodies for name in body.lesions)
         for body in visit.bodies:
             for name in body.lesions:
-                link = (name, n, body.label)
-                true.add(link)
-                if not any(other[0] == name and other[1] < n for other in true):
-                    begun.add(link)
-                elif parts[name] > 1 or len(body.lesions) > 1:
-                    special.add(link)
-    score.right += len((seen & true) - begun)
+                if begun.setdefault(name, (n, body.label))[0] == n:
+                    continue
+                true.add((name, n, body.label))
+                if parts[name] > 1 or len(body.lesions) > 1:
+                    special.add((name, n, body.label))
+    # A lesion is the track that had it at first sight: what is found again under another name is
+    # lost.
+    seen = {
+        (name, n, label)
+        for name, (start, first) in begun.items()
+        for track in tracks
+        if first in track.labels[start] and not any(track.labels[:start])
+        for n, labels in enumerate(track.labels)
+        if n > start
+        for label in labels
+    }
+    score.right += len(seen & true)
     score.wrong += len(seen - true)
-    score.lost += len(true - seen - begun)
+    score.lost += len(true - seen)
     score.special_right += len(special & seen)
     score.special_all += len(special)
     for track in tracks:

@@ -7,8 +7,12 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 
-from commissure.images.grid import resample_to
+from commissure.images.grid import coarser, resample_to
+from commissure.images.load import zooms_mm
 from commissure.images.registration import linear_map
+
+#: Voxels at which visits are registered, in mm: six or twelve numbers need no finer ones.
+REGISTERED_MM = 2.0
 
 
 def in_baseline_space(
@@ -43,8 +47,17 @@ def in_baseline_space(
     matrix : numpy.ndarray
         4x4, mm of the baseline to mm of the follow-up.
     """
-    matrix = linear_map(baseline, follow_up, kind=kind, fixed_mask=compared)
+    fixed, moving = _no_finer(baseline), _no_finer(follow_up)
+    mask = None
+    if compared is not None:
+        inside = nib.Nifti1Image(compared.astype(np.uint8), baseline.affine)
+        mask = resample_to(inside, fixed.shape, fixed.affine, order=0)
+    matrix = linear_map(fixed, moving, kind=kind, fixed_mask=mask)
     return moved_labels(baseline, follow_up.affine, labels, matrix), matrix
+
+
+def _no_finer(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    return coarser(image, REGISTERED_MM) if min(zooms_mm(image.affine)) < REGISTERED_MM else image
 
 
 def covered(

@@ -20,6 +20,9 @@ SMOOTHING_VOXELS = 0.7
 SMOOTHING_CHANGE = 0.10
 SMOOTHED_PEAK = 0.9
 
+#: Voxels around a mask, into which it is smoothed.
+_MARGIN = 3
+
 #: Steps per voxel at which chords are looked for.
 CHORD_STEPS = 5
 
@@ -113,15 +116,8 @@ def largest_diameter(mask: np.ndarray, affine: np.ndarray) -> float:
 
 
 def _edge(mask: np.ndarray) -> np.ndarray:
-    """Points of the surface, in voxels, on the lines between neighbouring voxel centres.
-
-    Of the mask itself where smoothing would change what it is.
-    """
-    padded = np.pad(np.asarray(mask, np.float32), 3)
-    smooth = gaussian_filter(padded, SMOOTHING_VOXELS, mode="constant")
-    kept = np.count_nonzero(smooth >= 0.5) / np.count_nonzero(padded)
-    thick = smooth.max() >= SMOOTHED_PEAK and abs(kept - 1) <= SMOOTHING_CHANGE
-    level = smooth if thick else padded
+    """Points of the surface, in voxels, on the lines between neighbouring voxel centres."""
+    level = _levels(mask)
     points = []
     for axis in range(mask.ndim):
         along = np.moveaxis(level, axis, -1)
@@ -132,8 +128,17 @@ def _edge(mask: np.ndarray) -> np.ndarray:
         others = [a for a in range(mask.ndim) if a != axis]
         point = np.empty_like(places)
         point[:, [*others, axis]] = places
-        points.append(point - 3)
+        points.append(point - _MARGIN)
     return np.concatenate(points)
+
+
+def _levels(mask: np.ndarray) -> np.ndarray:
+    """What is one half on the surface: the mask smoothed, or itself where that would change it."""
+    padded = np.pad(np.asarray(mask, np.float32), _MARGIN)
+    smooth = gaussian_filter(padded, SMOOTHING_VOXELS, mode="constant")
+    kept = np.count_nonzero(smooth >= 0.5) / np.count_nonzero(padded)
+    thick = smooth.max() >= SMOOTHED_PEAK and abs(kept - 1) <= SMOOTHING_CHANGE
+    return smooth if thick else padded
 
 
 def _farthest(points: np.ndarray) -> tuple[int, int]:
@@ -160,11 +165,10 @@ def _perpendicular_chord(part: np.ndarray, to_plane: np.ndarray, direction: np.n
     shape = np.ceil((there.max(axis=0) - start) / step).astype(int) + 1
     to_voxel = np.linalg.inv(to_plane) @ turned * step
     origin = np.linalg.inv(to_plane) @ turned @ start
-    padded = np.pad(part, 2).astype(np.float32)
-    inside = (
-        affine_transform(padded, to_voxel, origin + 2, output_shape=tuple(shape), order=1) >= 0.5
+    level = affine_transform(
+        _levels(part), to_voxel, origin + _MARGIN, output_shape=tuple(shape), order=1
     )
-    return float(_longest_run(inside) * step)
+    return float(_longest_run(level >= 0.5) * step)
 
 
 def _longest_run(rows: np.ndarray) -> int:

@@ -5,13 +5,14 @@ Dice's coefficient), then what is left over. A part of a visit that lies in a le
 has its partner has split off from it; a lesion whose place is taken by the partner of another one
 has merged with it. What nothing overlaps is compared by distance, as registration is not exact.
 What then has no partner has vanished, or is new. A lesion that vanished keeps its last place and
-its name, should it come back.
+its name, should it come back. Where a shift in common brings three lesions or more to their
+places, registration has left it, and it is taken out first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import nibabel as nib
@@ -38,6 +39,13 @@ COVERED_MIN = 0.9
 #: Beyond the radius of the larger one, how far centres may lie apart where nothing overlaps (mm).
 DISTANCE_MM = 4.0
 
+#: Longest shift in common that is taken out, and how far lesions then lie from their places (mm).
+SHIFT_MAX_MM = 20.0
+SHIFT_SPREAD_MM = 3.0
+
+#: Lesions that have to agree on a shift, and half of all.
+SHIFT_LESIONS = 3
+
 
 @dataclass(frozen=True)
 class Track:
@@ -61,14 +69,22 @@ class Track:
     merged_with: tuple[str, ...]
 
 
-@dataclass
-class _Identity:
-    """A lesion while visits are worked through."""
+@dataclass(frozen=True)
+class _Part:
+    """One connected part of a visit."""
 
-    name: str
-    place: np.ndarray  # flat indices of the voxels where it was last seen by itself
+    label: int
+    place: np.ndarray  # flat indices of its voxels
     centre: np.ndarray
     radius: float
+
+
+@dataclass
+class _Identity:
+    """A lesion while visits are worked through, with its parts where it was last by itself."""
+
+    name: str
+    parts: list[_Part]
     here: bool = True
     labels: list[tuple[int, ...]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -81,11 +97,11 @@ class _Identity:
 
 
 @dataclass(frozen=True)
-class _Part:
-    label: int
-    place: np.ndarray
-    centre: np.ndarray
-    radius: float
+class _Former:
+    """A part of a lesion that is known, moved by what visits have in common."""
+
+    lesion: int
+    part: _Part
 
 
 def match_visits(
@@ -129,7 +145,9 @@ def match_visits(
     known: list[_Identity] = []
     for number, labels in enumerate(visits):
         parts = _parts(np.asarray(labels), affine)
-        _follow(known, parts, number, None if covered is None else covered[number].ravel())
+        formers = _formers(known, parts, affine, labels.shape)
+        reach = None if covered is None else np.asarray(covered[number]).ravel()
+        _follow(known, formers, parts, number, reach)
     return tuple(
         Track(one.name, tuple(one.labels), tuple(one.events), tuple(one.merged_with))
         for one in known
@@ -160,120 +178,172 @@ def _ball(
     return centre, float((3 * volume / (4 * np.pi)) ** (1 / 3))
 
 
+def _formers(
+    known: list[_Identity], parts: list[_Part], affine: np.ndarray, shape: tuple[int, ...]
+) -> list[_Former]:
+    """All parts of known lesions, shifted to where registration should have brought them."""
+    shift = _common_shift([x for one in known if one.here for x in one.parts], parts)
+    step = np.rint(np.linalg.inv(affine[:3, :3]) @ shift).astype(int)
+    return [
+        _Former(
+            i,
+            replace(part, place=_moved(part.place, step, shape), centre=part.centre + shift),
+        )
+        for i, lesion in enumerate(known)
+        for part in lesion.parts
+    ]
+
+
+def _common_shift(here: list[_Part], parts: list[_Part]) -> np.ndarray:
+    """The shift in mm that brings most lesions to a part each; 0 where few agree on one."""
+    nothing = np.zeros(3)
+    if min(len(here), len(parts)) < SHIFT_LESIONS:
+        return nothing
+    away = np.array([[part.centre - former.centre for part in parts] for former in here])
+
+    def nearest(shift: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(away - shift, axis=2).min(axis=1)
+
+    def agreeing(shift: np.ndarray) -> float:
+        return float(np.exp(-0.5 * (nearest(shift) / SHIFT_SPREAD_MM) ** 2).sum())
+
+    candidates = away.reshape(-1, 3)
+    candidates = candidates[np.linalg.norm(candidates, axis=1) <= SHIFT_MAX_MM]
+    best = max(candidates, key=agreeing, default=nothing)
+    if agreeing(best) < agreeing(nothing) + 1:
+        return nothing
+    close = np.flatnonzero(nearest(best) <= SHIFT_SPREAD_MM)
+    if len(close) < max(SHIFT_LESIONS, min(len(here), len(parts)) / 2):
+        return nothing
+    which = np.linalg.norm(away[close] - best, axis=2).argmin(axis=1)
+    return away[close, which].mean(axis=0)
+
+
+def _moved(place: np.ndarray, step: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Flat indices after a step of whole voxels; what leaves the grid is dropped."""
+    if not step.any():
+        return place
+    index = np.stack(np.unravel_index(place, shape)) + step[:, None]
+    inside = ((index >= 0) & (index < np.array(shape)[:, None])).all(axis=0)
+    return np.ravel_multi_index(tuple(index[:, inside]), shape)
+
+
 def _follow(
-    known: list[_Identity], parts: list[_Part], number: int, covered: np.ndarray | None
+    known: list[_Identity],
+    formers: list[_Former],
+    parts: list[_Part],
+    number: int,
+    covered: np.ndarray | None,
 ) -> None:
     """Give the parts of a visit to lesions that are known, and name those that are new."""
-    overlap = _overlaps(known, parts)
-    partner = _assigned(known, parts, overlap)
-    taken = set(partner.values())
-    split: dict[int, list[int]] = {}
+    overlap = _overlaps(formers, parts)
+    partner = _assigned(formers, parts, overlap)
+    owner = {p: formers[f].lesion for f, p in partner.items()}
+    found = set(owner.values())
     for p, part in enumerate(parts):
-        if p in taken:
+        if p in owner:
             continue
-        shares = {i: overlap[i, p] / len(part.place) for i in partner if known[i].here}
-        best = max(shares, key=lambda i: (shares[i], -i), default=None)
+        shares = {
+            f: overlap[f, p] / len(part.place)
+            for f, former in enumerate(formers)
+            if former.lesion in found and known[former.lesion].here
+        }
+        best = max(shares, key=lambda f: (shares[f], -f), default=None)
         if best is not None and shares[best] >= WITHIN_MIN:
-            split.setdefault(best, []).append(p)
-            taken.add(p)
+            owner[p] = formers[best].lesion
     merged: dict[int, int] = {}
     for i, lesion in enumerate(known):
-        if i in partner or not (lesion.here or lesion.merged_with[-1]):
+        if i in found or not (lesion.here or lesion.merged_with[-1]):
             continue
-        within = {p: overlap[i, p] / len(lesion.place) for p in partner.values()}
+        size = sum(len(part.place) for part in lesion.parts)
+        rows = [f for f, former in enumerate(formers) if former.lesion == i]
+        within = {p: overlap[rows, p].sum() / size for p in owner}
         best = max(within, key=lambda p: (within[p], -p), default=None)
         if best is not None and within[best] >= WITHIN_MIN:
             merged[i] = best
-    partner |= _nearest(known, parts, set(partner) | set(merged), taken, overlap)
-    _write(known, parts, partner, split, merged, number, covered)
+    free = [f for f in range(len(formers)) if f not in partner and formers[f].lesion not in merged]
+    near = _nearest(formers, free, parts, [p for p in range(len(parts)) if p not in owner])
+    owner |= {p: formers[f].lesion for f, p in near.items()}
+    _write(known, parts, owner, merged, number, covered)
 
 
-def _overlaps(known: list[_Identity], parts: list[_Part]) -> np.ndarray:
-    """Voxels that each known lesion and each part share."""
-    shared = np.zeros((len(known), len(parts)))
-    for i, lesion in enumerate(known):
+def _overlaps(formers: list[_Former], parts: list[_Part]) -> np.ndarray:
+    """Voxels that each part of a known lesion and each part of the visit share."""
+    shared = np.zeros((len(formers), len(parts)))
+    for f, former in enumerate(formers):
         for p, part in enumerate(parts):
-            shared[i, p] = np.intersect1d(lesion.place, part.place, assume_unique=True).size
+            shared[f, p] = np.intersect1d(former.part.place, part.place, assume_unique=True).size
     return shared
 
 
-def _assigned(known: list[_Identity], parts: list[_Part], overlap: np.ndarray) -> dict[int, int]:
+def _assigned(formers: list[_Former], parts: list[_Part], overlap: np.ndarray) -> dict[int, int]:
     """The partners that make the sum of Dice's coefficients largest."""
-    if not known or not parts:
+    if not formers or not parts:
         return {}
-    sizes = np.array([len(x.place) for x in known])[:, None]
+    sizes = np.array([max(len(x.part.place), 1) for x in formers])[:, None]
     others = np.array([len(x.place) for x in parts])[None]
     joined = overlap / np.minimum(sizes, others) >= OVERLAP_MIN
     dice = np.where(joined, 2 * overlap / (sizes + others), 0.0)
     rows, columns = linear_sum_assignment(dice, maximize=True)
-    return {int(i): int(p) for i, p in zip(rows, columns, strict=True) if dice[i, p] > 0}
+    return {int(f): int(p) for f, p in zip(rows, columns, strict=True) if dice[f, p] > 0}
 
 
 def _nearest(
-    known: list[_Identity],
-    parts: list[_Part],
-    placed: set[int],
-    taken: set[int],
-    overlap: np.ndarray,
+    formers: list[_Former], free: list[int], parts: list[_Part], left: list[int]
 ) -> dict[int, int]:
     """Partners by distance, of what has none yet."""
-    lesions = [i for i in range(len(known)) if i not in placed]
-    free = [p for p in range(len(parts)) if p not in taken]
-    if not lesions or not free:
+    if not free or not left:
         return {}
     far = 1e6
-    cost = np.full((len(lesions), len(free)), far)
-    for a, i in enumerate(lesions):
-        for b, p in enumerate(free):
-            distance = float(np.linalg.norm(known[i].centre - parts[p].centre))
-            if distance <= max(known[i].radius, parts[p].radius) + DISTANCE_MM:
+    cost = np.full((len(free), len(left)), far)
+    for a, f in enumerate(free):
+        for b, p in enumerate(left):
+            former = formers[f].part
+            distance = float(np.linalg.norm(former.centre - parts[p].centre))
+            if distance <= max(former.radius, parts[p].radius) + DISTANCE_MM:
                 cost[a, b] = distance
     rows, columns = linear_sum_assignment(cost)
-    return {lesions[a]: free[b] for a, b in zip(rows, columns, strict=True) if cost[a, b] < far}
+    return {free[a]: left[b] for a, b in zip(rows, columns, strict=True) if cost[a, b] < far}
 
 
 def _write(
     known: list[_Identity],
     parts: list[_Part],
-    partner: dict[int, int],
-    split: dict[int, list[int]],
+    owner: dict[int, int],
     merged: dict[int, int],
     number: int,
     covered: np.ndarray | None,
 ) -> None:
-    owner = {p: known[i].name for i, p in partner.items()}
+    own: dict[int, list[int]] = {}
+    for p, i in sorted(owner.items()):
+        own.setdefault(i, []).append(p)
     for i, lesion in enumerate(known):
-        if i in partner:
-            own = [partner[i], *split.get(i, [])]
-            event: Event = "split" if len(own) > 1 else "followed"
+        if i in own:
+            event: Event = "split" if len(own[i]) > 1 else "followed"
             if not lesion.here and not lesion.merged_with[-1]:
                 event = "reappeared"
-            lesion.note(tuple(sorted(parts[p].label for p in own)), event)
-            _move(lesion, [parts[p] for p in own])
+            lesion.note(tuple(sorted(parts[p].label for p in own[i])), event)
+            lesion.parts, lesion.here = [parts[p] for p in own[i]], True
         elif i in merged:
-            lesion.note((parts[merged[i]].label,), "merged", owner[merged[i]])
+            whole = known[owner[merged[i]]].name
+            lesion.note((parts[merged[i]].label,), "merged", whole)
             lesion.here = False
-        elif covered is not None and covered[lesion.place].mean() < COVERED_MIN:
+        elif covered is not None and _share(lesion.parts, covered) < COVERED_MIN:
             lesion.note((), "not covered")
         else:
             was_seen = lesion.here or lesion.merged_with[-1]
             lesion.note((), "vanished" if was_seen else "")
             lesion.here = False
-    placed = set(partner.values()) | {p for own in split.values() for p in own}
     for p, part in enumerate(parts):
-        if p in placed:
+        if p in owner:
             continue
-        lesion = _Identity(str(len(known) + 1), part.place, part.centre, part.radius)
+        lesion = _Identity(str(len(known) + 1), [part])
         for _ in range(number):
             lesion.note((), "")
         lesion.note((part.label,), "first" if number == 0 else "new")
         known.append(lesion)
 
 
-def _move(lesion: _Identity, parts: list[_Part]) -> None:
-    """Let a lesion be where its parts are."""
-    sizes = np.array([len(part.place) for part in parts], float)
-    lesion.place = np.concatenate([part.place for part in parts])
-    lesion.centre = np.average([part.centre for part in parts], axis=0, weights=sizes)
-    lesion.radius = float(np.sum([part.radius**3 for part in parts]) ** (1 / 3))
-    lesion.here = True
+def _share(parts: list[_Part], covered: np.ndarray) -> float:
+    """How much of a lesion's last place a visit covers."""
+    return float(covered[np.concatenate([part.place for part in parts])].mean())

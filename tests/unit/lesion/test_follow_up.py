@@ -209,3 +209,13 @@ def test_a_real_follow_up_that_was_moved_is_brought_back(shared_data):
     assert np.linalg.norm(error, axis=1).mean() < 1.5
     tracks = match_visits([labels, moved], baseline.affine)
     assert all(track.labels[0] == track.labels[1] for track in tracks)
+
+
+def test_a_shift_in_common_is_taken_out():
+    places = [(12, 12, 15, 3), (45, 14, 15, 3), (14, 44, 12, 3), (44, 42, 18, 3)]
+    moved = [(x + 9, y + 7, z, r) for x, y, z, r in places]
+    tracks = tracks_of(balls(*places), balls(*moved))
+    assert [track.labels for track in tracks.values()] == [((n,), (n,)) for n in (1, 2, 3, 4)]
+    # Two lesions may as well have vanished, with two new ones.
+    few = tracks_of(balls(*places[:2]), balls(*moved[:2]))
+    assert [track.events[1] for track in few.values()] == ["vanished", "vanished", "new", "new"]
