@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.cluster_faults FOLDER
 
 prints a line for each fault: whether it was survived, how many jobs it met, and how much was done
-again. ``--kills 20`` kills the master at so many random moments, four in each study; ``--only``
+again. ``--kills 20`` kills the master at so many random moments, seven in each study; ``--only``
 chooses faults, and without a name after it none. Root is
 needed to start Slurm; it is ended with all that it runs. Ends with 1 where one was not survived.
 """

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from benchmarks.cluster_faults.lab import Lab, Work, begun, causes, drafts, present, wait_for
 
-#: The image that meets the fault, and what most cases ask for: all people, and no more.
+#: The image that meets the fault, and what most cases ask for: its batch, and no more.
 WHO = "sub-02"
 PEOPLE = [f"out/work/status/mrs_measure/batch-000{number}.tsv" for number in (1, 2)]
+BATCH = PEOPLE[:1]
 EVERYBODY = {"sub-01", "sub-02", "sub-03", "sub-04"}
 
 
@@ -95,7 +96,7 @@ def _number(study: Path) -> str:
 def memory(lab: Lab) -> Judged:
     """A job takes more memory than it asked for; the next attempt does not."""
     study = lab.copy("memory")
-    status = lab.begin(study, _fault("memory"), arguments=PEOPLE).wait()
+    status = lab.begin(study, _fault("memory"), arguments=BATCH).wait()
     return _judged(lab, study, status)
 
 
@@ -111,7 +112,7 @@ def run_time(lab: Lab) -> Judged:
     """A job takes longer than it asked for; the next attempt does not."""
     study = lab.copy("time")
     asked = ["--set-resources", "mrs_preprocess:runtime=1", "mrs_measure:runtime=1"]
-    status = lab.begin(study, _fault("hang"), arguments=[*PEOPLE, *asked]).wait()
+    status = lab.begin(study, _fault("hang"), arguments=[*BATCH, *asked]).wait()
     return _judged(lab, study, status)
 
 
@@ -148,7 +149,7 @@ def _processes_of(number: str) -> list[int]:
 def node_down(lab: Lab) -> Judged:
     """A node goes down with what it computes."""
     study = lab.copy("node-down")
-    run = lab.begin(study, _fault("hang"), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang"), arguments=BATCH)
     wait_for(lambda: begun(study))
     number = _number(study)
     node = lab.cluster.asked("squeue", "-h", "-j", number, "-o", "%N").strip()
@@ -168,7 +169,7 @@ def node_down(lab: Lab) -> Judged:
 def daemon_killed(lab: Lab) -> Judged:
     """The daemon of a node is killed: the node counts as lost, and its job computes on."""
     study = lab.copy("daemon-killed")
-    run = lab.begin(study, _fault("hang", seconds=60), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang", seconds=60), arguments=BATCH)
     wait_for(lambda: begun(study))
     number = _number(study)
     node = lab.cluster.asked("squeue", "-h", "-j", number, "-o", "%N").strip()
@@ -184,7 +185,7 @@ def daemon_killed(lab: Lab) -> Judged:
 def controller_restarted(lab: Lab) -> Judged:
     """The controller is away while jobs run, and while the next are submitted."""
     study = lab.copy("controller")
-    run = lab.begin(study, _fault("hang", seconds=10), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang", seconds=10), arguments=BATCH)
     wait_for(lambda: begun(study))
     lab.cluster.part("kill", "slurmctld")
     time.sleep(25)
@@ -194,14 +195,14 @@ def controller_restarted(lab: Lab) -> Judged:
 
 def _ended_by(lab: Lab, name: str, kind: int) -> Judged:
     study = lab.copy(name)
-    run = lab.begin(study, _fault("hang", seconds=60), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang", seconds=60), arguments=BATCH)
     wait_for(lambda: begun(study))
     running, start = Work.of(study).running, time.monotonic()
     run.process.send_signal(kind)
     run.wait(60)
     took = time.monotonic() - start
     left = wait_for(lambda: not lab.cluster.in_queue(), 15)
-    again = lab.begin(study, arguments=PEOPLE)
+    again = lab.begin(study, arguments=BATCH)
     wrong = ["" if left else "jobs are left", "" if took < 30 else f"{took:.0f} s to end"]
     return _judged(lab, study, again.wait(), running=running, wrong=wrong, note=f"{took:.0f} s")
 
@@ -219,11 +220,11 @@ def master_term(lab: Lab) -> Judged:
 def master_kill(lab: Lab) -> Judged:
     """The master is killed, its jobs go on, and the command is given again at once."""
     study = lab.copy("kill")
-    run = lab.begin(study, _fault("hang", seconds=25), arguments=PEOPLE)
+    run = lab.begin(study, _fault("hang", seconds=25), arguments=BATCH)
     wait_for(lambda: begun(study))
     running = Work.of(study).running
     run.kill()
-    again = lab.begin(study, arguments=PEOPLE)
+    again = lab.begin(study, arguments=BATCH)
     status = again.wait()
     told = "jobs of a run that was ended still run" in again.said
     return _judged(lab, study, status, running=running, wrong=["" if told else "nothing was said"])
@@ -236,11 +237,11 @@ ELSEWHERE = ("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', 
 def two_masters(lab: Lab) -> Judged:
     """A second run begins while the first goes on, here and on another host."""
     study = lab.copy("two-masters")
-    first = lab.begin(study, _fault("hang", seconds=15), arguments=PEOPLE)
+    first = lab.begin(study, _fault("hang", seconds=15), arguments=BATCH)
     wait_for(lambda: begun(study) or first.process.poll() is not None)
     wrong = []
     for before in ((), ELSEWHERE):
-        second = lab.begin(study, _fault("hang", seconds=15), arguments=PEOPLE, before=before)
+        second = lab.begin(study, _fault("hang", seconds=15), arguments=BATCH, before=before)
         refused = second.wait(100) and "another run writes to it" in second.said
         named = re.search(rf"process {first.process.pid}, on \S+, since", second.said)
         wrong.append("" if refused and named else f"second run: {second.said[-500:]}")
@@ -250,11 +251,11 @@ def two_masters(lab: Lab) -> Judged:
 def stale_elsewhere(lab: Lab) -> Judged:
     """A run on another host was killed: its lock is told from that of a run that goes on."""
     study = lab.copy("stale-elsewhere")
-    first = lab.begin(study, _fault("hang", seconds=15), arguments=PEOPLE, before=ELSEWHERE)
+    first = lab.begin(study, _fault("hang", seconds=15), arguments=BATCH, before=ELSEWHERE)
     wait_for(lambda: begun(study) or first.process.poll() is not None)
     running = Work.of(study).running
     first.kill()
-    again = lab.begin(study, arguments=PEOPLE)
+    again = lab.begin(study, arguments=BATCH)
     status = again.wait()
     told = "on elsewhere" in again.said and "its lock is taken over" in again.said
     wrong = ["" if told else f"not said: {again.said[-300:]}"]
@@ -279,8 +280,8 @@ def times_shifted(lab: Lab) -> Judged:
 def clock_ahead(lab: Lab) -> Judged:
     """The clock of a node is ten minutes ahead."""
     study = lab.copy("clock-ahead")
-    status = lab.begin(study, {"ahead_s": 600}, arguments=PEOPLE).wait()
-    again = lab.begin(study, arguments=PEOPLE)
+    status = lab.begin(study, {"ahead_s": 600}, arguments=BATCH).wait()
+    again = lab.begin(study, arguments=BATCH)
     again.wait()
     idle = "Nothing to be done" in again.said
     return _judged(lab, study, status, running=0, wrong=["" if idle else "it ran once more"])
@@ -289,7 +290,7 @@ def clock_ahead(lab: Lab) -> Judged:
 def files_late(lab: Lab) -> Judged:
     """A file is seen by others some seconds after it was written."""
     study = lab.copy("files-late")
-    status = lab.begin(study, {"late_s": 6}, arguments=PEOPLE).wait()
+    status = lab.begin(study, {"late_s": 6}, arguments=BATCH).wait()
     return _judged(lab, study, status, running=0)
 
 
@@ -301,7 +302,7 @@ def job_killed(lab: Lab) -> Judged:
 
 
 def random_kills(
-    lab: Lab, count: int, *, people: bool, most_s: float, of_each: int = 4, seed: int = 1
+    lab: Lab, count: int, *, people: bool, most_s: float, of_each: int = 7, seed: int = 1
 ) -> Iterator[Judged]:
     """Kill the master at random moments, several times in each study, then let it end.
 

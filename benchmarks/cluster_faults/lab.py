@@ -22,6 +22,7 @@ import pandas as pd
 import yaml
 from benchmarks.kills import differing
 
+from commissure.markers.status import read_statuses
 from commissure.phantom.request import chosen_request
 from commissure.phantom.simulate import simulate
 
@@ -202,8 +203,10 @@ class Lab:
         names = differing(self.whole / "out", study / "out")[1]
         if (study / "out/report.html").exists():
             return names
-        first = ("sub-", "work/status", "work/records")
-        return [n for n in names if n.startswith(first) or (study / "out" / n).exists()]
+        tables = (study / "out/work/status").rglob("*.tsv")
+        people = tuple({row.participant_id for table in tables for row in read_statuses(table)})
+        wanted = [n for n in names if (study / "out" / n).exists() or n.startswith(people)]
+        return wanted if people else ["no status table"]
 
 
 def _study(folder: Path) -> None:
