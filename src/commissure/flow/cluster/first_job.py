@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,9 @@ BELIEVED_H = 24.0
 
 #: Seconds that the note of a job may come late.
 LATE_S = 30.0
+
+#: Lines of a job's output that say why it ended.
+_WHY = re.compile(r"Error|error:|No such|not found|cannot|denied|No module", re.IGNORECASE)
 
 _REQUEST = Request(name="commissure-first", mem_mb=600, minutes=5)
 
@@ -138,12 +142,12 @@ def _missing(
     except OSError:
         lines = []
     said = next((line for line in lines if line.startswith("commissure: ")), "")
+    said = said or next((line for line in reversed(lines) if _WHY.search(line)), "")
     if ended == -1 and not lines:
         found = f"it ended and left nothing in {end.parent}"
     else:
-        found = (said.removeprefix("commissure: ") or (lines[-1] if lines else f"status {ended}"))[
-            :400
-        ]
+        said = said or (lines[-1] if lines else f"status {ended}")
+        found = said.removeprefix("commissure: ").rstrip(".")[:400]
     return ConfigError(
         f"a first job ({job}) in {place} of {SCHEDULERS[name].title}",
         found=found,
