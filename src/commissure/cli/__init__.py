@@ -14,6 +14,7 @@ from commissure import __version__
 from commissure.cli.apply import apply
 from commissure.cli.compare import compare
 from commissure.cli.convert import convert
+from commissure.cli.federate import federate
 from commissure.cli.index import index
 from commissure.cli.init import init
 from commissure.cli.renamed_options import SimulateCommand
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (init, index, validate, apply, compare, convert, report, response):
+for _command in (init, index, validate, apply, compare, convert, federate, report, response):
     app.command()(_command)
 
 

@@ -1,0 +1,153 @@
+"""Hospitals that compute together against one that has everybody.
+
+``python benchmarks/federated.py [PART ...] [--data ../shared/data/tables]``. Parts:
+
+``simulated``
+    3 to 20 sites of uneven sizes, one with a single label: the largest difference of each result from
+    the same computation on pooled people, and how much left.
+``impac``
+    autism and controls at the sites of IMPAC (volumes of FreeSurfer): the same, and the AUC within
+    the site left out, whose shuffled labels are the sites' own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from rich.console import Console
+from rich.table import Table
+from sklearn.linear_model import LogisticRegression
+
+from commissure.evaluation.auc import auc
+from commissure.evaluation.pairs import pairwise_comparisons
+from commissure.federated import coordinator
+from commissure.federated.coordinator import Federation
+from commissure.federated.site import Site
+
+
+def simulated(count: int, markers: int, seed: int) -> list[Site]:
+    rng = np.random.default_rng(seed)
+    sites = []
+    for number in range(count):
+        n = int(rng.integers(25, 120))
+        labels = (np.arange(n) < rng.uniform(0.2, 0.8) * n).astype(float)
+        age = rng.normal(35, 9, n)
+        values = rng.normal(size=(n, markers)) + rng.normal(size=markers) + 0.02 * age[:, None]
+        values[:, : markers // 4] += 0.4 * labels[:, None]
+        values[rng.random(values.shape) < 0.02] = np.nan
+        sites.append(Site(f"site{number}", values, np.column_stack([labels, age]), labels))
+    sites[1] = replace(sites[1], labels=np.ones_like(sites[1].labels))
+    return sites
+
+
+def impac(data: Path, markers: int) -> list[Site]:
+    folder = data / "impac-autism-freesurfer"
+    people = pd.read_csv(folder / "participants.csv", dtype={"subject_id": str})
+    anatomy = pd.read_csv(folder / "anatomy.csv", dtype={"subject_id": str})
+    joined = people.merge(anatomy, on="subject_id")
+    names = list(anatomy.select_dtypes("number").columns)[:markers]
+    sites = []
+    for name, rows in joined.groupby("site"):
+        labels = rows["asd"].to_numpy(float)
+        design = np.column_stack([labels, rows["age"], rows["sex"] == "M"])
+        if len(rows) >= 15:
+            values = rows[names].to_numpy(float)
+            sites.append(Site(f"site{name}", values, design.astype(float), labels))
+    return sites
+
+
+def rows_of(sites: list[Site], name: str, table: Table) -> None:
+    sent = []
+
+    def watched(site: Site):
+        def answer(request):
+            message = site.answer(request)
+            sent.append(sum(np.asarray(array).size for array in message.arrays.values()))
+            return message
+
+        return answer
+
+    federation = Federation({site.name: watched(site) for site in sites})
+    values = np.vstack([site.markers for site in sites])
+    design = np.vstack([site.design for site in sites])
+    labels = np.concatenate([site.labels for site in sites])
+    place = np.repeat(np.arange(len(sites)), [len(site.labels) for site in sites])
+    started = time.process_time()
+    scale = coordinator.moments(federation)
+    apart = {
+        "means": relative(scale.mean, np.nanmean(values, axis=0)),
+        "spreads": relative(scale.sd, np.nanstd(values, axis=0, ddof=1)),
+    }
+    usable = scale.sd > 0
+    found = coordinator.regressions(federation)
+    known = np.full_like(found.slopes, np.nan)
+    for marker in np.flatnonzero(usable):
+        rows = np.isfinite(values[:, marker]) & np.isfinite(design).all(axis=1)
+        x = np.column_stack([design, np.eye(len(sites))[place]])[rows]
+        known[marker] = sm.OLS(values[rows, marker], x).fit().params[: design.shape[1]]
+    apart["slopes"] = relative(found.slopes[usable], known[usable])
+    parts = coordinator.principal_components(federation, scale, 10)
+    whole = (values - scale.mean) / scale.sd
+    whole = whole[np.isfinite(whole).all(axis=1)]
+    apart["components"] = relative(
+        parts.variances, np.linalg.eigvalsh(np.cov(whole.T))[::-1][: len(parts.variances)]
+    )
+    model = coordinator.logistic(federation, scale, ridge=100.0)
+    x = np.nan_to_num((values - scale.mean) / scale.sd)
+    pooled = LogisticRegression(C=0.01, tol=1e-12, max_iter=20000).fit(x, labels)
+    apart["logistic model"] = float(
+        np.abs(model.coefficients - [pooled.intercept_[0], *pooled.coef_[0]]).max()
+    )
+    models = coordinator.left_out(federation, ridge=100.0)
+    judged = coordinator.auc_within_site(federation, models, permutations=199)
+    scores = np.concatenate([
+        np.column_stack([np.ones(len(site.labels)), np.nan_to_num((site.markers - m.scale.mean) / m.scale.sd)])
+        @ m.coefficients
+        for site, (_, m) in zip(sites, models, strict=True)
+    ])  # fmt: skip
+    expected = auc([pairwise_comparisons(labels, scores, place)])
+    apart["AUC"] = abs(judged.auc - expected.value)
+    cost = time.process_time() - started
+    table.add_row(
+        name, str(len(sites)), str(len(labels)), str(values.shape[1]),
+        *(f"{value:.0e}" for value in apart.values()),
+        f"{judged.auc:.3f}, p {judged.p:.3f}", f"{len(sent)}", f"{sum(sent) / len(sites):.2g}",
+        f"{cost:.1f}",
+    )  # fmt: skip
+
+
+def relative(found: np.ndarray, known: np.ndarray) -> float:
+    return float(np.nanmax(np.abs(found - known) / np.maximum(np.abs(known), 1e-12)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=["simulated", "impac"])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/tables"))
+    parser.add_argument("--sites", type=int, nargs="*", default=[3, 8, 20])
+    parser.add_argument("--markers", type=int, default=40)
+    arguments = parser.parse_args()
+    table = Table(
+        "people", "sites", "n", "markers", "means", "spreads", "slopes", "components", "logistic", "AUC",
+        "AUC, site left out", "answers", "numbers a site sent", "CPU s",
+        title="largest difference from pooled (of the logistic model absolute, else relative)",
+    )  # fmt: skip
+    if "simulated" in arguments.parts:
+        for count in arguments.sites:
+            rows_of(simulated(count, arguments.markers, count), "simulated", table)
+    if "impac" in arguments.parts:
+        if not (arguments.data / "impac-autism-freesurfer").is_dir():
+            sys.exit(f"{arguments.data}: impac-autism-freesurfer is not there")
+        rows_of(impac(arguments.data, arguments.markers), "IMPAC", table)
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

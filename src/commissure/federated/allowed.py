@@ -1,0 +1,176 @@
+"""What may leave a site: a list with a version, checked before anything goes, and a log.
+
+Nothing leaves that is not on the list: no image, no row of a table, no identifier, no score of a
+person. Every kind is a sum over people, over :data:`MIN_PEOPLE` of them at least.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from commissure.errors import DatasetError
+
+#: Changes whenever a kind is added or changed: sites of different versions do not compute together.
+ALLOW_LIST_VERSION = "1"
+#: A sum over fewer people is too near to a person.
+MIN_PEOPLE = 10
+#: With fewer sites the sum of all tells one what the other sent.
+MIN_SITES = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of message.
+
+    Attributes
+    ----------
+    what
+        In words.
+    arrays
+        Its arrays, each with names of its dimensions: ``markers``, ``columns``, ``labellings``. No
+        dimension is people.
+    """
+
+    what: str
+    arrays: Mapping[str, tuple[str, ...]]
+
+
+#: All that may leave.
+ALLOWED: Mapping[str, Kind] = MappingProxyType(
+    {
+        "sums": Kind(
+            "people, sum and sum of squares of each marker",
+            {"people": ("markers",), "total": ("markers",), "squares": ("markers",)},
+        ),
+        "products": Kind(
+            "for each marker the cross-products of the columns of a design and of the marker with "
+            "them, among the people who have it",
+            {
+                "people": ("markers",),
+                "columns": ("markers", "columns", "columns"),
+                "with_marker": ("markers", "columns"),
+                "squares": ("markers",),
+            },
+        ),
+        "covariance": Kind(
+            "sums and cross-products of all markers, among the people who have all of them",
+            {"people": (), "total": ("markers",), "products": ("markers", "markers")},
+        ),
+        "gradient": Kind(
+            "log likelihood of a logistic model, its gradient and Hessian",
+            {
+                "people": (),
+                "value": (),
+                "gradient": ("columns",),
+                "hessian": ("columns", "columns"),
+            },
+        ),
+        "wins": Kind(
+            "how many pairs of people a model puts in order, of how many: for the labels as they "
+            "are and shuffled",
+            {"won": ("labellings",), "compared": ()},
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one site answers.
+
+    Attributes
+    ----------
+    site
+        Name of the site.
+    kind
+        One of :data:`ALLOWED`.
+    round
+        Number of the request that it answers: no number comes twice.
+    people
+        People behind it.
+    arrays
+        Its content.
+    version
+        Of the list of what may leave.
+    """
+
+    site: str
+    kind: str
+    round: int
+    people: int
+    arrays: Mapping[str, np.ndarray]
+    version: str = ALLOW_LIST_VERSION
+
+
+def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> None:
+    """Let a message pass, or say why not. Asked by the site before it sends, and on arrival.
+
+    Raises
+    ------
+    DatasetError
+        Its kind, an array or the shape of one is not on the list, the list has another version, a
+        value is not finite, or too few people stand behind it.
+    """
+    who = f"site {message.site}, {message.kind}"
+
+    def refuse(found: str, wanted: str, mend: str) -> DatasetError:
+        return DatasetError(who, found=found, wanted=wanted, mend=mend)
+
+    if message.version != ALLOW_LIST_VERSION:
+        raise refuse(
+            f"version {message.version} of the list of what may leave",
+            f"version {ALLOW_LIST_VERSION}", "Install one version of commissure at all sites",
+        )  # fmt: skip
+    kind = ALLOWED.get(message.kind)
+    if kind is None or set(message.arrays) != set(kind.arrays):
+        raise refuse(
+            f"the arrays {sorted(message.arrays)}",
+            f"one of the kinds {sorted(ALLOWED)} with its arrays",
+            "Nothing else may leave a site",
+        )
+    if message.people < min_people:
+        raise refuse(
+            f"{message.people} people stand behind it", f"at least {min_people}",
+            "Leave this site out, or agree on a smaller --min-people",
+        )  # fmt: skip
+    sizes: dict[str, int] = {}
+    for name, dimensions in kind.arrays.items():
+        array = np.asarray(message.arrays[name])
+        fits = array.ndim == len(dimensions) and all(
+            sizes.setdefault(label, size) == size
+            for label, size in zip(dimensions, array.shape, strict=True)
+        )
+        if not fits or not np.isfinite(array).all():
+            raise refuse(
+                f"{name} has the shape {array.shape}, or values that are not finite",
+                f"finite numbers over {list(dimensions) or 'nothing'}", "Report this as a fault",
+            )  # fmt: skip
+
+
+def log_entry(message: Message) -> str:
+    """A line of the log of what left: who, what, over how many people, and its digest."""
+    digest = hashlib.sha256()
+    for name in sorted(message.arrays):
+        digest.update(name.encode() + np.ascontiguousarray(message.arrays[name], float).tobytes())
+    shapes = {name: list(np.shape(array)) for name, array in sorted(message.arrays.items())}
+    return json.dumps(
+        {
+            "site": message.site, "round": message.round, "kind": message.kind,
+            "people": message.people, "shapes": shapes, "sha256": digest.hexdigest(),
+            "allow_list": message.version,
+        }
+    )  # fmt: skip
+
+
+def append_log(message: Message, path: Path) -> None:
+    """Write down what leaves, before it leaves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as log:
+        log.write(log_entry(message) + "\n")

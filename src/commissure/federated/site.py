@@ -1,0 +1,186 @@
+"""A site: it holds people's values, and answers requests by what may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.evaluation.pairs import wins_by_labelling
+from commissure.federated.allowed import (
+    MIN_PEOPLE,
+    Message,
+    append_log,
+    refuse_unless_allowed,
+)
+from commissure.models.logistic import sigmoid
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a coordinator asks of every site.
+
+    Attributes
+    ----------
+    kind
+        One of :data:`commissure.federated.allowed.ALLOWED`.
+    round
+        Its number.
+    given
+        What the sites need for it: coefficients, means.
+    """
+
+    kind: str
+    round: int
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Site:
+    """People of one hospital.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    markers
+        (people, markers), NaN where a person lacks one.
+    design
+        (people, columns): columns of a regression without intercept, such as group, age, sex. Who
+        lacks one is in no regression.
+    labels
+        (people,) 1, 0, or NaN.
+    log
+        File of what left; none keeps no log.
+    min_people
+        Fewer people send nothing.
+    """
+
+    name: str
+    markers: np.ndarray
+    design: np.ndarray
+    labels: np.ndarray
+    log: Path | None = None
+    min_people: int = MIN_PEOPLE
+
+    def answer(self, request: Request) -> Message:
+        """Answer a request.
+
+        Raises
+        ------
+        DatasetError
+            The answer may not leave.
+        """
+        compute = _ANSWERS.get(request.kind)
+        if compute is None:
+            raise DatasetError(
+                f"site {self.name}", found=f"it was asked for '{request.kind}'",
+                wanted=f"one of {sorted(_ANSWERS)}", mend="Nothing else may leave a site",
+            )  # fmt: skip
+        people, arrays = compute(self, request.given)
+        message = Message(self.name, request.kind, request.round, people, arrays)
+        refuse_unless_allowed(message, min_people=self.min_people)
+        if self.log is not None:
+            append_log(message, self.log)
+        return message
+
+
+Answer = tuple[int, dict[str, np.ndarray]]
+
+
+def _sums(site: Site, given: Mapping[str, Any]) -> Answer:
+    measured = np.isfinite(site.markers)
+    values = np.where(measured, site.markers - given.get("centre", 0.0), 0.0)
+    measured &= measured.sum(axis=0) >= site.min_people
+    values = np.where(measured, values, 0.0)
+    people = measured.sum(axis=0)
+    arrays = {"people": people, "total": values.sum(axis=0), "squares": (values**2).sum(axis=0)}
+    return _fewest(people), arrays
+
+
+def _products(site: Site, given: Mapping[str, Any]) -> Answer:
+    """Within the site, that is freed of its mean: sites then have intercepts of their own."""
+    complete = np.isfinite(site.design).all(axis=1)
+    count, columns = site.markers.shape[1], site.design.shape[1]
+    arrays = {
+        "people": np.zeros(count),
+        "columns": np.zeros((count, columns, columns)),
+        "with_marker": np.zeros((count, columns)),
+        "squares": np.zeros(count),
+    }
+    for marker in range(count):
+        rows = complete & np.isfinite(site.markers[:, marker])
+        x, y = site.design[rows], site.markers[rows, marker]
+        if rows.sum() < site.min_people:
+            continue
+        x, y = x - x.mean(axis=0), y - y.mean()
+        arrays["people"][marker] = rows.sum()
+        arrays["columns"][marker] = x.T @ x
+        arrays["with_marker"][marker] = x.T @ y
+        arrays["squares"][marker] = y @ y
+    return _fewest(arrays["people"]), arrays
+
+
+def _covariance(site: Site, given: Mapping[str, Any]) -> Answer:
+    values = (site.markers - given["centre"]) / given["scale"]
+    values = values[np.isfinite(values).all(axis=1)]
+    arrays = {
+        "people": np.array(float(len(values))),
+        "total": values.sum(axis=0),
+        "products": values.T @ values,
+    }
+    return len(values), arrays
+
+
+def scaled_markers(site: Site, given: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Markers with an intercept, for a logistic model, and who has a label.
+
+    What a person lacks is the mean of all sites, which is 0.
+    """
+    values = np.nan_to_num((site.markers - given["centre"]) / given["scale"])
+    return np.column_stack([np.ones(len(values)), values]), np.isfinite(site.labels)
+
+
+def _gradient(site: Site, given: Mapping[str, Any]) -> Answer:
+    x, labelled = scaled_markers(site, given)
+    x, y = x[labelled], site.labels[labelled]
+    logits = x @ given["coefficients"]
+    expected = sigmoid(logits)
+    arrays = {
+        "people": np.array(float(len(y))),
+        "value": np.array(float((y * logits - np.logaddexp(0, logits)).sum())),
+        "gradient": x.T @ (y - expected),
+        "hessian": (x * (expected * (1 - expected))[:, None]).T @ x,
+    }
+    return len(y), arrays
+
+
+def _wins(site: Site, given: Mapping[str, Any]) -> Answer:
+    x, labelled = scaled_markers(site, given)
+    scores, y = (x @ given["coefficients"])[labelled], site.labels[labelled]
+    # The seed is the site's own business: shuffled labels of two sites are independent.
+    rng = np.random.default_rng([int(given["seed"]), *site.name.encode()])
+    labels = np.column_stack([y, *(rng.permutation(y) for _ in range(int(given["permutations"])))])
+    tables = np.tile(scores[:, None], labels.shape[1])
+    won, _ = wins_by_labelling(labels, tables, np.zeros(len(y), int))
+    pairs = float((y == 1).sum() * (y == 0).sum())
+    return len(y), {"won": (labels * won).sum(axis=0), "compared": np.array(pairs)}
+
+
+def _fewest(people: np.ndarray) -> int:
+    """The smallest number of people behind any marker that is told of."""
+    present = people[people > 0]
+    return int(present.min()) if present.size else 0
+
+
+_ANSWERS: dict[str, Callable[[Site, Mapping[str, Any]], Answer]] = {
+    "sums": _sums,
+    "products": _products,
+    "covariance": _covariance,
+    "gradient": _gradient,
+    "wins": _wins,
+}
