@@ -44,6 +44,7 @@ SMALLEST = {
     "bold_markers": ["--cohorts", "1", "--volumes", "20"],
     # Its faults are tests of their own: tests/cluster.
     "cluster_faults": ["{tmp}/faults", "--only"],
+    "checksums": ["--people", "5", "--large-mb", "1"],
     "code_counts": [],
     "compare": ["{tmp}/compare", "--modalities", "mrs", "--repeats", "1"],
     "demo_cost": ["--preset", "tiny", "--people", "0", "1", "1"],

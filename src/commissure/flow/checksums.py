@@ -2,7 +2,8 @@
 
 A file is read for its SHA-256 the first time; afterwards its checksum is kept as long as its size
 and its time of modification stay, as the index of the dataset does it. A second run on 5000 people
-therefore asks the disk for 60 000 sizes and times, and reads nothing.
+therefore asks the disk for 60 000 sizes and times, and reads nothing. What was read is kept in
+pieces: a job that is ended at its time goes on from there at its next attempt.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any
 
 from commissure.dataset.index import Entry
 from commissure.files import write_text
+
+#: After so much reading, what was read is kept.
+_KEPT_AFTER_BYTES = 2**30
 
 
 def files_of(entries: list[Entry]) -> list[str]:
@@ -46,19 +50,31 @@ def checksums(
         gone is left out.
     """
     known = _known(cache)
-    rows, lines = [], []
+    rows, lines, unkept, unkept_bytes = [], [], [], 0
     for name in sorted(files):
         try:
             status = files[name].stat()
-            stamp = f"{status.st_size}\t{status.st_mtime_ns}"
-            digest = known.get(f"{name}\t{stamp}") or _sha256(files[name])
+            key = f"{name}\t{status.st_size}\t{status.st_mtime_ns}"
+            digest = known.get(key) or _sha256(files[name])
         except OSError:
             continue
         rows.append({"path": name, "bytes": status.st_size, "sha256": digest})
-        lines.append(f"{name}\t{stamp}\t{digest}\n")
+        lines.append(f"{key}\t{digest}\n")
+        if key not in known:
+            unkept.append(lines[-1])
+            unkept_bytes += status.st_size
+        if write and unkept_bytes >= _KEPT_AFTER_BYTES:
+            _append(unkept, cache)
+            unkept, unkept_bytes = [], 0
     if write:
         write_text("".join(lines), cache)
     return rows
+
+
+def _append(lines: list[str], cache: Path) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with cache.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _known(cache: Path) -> dict[str, str]:

@@ -36,6 +36,28 @@ def machine(monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: "janes-workstation")
 
 
+def test_what_was_read_before_a_job_was_ended_is_not_read_again(tmp_path, monkeypatch):
+    files = {name: tmp_path / name for name in "abc"}
+    for path in files.values():
+        path.write_bytes(b"x" * 100)
+    cache, read = tmp_path / "work/checksums.tsv", []
+
+    def sha256(path):
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        read.append(path.name)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr("commissure.flow.checksums._KEPT_AFTER_BYTES", 150)
+    monkeypatch.setattr("commissure.flow.checksums._sha256", sha256)
+    with pytest.raises(KeyboardInterrupt):
+        checksums(files, cache)
+    read.clear()
+    assert [row["path"] for row in checksums(files, cache)] == ["a", "b", "c"]
+    assert read == ["c"]
+    assert len(cache.read_text().splitlines()) == 3
+
+
 def test_the_surroundings_are_kept_once_and_name_no_machine(tmp_path):
     first, second = keep(tmp_path), keep(tmp_path)
     assert first == second and len(list((tmp_path / "environments").iterdir())) == 1
