@@ -31,6 +31,7 @@ from commissure.markers.status import Status, write_statuses
 from commissure.modalities import MODALITIES, STEPS
 from commissure.names import Scan, parse_name
 from commissure.paths import without_paths
+from commissure.report.bids_prov import activity_id, name_activity
 from commissure.settings import Section
 
 #: What ends the cause of a failure that may pass.
@@ -212,6 +213,7 @@ class Batch:
         if state != "present":
             _remove(declared)
             return Outcome(state, cause, cpu_s, wall_s)
+        name_activity(declared.present(), activity_id(self.log.rule))
         files = {
             str(path.relative_to(folder)): path.stat().st_size
             for path in sorted(declared.present())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,37 @@ def write_bids_prov(folder: Path, record: Mapping[str, Any]) -> None:
     write_json({"@context": CONTEXT, "@graph": nodes}, folder / PROV_GRAPH.path)
 
 
+def activity_id(rule: str) -> str:
+    """Identifier of a rule as an activity: the same in every run, so that sidecars can name it."""
+    return f"bids::prov#{rule}-{hashlib.sha256(rule.encode()).hexdigest()[:8]}"
+
+
+def name_activity(files: Iterable[Path], activity: str) -> None:
+    """Let the sidecars among the files name what made them, as ``GeneratedBy``.
+
+    A sidecar is a JSON file beside another file of its name. One that names programs already, as
+    that of another tool's result does, keeps them.
+
+    Parameters
+    ----------
+    files
+        What a step wrote for one image.
+    activity
+        From :func:`activity_id`.
+    """
+    paths = list(files)
+    described = {_stem(path) for path in paths if path.suffix != ".json"}
+    for path in paths:
+        if path.suffix != ".json" or _stem(path) not in described:
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        write_json({**content, "GeneratedBy": content.get("GeneratedBy") or activity}, path)
+
+
+def _stem(path: Path) -> Path:
+    return path.with_name(path.name.partition(".")[0])
+
+
 def _identified(label: str, content: dict[str, Any]) -> dict[str, Any]:
     """An object with the identifier that its content gives it."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
@@ -138,7 +169,7 @@ def _environment(item: Mapping[str, Any]) -> dict[str, Any]:
 def _activities(
     record: Mapping[str, Any], software: list[dict[str, Any]], surroundings: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Every job, and last the run as a whole."""
+    """Every job, every rule with the span of its jobs, and last the run as a whole."""
     programs = [item["Id"] for item in software]
     used = [item["Id"] for item in surroundings]
     raw = ["bids:raw:."] if record.get("inputs_sha256") else []
@@ -156,10 +187,22 @@ def _activities(
         )
         for job in record.get("steps") or []
     ]
+    spans: dict[str, list[Mapping[str, Any]]] = {}
+    for job in record.get("steps") or []:
+        spans.setdefault(job["rule"], []).append(job)
+    rules = [
+        {
+            "Id": activity_id(rule), "Label": f"{rule}, all jobs", "Command": record["command"],
+            "AssociatedWith": programs, "Used": [*raw, *used],
+            "StartedAtTime": min(job["start"] for job in its),
+            "EndedAtTime": max(job["end"] for job in its),
+        }
+        for rule, its in sorted(spans.items())
+    ]  # fmt: skip
     whole: dict[str, Any] = {
         "Label": "Commissure run", "Command": record["command"], "AssociatedWith": programs,
         "Used": [*raw, *used], "EndedAtTime": record["written"],
     }  # fmt: skip
     if jobs:
         whole["StartedAtTime"] = min(job["StartedAtTime"] for job in jobs)
-    return [*jobs, _identified("run", whole)]
+    return [*jobs, *rules, _identified("run", whole)]

@@ -49,7 +49,7 @@ def _made_by(records: Sequence[Mapping], name: str) -> str:
         str(maker.get("Version") or "")
         for record in records
         for maker in record.get("GeneratedBy") or []
-        if maker.get("Name") == name
+        if isinstance(maker, Mapping) and maker.get("Name") == name
     }
     return f"{name} {' and '.join(sorted(filter(None, versions)))}".strip()
 
