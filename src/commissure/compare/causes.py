@@ -234,16 +234,22 @@ def _machines(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterable[Cause]:
     for kind, names in _MACHINE.items():
         for name in names:
             x, y = (
-                "; ".join(sorted({w for e in environments(run) for w in _each(e.get(name))}))
+                "; ".join(sorted({w for e in environments(run) for w in _said(e, name)}))
                 for run in (a, b)
             )
             if x != y:
                 yield Cause(kind, name, x, y, (EVERYTHING,))
 
 
-def _each(value: Any) -> list[str]:
-    """One by one: not every job loads every library."""
-    return [_words(item) for item in value] if isinstance(value, list) else [_words(value)]
+def _said(environment: Mapping[str, Any], name: str) -> list[str]:
+    """What one job's surroundings say, one by one: not every job loads every library."""
+    value, libraries = environment.get(name), environment.get("blas") or []
+    if name == "blas":
+        # Its threads are a cause of their own, and may be fewer than the variables ask for.
+        return [_words({k: v for k, v in item.items() if k != "threads"}) for item in libraries]
+    if name == "threads":
+        return [_words(value), *(f"linear algebra {item.get('threads')}" for item in libraries)]
+    return [_words(value)]
 
 
 def _words(value: Any) -> str:

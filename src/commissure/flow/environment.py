@@ -8,12 +8,11 @@ import os
 import platform
 import sys
 from collections import Counter
-from functools import lru_cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from commissure.files import as_json, write_text
+from commissure.installed import versions
 
 #: Variables that set how many threads a numerical library takes.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
@@ -53,13 +52,6 @@ def environment() -> dict[str, Any]:
         "blas": [distinct[key] for key in sorted(distinct)],
         "versions": versions(),
     }
-
-
-@lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Version of every package that is installed."""
-    known = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
-    return dict(sorted(known.items(), key=lambda item: item[0].casefold()))
 
 
 def _gpu() -> str:

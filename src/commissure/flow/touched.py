@@ -23,10 +23,10 @@ from commissure.files import as_json
 from commissure.flow.checksums import checksums, files_of
 from commissure.flow.code import codes_of
 from commissure.flow.config_files import check_files
-from commissure.flow.environment import versions
 from commissure.flow.rule_files import Rule, read_rules
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.workflow_files import WORKFLOW_FILES
+from commissure.installed import versions
 from commissure.modalities import MODALITIES
 from commissure.paths import without_paths
 

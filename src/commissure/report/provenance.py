@@ -9,7 +9,6 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 
 from commissure import __version__
 from commissure.files import write_json, write_text
+from commissure.installed import versions
 from commissure.outputs import CONFIG, CRATE, DESCRIPTION, IGNORED, OUTPUTS, RUN, WORKFLOW
 from commissure.paths import without_paths
 from commissure.report.bids_prov import write_bids_prov
@@ -69,7 +69,6 @@ def write_provenance(
         As :func:`commissure.flow.made_by.made_by` gathers it: ``inputs``, ``environments``,
         ``steps``, ``images``, ``seeds``.
     """
-    versions = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
     commit, changed = _commit(root)
     shortened = _shortened(dict(settings))
     inputs = list(made_by.get("inputs", []))
@@ -88,7 +87,7 @@ def write_provenance(
         "environments": made_by.get("environments", []),
         "code": dict(code),
         "configuration": shortened,
-        "versions": dict(sorted(versions.items(), key=lambda item: item[0].casefold())),
+        "versions": versions(),
         "steps": made_by.get("steps", []),
         "inputs_sha256": hashlib.sha256(listed.encode()).hexdigest() if inputs else "",
         "inputs": inputs,

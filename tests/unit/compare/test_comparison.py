@@ -139,8 +139,8 @@ def change_environment(key, value):
     return lambda record: record["environments"][0].update({key: value})
 
 
-def kernel(name):
-    return [{"library": "openblas", "version": "0.3", "kernel": name, "threads": 1}]
+def kernel(name, threads=1):
+    return [{"library": "openblas", "version": "0.3", "kernel": name, "threads": threads}]
 
 
 PLANTED = {
@@ -155,6 +155,12 @@ PLANTED = {
         images={"fmriprep": {"image": "fmriprep:25", "digest": "sha256:1"}}
     ),
 }
+
+
+def test_threads_are_no_other_kernel(runs):
+    edit(runs[1] / RUN.path, change_environment("blas", kernel("Haswell", threads=2)))
+    (cause,) = compare(*runs).causes
+    assert (cause.kind, "linear algebra 2" in cause.b) == ("threads", True)
 
 
 @pytest.mark.parametrize("kind", PLANTED)

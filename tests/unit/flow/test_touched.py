@@ -12,9 +12,9 @@ from commissure.compare.runs import Run
 from commissure.engines.registry import rule_files
 from commissure.errors import ConfigError
 from commissure.flow.code import codes_of
-from commissure.flow.environment import versions
 from commissure.flow.rule_files import read_rules
 from commissure.flow.touched import Touched, plan_words, rules_after, rules_of, touched
+from commissure.installed import versions
 from commissure.modalities import MODALITIES
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ import yaml
 from commissure import __version__
 from commissure.flow.workflow_files import lay_workflow
 from commissure.outputs import MARKERS, PROVENANCE
+from commissure.report.bids_prov import activity_id, name_activity
 from commissure.report.provenance import NO_LICENCE, write_provenance
 
 SHA = "0" * 64
@@ -142,10 +145,45 @@ def test_a_workflow_that_init_laid_has_no_commit_of_another_repository(tmp_path,
     assert (record["commit"], record["uncommitted_changes"]) == ("", None)
 
 
+def test_of_two_versions_that_which_an_import_takes_is_recorded(tmp_path):
+    for number, version in (("a", "1.2.4"), ("b", "1.2.3")):
+        info = tmp_path / number / f"twice-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: twice\nVersion: {version}\n")
+    code = "from commissure.installed import versions; print(versions()['twice'])"
+    path = os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b"), *filter(None, sys.path)])
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.strip() == "1.2.4"
+
+
 def test_a_checkout_has_its_commit(written, repository):
     if not (repository / ".git").exists():
         pytest.skip("not a checkout")
     assert len(document(written, "provenance/run.json")["commit"]) == 40
+
+
+def test_sidecars_name_what_made_them_and_keep_other_programs(tmp_path):
+    for name in ("a_dseg.nii.gz", "b_dwi.nii.gz"):
+        (tmp_path / name).write_text("")
+    contents = {"a_dseg.json": {"Type": "x"}, "b_dwi.json": {"GeneratedBy": [{"Name": "QSIPrep"}]},
+                "a_qc.json": {"flags": []}}  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    activity = activity_id("anat_preprocess")
+    for _ in range(2):
+        name_activity(tmp_path.iterdir(), activity)
+    assert document(tmp_path, "a_dseg.json") == {"Type": "x", "GeneratedBy": activity}
+    assert document(tmp_path, "b_dwi.json") == contents["b_dwi.json"]
+    assert document(tmp_path, "a_qc.json") == contents["a_qc.json"]
+
+
+def test_a_sidecar_finds_its_activity_in_the_graph(written):
+    nodes = {
+        node["Id"]: node for node in document(written, "provenance/bids-prov.jsonld")["@graph"]
+    }
+    node = nodes[activity_id("anat_preprocess")]
+    assert (node["StartedAtTime"], node["EndedAtTime"]) == (TIME.format(0), TIME.format(2))
 
 
 @pytest.mark.parametrize("suffix", BIDS_PROV)
