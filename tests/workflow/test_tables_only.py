@@ -72,3 +72,54 @@ def test_one_site_without_age_and_sex_has_a_report(tables, repository):
     assert "sites left out in turn" not in page
     cautions = json.loads((out / "fusion/metrics.json").read_text())["cautions"]
     assert "The people have no site: all count as one site." in cautions
+
+
+def contents(out) -> dict[str, bytes]:
+    """Tables and JSON files that a run declares, without those that hold times."""
+    timed = ("provenance", "prov", "logs", "benchmarks", "work", "ro-crate-metadata.json")
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in out.rglob("*")
+        if path.suffix in (".tsv", ".json") and path.relative_to(out).parts[0] not in timed
+    }
+
+
+def test_a_rating_leaves_one_scan_out_and_changes_what_it_enters_alone(tables, repository):
+    config = example(repository)
+    config["fusion"] = {"permutations": 0, "repeats": 1}
+    (tables.folder / "study.yaml").write_text(yaml.safe_dump(config))
+    tables.snakemake()
+    out = tables.folder / config["output_dir"]
+    before = contents(out)
+    labels = pd.read_csv(out / "fusion/labels.tsv", sep="\t")
+    labelled = int(labels["label"].isin(["resistant", "responsive"]).sum())
+    person = labels.loc[labels["label"] == "resistant", "participant_id"].iloc[0]
+    study = json.loads((out / "work/study.json").read_text())["study"]
+    columns = ["study", "participant_id", "session", "modality", "rating", "rater", "comment"]
+    rows = [[study, person, "n/a", modality, rating, "anna", "moved"]
+            for modality, rating in (("anat", "drop"), ("func", "unsure"), ("dwi", "keep"))]  # fmt: skip
+    write_table(pd.DataFrame(rows, columns=columns), out / "ratings_anna.tsv")
+    tables.snakemake()
+    after = contents(out)
+    added = {line for line in after["exclusions.tsv"].decode().splitlines()
+             if line not in before["exclusions.tsv"].decode().splitlines()}  # fmt: skip
+    (line,) = added
+    assert line.split("\t")[0] == person and {"anat", "ratings"} <= set(line.split("\t"))
+    changed = {name for name in before if before[name] != after[name]}
+    assert {name for name in changed if not name.startswith("fusion/")} == {
+        "exclusions.tsv", "normative/deviations.tsv", "normative/people.tsv",
+    }  # fmt: skip
+    assert "fusion/labels.tsv" not in changed and "fusion/splits.tsv" not in changed
+    # A patient is in no norm: nobody else's deviation moves.
+    theirs = {line.split("\t")[0]
+              for name in ("normative/deviations.tsv", "normative/people.tsv")
+              for line in set(before[name].decode().splitlines())
+              ^ set(after[name].decode().splitlines())}  # fmt: skip
+    assert theirs == {person}
+    a, b = (json.loads(run["fusion/metrics.json"])["models"] for run in (before, after))
+    assert a["anat"]["auc_within_site"]["n_compared"] == labelled
+    assert b["anat"]["auc_within_site"]["n_compared"] == labelled - 1
+    assert {name for name in a if a[name] != b[name]} == {"anat", "early", "late", "stacked"}
+    (out / "ratings_anna.tsv").unlink()
+    tables.snakemake("--until", "markers")
+    assert (out / "exclusions.tsv").read_bytes() == before["exclusions.tsv"]
