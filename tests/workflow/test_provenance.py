@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 from commissure.cli import app
 from commissure.compare.comparison import compare
 from commissure.flow.touched import touched
+from commissure.flow.workflow_files import lay_workflow
 
 pytestmark = pytest.mark.slow
 
@@ -87,18 +89,31 @@ def test_a_run_from_scratch_in_another_place_is_the_same_byte_for_byte(spectra, 
     assert done.exit_code == 0, done.output
 
 
-def test_a_changed_sample_and_a_changed_option_are_named(spectra, tmp_path):
-    other = again(spectra, tmp_path)
+def test_a_sample_an_option_threads_and_a_kernel_are_each_named(spectra, tmp_path, monkeypatch):
+    lay_workflow(tmp_path / "pipeline")
+    rules = tmp_path / "pipeline/workflow/rules/common.smk"
+    text = rules.read_text()
+    rules.write_text(text.replace('os.environ[name] = "1"', 'os.environ[name] = "2"'))
+    other = replace(again(spectra, tmp_path), repository=tmp_path / "pipeline")
     name = "sub-02/mrs/sub-02_voi-ACC_svs.nii.gz"
     image = nib.load(other.bids / name)
     data = np.asanyarray(image.dataobj).copy()
     data[0, 0, 0, :50] *= 1.2
     nib.save(type(image)(data, image.affine, image.header), other.bids / name)
+    here = json.loads((spectra.out / "provenance/run.json").read_text())["environments"]
+    used = {item["kernel"].casefold() for each in here for item in each["blas"]}
+    kernels = ("Nehalem", "Haswell") if platform.machine() == "x86_64" else ("ARMV8", "CORTEXA57")
+    kernel = next(word for word in kernels if word.casefold() not in used)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", kernel)
     other.snakemake("--config", "mrs={shot_rejection_sd: 2.0}")
     comparison = compare(spectra.out, other.out)
     assert [(c.kind, c.what) for c in comparison.causes] == [
-        ("input", name), ("option", "mrs.shot_rejection_sd"),
+        ("input", name), ("option", "mrs.shot_rejection_sd"), ("threads", "threads"),
+        ("kernel", "blas"),
     ]  # fmt: skip
+    threads, blas = comparison.causes[2:]
+    assert "OMP_NUM_THREADS 2" in threads.b and "OMP_NUM_THREADS 1" in threads.a
+    assert kernel.casefold() in blas.b.casefold() and kernel.casefold() not in blas.a.casefold()
     assert comparison.verdict == "different"
 
 
@@ -158,5 +173,15 @@ def test_the_crate_and_bids_prov_are_accepted(tiny_run, crate_python, repository
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["issues"] == [] and said["passed"] and said["checks"] > 50
     steps = json.loads((tiny_run.out / "provenance/run.json").read_text())["steps"]
-    assert said["kinds"]["Activity"] == len(steps) + 1
-    assert said["predicates"]["startedAtTime"] == len(steps) + 1
+    activities = len(steps) + len({step["rule"] for step in steps}) + 1
+    assert said["kinds"]["Activity"] == activities
+    assert said["predicates"]["startedAtTime"] == activities
+
+
+def test_every_sidecar_names_an_activity_of_the_run(spectra):
+    graph = json.loads((spectra.out / "provenance/bids-prov.jsonld").read_text())["@graph"]
+    known = {node["Id"] for node in graph}
+    images = list(spectra.out.glob("sub-*/mrs/*.nii.gz"))
+    sidecars = [path.with_name(path.name.partition(".")[0] + ".json") for path in images]
+    named = {json.loads(path.read_text())["GeneratedBy"] for path in sidecars if path.exists()}
+    assert named and named <= known
