@@ -222,7 +222,7 @@ def versions_of(record: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 _MACHINE = {
-    "machine": ("cpu", "system", "libc"),
+    "machine": ("cpu", "gpu", "system", "libc"),
     "threads": ("threads",),
     "kernel": ("blas",),
 }
@@ -249,7 +249,8 @@ def _said(environment: Mapping[str, Any], name: str) -> list[str]:
         return [_words({k: v for k, v in item.items() if k != "threads"}) for item in libraries]
     if name == "threads":
         return [_words(value), *(f"linear algebra {item.get('threads')}" for item in libraries)]
-    return [_words(value)]
+    # A job that loads no such library has no graphics processor, as records before had none.
+    return [] if name == "gpu" and value in (None, "none") else [_words(value)]
 
 
 def _words(value: Any) -> str:

@@ -163,6 +163,14 @@ def test_threads_are_no_other_kernel(runs):
     assert (cause.kind, "linear algebra 2" in cause.b) == ("threads", True)
 
 
+def test_another_graphics_processor_is_another_machine(runs):
+    edit(runs[0] / RUN.path, change_environment("gpu", "none"))
+    assert compare(*runs).causes == []
+    edit(runs[1] / RUN.path, change_environment("gpu", "H 100"))
+    (cause,) = compare(*runs).causes
+    assert (cause.kind, cause.what, cause.b) == ("machine", "gpu", "H 100")
+
+
 @pytest.mark.parametrize("kind", PLANTED)
 def test_each_cause_is_named_and_nothing_else(runs, kind):
     edit(runs[1] / RUN.path, PLANTED[kind])
