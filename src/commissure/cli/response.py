@@ -52,6 +52,8 @@ def response(
         )  # fmt: skip
         for one in responses.assessments:
             typer.echo(f"{one.participant_id} {one.session}  {one.reason}")
+            for flag in one.flags:
+                typer.echo(f"    flag: {flag}")
         for best in responses.best:
             typer.echo(f"{best.participant_id} best response  {best.reason}")
         for who in responses.without:

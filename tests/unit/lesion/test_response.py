@@ -45,7 +45,10 @@ def written(folder, text, name="lesions.tsv"):
 
 
 def test_the_command_judges_a_table_beside_another_reading(tmp_path):
-    table = written(tmp_path, TABLE)
+    header, *lines = TABLE.splitlines()
+    cut = ["yes" if line.startswith("sub-01\tses-2\t56\ta") else "no" for line in lines]
+    rows = [f"{header}\tcut", *map("\t".join, zip(lines, cut, strict=True))]
+    table = written(tmp_path, "\n".join(rows) + "\n")
     manual = written(tmp_path, MANUAL, "manual.tsv")
     out = tmp_path / "out"
     done = CliRunner().invoke(
@@ -63,6 +66,7 @@ def test_the_command_judges_a_table_beside_another_reading(tmp_path):
     best = pd.read_csv(out / "best_response.tsv", sep="\t").set_index("participant_id")
     assert best.confirmed.to_dict() == {"sub-01": "PR", "sub-02": "CR"}
     assert "sub-03  only a baseline" in done.output
+    assert "    flag: target lesion a is cut by the edge of the image" in done.output
     record = json.loads((out / "agreement.json").read_text())
     assert (record["pairs"], record["people"], record["equal"]) == (4, 2, 0.75)
     assert "kappa 0.60" in done.output
