@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 
-.PHONY: env demo test test-fast check docs atlases lock clean
+.PHONY: env tedana demo test test-fast check docs atlases lock clean
 .DELETE_ON_ERROR:
 
 env: .venv/.ready $(EXTRAS:%=.venv/.ready-%)
@@ -30,6 +30,14 @@ env: .venv/.ready $(EXTRAS:%=.venv/.ready-%)
 # The lock of an extra repeats the versions of the core; it is complete, and leaves out what envs/overrides.in names.
 .venv/.ready-%: envs/%.lock .venv/.ready
 	$(PIP) --no-deps --require-hashes -r $<
+	@touch $@
+
+# For func.multi_echo: tedana. It has an environment of its own, because it needs another nilearn.
+tedana: .venv-tedana/.ready
+
+.venv-tedana/.ready: envs/tedana.lock
+	$(PYTHON) -m venv .venv-tedana
+	.venv-tedana/bin/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r envs/tedana.lock
 	@touch $@
 
 demo: env
@@ -81,6 +89,7 @@ lock:
 	for extra in cluster combat convert lesion subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
 	uv pip compile envs/crate.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/crate.lock
 	uv pip compile envs/docs.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/docs.lock
+	uv pip compile envs/tedana.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/tedana.lock
 	$(COMPILE) $(TORCH_BUILD) --extra build --extra deep -c envs/requirements.lock -o envs/deep.lock
 
 clean:

@@ -206,14 +206,19 @@ def measured_head(data: Path, folder: Path) -> None:
     reference = nib.Nifti1Image(mean_volume(series, affine, motion), affine)
     anat = AnatFiles.of(Scan(folder / "sub-xa01_T1w.nii.gz", {"sub": "xa01"}, "T1w"), folder)
     found = susceptibility(scan, series, motion, reference)
-    table = Table(title="sub-xa01: contrast at the displaced border, %")
-    for column in ("factor on the field", "corrected", "opposite", "half", "uncorrected", "taken"):
+    table = Table(
+        title="sub-xa01: contrast at the displaced border, %, agreement gained with half and twice"
+    )
+    for column in (
+        "factor on the field", "corrected", "opposite", "uncorrected", "half", "double", "taken",
+    ):  # fmt: skip
         table.add_column(column)
     for factor in (1.0, -1.0, 2.0, 3.0, 6.28, 0.5, 0.16):
         checked = checked_at_border(
             replace(found, shift=found.shift.times(factor)), reference, anat
         )
-        shown = (f"{value:.1f}" for value in checked.contrast_percent.values())
+        shown = [f"{value:.1f}" for value in checked.contrast_percent.values()]
+        shown += [f"{value:+.3f}" for value in checked.agreement_gain.values()]
         table.add_row(f"{factor:g}", *shown, "no" if checked.shift is None else "yes")
     Console(width=110).print(table)
 

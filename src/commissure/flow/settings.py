@@ -19,7 +19,7 @@ from commissure.engines.registry import TREES, engines_of
 from commissure.errors import ConfigError, DatasetError
 from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
-from commissure.func.settings import FuncSettings
+from commissure.func.settings import FuncSettings, tedana_program
 from commissure.fusion.settings import FusionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import MODALITIES
@@ -191,6 +191,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
     _refuse_absent_correlation(settings.subtypes)
+    _refuse_absent_tedana(settings)
     settings = _with_extraction_chosen(settings)
     if settings.bids_dir is None and not (settings.tables or settings.ingress):
         raise ConfigError(
@@ -253,6 +254,19 @@ def _refuse_absent_correlation(subtypes: SubtypesSettings) -> None:
             found="symptoms are named, and the package cca-zoo is not installed",
             wanted="the extra 'subtypes' of this installation",
             mend='Run `make env EXTRAS="subtypes"`, or remove subtypes.items in config.yaml',
+        )
+
+
+def _refuse_absent_tedana(settings: Settings) -> None:
+    """Refuse components of several echoes where the program that finds them is not installed."""
+    func = settings.func
+    read = "func" in settings.modalities and func.engine == "builtin"
+    if read and func.multi_echo == "tedana" and tedana_program() is None:
+        raise ConfigError(
+            "func.multi_echo",
+            found="it is 'tedana', and the program tedana is not installed",
+            wanted="tedana on the path, or its environment beside this one",
+            mend="Run `make tedana`, or set func.multi_echo: combine in config.yaml",
         )
 
 

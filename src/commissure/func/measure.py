@@ -314,6 +314,7 @@ def _method(
             "SusceptibilityDistortionCorrection"
         ),
         "echo_times_s": run.sidecar.get("EchoTimes"),
+        "echo_components": run.sidecar.get("EchoComponents"),
         "repetition_time_s": own.tr_s,
         "volumes": len(own.good),
         "strategy": strategy,

@@ -91,7 +91,8 @@ def regressors(
     Returns
     -------
     pandas.DataFrame
-        One column per regressor; the undefined first row of a derivative is 0.
+        One column per regressor; the undefined first row of a derivative is 0. Components that
+        tedana rejected are among them, where the run has any.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def regressors(
     names = wanted.columns()
     if wanted.compcor:
         names += compcor_columns(confounds, metadata, components=components, who=who)
+    names += [name for name in map(str, confounds) if name.startswith("tedana_rejected_")]
     missing = [name for name in names if name not in confounds]
     if missing:
         raise DatasetError(

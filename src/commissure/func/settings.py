@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +15,12 @@ from commissure.settings import EngineSettings, Section
 
 #: What :mod:`commissure.func.regional` measures.
 RegionalMeasure = Literal["alff", "falff", "reho"]
+
+
+def tedana_program() -> str | None:
+    """The program tedana on the path, or in the environment that ``make tedana`` makes."""
+    beside = Path(sys.prefix).parent / ".venv-tedana/bin"
+    return shutil.which("tedana") or shutil.which("tedana", path=str(beside))
 
 
 class _ConfoundSettings(Section):
@@ -41,6 +50,12 @@ class FuncPreprocessSettings(_ConfoundSettings):
         "auto",
         description="Whether to shift every slice to the middle of the volume in time, where "
         "SliceTiming is known; auto: where the repetition time is above 1.2 s.",
+    )
+    multi_echo: Literal["combine", "tedana"] = Field(
+        "combine",
+        description="What is done with several echoes: their T2*-weighted combination alone, or "
+        "besides their independent components that are no BOLD, found by tedana (make tedana) and "
+        "taken out with the regressors of every strategy.",
     )
     susceptibility: bool = Field(
         True,

@@ -193,6 +193,27 @@ def boundary_offset_mm(image: nib.Nifti1Image, border: Border, matrix: np.ndarra
     return largest_distance_mm(_Search(image, border, FINE).best(matrix).matrix, matrix, border)
 
 
+def agreement_near(
+    image: nib.Nifti1Image, border: Border, part: Border, matrix: np.ndarray
+) -> float:
+    """How well part of a border agrees with an image where the whole fits best near a map.
+
+    Parameters
+    ----------
+    image, border, matrix
+        As in :func:`judge_placement`.
+    part
+        The part that is judged.
+
+    Returns
+    -------
+    float
+        As :attr:`Placement.agreement`.
+    """
+    best = _Search(image, border, FINE).best(matrix).matrix
+    return _Search(image, part, FINE).agreement(best)
+
+
 def largest_distance_mm(first: np.ndarray, second: np.ndarray, border: Border) -> float:
     """Farthest that two maps take a point of a border apart."""
     apart = border.moved(first).places - border.moved(second).places

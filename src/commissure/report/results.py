@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,9 @@ class QualityRecord:
         ``none``; empty where the engine does not say so.
     echo_times_s
         Echo times of a BOLD run whose echoes were combined; empty for one echo.
+    echo_components
+        What a program made of the echoes' components: ``Program``, how many ``Rejected``; else
+        empty.
     strategy, strategy_source
         Which confounds were taken out of a BOLD run, and where that is published; empty where it
         gives no connectivity.
@@ -97,6 +100,7 @@ class QualityRecord:
     reporting: Sequence[Mapping[str, Any]] = ()
     susceptibility: str = ""
     echo_times_s: Sequence[float] = ()
+    echo_components: Mapping[str, Any] = field(default_factory=dict)
     strategy: str = ""
     strategy_source: str = ""
 
@@ -299,6 +303,7 @@ def read_quality(path: Path, folder: Path) -> QualityRecord:
         reporting=content.get("mrsinmrs", []),
         susceptibility=content.get("susceptibility_distortion_correction") or "",
         echo_times_s=content.get("echo_times_s") or (),
+        echo_components=content.get("echo_components") or {},
         strategy=content.get("strategy") or "",
         strategy_source=content.get("strategy_source") or "",
     )

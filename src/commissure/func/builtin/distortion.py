@@ -13,7 +13,11 @@ from commissure.func.builtin.normalisation import brain_mask
 from commissure.func.builtin.realign import Motion, mean_volume
 from commissure.images.anat_files import AnatFiles
 from commissure.images.boundary import Border, border_of, boundary_contrast
-from commissure.images.boundary_registration import centred_starts, find_placements
+from commissure.images.boundary_registration import (
+    agreement_near,
+    centred_starts,
+    find_placements,
+)
 from commissure.images.distortion import (
     field_map_kind,
     field_of_opposed_pair,
@@ -37,11 +41,13 @@ DISPLACED_MM, BORDER_POINTS = 1.0, 300
 #: Contrast that a correction may cost, in percent points: more is no matter of noise.
 CONTRAST_LOST_PERCENT = 1.0
 
-#: Contrast (percent points) that half the correction may have more. With the field as it is, half
-#: of it has 0.7 less in a measured head and 0.1 to 0.5 less in five simulated ones. A field that is
-#: twice too strong has 1.2 to 1.7 more with half of it in the simulated ones; one three times too
-#: strong 0.4 more in the measured one.
-HALF_MORE_PERCENT = 0.25
+#: Places of the border that tell how strong the field is: displaced by more than this, mm.
+STRENGTH_MM = 0.5
+
+#: By how much more the border may agree with half and with twice the correction than with it. In a
+#: measured head and five simulated ones a right field has at most -0.016 and -0.005; one that is
+#: twice too strong has at least +0.009 with half of it, one too weak by half +0.019 with twice.
+HALF_MORE, DOUBLE_MORE = 0.0, 0.008
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,10 @@ class Susceptibility:
         Names of field maps that are meant for the run and do not serve.
     contrast_percent
         Contrast of grey and white matter at places that are displaced: ``corrected``, with the
-        ``opposite`` sign, by ``half``, and ``uncorrected``; empty where it was not measured.
+        ``opposite`` sign, and ``uncorrected``; empty where it was not measured.
+    agreement_gain
+        By how much better the border agrees with ``half`` and with ``double`` the correction;
+        empty where it was not measured.
     """
 
     shift: Shift | None
@@ -72,6 +81,7 @@ class Susceptibility:
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     contrast_percent: Mapping[str, float] = field(default_factory=dict)
+    agreement_gain: Mapping[str, float] = field(default_factory=dict)
 
     def undone(self, volume: nib.Nifti1Image) -> nib.Nifti1Image:
         """A volume of the reference's pose without its distortion, on its own grid."""
@@ -84,6 +94,7 @@ class Susceptibility:
             fields["SusceptibilityDistortionSource"] = self.source
         if self.contrast_percent:
             fields["SusceptibilityContrastPercent"] = dict(self.contrast_percent)
+            fields["SusceptibilityAgreementGain"] = dict(self.agreement_gain)
         if self.refused:
             fields["FieldMapsRefused"] = list(self.refused)
         return fields
@@ -166,10 +177,11 @@ def checked_at_border(
 ) -> Susceptibility:
     """Refuse a correction with which grey and white matter do not lie where the T1w image has them.
 
-    The corrected volume, those with the opposite sign and with half of the correction, and the
-    uncorrected one are each laid beside the border of white and grey matter. Where the field
-    displaces the border, the right correction shows most contrast across it. A field that is too
-    weak is not found: in a measured head twice the field shows as much contrast as the field.
+    The corrected volume, that with the opposite sign, and the uncorrected one are each laid beside
+    the border of white and grey matter. Where the field displaces the border, the right correction
+    shows most contrast across it. How strong the field should be is told by the agreement with the
+    border, in which outlying points have less of a say than in the contrast: that with half and
+    with twice the correction must not be greater.
 
     Parameters
     ----------
@@ -186,16 +198,17 @@ def checked_at_border(
     volumes = {
         "corrected": without_distortion(boldref, shift),
         "opposite": without_distortion(boldref, shift.times(-1)),
-        "half": without_distortion(boldref, shift.times(0.5)),
         "uncorrected": boldref,
     }
-    contrast = {}
+    contrast, matrices = {}, {}
     for name, volume in volumes.items():
-        displaced, matrix = _displaced_border(volume, border, shift)
+        matrices[name] = _placed(volume, border)
+        displaced = _displaced(border, matrices[name], shift, DISPLACED_MM)
         if len(displaced) < BORDER_POINTS:
             return found
-        contrast[name] = boundary_contrast(volume, displaced, matrix).percent
+        contrast[name] = boundary_contrast(volume, displaced, matrices[name]).percent
     given = contrast["corrected"]
+    gain = _agreement_gain(boldref, volumes["corrected"], border, matrices["corrected"], shift)
     cause = ""
     if contrast["opposite"] > given:
         cause = (
@@ -209,33 +222,58 @@ def checked_at_border(
             f"({contrast['uncorrected']:.1f} %) than with it ({given:.1f} %): unit, echo times or "
             "TotalReadoutTime may be wrong"
         )
-    elif contrast["half"] > given + HALF_MORE_PERCENT:
+    elif gain["half"] > HALF_MORE:
         cause = (
-            f"with half of it grey and white matter differ more across their border "
-            f"({contrast['half']:.1f} %) than with all ({given:.1f} %): the field is too strong, "
-            "by its unit, its echo times or TotalReadoutTime"
+            f"with half of it grey and white matter agree better with their border (by "
+            f"{gain['half']:.3f}): the field is too strong, by its unit, its echo times or "
+            "TotalReadoutTime"
+        )
+    elif gain["double"] > DOUBLE_MORE:
+        cause = (
+            f"with twice of it grey and white matter agree better with their border (by "
+            f"{gain['double']:.3f}): the field is too weak, by its unit, its echo times or "
+            "TotalReadoutTime"
         )
     if not cause:
-        return replace(found, contrast_percent=contrast)
+        return replace(found, contrast_percent=contrast, agreement_gain=gain)
     note = f"Susceptibility is not corrected by {found.source}: {cause}."
     return Susceptibility(
-        None, "none", "", (*found.notes, note), (*found.refused, found.source), contrast
+        None, "none", "", (*found.notes, note), (*found.refused, found.source), contrast, gain
     )
 
 
-def _displaced_border(
-    volume: nib.Nifti1Image, border: Border, shift: Shift
-) -> tuple[Border, np.ndarray]:
-    """The part of a border that a field displaces, and its way to the volume, 4x4."""
+def _agreement_gain(
+    boldref: nib.Nifti1Image,
+    corrected: nib.Nifti1Image,
+    border: Border,
+    matrix: np.ndarray,
+    shift: Shift,
+) -> dict[str, float]:
+    """By how much better the border agrees with half and with double the correction."""
+    part = _displaced(border, matrix, shift, STRENGTH_MM)
+    given = agreement_near(corrected, border, part, matrix)
+    return {
+        name: agreement_near(without_distortion(boldref, shift.times(by)), border, part, matrix)
+        - given
+        for name, by in (("half", 0.5), ("double", 2.0))
+    }
+
+
+def _placed(volume: nib.Nifti1Image, border: Border) -> np.ndarray:
+    """The way of a border to a volume, 4x4."""
     data = np.asarray(volume.dataobj)
     centre = nib.affines.apply_affine(
         volume.affine, np.argwhere(brain_mask(data, volume.affine)).mean(axis=0)
     )
     starts = [np.eye(4), *centred_starts(border, centre)]
-    matrix = find_placements(volume, border, {"centre": starts})[0].matrix
+    return find_placements(volume, border, {"centre": starts})[0].matrix
+
+
+def _displaced(border: Border, matrix: np.ndarray, shift: Shift, more_than_mm: float) -> Border:
+    """The part of a border that a field displaces by more than that."""
     voxels, _ = shift.at(border.moved(matrix).places.T)
-    far = np.abs(voxels) * zooms_mm(shift.affine)[shift.axis] > DISPLACED_MM
-    return Border(border.white[far], border.grey[far]), matrix
+    far = np.abs(voxels) * zooms_mm(shift.affine)[shift.axis] > more_than_mm
+    return Border(border.white[far], border.grey[far])
 
 
 def _absent(scan: Scan) -> list[str]:

@@ -215,39 +215,58 @@ def combined_volume(means: Sequence[np.ndarray], times_s: Sequence[float]) -> np
 
 def resampled_echoes(
     series: Sequence[np.ndarray],
-    times_s: Sequence[float],
     affine: np.ndarray,
     motion: Motion,
     coordinates_mm: np.ndarray,
     inside: np.ndarray,
     shift: Shift | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Resample every echo once and combine them there.
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Resample every echo once.
 
     Parameters
     ----------
-    series, times_s
-        Each echo, shape (X, Y, Z, T), and its echo time.
+    series
+        Each echo, shape (X, Y, Z, T).
     affine, motion, coordinates_mm, inside, shift
         As in :func:`commissure.func.builtin.normalisation.resampled_series`; all echoes of a
         volume were taken in one pose.
 
     Returns
     -------
-    values, seen
-        As there, of the combined series.
-    t2star : numpy.ndarray or None
-        Shape (N,) in s; None where there is one echo.
+    values
+        As there, one for each echo.
+    seen
+        As there.
     """
     echoes, seen = [], np.empty(0)
     for echo in series:
         values, seen = resampled_series(echo, affine, motion, coordinates_mm, inside, shift)
         echoes.append(values)
+    return echoes, seen
+
+
+def combined_echoes(
+    echoes: Sequence[np.ndarray], times_s: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Combine echoes by the decay of their mean.
+
+    Parameters
+    ----------
+    echoes, times_s
+        Each echo, shape (N, T), and its echo time.
+
+    Returns
+    -------
+    values
+        Shape (N, T).
+    t2star : numpy.ndarray or None
+        Shape (N,) in s; None where there is one echo.
+    """
     if len(echoes) == 1:
-        return echoes[0], seen, None
+        return echoes[0], None
     t2star = t2star_s(np.stack([values.mean(axis=1) for values in echoes]), times_s)
     weights = echo_weights(t2star, times_s)
     combined = np.zeros_like(echoes[0])
     for weight, values in zip(weights, echoes, strict=True):
         combined += weight[:, None] * values
-    return combined, seen, t2star
+    return combined, t2star

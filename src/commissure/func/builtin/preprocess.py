@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +27,7 @@ from commissure.func.builtin.confounds import (
 )
 from commissure.func.builtin.distortion import Susceptibility, checked_at_border, susceptibility
 from commissure.func.builtin.echoes import (
+    combined_echoes,
     combined_volume,
     read_echoes,
     resampled_echoes,
@@ -39,20 +42,23 @@ from commissure.func.builtin.normalisation import (
 )
 from commissure.func.builtin.realign import Motion, mean_volume, realign
 from commissure.func.builtin.steady import non_steady_volumes
+from commissure.func.builtin.tedana import (
+    LEAST_ECHOES,
+    RejectedComponents,
+    rejected_components,
+)
+from commissure.func.builtin.tissue import tissue_core, tissue_maps
 from commissure.func.builtin.to_t1w import registration_reference
 from commissure.func.derivatives import FuncFiles
 from commissure.func.settings import FuncPreprocessSettings
 from commissure.images.anat_files import AnatFiles
-from commissure.images.grid import coarser
 from commissure.images.header import header_notes
 from commissure.images.load import (
     identical_volumes,
-    load_image,
     save_image,
     voxel_volume_mm3,
     zooms_mm,
 )
-from commissure.images.registration import apply_transform
 from commissure.images.template import TEMPLATE, template
 from commissure.names import Scan
 
@@ -69,10 +75,6 @@ BRAIN_LITRES_MIN = 0.05
 #: At this repetition time or below no slice lies more than 0.6 s from the middle of its volume,
 #: little against the seconds of the haemodynamic response.
 SLICE_TIMING_ABOVE_S = 1.2
-
-#: A tissue's core: at least this probability, and at least so many voxels, else the most probable.
-CORE_PROBABILITY = 0.9
-CORE_VOXELS = 30
 
 
 def preprocess(
@@ -123,6 +125,9 @@ def preprocess(
     reference, registered, odd = registration_reference(scan, boldref)
     reference, boldref = distortion.undone(reference), distortion.undone(boldref)
     notes += [*distortion.notes, *odd]
+    wants_components = settings.multi_echo == "tedana" and len(echoes.times_s) >= LEAST_ECHOES
+    if settings.multi_echo == "tedana" and len(echoes.times_s) < LEAST_ECHOES:
+        notes.append(f"tedana was not used: it needs {LEAST_ECHOES} echoes.")
 
     # A grid finer than the data would cost time and memory and show nothing more.
     resolution_mm = max(settings.resolution_mm, min(zooms_mm(affine)))
@@ -143,6 +148,16 @@ def preprocess(
         grid,
         resolution_mm=resolution_mm,
         scan=scan,
+        find_components=partial(
+            rejected_components,
+            times_s=echoes.times_s,
+            affine=grid.affine,
+            tr_s=timing.tr_s,
+            first=first,
+            who=scan.who,
+        )
+        if wants_components
+        else None,
     )
 
     drifts = cosine_drifts(run.values.shape[1], tr_s=timing.tr_s, period_s=settings.drift_period_s)
@@ -163,6 +178,7 @@ def preprocess(
         "Interpolations": "one: distortion, movement and template transform together, cubic spline",
         **distortion.sidecar(),
         **echoes.sidecar(sharpest),
+        **(run.rejected.sidecar() if run.rejected else {}),
         "IdenticalVolumes": repeated,
         "IntensityScale": run.scale,
         "RealignmentReference": "mean of the realigned volumes",
@@ -200,6 +216,8 @@ class _TemplateRun:
         By how much the series was multiplied.
     t2star
         Shape (N,), s; None where the run has one echo.
+    rejected
+        Components of the echoes that are no BOLD; None where none were looked for.
     """
 
     values: np.ndarray
@@ -208,6 +226,7 @@ class _TemplateRun:
     boldref: np.ndarray
     scale: float
     t2star: np.ndarray | None = None
+    rejected: RejectedComponents | None = None
 
 
 def _save_t2star(run: _TemplateRun, affine: np.ndarray, path: Path) -> None:
@@ -278,12 +297,15 @@ def _in_template(
     *,
     resolution_mm: float,
     scan: Scan,
+    find_components: Callable[..., RejectedComponents] | None,
 ) -> _TemplateRun:
     """Resample series, mean volume and mask to the template, and scale the series."""
     box = dilated(template_brain > 0.5, grid.affine, radius_mm=2 * resolution_mm)
-    values, seen, t2star = resampled_echoes(
-        echoes, times_s, affine, motion, chain.coordinates_mm, box, distortion.shift
+    every, seen = resampled_echoes(
+        echoes, affine, motion, chain.coordinates_mm, box, distortion.shift
     )
+    rejected = find_components(every, box, template_brain > 0.5) if find_components else None
+    values, t2star = combined_echoes(every, times_s)
     mean = np.asanyarray(boldref.dataobj)
     reference = resampled_volume(mean, affine, chain.coordinates_mm, order=3)
     bold_brain = resampled_volume(native_mask, affine, chain.coordinates_mm) > 0.5
@@ -294,7 +316,7 @@ def _in_template(
     _refuse_no_brain(scan, brain, reference, grid.affine, "bright where the template has its brain")
     scale = GRAND_MEDIAN / float(np.median(reference[brain]))
     values = np.clip(values * np.float32(scale), 0, np.iinfo(np.int16).max)
-    return _TemplateRun(values, box, brain, reference, scale, t2star)
+    return _TemplateRun(values, box, brain, reference, scale, t2star, rejected)
 
 
 def _confounds(
@@ -308,7 +330,7 @@ def _confounds(
 ) -> tuple[pd.DataFrame, dict]:
     """The confounds table of a run in template space, and what its columns mean."""
     values, box = run.values, run.box
-    return confounds_table(
+    table, metadata = confounds_table(
         motion,
         {
             "csf": values[cores["CSF"][box]].mean(axis=0),
@@ -330,66 +352,10 @@ def _confounds(
         radius_mm=settings.fd_radius_mm,
         first=first,
     )
-
-
-def tissue_maps(
-    anat: AnatFiles | None, grid: nib.Nifti1Image, *, who: str
-) -> dict[str, np.ndarray]:
-    """Brain and tissue probabilities on the output grid.
-
-    Parameters
-    ----------
-    anat
-        Where the person's own maps are; without them the template's are given.
-    grid
-        3-D image in template space.
-    who
-        Person and visit, for error messages.
-
-    Returns
-    -------
-    dict
-        ``brain``, ``WM`` and ``CSF``, each 0 to 1 with the shape of ``grid``.
-    """
-    resolution = zooms_mm(grid.affine)[0]
-    if anat is None:
-        return {
-            "brain": np.asanyarray(grid.dataobj),
-            "WM": np.asanyarray(template("WM", resolution_mm=resolution).dataobj),
-            "CSF": np.asanyarray(template("CSF", resolution_mm=resolution).dataobj),
-        }
-    maps = {}
-    for name, source in (("brain", anat.mask), ("WM", anat.wm), ("CSF", anat.csf)):
-        image = load_image(source, who=who, ndim=3)
-        if max(zooms_mm(image.affine)) < resolution:
-            image = coarser(image, resolution)
-        maps[name] = np.asanyarray(apply_transform(image, grid, [anat.to_template]).dataobj)
-    return maps
-
-
-def tissue_core(probability: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """Voxels that surely hold one tissue, for its mean signal and components.
-
-    Parameters
-    ----------
-    probability
-        3-D, 0 to 1.
-    brain
-        Boolean mask of the same shape; only voxels in it are taken.
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean. Where fewer than 30 voxels reach a probability of 0.9, the 30 most probable.
-    """
-    inside = np.where(brain, probability, -1.0)
-    sure = inside >= CORE_PROBABILITY
-    if sure.sum() >= CORE_VOXELS:
-        return sure
-    ranked = np.argsort(-inside, axis=None, kind="stable")[:CORE_VOXELS]
-    core = np.zeros(brain.size, bool)
-    core[ranked] = inside.ravel()[ranked] > 0
-    return core.reshape(brain.shape)
+    if run.rejected is None:
+        return table, metadata
+    columns, meaning = run.rejected.columns()
+    return table.assign(**columns), metadata | meaning
 
 
 def _middle(series: np.ndarray) -> np.ndarray:

@@ -101,6 +101,7 @@ def func(run: RunRecord) -> list[str]:
             sentence.replace("(boundary-based registration, Greve and Fischl 2009)",
                              "(boundary-based registration) [@greve2009]")
             .replace("(Posse et al. 1999)", "[@posse1999]")
+            .replace("(DuPre et al. 2021)", "[@dupre2021]")
             .replace("images of the opposite phase encoding",
                      "images of the opposite phase encoding [@andersson2003]")
             .replace("the phases of two gradient echoes",

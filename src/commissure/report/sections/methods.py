@@ -71,6 +71,15 @@ def bold_sentences(records: Sequence[QualityRecord]) -> list[str]:
             f"{len(several)} of {len(runs)} BOLD runs had {counts} echoes, combined with weights "
             "TE exp(−TE/T2*) (Posse et al. 1999)."
         )
+    split = [record for record in runs if record.echo_components]
+    if split:
+        programs = " and ".join(sorted({record.echo_components["Program"] for record in split}))
+        rejected = sorted(record.echo_components["Rejected"] for record in split)
+        sentences.append(
+            f"Of {len(split)} of them {programs} found independent components (DuPre et al. 2021); "
+            f"those that are no BOLD (median {rejected[len(rejected) // 2]} a run) were taken out "
+            "along with the confounds."
+        )
     denoised = Counter((r.strategy, r.strategy_source) for r in runs if r.strategy)
     sentences += [
         f"Connectivity and regional activity of {count} of {len(runs)} BOLD runs were measured "

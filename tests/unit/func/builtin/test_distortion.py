@@ -268,6 +268,9 @@ def test_the_border_tells_which_sign_is_right(head_beside_t1w):
     assert wrong.contrast_percent["opposite"] == kept.contrast_percent["corrected"]
     double = checked_at_border(replace(right, shift=shift.times(2)), reference, anat)
     assert double.shift is None and "the field is too strong" in double.notes[0]
+    weak = checked_at_border(replace(right, shift=shift.times(0.5)), reference, anat)
+    assert weak.shift is None and "the field is too weak" in weak.notes[0]
+    assert weak.refused == ("a_fieldmap.nii.gz",)
 
 
 def test_without_a_t1w_image_or_a_field_nothing_is_checked(head_beside_t1w):

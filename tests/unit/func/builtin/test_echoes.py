@@ -11,6 +11,7 @@ import pytest
 from commissure.errors import DatasetError
 from commissure.func.builtin.echoes import (
     LONGEST_T2STAR_S,
+    combined_echoes,
     combined_volume,
     echo_weights,
     read_echoes,
@@ -139,12 +140,13 @@ def test_every_echo_is_resampled_and_combined_where_it_lies():
     motion = Motion(np.zeros((4, 6)), np.zeros(3))
     coordinates = np.moveaxis(np.indices((8, 8, 8)), 0, -1) * 4.0
     inside = np.ones((8, 8, 8), bool)
-    values, seen, t2star = resampled_echoes(series, TIMES_S, AFFINE, motion, coordinates, inside)
+    echoes, seen = resampled_echoes(series, AFFINE, motion, coordinates, inside)
+    values, t2star = combined_echoes(echoes, TIMES_S)
     assert t2star == pytest.approx(0.04, rel=1e-4)
     assert values[:, 0] == pytest.approx(
         combined_volume([echo[..., 0] for echo in series], TIMES_S).ravel(), rel=1e-4
     )
     assert (seen == 1).all()
-    alone, _, none = resampled_echoes(series[:1], (), AFFINE, motion, coordinates, inside)
+    alone, none = combined_echoes(echoes[:1], ())
     assert none is None
     assert alone[:, 0] == pytest.approx(series[0][..., 0].ravel(), rel=1e-5)

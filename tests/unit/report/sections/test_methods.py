@@ -15,12 +15,13 @@ def test_markers_come_by_modality_and_before_measurements(small):
     assert all(row["unit"] for row in rows)
 
 
-def record(susceptibility, *, flags=(), echoes=(), right_sign=None, strategy=""):
+def record(susceptibility, *, flags=(), echoes=(), right_sign=None, strategy="", rejected=None):
     checks = [] if right_sign is None else [{"name": "boundary_right_sign", "value": right_sign}]
     return QualityRecord(
         "sub-01", "", "func", "sub-01_task-rest_bold", checks, flags, (), {},
         susceptibility=susceptibility, echo_times_s=echoes, strategy=strategy,
         strategy_source="Behzadi 2007" if strategy else "",
+        echo_components={"Program": "tedana 26.0.3", "Rejected": rejected} if rejected else {},
     )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def test_the_correction_of_bold_is_told_where_there_is_one_and_where_there_is_no
         record("PEPOLAR"),
         record("none"),
         record("none", flags=("field_maps_refused",)),
-        record("PHASEDIFF", echoes=(0.01, 0.03, 0.05)),
+        record("PHASEDIFF", echoes=(0.01, 0.03, 0.05), rejected=12),
         record(""),
     ]
     told = " ".join(bold_sentences(runs))
@@ -38,6 +39,8 @@ def test_the_correction_of_bold_is_told_where_there_is_one_and_where_there_is_no
     assert "In 2 of 5 runs susceptibility distortion of BOLD was not corrected, 1 of them" in told
     assert "Of 1 of 5 BOLD runs it is not recorded" in told
     assert "1 of 5 BOLD runs had 3 echoes" in told
+    assert "Of 1 of them tedana 26.0.3 found independent components" in told
+    assert "(median 12 a run)" in told
     assert bold_sentences([]) == []
 
 
