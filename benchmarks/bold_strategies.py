@@ -279,8 +279,15 @@ def realigned_run(person: Person, protocol: Protocol, motion: np.ndarray | None 
 
 
 def study(folder: Path) -> None:
-    """Connectivity of every strategy against what was planted, of a finished simulated study."""
-    pairs = read_table(folder / "recovery_pairs.tsv")
+    """Connectivity of every strategy against what was planted, of a simulated study.
+
+    Where the study was not run to its end, the truth is read beside it, in ``../bids``.
+    """
+    beside = folder.parent / "bids/sourcedata/truth/markers.tsv"
+    if (folder / "recovery_pairs.tsv").is_file():
+        pairs = read_table(folder / "recovery_pairs.tsv")
+    else:
+        pairs = read_table(beside).rename(columns={"value": "true"})
     pairs = pairs[pairs["marker"] == "fc"].assign(session=pairs["session"].fillna("").astype(str))
     rows = []
     for path in sorted(folder.glob("sub-*/**/func/*_desc-strategies_relmat.npz")):

@@ -13,6 +13,7 @@ NeuroImage 48:63-72, 2009.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import nibabel as nib
 import numpy as np
@@ -177,6 +178,13 @@ def border_of(anat: AnatFiles, *, count: int = POINTS) -> Border:
     DatasetError
         A map is missing or unreadable.
     """
+    paths = (anat.wm, anat.gm, anat.aseg)
+    stamps = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+    return _border_of(anat, stamps, count)
+
+
+@lru_cache(maxsize=1)  # The runs of a visit, and the steps of a run, ask for the same.
+def _border_of(anat: AnatFiles, stamps: tuple[int, ...], count: int) -> Border:
     white, grey = (load_image(path, who=anat.who, ndim=3) for path in (anat.wm, anat.gm))
     aseg = load_image(anat.aseg, who=anat.who, ndim=3) if anat.aseg.exists() else None
     return white_grey_border(white, grey, aseg, count=count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -22,6 +23,10 @@ _LARGEST_INTENSITY = (1e-3, 1e12)
 
 #: Bytes after the last voxel that some writers add.
 _PADDING_BYTES = 512
+
+#: A packed file of no more than this is held unpacked while its voxels are read from it; of longer
+#: series the memory would be felt.
+_HELD_BYTES = 100_000_000
 
 
 def load_image(
@@ -89,7 +94,10 @@ def _with_dark_background(data: np.ndarray) -> np.ndarray:
 
 def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     try:
-        length = unpacked_bytes(path)
+        whole = b""
+        if path.suffix == ".gz" and path.stat().st_size <= _HELD_BYTES:
+            whole = b"".join(_unpacked(path))
+        length = len(whole) or unpacked_bytes(path)
         image: nib.Nifti1Image = nib.load(path)  # type: ignore[assignment]
         if not isinstance(image, nib.Nifti1Image):
             raise TypeError(f"it is a file of the kind {type(image).__name__}")
@@ -100,7 +108,9 @@ def _read(path: Path, who: str) -> tuple[nib.Nifti1Image, np.ndarray]:
     check_header(image, who=who, name=path.name)
     check_length(image, length, path, who=who)
     try:
-        return image, np.asanyarray(image.dataobj, dtype=np.float32)
+        # What was unpacked to the end is not unpacked again.
+        source = nib.Nifti1Image.from_bytes(whole) if whole else image
+        return image, np.asanyarray(source.dataobj, dtype=np.float32)
     except MemoryError:  # The file is whole: it may be read when there is more memory.
         raise
     except Exception as error:
@@ -121,24 +131,27 @@ def unpacked_bytes(path: Path) -> int:
     """Length of a file, unpacked; a gzip file is read to its end, where its checksum stands."""
     if path.suffix != ".gz":
         return path.stat().st_size
+    return sum(len(piece) for piece in _unpacked(path))
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """Pieces of what a gzip file holds, to its end, where its checksum stands."""
     # nibabel stops at the last voxel, before the checksum: a flipped bit would pass.
-    length = 0
     with path.open("rb") as file:
         packed = file.read(1 << 20)
         if not packed:
             raise EOFError("the file is empty")
         unpacker = zlib.decompressobj(wbits=31)
         while packed:
-            length += len(unpacker.decompress(packed))
+            yield unpacker.decompress(packed)
             packed = file.read(1 << 20)
             if unpacker.eof:
                 rest = unpacker.unused_data + packed
                 if not rest.startswith(b"\x1f\x8b"):
-                    return length
+                    return
                 unpacker, packed = zlib.decompressobj(wbits=31), rest
     if not unpacker.eof:
         raise EOFError("compressed file ended before its end-of-stream marker")
-    return length
 
 
 def check_length(image: nib.Nifti1Image, length: int, path: Path, *, who: str) -> None:
