@@ -40,10 +40,12 @@ EFFECT = 0.4
 CONTROLS = 20
 
 
-def write_tables(folder: Path, people: int, sites: int) -> dict[str, Path]:
+def write_tables(
+    folder: Path, people: int, sites: int, controls: int = CONTROLS
+) -> dict[str, Path]:
     """Draw a study and write its tables; the paths as ``fuse`` takes them."""
     rng = np.random.default_rng(np.random.SeedSequence([people, sites]))
-    n = people + CONTROLS
+    n = people + controls
     names = np.array([f"sub-{number:05d}" for number in range(n)])
     site = rng.integers(0, sites, n)
     resistant = rng.random(n) < np.linspace(0.35, 0.55, sites)[site]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commissure.evaluation.permutation_parts import BLOCK
 from commissure.files import write_json, write_table
 from commissure.fusion.run import fuse
 from commissure.fusion.settings import FusionSettings
@@ -43,13 +44,14 @@ class StudyFolder:
             "treatments": self.folder / "treatments.tsv",
         }
 
-    def run(self, nulls: Sequence[Path] = (), **settings: object) -> dict:
+    def run(self, nulls: Sequence[Path] = (), block: int = BLOCK, **settings: object) -> dict:
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
                "penalties": [1.0, 10.0], "secondary_analyses": False}  # fmt: skip
         fuse(
             **self.tables(),
             nulls=nulls,
+            block=block,
             settings=FusionSettings(**{**few, **settings}),
             out=self.results,
         )

@@ -1,9 +1,6 @@
 # REQUIRED INPUTS:  markers.tsv/.json exclusions.tsv visits.tsv participants.tsv cautions.tsv, the treatment history
 # OUTPUTS:          fusion/, recovery*.tsv/.json where truth is known
 
-NULL_PARTS = settings.fusion.permutation_jobs
-NULL_PARTS = range(NULL_PARTS) if NULL_PARTS > 1 else []
-
 
 rule fusion_null:
     """Run a part of the permutation test."""
@@ -26,6 +23,8 @@ rule fusion_null:
         runtime=minutes("fusion_null"),
     params:
         settings=settings.fusion.model_dump(mode="json"),
+        block=block_of(plan.people),
+        parts=len(plan.permutation_parts),
         treatment_columns=settings.treatments.columns,
         code=code("fusion/permute.py"),
         record=record("fusion_null-{part}"),
@@ -44,7 +43,7 @@ rule fusion:
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
-        nulls=expand(work("fusion_null/part-{part}.tsv"), part=NULL_PARTS),
+        nulls=expand(work("fusion_null/part-{part}.tsv"), part=plan.permutation_parts),
     output:
         labels=out("fusion/labels.tsv"),
         splits=out("fusion/splits.tsv"),
@@ -62,6 +61,7 @@ rule fusion:
         runtime=minutes("fusion"),
     params:
         settings=settings.fusion.model_dump(mode="json"),
+        block=block_of(plan.people),
         treatment_columns=settings.treatments.columns,
         code=code("fusion/fuse.py"),
         record=record("fusion"),

@@ -49,9 +49,7 @@ rule scan_tables:
     """Gather how every image was acquired, and every quality value."""
     input:
         statuses=lambda wildcards: all_statuses(),
-        manifests=lambda wildcards: [
-            work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches
-        ],
+        manifests=expand(work("batches/batch-{batch}.tsv"), batch=plan.all_batches),
         tool_quality=out("tool_quality.tsv"),
     output:
         quality=out("quality.tsv"),

@@ -75,9 +75,7 @@ rule subject_pages:
 rule reporting:
     """Write the text of methods and the checklists of reporting."""
     input:
-        manifests=lambda wildcards: [
-            work(f"batches/batch-{batch}.tsv") for batch in plan.all_batches
-        ],
+        manifests=expand(work("batches/batch-{batch}.tsv"), batch=plan.all_batches),
         statuses=lambda wildcards: all_statuses(),
         markers=out("markers.tsv"),
         definitions=out("markers.json"),

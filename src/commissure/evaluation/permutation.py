@@ -12,15 +12,17 @@ The same permutations say by how much DeLong's intervals are too narrow for this
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from commissure.evaluation.auc import auc_of_wins
 from commissure.evaluation.held_out import HeldOut, held_out_each
 from commissure.evaluation.null_distribution import MEASURED, NullDistribution
 from commissure.evaluation.pairs import wins_by_labelling
+from commissure.evaluation.permutation_parts import BLOCK
 from commissure.evaluation.settings import EvaluationSettings
+from commissure.evaluation.tallies import Tally, Together
 from commissure.models.fitting import fit_models, training_people
 from commissure.models.registry import ModelSpec
 from commissure.study.outcomes.kind import carries_outcome
@@ -117,6 +119,7 @@ def permutation_test(
     *,
     first: int = 0,
     count: int | None = None,
+    block: int = BLOCK,
     measure: PermutedMeasure | None = None,
 ) -> Mapping[str, NullDistribution]:
     """Run the reduced procedure on the observed and all permuted labels at once.
@@ -132,7 +135,11 @@ def permutation_test(
     specs
         The models.
     first, count
-        Number of the first permutation and how many are run, where this is a part of them.
+        Number of the first permutation and how many are run, where this is a part of them
+        (:func:`commissure.evaluation.permutation_parts.numbers_of`).
+    block
+        How many permutations are worked on together; parts are the whole to the last bit where they
+        consist of whole blocks.
     measure
         By what the labellings are judged; the AUC of two labels by default. A model that is named
         by its import path takes part in as many permutations as its entry says.
@@ -151,13 +158,14 @@ def permutation_test(
     ]  # fmt: skip
     away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out, families)
     nulls: dict[str, NullDistribution] = {}
+    grid = (first, block)
     taking_part = {spec.name: _labellings(spec, first, count) for spec in specs}
     for labellings in sorted(set(taking_part.values()) - {0}):
         same = [spec for spec in specs if taking_part[spec.name] == labellings]
         part = table[:, :labellings]
         several = settings.permutation_repeats > 1 and measure is None
         measured = max(1, 1 + MEASURED - first) if several else 0
-        together = _Together(part[:, :measured], same)
+        together = Together(part[:, :measured], same)
         rounds = []
         for repeat in range(settings.permutation_repeats):
             seed = (settings.seed, 4, repeat)
@@ -165,8 +173,8 @@ def permutation_test(
                 study.labelled, sites, settings.outer_folds, seed, families
             ).astype(str)
             divisions = _divisions(CV, fold, np.unique(fold), families)
-            rounds.append(_one_round(study, part, same, divisions, measure, together))
-        left_out = _one_round(study, part, same, away, measure) if away else {}
+            rounds.append(_one_round(study, part, grid, same, divisions, measure, together))
+        left_out = _one_round(study, part, grid, same, away, measure) if away else {}
         for spec in same:
             aucs, variances = zip(*(made[spec.name] for made in rounds), strict=True)
             without_site = None
@@ -205,108 +213,39 @@ def _divisions(
     return divisions
 
 
-class _Together:
-    """What each person won in all repeats together, by model.
-
-    Under the first labellings only, ``table``, of which there may be none. Small numbers and
-    halves of them: single precision holds them exactly, in half the memory.
-    """
-
-    def __init__(self, table: np.ndarray, specs: Sequence[ModelSpec]) -> None:
-        self._labels = table
-        shape = (2, len(specs), *table.shape)
-        self._place = {spec.name: place for place, spec in enumerate(specs)}
-        self._won, self._compared = np.zeros(shape, dtype=np.float32)
-
-    def add(
-        self, name: str, rows: np.ndarray, first: int, won: np.ndarray, compared: np.ndarray
-    ) -> None:
-        """Take what the people of some rows won, from labelling ``first`` on."""
-        kept = slice(first, min(first + won.shape[1], self._labels.shape[1]))
-        if kept.stop > kept.start:
-            size = kept.stop - kept.start
-            self._won[self._place[name], rows, kept] += won[:, :size]
-            self._compared[self._place[name], rows, kept] += compared[:, :size]
-
-    def variances(self, name: str, labellings: int) -> np.ndarray | None:
-        """DeLong's variance of all repeats together; NaN beyond the first labellings."""
-        measured = self._labels.shape[1]
-        if not measured:
-            return None
-        place = self._place[name]
-        of_mean = np.full(labellings, np.nan)
-        _, of_mean[:measured] = auc_of_wins(
-            np.maximum(self._labels, 0).astype(float),
-            self._won[place].astype(float),
-            self._compared[place].astype(float),
-        )
-        return of_mean
-
-
-class _Tally:
-    """AUC and DeLong's variance of every labelling, gathered over people who are compared apart.
-
-    All that is added up are numbers of pairs, halves and quarters of them: the sums are exact.
-    """
-
-    def __init__(self, labellings: int) -> None:
-        self._sums = np.zeros((2, 5, labellings))
-        self._people = np.zeros((2, labellings))
-
-    def add(self, first: int, labels: np.ndarray, won: np.ndarray, compared: np.ndarray) -> None:
-        """Take what people won, shape (people, labellings from ``first`` on)."""
-        part = slice(first, first + labels.shape[1])
-        for side, of_side in enumerate((labels == 1, labels == 0)):
-            met, had = np.where(of_side, compared, 0.0), np.where(of_side, won, 0.0)
-            sums = self._sums[side, :, part]
-            sums[0] += met.sum(axis=0)
-            sums[1] += had.sum(axis=0)
-            for row, (a, b) in enumerate(((had, had), (had, met), (met, met)), 2):
-                sums[row] += np.einsum("ij,ij->j", a, b)
-            self._people[side, part] += (met > 0).sum(axis=0)
-
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """As :func:`commissure.evaluation.auc.auc_of_wins`."""
-        pairs = self._sums[0, 0]
-        total = np.maximum(pairs, 1)
-        aucs = self._sums[0, 1] / total
-        variances = np.zeros(len(pairs))
-        for sums, size in zip(self._sums, self._people, strict=True):
-            square = sums[2] - 2 * aucs * sums[3] + aucs**2 * sums[4]
-            part = np.maximum(square, 0.0) / total**2 * size / np.maximum(size - 1, 1)
-            variances += np.where(size > 1, part, 0.0)
-        return np.where(pairs > 0, aucs, np.nan), np.where(pairs > 0, variances, np.nan)
-
-
 def _one_round(
     study: Study[EvaluationSettings],
     table: np.ndarray,
+    grid: tuple[int, int],
     specs: Sequence[ModelSpec],
     folds: Sequence[Fold],
     measure: PermutedMeasure | None,
-    together: _Together | None = None,
+    together: Together | None = None,
 ) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     """AUC within site (or another measure) and its variance of every labelling, by model.
 
-    Folds one after the other, and in each as many labellings at once as fit into
-    :data:`TOGETHER`: what does not depend on labels is learnt once a fold.
+    Folds one after the other, and in each some labellings at once (:func:`_blocks`): what does not
+    depend on labels is learnt once a fold.
 
     Parameters
     ----------
+    grid
+        Number of the first permutation of the table, and how many are worked on together.
     together
         Takes what each person won under the first labellings.
     """
     if measure is not None:
+        blocks = _blocks(grid, table.shape[1], len(table))
         held = held_out_each(
             study, [spec.name for spec in specs], folds,
-            lambda fold, test: _said(study, table, specs, fold, test), labels=table,
+            lambda fold, test: _said(study, table, grid, specs, fold, test), labels=table,
         )  # fmt: skip
-        return {name: measure.by_labelling(scored) for name, scored in held.items()}
-    tallies = {spec.name: _Tally(table.shape[1]) for spec in specs}
+        return {name: _by_labelling(measure, scored, blocks) for name, scored in held.items()}
+    tallies = {spec.name: Tally(table.shape[1]) for spec in specs}
     for fold in folds:
         test = fold.test[study.labelled[fold.test]]
         sites = study.design.sites[test]
-        for first, said in _said_in_parts(study, table, specs, fold, test):
+        for first, said in _said_in_parts(study, table, grid, specs, fold, test):
             for name, logits in said.items():
                 labels = table[test, first : first + logits.shape[1]]
                 won, compared = wins_by_labelling(labels, logits, sites)
@@ -316,9 +255,54 @@ def _one_round(
     return {name: tally.result() for name, tally in tallies.items()}
 
 
+def _blocks(grid: tuple[int, int], labellings: int, people: int) -> list[slice]:
+    """Columns of a table of labellings that are worked on at once.
+
+    A product of matrices may round a column by how many stand beside it. So that the result does
+    not depend on the number of jobs, the same permutations stand together whichever job they are
+    in: those of one block, the observed labelling with the first of them, and not more than fit
+    into :data:`TOGETHER`.
+
+    Parameters
+    ----------
+    grid
+        Number of the first permutation, which starts a block, and permutations of a block.
+    labellings
+        Columns of the table; the first is the observed labelling.
+    people
+        Its rows.
+    """
+    number, block = grid
+    step = max(1, TOGETHER // max(1, people))
+    # In a later part the observed labelling stands alone: that of the first part counts.
+    starts = [0] if number == 0 or labellings == 1 else [0, 1]
+    starts += range(block + 1, labellings, block)
+    ends = [*starts[1:], labellings]
+    return [
+        slice(begin, min(begin + step, end))
+        for start, end in zip(starts, ends, strict=True)
+        for begin in range(start, end, step)
+    ]
+
+
+def _by_labelling(
+    measure: PermutedMeasure, held: HeldOut, blocks: Sequence[slice]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Value and variance of every labelling, block by block."""
+    found = [
+        measure.by_labelling(
+            replace(held, labels=held.labels[:, block], logits=held.logits[:, block])
+        )
+        for block in blocks
+    ]
+    values, variances = zip(*found, strict=True)
+    return np.concatenate(values), np.concatenate(variances)
+
+
 def _said_in_parts(
     study: Study[EvaluationSettings],
     table: np.ndarray,
+    grid: tuple[int, int],
     specs: Sequence[ModelSpec],
     fold: Fold,
     test: np.ndarray,
@@ -327,27 +311,27 @@ def _said_in_parts(
 
     Shape (test people, labellings, or columns of several for each).
     """
-    values, step = study.design.values, max(1, TOGETHER // max(1, len(fold.train)))
-    labellings = table.shape[1]
+    values = study.design.values
+    blocks = _blocks(grid, table.shape[1], len(fold.train))
     training = training_people(
-        values[fold.train], table[fold.train, 0], study.settings, again=step < labellings
+        values[fold.train], table[fold.train, 0], study.settings, again=len(blocks) > 1
     )
-    for first in range(0, labellings, step):
-        labels = table[fold.train, first : first + step]
+    for block in blocks:
         fitted = fit_models(
-            specs, training.X, labels, settings=study.settings, solver="one_step",
-            training=training,
+            specs, training.X, table[fold.train, block], settings=study.settings,
+            solver="one_step", training=training,
         )  # fmt: skip
-        yield first, {name: model.logits(values[test]) for name, model in fitted.items()}
+        yield block.start, {name: model.logits(values[test]) for name, model in fitted.items()}
 
 
 def _said(
     study: Study[EvaluationSettings],
     table: np.ndarray,
+    grid: tuple[int, int],
     specs: Sequence[ModelSpec],
     fold: Fold,
     test: np.ndarray,
 ) -> Mapping[str, np.ndarray]:
     """Logits of the test people under all labellings."""
-    parts = [said for _, said in _said_in_parts(study, table, specs, fold, test)]
+    parts = [said for _, said in _said_in_parts(study, table, grid, specs, fold, test)]
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -27,11 +27,19 @@ class EvaluationSettings(ModelSettings):
         description="Repeats of the cross-validation in each permutation; the reported p is that "
         "of this reduced procedure.",
     )
-    permutation_jobs: int = Field(
-        default=1,
+    permutation_jobs: int | None = Field(
+        default=None,
         ge=1,
-        description="Jobs over which the permutations are spread; more than 1 pays with many "
-        "people, markers or slow models.",
+        description="Jobs over which the permutations are spread. Without a word it is one job up "
+        "to permutation_jobs_above people, and of more people one job for every block of 125 "
+        "permutations (up to 2000 people: 250). The result is the same to the last bit, however "
+        "many there are.",
+    )
+    permutation_jobs_above: int = Field(
+        default=2000,
+        ge=1,
+        description="Number of people above which the permutations are spread over jobs where "
+        "permutation_jobs does not say how many.",
     )
     secondary_analyses: bool = Field(
         default=True,

@@ -33,12 +33,15 @@ class Batches:
         Who is measured again where the tolerances of markers are asked for.
     session_files
         Tables of acquisition times, where neither settings nor names order the sessions.
+    rows
+        Rows of the table of people; 0 where there is none.
     """
 
     numbers: Mapping[str, Sequence[str]]
     people: Mapping[str, int]
     repeated: Sequence[str]
     session_files: Sequence[str]
+    rows: int
 
     @classmethod
     def of(cls, entries: Sequence[Entry], settings: Settings) -> Batches:
@@ -55,6 +58,7 @@ class Batches:
             {batch: len(people[batch]) for batch in sorted(people)},
             chosen_people(entries, settings.tolerances.people),
             _session_files(entries, settings),
+            _rows_of_people(settings.participants_file()),
         )
 
     @classmethod
@@ -74,6 +78,11 @@ class Batches:
         """How many people have an image of the study: each is in one batch."""
         return sum(self.people.values())
 
+    @property
+    def in_the_study(self) -> int:
+        """How many people the study has, with or without an image."""
+        return max(self.everybody, self.rows)
+
 
 def write_changed(text: str, path: Path) -> None:
     """Write a file, unless it already says the same."""
@@ -86,3 +95,10 @@ def _session_files(entries: Iterable[Entry], settings: Settings) -> list[str]:
     if settings.bids is None or names_order(visits, settings.sessions):
         return []
     return [str(file) for file in session_files(settings.bids, visits)]
+
+
+def _rows_of_people(table: Path | None) -> int:
+    if table is None or not table.is_file():
+        return 0
+    with table.open("rb") as lines:
+        return max(0, sum(1 for line in lines if line.strip()) - 1)

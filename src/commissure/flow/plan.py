@@ -21,6 +21,7 @@ from commissure.engines.trees.tree import (
     versions_note,
     whole_tree,
 )
+from commissure.evaluation.permutation_parts import parts_of
 from commissure.files import as_json
 from commissure.flow.batches import Batches, write_changed
 from commissure.flow.check_tables import check_tables
@@ -94,7 +95,7 @@ class Plan:
             batches.write(brief)
         people = {entry.participant_id for entry in entries}
         self.study = study_identity(work, self.settings.bids, people)
-        self._at = batches
+        self._at, self.people = batches, batches.in_the_study
         counts = Counter((entry.modality, f"{entry.batch:04d}") for entry in entries if entry.used)
         self._learnt = Learnt(self.output_dir, counts)
         self.page_batches = self._page_batches()
@@ -217,8 +218,7 @@ class Plan:
         rules += ["qc_fc"] if self.batches("func") else []
         rules += [f"subject_pages-{batch}" for batch in self.page_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
-        jobs = self.settings.fusion.permutation_jobs
-        rules += [f"fusion_null-{part}" for part in range(jobs)] if jobs > 1 else []
+        rules += [f"fusion_null-{part}" for part in self.permutation_parts]
         for name, loss in reopen(tables, self.output_dir, rules=rules).items():
             for items, what in (
                 (loss.lost, "gone or not as written; made again"),
@@ -276,6 +276,12 @@ class Plan:
     def all_batches(self) -> list[str]:
         """Numbers of the batches that have any image of the study."""
         return list(self._at.people)
+
+    @property
+    def permutation_parts(self) -> Sequence[int]:
+        """Parts of the permutation test that are jobs of their own; none where one job has all."""
+        parts = range(parts_of(self.settings.fusion, self.people))
+        return parts if len(parts) > 1 else ()
 
     def people_in(self, batch: str) -> int:
         """How many people a batch has."""

@@ -24,6 +24,7 @@ from commissure.evaluation.out_of_fold import (
     repeats_of,
 )
 from commissure.evaluation.permutation import permutation_test
+from commissure.evaluation.permutation_parts import BLOCK
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
 from commissure.study.splits import (
@@ -138,6 +139,7 @@ def fit_study(
     main: ModelSpec,
     nulls: Mapping[str, NullDistribution] | None,
     say: Callable[[str], None],
+    block: int = BLOCK,
 ) -> FittedStudy:
     """Divide the people, and fit and score the models in every division.
 
@@ -149,6 +151,8 @@ def fit_study(
         The permutation test, where it has been run; None to run it here.
     say
         Takes a line on how far the work is.
+    block
+        Permutations that are worked on together.
     """
     settings = study.settings
     measure = MEASURES[settings.outcome.kind]
@@ -171,7 +175,9 @@ def fit_study(
         nulls = {}
         if settings.permutations:
             say(f"fusion: {settings.permutations} permutations of the labels")
-            nulls = permutation_test(study, specs, measure=permuted_measure(settings.outcome.kind))
+            nulls = permutation_test(
+                study, specs, block=block, measure=permuted_measure(settings.outcome.kind)
+            )
     aucs = {
         spec.name: measure.estimates(study, scores[spec.name], nulls.get(spec.name))
         for spec in specs

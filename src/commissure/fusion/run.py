@@ -12,6 +12,7 @@ import pandas as pd
 from commissure.evaluation.measures.registry import permuted_measure
 from commissure.evaluation.null_distribution import NullDistribution
 from commissure.evaluation.permutation import permutation_test
+from commissure.evaluation.permutation_parts import BLOCK, numbers_of
 from commissure.files import read_table, write_table
 from commissure.fusion import writers
 from commissure.fusion.fitted import FittedStudy, fit_study, fold_cautions
@@ -29,6 +30,7 @@ def fuse(
     settings: FusionSettings,
     out: Path,
     nulls: Sequence[Path] = (),
+    block: int = BLOCK,
     progress: Callable[[str], None] | None = None,
     **tables: Any,
 ) -> None:
@@ -44,6 +46,9 @@ def fuse(
         can be fitted, the tables have their headers only and the metrics say why.
     nulls
         Parts of the permutation test from :func:`permute`; it is run here where there are none.
+    block
+        Permutations that are worked on together: those of
+        :func:`commissure.evaluation.permutation_parts.block_of`.
     progress
         Takes a line on how far the work is.
     tables
@@ -55,36 +60,45 @@ def fuse(
     writers.write_labels(study, out)
     counts = study.question
     say(f"fusion: {counts['n']} people with an outcome")
-    reason = study.reason if isinstance(study, Unfittable) else _fit(study, nulls, out, say)
+    reason = study.reason if isinstance(study, Unfittable) else _fit(study, nulls, block, out, say)
     if reason:
         writers.write_unfitted(study, reason, out)
         say(f"fusion: no model is fitted: {reason}")
 
 
-def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) -> None:
+def permute(
+    *,
+    settings: FusionSettings,
+    part: int,
+    parts: int,
+    out: Path,
+    block: int = BLOCK,
+    **tables: Any,
+) -> None:
     """Run one part of the permutation test: a job of its own.
 
     Parameters
     ----------
     settings
-        The settings; ``permutation_jobs`` says of how many parts this is one.
-    part
-        Number of the part, from 0.
+        The settings.
+    part, parts
+        Number of the part, from 0, and how many there are.
     out
         A table :data:`commissure.outputs.PERMUTATIONS`; permutation 0 is the observed labelling.
         Without rows where no model can be fitted.
+    block
+        As :func:`fuse` takes it.
     tables
         As :func:`read_study` takes them.
     """
     study = read_study(settings=settings, **tables)
     rows: list[tuple[str, str, int, int, float, float, float]] = []
-    first, end = (
-        (part + step) * settings.permutations // settings.permutation_jobs for step in (0, 1)
-    )
-    if isinstance(study, Study) and end > first:
+    numbers = numbers_of(part, parts, permutations=settings.permutations, block=block)
+    first = numbers.start
+    if isinstance(study, Study) and numbers:
         specs, _ = model_specs(study)
         nulls = permutation_test(
-            study, specs, first=first, count=end - first,
+            study, specs, first=first, count=len(numbers), block=block,
             measure=permuted_measure(settings.outcome.kind),
         )  # fmt: skip
         for name, null in nulls.items():
@@ -111,6 +125,7 @@ def permute(*, settings: FusionSettings, part: int, out: Path, **tables: Any) ->
 def _fit(
     study: Study[FusionSettings],
     null_parts: Sequence[Path],
+    block: int,
     out: Path,
     say: Callable[[str], None],
 ) -> str:
@@ -121,7 +136,7 @@ def _fit(
         return _no_model(study, left_out)
     main = next(spec for spec in specs if spec.name == primary)
     nulls = _joined_nulls(null_parts) if null_parts else None
-    fitted = fit_study(study, specs, main, nulls, say)
+    fitted = fit_study(study, specs, main, nulls, say, block)
     say("fusion: attempts to prove it wrong")
     kind = RESULT_KINDS[study.settings.outcome.kind]
     checks = [check.record(fitted) for check in kind.checks]

@@ -71,3 +71,13 @@ def test_calibration_curve_is_that_of_every_pair_of_people(digits: int) -> None:
         slope, level = np.polyfit(p - point, y, 1, w=np.sqrt(weight))
         expected.append(np.clip(level, 0, 1) if abs(slope) > 0 else level)
     assert calibration_curve(y, p, points) == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_index_of_many_people_is_that_of_the_whole_curve() -> None:
+    rng = np.random.default_rng(5)
+    for spread in (0.1, 1.0):
+        # Heavy tails: a few people stand far from all others.
+        p = 1 / (1 + np.exp(-spread * rng.standard_t(3, size=3000)))
+        y = (rng.random(3000) < p**1.2).astype(float)
+        whole = np.abs(calibration_curve(y, p) - p).mean()
+        assert calibration_index(y, p) == pytest.approx(whole, abs=1e-6)

@@ -77,11 +77,11 @@ def test_parts_of_the_permutations_are_those_of_one_job(cohort, tmp_path):
     options = {"outcome": SPECS["continuous"], "repeats": 1, "inner_folds": 3, "permutations": 7,
                "permutation_repeats": 1, "penalties": [1.0], "models": ["early", "modalities"],
                "primary": "early", "secondary_analyses": False}  # fmt: skip
-    whole = cohort.run(**options)
+    whole = cohort.run(**options, block=4)
     parts = [tmp_path / f"part-{part}.tsv" for part in (0, 1)]
     for number, part in enumerate(parts):
-        settings = FusionSettings(**{**options, "permutation_jobs": 2})
-        permute(settings=settings, part=number, out=part, **cohort.tables())
+        permute(settings=FusionSettings(**options), part=number, parts=2, block=4, out=part,
+                **cohort.tables())  # fmt: skip
     joined = cohort.run(nulls=parts, **options)
     assert joined["models"] == whole["models"]
 

@@ -13,4 +13,5 @@ with running(snakemake) as job:
         settings=FusionSettings(**job.params.settings),
         out=Path(job.output.metrics).parent,
         progress=job.say,
+        block=job.params.block,
     )

@@ -11,5 +11,7 @@ with running(snakemake) as job:
         **study_tables(job),
         settings=FusionSettings(**job.params.settings),
         part=int(snakemake.wildcards.part),
+        parts=job.params.parts,
+        block=job.params.block,
         out=Path(job.output[0]),
     )
