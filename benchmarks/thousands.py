@@ -38,8 +38,10 @@ import atexit, os, resource, sys
 def note():
     used = resource.getrusage(resource.RUSAGE_SELF)
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    # Unlike ru_maxrss this is nothing of the process that started this one.
+    peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
     with open(os.path.join(os.environ["STEPS_NOTED"], str(os.getpid())), "w") as file:
-        file.write(f"{name}\\t{used.ru_utime + used.ru_stime}\\t{used.ru_maxrss}")
+        file.write(f"{name}\\t{used.ru_utime + used.ru_stime}\\t{peak}")
 atexit.register(note)
 """
 
