@@ -735,6 +735,9 @@ OUTPUTS: Mapping[str, Output] = {
     )
 }  # fmt: skip
 
+#: What a run that failed leaves in place of the report; a run that finishes removes it.
+UNFINISHED = "report_unfinished.html"
+
 #: What says how the others were made, all of one rule.
 PROVENANCE = (
     RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pandas as pd
@@ -123,3 +124,27 @@ def test_a_rating_leaves_one_scan_out_and_changes_what_it_enters_alone(tables, r
     (out / "ratings_anna.tsv").unlink()
     tables.snakemake("--until", "markers")
     assert (out / "exclusions.tsv").read_bytes() == before["exclusions.tsv"]
+
+
+def test_a_run_that_fails_leaves_a_report_and_a_run_that_finishes_removes_it(
+    tables, repository, tmp_path, monkeypatch
+):
+    config = example(repository)
+    config["fusion"] = {"permutations": 0, "repeats": 1, "clinical": [], "confounds": []}
+    (tables.folder / "study.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/sitecustomize.py").write_text(
+        "import os, sys\nif sys.orig_argv[-1].endswith('.charts.py'): os._exit(3)\n"
+    )
+    with monkeypatch.context() as broken:
+        broken.setenv("PYTHONPATH", f"{tmp_path / 'broken'}:{os.environ.get('PYTHONPATH', '')}")
+        done = tables.snakemake(check=False)
+    out = tables.folder / config["output_dir"]
+    assert done.returncode != 0 and "The run did not finish. What is there: " in done.stderr
+    page = (out / "report_unfinished.html").read_text()
+    assert "This run did not finish" in page and "normative/normative.json" in page
+    assert "Markers by group" in page and "Hippocampus_L" in page
+    assert not (out / "report.html").exists()
+    tables.snakemake()
+    assert "This run did not finish" not in (out / "report.html").read_text()
+    assert not (out / "report_unfinished.html").exists()

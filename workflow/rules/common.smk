@@ -20,6 +20,7 @@ from commissure.flow.plan import Plan, status_table
 from commissure.flow.readable import readable
 from commissure.flow.run_lock import only_looks, submitting
 from commissure.flow.slurm_watch import executor_of, watch
+from commissure.flow.unfinished_report import forget_unfinished, report_unfinished
 from commissure.flow.workflow_files import check_laid_version
 
 ROOT = Path(workflow.basedir)
@@ -145,6 +146,14 @@ onstart:
     end_at_once(local=workflow.local_exec, name=name)
     with readable(leave=workflow.persistence.unlock):
         before_jobs(workflow, plan, site)
+
+
+onsuccess:
+    forget_unfinished(plan.output_dir)
+
+
+onerror:
+    print(report_unfinished(plan.output_dir), file=sys.stderr)
 
 
 include: "cluster.smk"

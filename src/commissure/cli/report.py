@@ -26,8 +26,17 @@ def report(
             "everybody's, where there are at most report.pages_up_to people."
         ),
     ] = None,
+    unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--unfinished",
+            help="Write report_unfinished.html alone, without pages of people, as a run does that "
+            "fails.",
+        ),
+    ] = False,
 ) -> None:
     """Write report.html and the pages of people from what a run left, however far it came."""
+    from commissure.outputs import REPORT, UNFINISHED
     from commissure.report.from_folder import chosen_for_pages, read_run
     from commissure.report.page import write_report
     from commissure.report.pseudonymise import KEY, write_pseudonymised
@@ -42,16 +51,21 @@ def report(
                 f"Who is who stands in {output_dir / KEY}: keep that file in the lab."
             )
             return
-        people = chosen_for_pages(run, person)
-        pages = write_pages(
-            people, output_dir, statuses=run.statuses, tables=run.tables, settings=run.settings,
-            study=run.study,
-        )  # fmt: skip
+        page = output_dir / (UNFINISHED if unfinished else REPORT.path)
+        people, pages = ([] if unfinished else chosen_for_pages(run, person)), []
+        if not unfinished:
+            pages = write_pages(
+                people, output_dir, statuses=run.statuses, tables=run.tables,
+                settings=run.settings, study=run.study,
+            )  # fmt: skip
         write_report(
-            output_dir, output_dir / "report.html", statuses=run.statuses,
-            participants=run.participants, settings=run.settings,
-            config_text=run.configuration, ratings=run.ratings, study=run.study,
+            output_dir, page, statuses=run.statuses, participants=run.participants,
+            settings=run.settings, config_text=run.configuration, ratings=run.ratings,
+            study=run.study, unfinished=unfinished,
         )  # fmt: skip
+        if unfinished:
+            typer.echo(str(page))
+            return
         typer.echo(f"{output_dir / 'report.html'} and {len(pages) - 1} pages of people.")
         if not people:
             typer.echo(

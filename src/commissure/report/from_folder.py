@@ -16,7 +16,7 @@ from commissure.markers.outcomes import outcomes, quality_table
 from commissure.markers.ratings import rating_files
 from commissure.markers.status import read_statuses
 from commissure.names import participant_label
-from commissure.outputs import CONFIG, PARTICIPANTS, QUALITY
+from commissure.outputs import CONFIG, MARKERS, PARTICIPANTS, QUALITY
 from commissure.report.settings import ReportSettings
 from commissure.report.subjects.page_tables import PageTables, read_page_tables
 
@@ -66,7 +66,8 @@ def read_run(folder: Path) -> FinishedOrNot:
         path for path in sorted((folder / "work/status").glob("*/batch-*.tsv")) if _whole(path)
     ]
     configuration = _configuration(folder)
-    if not statuses and not configuration:
+    # A study of tables alone has no images that could have a status.
+    if not statuses and not configuration and not (folder / MARKERS.path).is_file():
         raise DatasetError(
             folder.name,
             found="no step of a run has ended here",

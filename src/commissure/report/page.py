@@ -29,6 +29,7 @@ def write_report(
     config_text: str,
     ratings: Iterable[Path | str] = (),
     study: str = "",
+    unfinished: bool = False,
 ) -> None:
     """Write the report of a run as one self-contained HTML file.
 
@@ -49,6 +50,8 @@ def write_report(
         The complete configuration as YAML; absolute paths in it are shortened.
     ratings, study
         Files of ratings, and the identity of the study that they carry.
+    unfinished
+        Whether the run failed, which the page then says first.
 
     Raises
     ------
@@ -61,7 +64,8 @@ def write_report(
         results.tables["fusion/labels.tsv"],
         question=results.metrics.get("question") or {},
     )
-    write_text(render(contents(ReportInput(results, people, settings, config_text))), page)
+    content = contents(ReportInput(results, people, settings, config_text))
+    write_text(render({**content, "unfinished": unfinished}), page)
 
 
 def contents(run: ReportInput) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def contents(run: ReportInput) -> dict[str, Any]:
         "title": run.settings.title,
         "sections": [(s.anchor, s.heading) for s in SECTIONS if s.anchor in sections],
         "absent": run.results.absent,
+        "unfinished": False,
         "most_points": POINTS,
         "fitted": fitted(run.results.metrics),
         "written": str(provenance.get("written") or provenance.get("finished") or "")[:10],

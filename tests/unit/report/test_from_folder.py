@@ -27,6 +27,17 @@ def test_what_is_there_is_reported_and_what_is_not_is_said(small, tmp_path):
     assert "break a limit" in page
 
 
+def test_the_report_of_a_failed_run_says_so_first_and_is_not_the_report(small, tmp_path):
+    folder = tmp_path / "half"
+    for path in (small.folder / "work/status/measure", *small.folder.glob("sub-*")):
+        shutil.copytree(path, folder / path.relative_to(small.folder))
+    result = CliRunner().invoke(app, ["report", str(folder), "--unfinished"])
+    assert result.exit_code == 0, result.output
+    page = (folder / "report_unfinished.html").read_text(encoding="utf-8")
+    assert page.index("This run did not finish") < page.index("What was asked")
+    assert not (folder / "report.html").exists() and not (folder / "pages").exists()
+
+
 def test_a_folder_of_no_run_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="no step of a run has ended here"):
         read_run(tmp_path)
