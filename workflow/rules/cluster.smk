@@ -7,6 +7,7 @@ from commissure.flow.cluster.defaults import with_site
 from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources
 from commissure.flow.cluster.site import read_site
 from commissure.flow.cluster.start import before_jobs
+from commissure.flow.unfinished_report import forget_unfinished
 
 with readable():
     site = read_site()
@@ -22,3 +23,4 @@ onsuccess:
     from commissure.flow.cluster.room import taken
 
     print(f"commissure: {taken(plan.output_dir).sentence()}", file=sys.stderr)
+    forget_unfinished(plan.output_dir)

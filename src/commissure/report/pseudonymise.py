@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
+import io
 import socket
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,6 +14,8 @@ import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.files import write_table, write_text
+from commissure.outputs import MRSINMRS_CSV, REPORTING
+from commissure.paths import without_paths
 from commissure.report.cohort import cohort
 from commissure.report.from_folder import FinishedOrNot
 from commissure.report.page import contents, render
@@ -32,7 +36,7 @@ _TELLING = 5
 
 
 def write_pseudonymised(run: FinishedOrNot, copy: Path) -> Pseudonyms:
-    """Write a copy of a run's report and pages of people.
+    """Write a copy of a run's report, pages of people, text of methods and checklists.
 
     People, visits and sites have other names. Days, paths, commands, the configuration, comments
     of raters, names of raters, and the lab's own columns of words about people are left out.
@@ -87,6 +91,7 @@ def write_pseudonymised(run: FinishedOrNot, copy: Path) -> Pseudonyms:
                 page.read_text(encoding="utf-8"), names
             )
             page.unlink()
+    pages |= _reporting(run.folder, names)
     _refuse_names(pages, run.folder, people, copy)
     for name, page_text in pages.items():
         write_text(page_text, copy / name)
@@ -188,6 +193,23 @@ def _tables(run: FinishedOrNot, names: Pseudonyms) -> PageTables:
 
 def _page(document: str, names: Pseudonyms) -> str:
     return names.page(without_drawn_names(document, names.people))
+
+
+def _reporting(folder: Path, names: Pseudonyms) -> dict[str, str]:
+    """The text of methods and the checklists; spectra are listed in an order that says nothing."""
+    written = {}
+    for output in REPORTING:
+        path = folder / output.path
+        if not path.is_file():
+            continue
+        document = names.plain(without_paths(path.read_text(encoding="utf-8")))
+        if output is MRSINMRS_CSV:
+            head, *rows = csv.reader(io.StringIO(document))
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows([head, *sorted(rows)])
+            document = lines.getvalue()
+        written[output.path] = document
+    return written
 
 
 def _refuse_names(pages: dict[str, str], folder: Path, people: Iterable[str], copy: Path) -> None:

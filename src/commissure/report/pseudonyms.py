@@ -86,6 +86,10 @@ class Pseudonyms:
             for number, part in enumerate(parts)
         )
 
+    def plain(self, document: str) -> str:
+        """A text or table in which no name, day or part of a path is left."""
+        return _DAY.sub("…", _SHORTENED.sub("…", self.named(document)))
+
     @cached_property
     def _names(self) -> dict[str, str]:
         names = {**self.people, **self.sessions}

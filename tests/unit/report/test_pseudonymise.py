@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -87,6 +88,11 @@ def planted(small, tmp_path_factory):
     )
     (folder / "ratings_ben.tsv").unlink()
     write_json({"study": STUDY}, folder / "work/study.json")
+    (folder / "checklists").mkdir()
+    (folder / "methods.md").write_text(f"Of {SITE}, in /home/{HOST}/secretlab, on {BORN}: {who}.\n")
+    (folder / "checklists/mrsinmrs.csv").write_text(
+        f'spectrum,place\nsub-01_voi-ACC,ACC\n{who}_voi-ACC,"{NAME}, born\n{BORN}"\n'
+    )
     image = nib.Nifti1Image(np.ones((9, 9, 9), np.float32), np.eye(4) * 3)
     image.header["descrip"] = b"Doe^Jane 19700314"
     for name in ("desc-preproc_T1w", "desc-brain_mask"):
@@ -111,7 +117,7 @@ def test_nothing_that_was_planted_stands_in_the_copy(copy, planted):
     before = "".join(unquote(path.read_text()) for path in planted.rglob("*.svg"))
     assert NAME in before, "the plant must be there to be looked for"
     for path in copy.rglob("*"):
-        if path.suffix != ".html":
+        if path.suffix not in (".html", ".md", ".csv", ".tsv", ".tex", ".bib", ".json"):
             continue
         text = unquote(path.read_text(encoding="utf-8"))
         for word in (
@@ -136,6 +142,17 @@ def test_the_copy_still_says_what_the_study_found(copy, planted):
     page = (copy / "pages" / f"{mine}.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 4 and 'id="image-data"' in page and 'id="rating-data"' not in page
     assert "…" in page and f"<h1>{mine}</h1>" in page
+
+
+def test_methods_and_checklists_go_along_under_the_other_names(copy, planted):
+    key = pd.read_csv(planted / KEY, sep="\t").set_index("participant_id")["pseudonym"]
+    with (copy / "checklists/mrsinmrs.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["spectrum", "place"]
+    spectra = [f"{key['sub-01']}_voi-ACC", f"{key[f'sub-{NAME}']}_voi-ACC"]
+    # Sorted by the new names: the order of the dataset would tell who is who.
+    assert [row[0] for row in rows] == sorted(spectra)
+    assert (copy / "methods.md").read_text().startswith("Of site ")
 
 
 def test_the_folder_of_the_copy_must_be_new_and_elsewhere(planted, tmp_path):
