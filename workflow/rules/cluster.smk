@@ -7,7 +7,8 @@ from commissure.flow.cluster.defaults import with_site
 from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources
 from commissure.flow.cluster.site import read_site
 from commissure.flow.cluster.start import before_jobs
-from commissure.flow.unfinished_report import forget_unfinished
+from commissure.flow.end_at_once import ending
+from commissure.flow.unfinished_report import forget_unfinished, report_unfinished
 
 with readable():
     site = read_site()
@@ -24,3 +25,9 @@ onsuccess:
 
     print(f"commissure: {taken(plan.output_dir).sentence()}", file=sys.stderr)
     forget_unfinished(plan.output_dir)
+
+
+onerror:
+    # Who ends a run waits for nothing.
+    if not ending.is_set():
+        print(report_unfinished(plan.output_dir), file=sys.stderr)

@@ -14,13 +14,12 @@ for name in (
 from commissure.evaluation.permutation_parts import block_of
 from commissure.flow.asked import Asked, attempt_number
 from commissure.flow.attempts import ATTEMPTS
-from commissure.flow.end_at_once import end_at_once, ending
+from commissure.flow.end_at_once import end_at_once
 from commissure.flow.job import LATENCY
 from commissure.flow.plan import Plan, status_table
 from commissure.flow.readable import readable
 from commissure.flow.run_lock import only_looks, submitting
 from commissure.flow.slurm_watch import executor_of, watch
-from commissure.flow.unfinished_report import report_unfinished
 from commissure.flow.workflow_files import check_laid_version
 
 ROOT = Path(workflow.basedir)
@@ -146,12 +145,6 @@ onstart:
     end_at_once(local=workflow.local_exec, name=name)
     with readable(leave=workflow.persistence.unlock):
         before_jobs(workflow, plan, site)
-
-
-onerror:
-    # Who ends a run waits for nothing.
-    if not ending.is_set():
-        print(report_unfinished(plan.output_dir), file=sys.stderr)
 
 
 include: "cluster.smk"

@@ -46,8 +46,6 @@ rule subject_pages:
         exclusions=out("exclusions.tsv"),
         completeness=out("completeness.tsv"),
         tool_quality=out("tool_quality.tsv"),
-        deviations=out("normative/deviations.tsv"),
-        charts=out("normative/charts.tsv"),
         normative=out("normative/normative.json"),
         people=out("participants.tsv"),
     output:

@@ -167,10 +167,11 @@ def conformal_table(conformal: Mapping[str, Any], question: Mapping[str, Any]) -
     what = "an interval about the prediction" if a_number else "a set of outcomes"
     return ModelTable(
         "How sure a single prediction is, at a declared certainty",
-        f"Conformal sets at the level {level}: each person gets {what} that leaves out what few "
-        f"people who have it are as untypical of. {level} is meant on average over people like "
-        "these. It is no promise for one site, and none for a site that was not in training: the "
-        "site with the fewest right and the share with the site left out stand beside it.",
+        f"Conformal sets at the level {level}: each person gets {what}. An outcome is left out of "
+        "it where hardly anybody who has that outcome looks so untypical of it. Of people like "
+        f"these, a share of {level} should have the true outcome in it, on average. That is no "
+        "promise for one site, and none for a site that was not in training. So the table also has "
+        "the site with the fewest right, and the share right with the site left out.",
         ["Model", "Right", *labels, "At the worst site", "Site left out",
          *(["Half width"] if a_number else ["One", "Several", "None"])],
         rows,

@@ -64,8 +64,8 @@ def _modality_value(rows: Sequence[Mapping[str, Any]]) -> ModelTable:
     return ModelTable(
         "What each modality adds",
         "Shares add up to the AUC within site minus 0.5 (Shapley values: the gain from each one, "
-        "averaged over all orders of adding them). They have no intervals: none that is affordable "
-        "holds what it promises.",
+        "averaged over all orders of adding them). They have no intervals: those "
+        "that can be computed in reasonable time do not hold as often as they claim.",
         ["Modality", "Share", "Alone", "Lost without it", "Added to clinical", "Lost if shuffled"],
         [
             [

@@ -272,8 +272,8 @@ def _rule(min_degrees_of_freedom: float) -> str:
         f"whom any strategy leaves, and a median of more than {min_degrees_of_freedom:g} degrees "
         f"of freedom. Motion is left where the median |r| exceeds {MEDIAN_OVER_CHANCE:g} times its "
         f"expectation, or |ρ| with distance exceeds {DISTANCE_RHO:g}, and chance does so with p "
-        f"of at most {P_MAX:g}. Of the affordable strategies, those without motion left if there "
-        "are any, the one is supported whose worse number of the two is least against its limit."
+        f"of at most {P_MAX:g}. Of the affordable strategies, and among them of those without "
+        "motion left if there are any, the one is supported that stays furthest from its limits."
     )
 
 

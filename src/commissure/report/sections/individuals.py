@@ -44,7 +44,7 @@ def chosen(results: Results, most: int) -> list[tuple[str, str]]:
         if len(picked) >= most:
             break
         if who not in dict(picked):
-            reason = "nothing beyond a limit" if who in clean else "values beyond a limit"
+            reason = "nothing beyond a limit" if who in clean else "a value beyond a limit"
             picked.append((who, reason))
     return picked[:most]
 

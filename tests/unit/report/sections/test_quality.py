@@ -32,6 +32,10 @@ def test_names_of_checks():
     assert check_label("mean_fd_mm") == "mean FD (mm)"
     assert check_label("degrees_of_freedom") == "degrees of freedom"
     assert check_label("tsnr") == "tSNR"
+    assert check_label("tiv_l") == "TIV (L)"
+    assert check_label("brain_at_edge_cm2") == "brain at edge (cm²)"
+    assert check_label("spread_tcho") == "spread tCho"
+    assert check_label("f_csf") == "share of CSF in the voxel"
     assert check_label("white_matter_md_mm2_s") == "white matter MD (mm²/s)"
     assert check_label("fraction_fd_above_0.2_mm") == "fraction FD above 0.2 mm"
 
