@@ -12,8 +12,8 @@ _RANGE = re.compile(rf"^\s*(?:between\s+)?{_NUMBER}\s*(?:to|and|–|\.\.|-)\s*{_
 _UNITS = (
     ("_mm2_per_s", "mm²/s"), ("_mm2_s", "mm²/s"), ("_mmol_per_kg", "mmol/kg"),
     ("_mm3", "mm³"), ("_cm2", "cm²"), ("_mm", "mm"), ("_ml", "mL"), ("_litres", "L"), ("_l", "L"),
-    ("_ppm", "ppm"), ("_hz", "Hz"), ("_percent", "%"), ("_deg", "°"), ("_min", "min"), ("_ms", "ms"), ("_s", "s"),
-    ("_kg", "kg"), ("_db", "dB"),
+    ("_ppm", "ppm"), ("_hz", "Hz"), ("_percent", "%"), ("_deg", "°"), ("_min", "min"),
+    ("_ms", "ms"), ("_s", "s"), ("_kg", "kg"), ("_db", "dB"),
 )  # fmt: skip
 
 _ACRONYMS = {
