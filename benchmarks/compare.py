@@ -29,7 +29,6 @@ import numpy  # noqa: F401 - its linear algebra is asked for its kernel
 from threadpoolctl import threadpool_info
 
 from commissure.compare.comparison import compare
-from commissure.flow.workflow_files import lay_workflow
 from commissure.outputs import TOLERANCES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +41,6 @@ def workflow(
     output: Path,
     args: argparse.Namespace,
     *targets: str,
-    root: Path = ROOT,
     python: Path = Path(sys.executable),
     **variables: str,
 ) -> None:
@@ -53,7 +51,7 @@ def workflow(
     ]
     config.append(f"tolerances={{people: 1, repeats: {args.repeats}}}")
     done = subprocess.run(
-        [python, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", root,
+        [python, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", ROOT,
          "--cores", args.cores, *targets, "--config", *config],
         capture_output=True, text=True, env={**os.environ, **variables},
     )  # fmt: skip
@@ -85,16 +83,6 @@ def simulated(args: argparse.Namespace) -> Path:
         )
         print(f"two runs from scratch: exit status {done.returncode}\n{done.stdout[:1500]}")
     return first
-
-
-def two_threads(folder: Path) -> Path:
-    """The workflow as `commissure init` lays it, its one place of threads changed."""
-    lay_workflow(folder)
-    rules = folder / "workflow/rules/common.smk"
-    text = rules.read_text()
-    assert text.count('os.environ[name] = "1"') == 1
-    rules.write_text(text.replace('os.environ[name] = "1"', 'os.environ[name] = "2"'))
-    return folder
 
 
 def other_kernel() -> str:
@@ -129,7 +117,8 @@ def changed(args: argparse.Namespace) -> None:
     for cause in args.causes:
         other = args.folder / cause
         if cause == "threads":
-            workflow(bids, other, args, root=two_threads(args.folder / "laid"))
+            rules = [f"{m}_{step}=2" for m in args.modalities for step in ("preprocess", "measure")]
+            workflow(bids, other, args, "--set-threads", *rules)
         elif cause == "kernel":
             workflow(bids, other, args, OPENBLAS_CORETYPE=other_kernel())
         else:
