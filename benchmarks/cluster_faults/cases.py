@@ -46,6 +46,7 @@ def _judged(
 ) -> Judged:
     """After a fault that a retry mends: all is there and the same, and little was done again."""
     work = Work.of(study)
+    again = work.beyond(Work.of(lab.whole).times)
     faults = [text for text in wrong if text]
     if status:
         faults.append(f"ended with {status}: {_last_said(study)}")
@@ -53,11 +54,11 @@ def _judged(
         faults.append(f"{len(apart)} files differ: {', '.join(apart[:4])}")
     if halves := drafts(study):
         faults.append(f"half-written: {halves[0].name}")
-    if work.repeated > running:
-        faults.append(f"{work.repeated} done again, {running} were running: {work.times}")
+    if again > running:
+        faults.append(f"{again} done again, {running} were running: {work.times}")
     if lab.cluster and lab.cluster.in_queue():
         faults.append("jobs are left in the queue")
-    return Judged(faults, running, work.repeated, note)
+    return Judged(faults, running, again, note)
 
 
 def _last_said(study: Path) -> str:
@@ -80,7 +81,8 @@ def _given_up(lab: Lab, study: Path, status: int, words: str) -> Judged:
         if apart := {name for name in theirs if not name.startswith(WHO)}:
             wrong.append(f"others differ: {sorted(apart)[:3]}")
     note = causes(study).get(WHO, "") if status == 0 else ""
-    return Judged(wrong, 1, Work.of(study).repeated, note)
+    again = Work.of(study).beyond(Work.of(lab.whole).times)
+    return Judged(wrong, 1, again, note)
 
 
 def _fault(do: str, *, times: int = 1, seconds: float = 300) -> dict:
@@ -333,7 +335,7 @@ def random_kills(
                 time.sleep(0.1)
             if run.process.poll() is not None:
                 break
-            met.append(Work.of(study).running)
+            met.append(len(lab.cluster.running()))
             run.kill()
         status = lab.begin(study, arguments=arguments).wait()
         note = f"kills met {' '.join(map(str, met))} jobs"

@@ -201,6 +201,8 @@ class Lab:
         Where a run was asked for the people alone, what follows from them need not be there.
         """
         names = differing(self.whole / "out", study / "out")[1]
+        # It counts what had ended when it was written.
+        names = [name for name in names if name != "provenance/run.json"]
         if (study / "out/report.html").exists():
             return names
         tables = (study / "out/work/status").rglob("*.tsv")
@@ -246,10 +248,9 @@ class Work:
                 running.discard(f"{job} {process}")
         return cls(times, len(running))
 
-    @property
-    def repeated(self) -> int:
-        """How much was done more than once."""
-        return sum(count - 1 for count in self.times.values())
+    def beyond(self, usual: Counter) -> int:
+        """How much was done again: more than in an undisturbed run."""
+        return sum(max(0, count - usual.get(what, 1)) for what, count in self.times.items())
 
 
 def wait_for(what: Any, seconds: float = 120) -> Any:
