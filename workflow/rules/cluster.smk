@@ -17,7 +17,9 @@ workflow.resource_settings.default_resources = with_site(
     workflow.resource_settings.default_resources, site
 )
 ENGINE_FILES = plan.engine_files(gpu=deep_on_gpu(site, plan.main))
-gpus = partial(gpu_resources, site, lambda: workflow.local_exec)
+gpus = partial(
+    gpu_resources, site, lambda: workflow.local_exec, workflow.is_main_process
+)
 
 
 onsuccess:

@@ -25,7 +25,7 @@ from commissure.flow.attempts import Attempts
 from commissure.flow.environment import keep
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
-from commissure.flow.transient import is_full, is_transient
+from commissure.flow.transient import is_full, is_transient, note_no_room
 from commissure.images.anat_files import AnatFiles
 from commissure.markers.status import Status, write_statuses
 from commissure.modalities import MODALITIES, STEPS
@@ -232,11 +232,13 @@ class Batch:
         try:
             self.compute(scan, folder, settings=self.settings, **inputs)
         except CommissureError as error:
+            note_no_room(error, self.output_dir / "work")
             if is_transient(error):
                 return "interrupted", f"{error}{AGAIN}"
             return "failed", str(error)
         except Exception as error:
             traceback.print_exc(file=self.log.log)
+            note_no_room(error, self.output_dir / "work")
             cause = f"{type(error).__name__}: {error}"
             if is_transient(error):
                 return "interrupted", f"{cause}{AGAIN}"

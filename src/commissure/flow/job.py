@@ -20,7 +20,7 @@ from commissure.flow.cluster.site import read_site
 from commissure.flow.environment import keep
 from commissure.flow.lost import write_outputs
 from commissure.flow.run_lock import computing, is_of_a_run_that_ended
-from commissure.flow.transient import is_transient
+from commissure.flow.transient import is_transient, note_no_room
 from commissure.paths import without_machine
 
 #: The variable that says how many seconds late a file of another node may be.
@@ -106,6 +106,8 @@ def running(snakemake: Any) -> Iterator[Job]:
             raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None
         except Exception as error:
             traceback.print_exc(file=log)
+            if work:
+                note_no_room(error, work)
             if is_transient(error):
                 raise SystemExit(
                     f"\n{snakemake.rule}: {type(error).__name__}: {error}. This is of the machine, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 from commissure.errors import ConfigError
 from commissure.flow.cluster.site import SiteSettings
+
+#: Variables by which a job of Slurm, PBS, SGE or LSF knows its number.
+JOB_NUMBERS = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID")
 
 
 def local_gpus() -> int:
@@ -43,7 +47,19 @@ def gpus_to_ask(site: SiteSettings, wanted: int, *, local: bool) -> int:
     return wanted if (local_gpus() if local else site.gpu_partition) else 0
 
 
-def gpu_resources(site: SiteSettings, local: Callable[[], bool], wanted: int) -> dict[str, Any]:
+def gpus_of_job(site: SiteSettings, wanted: int) -> int:
+    """How many its step asked for, asked again by the process that runs the job.
+
+    Snakemake does not hand over what a job was given; a job of a scheduler is known by its number.
+    """
+    of_cluster = any(name in os.environ for name in JOB_NUMBERS)
+    here = gpus_to_ask(site, wanted, local=True)
+    return here or (gpus_to_ask(site, wanted, local=False) if of_cluster else 0)
+
+
+def gpu_resources(
+    site: SiteSettings, local: Callable[[], bool], main: bool, wanted: int
+) -> dict[str, Any]:
     """What a step asks for that can use graphics processors: for its rule.
 
     Parameters
@@ -52,10 +68,18 @@ def gpu_resources(site: SiteSettings, local: Callable[[], bool], wanted: int) ->
         What the lab says.
     local
         Whether jobs run on this machine; asked when jobs are made, Snakemake knows not before.
+    main
+        Whether this process plans the run.
     wanted
         How many the step could use.
     """
-    there: dict[str, Any] = {"gpu": lambda wildcards: gpus_to_ask(site, wanted, local=local())}
+
+    def asked(wildcards: object) -> int:
+        if not main:
+            return gpus_of_job(site, wanted)
+        return gpus_to_ask(site, wanted, local=local())
+
+    there: dict[str, Any] = {"gpu": asked}
     if wanted and site.gpu != "never" and site.gpu_partition:
         there["slurm_partition"] = site.gpu_partition
     return there

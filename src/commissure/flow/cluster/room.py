@@ -21,11 +21,12 @@ from pathlib import Path
 from statistics import median
 
 from commissure.flow.forecast import rough_disk_mb
+from commissure.flow.transient import NO_ROOM
 from commissure.markers.status import read_statuses
 from commissure.modalities import MODALITIES, STEPS
 
 #: Seconds between two looks, and bytes that must find room.
-LOOK_S, PROBE_BYTES = 10.0, 256 * 1024
+LOOK_S, PROBE_BYTES = 5.0, 256 * 1024
 
 #: Headers that are read of images that are still to be computed: of more, evenly spread ones.
 MOST_HEADERS = 100
@@ -128,10 +129,14 @@ def room_note(folder: Path, wanted_bytes: float) -> str:
     if free >= 1.5 * wanted_bytes:
         return ""
     return (
-        f"about {wanted_bytes / 1e9:.1f} GB will be written to {folder.name}, where "
-        f"{free / 1e9:.1f} GB are free; a run that finds no room ends, and goes on where it was "
+        f"about {_size(wanted_bytes)} will be written to {folder.name}, where {_size(free)} are "
+        "free; a run that finds no room ends, and goes on where it was "
         "when there is some"
     )
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def no_room(folder: Path) -> str:
@@ -176,10 +181,13 @@ def watch(
         Set it, and the watch ends.
     """
     done = threading.Event()
+    mark = folder / "work" / NO_ROOM
+    mark.unlink(missing_ok=True)
 
     def keep_looking() -> None:
         while not done.wait(every_s):
-            cause = look(folder)
+            # What a job could not write is gone by now, and others may find room again.
+            cause = "a job found no room on the disk" if mark.exists() else look(folder)
             if cause:
                 print(
                     f"\ncommissure: output_dir {folder.name}: {cause}. The run ends here, and the "

@@ -6,7 +6,7 @@ import pytest
 
 from commissure.errors import ConfigError
 from commissure.flow.cluster import gpu
-from commissure.flow.cluster.gpu import check_required, gpus_to_ask, torch_has_cuda
+from commissure.flow.cluster.gpu import check_required, gpu_resources, gpus_to_ask, torch_has_cuda
 from commissure.flow.cluster.site import SiteSettings
 
 
@@ -26,6 +26,19 @@ def test_a_step_asks_where_one_is(monkeypatch, settings, local, here, asked) -> 
     monkeypatch.setattr(gpu, "local_gpus", lambda: here)
     assert gpus_to_ask(SiteSettings(**settings), 2, local=local) == asked
     assert gpus_to_ask(SiteSettings(**settings), 0, local=local) == 0
+
+
+def test_a_job_on_a_node_knows_what_its_master_asked_for(monkeypatch) -> None:
+    monkeypatch.setattr(gpu, "local_gpus", lambda: 0)
+    for name in gpu.JOB_NUMBERS:
+        monkeypatch.delenv(name, raising=False)
+    named = SiteSettings(gpu_partition="gpu")
+    on_node = gpu_resources(named, lambda: True, False, 2)
+    assert on_node["gpu"](None) == 0, "a workstation without one"
+    assert gpu_resources(named, lambda: False, True, 2)["gpu"](None) == 2
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    assert on_node["gpu"](None) == 2 and on_node["slurm_partition"] == "gpu"
+    assert gpu_resources(SiteSettings(gpu="never"), lambda: False, False, 2)["gpu"](None) == 0
 
 
 def test_a_torch_for_the_processor_alone_is_told_from_one_for_cuda(tmp_path, monkeypatch) -> None:

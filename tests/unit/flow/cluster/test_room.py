@@ -13,6 +13,7 @@ import pytest
 
 from commissure.flow.cluster.room import no_room, room_note, still_to_come, taken, watch
 from commissure.flow.forecast import rough_disk_mb
+from commissure.flow.transient import note_no_room
 from commissure.markers.status import Status, write_statuses
 
 
@@ -34,6 +35,23 @@ def test_a_disk_that_fills_ends_the_run_once_and_in_one_sentence(small_disk: Pat
     said = capsys.readouterr().err
     assert said.count("No space left on device. The run ends here") == 1
     assert "make room, then give the same command again" in said
+
+
+def test_a_job_that_found_no_room_ends_the_run_though_its_files_are_gone(tmp_path, capsys) -> None:
+    (tmp_path / "work").mkdir()
+    note_no_room(OSError(errno.ENOSPC, "of an earlier run"), tmp_path / "work")
+    ended = threading.Event()
+    watch(tmp_path, every_s=0.05, end=ended.set)
+    note_no_room(OSError(errno.EIO, "another fault"), tmp_path / "work")
+    assert not ended.wait(0.5)
+    try:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+    except OSError as error:
+        wrapped = ValueError("the image could not be written")
+        wrapped.__cause__ = error
+    note_no_room(wrapped, tmp_path / "work")
+    assert ended.wait(10)
+    assert "a job found no room on the disk. The run ends here" in capsys.readouterr().err
 
 
 def test_a_quota_is_seen_where_the_disk_has_room_for_others(tmp_path: Path, monkeypatch) -> None:
@@ -84,4 +102,4 @@ def test_what_is_to_come_is_read_off_earlier_people_else_off_voxels(tmp_path: Pa
 
 def test_too_little_room_is_said_before_the_first_job(small_disk: Path) -> None:
     assert room_note(small_disk, 1e6) == ""
-    assert room_note(small_disk, 3e9).startswith("about 3.0 GB will be written to disk, where 0.0")
+    assert room_note(small_disk, 3e9).startswith("about 3.0 GB will be written to disk, where 4 MB")
