@@ -265,7 +265,7 @@ def stale_elsewhere(lab: Lab) -> Judged:
 
 
 def times_shifted(lab: Lab) -> Judged:
-    """All file times are shifted by ten minutes: of outputs to and fro, then of the dataset.
+    """All file times are shifted by ten minutes: of outputs forwards and backwards, then of the dataset.
 
     An image whose time changed counts as another one, and is computed again to the same results.
     """
