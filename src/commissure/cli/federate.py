@@ -24,6 +24,10 @@ def federate(
     ridge: Annotated[float, typer.Option(min=0, help="Penalty of the logistic model.")] = 1.0,
     permutations: Annotated[int, typer.Option(min=0, help="Of the labels, within sites.")] = 999,
     seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
+    combat: Annotated[
+        bool,
+        typer.Option("--combat", help="Write each site's markers without its scanner's part."),
+    ] = False,
     min_people: Annotated[
         int, typer.Option(min=2, help="No sum over fewer people leaves a site.")
     ] = 10,
@@ -36,5 +40,6 @@ def federate(
         names = tuple(name.strip() for name in covariates.split(",") if name.strip())
         together(
             sites, Question(label, positive, negative, names), out=out, ridge=ridge,
-            permutations=permutations, seed=seed, min_people=min_people, say=typer.echo,
+            permutations=permutations, seed=seed, min_people=min_people, combat=combat,
+            say=typer.echo,
         )  # fmt: skip

@@ -48,7 +48,7 @@ class Federation:
     min_sites: int = MIN_SITES
     lost: dict[str, str] = field(default_factory=dict)
     _round: int = 0
-    _people: dict[tuple[str, str], int] = field(default_factory=dict)
+    _people: dict[tuple[str, str, bool], int] = field(default_factory=dict)
 
     def ask(self, kind: str, *, of: Sequence[str] | None = None, **given: Any) -> list[Message]:
         """Ask the sites, and check what they say.
@@ -90,11 +90,11 @@ class Federation:
                 self.lost[name] = str(error) or type(error).__name__
                 del self.sites[name]
                 raise SiteLost(name) from error
-            self._check(message, name, kind)
+            self._check(message, name, kind, "slopes" in given)
             answers.append(message)
         return answers
 
-    def _check(self, message: Message, name: str, kind: str) -> None:
+    def _check(self, message: Message, name: str, kind: str, left: bool) -> None:
         refuse_unless_allowed(message, min_people=self.min_people)
         if (message.site, message.kind, message.round) != (name, kind, self._round):
             raise DatasetError(
@@ -103,7 +103,7 @@ class Federation:
                 wanted=f"an answer to round {self._round} ({kind})",
                 mend="An old answer was sent again, or another site answered: check who did",
             )  # fmt: skip
-        before = self._people.setdefault((name, kind), message.people)
+        before = self._people.setdefault((name, kind, left), message.people)
         if before != message.people:
             raise DatasetError(
                 f"site {name}",
@@ -164,7 +164,7 @@ class Moments:
     sd: np.ndarray
 
 
-def _total(answers: Sequence[Message], name: str) -> np.ndarray:
+def added(answers: Sequence[Message], name: str) -> np.ndarray:
     """One array, added over the sites."""
     return np.sum([message.arrays[name] for message in answers], axis=0)
 
@@ -187,11 +187,11 @@ def moments(federation: Federation, *, of: Sequence[str] | None = None) -> Momen
         As :meth:`Federation.ask` says.
     """
     first = federation.ask("sums", of=of)
-    people = _total(first, "people")
+    people = added(first, "people")
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = _total(first, "total") / people
+        mean = added(first, "total") / people
         second = federation.ask("sums", of=of, centre=np.nan_to_num(mean))
-        squares = _total(second, "squares") - _total(second, "total") ** 2 / people
+        squares = added(second, "squares") - added(second, "total") ** 2 / people
         sd = np.sqrt(squares / (people - 1))
     return Moments(people, mean, sd)
 
@@ -236,8 +236,8 @@ def regressions(federation: Federation, ridge: float = 0.0) -> Regressions:
         As :meth:`Federation.ask` says.
     """
     answers = federation.ask("products")
-    people, squares = _total(answers, "people"), _total(answers, "squares")
-    columns, with_marker = _total(answers, "columns"), _total(answers, "with_marker")
+    people, squares = added(answers, "people"), added(answers, "squares")
+    columns, with_marker = added(answers, "columns"), added(answers, "with_marker")
     taking_part = np.sum([message.arrays["people"] > 0 for message in answers], axis=0)
     count, width = np.shape(with_marker)
     slopes, errors = np.full((count, width), np.nan), np.full((count, width), np.nan)
@@ -245,7 +245,10 @@ def regressions(federation: Federation, ridge: float = 0.0) -> Regressions:
     residual_sd = np.full(count, np.nan)
     for marker in range(count):
         inner = columns[marker] + ridge * np.eye(width)
-        if freedom[marker] < 1 or np.linalg.matrix_rank(inner) < width:
+        if freedom[marker] < 1 or (width and np.linalg.matrix_rank(inner) < width):
+            continue
+        if not width:
+            residual_sd[marker] = np.sqrt(squares[marker] / freedom[marker])
             continue
         slope = linalg.solve(inner, with_marker[marker], assume_a="pos")
         left = squares[marker] - 2 * slope @ with_marker[marker] + slope @ columns[marker] @ slope
@@ -276,8 +279,8 @@ def principal_components(federation: Federation, scale: Moments, count: int) -> 
         As :meth:`Federation.ask` says.
     """
     answers = federation.ask("covariance", centre=scale.mean, scale=scale.sd)
-    people = float(_total(answers, "people"))
-    total, products = _total(answers, "total"), _total(answers, "products")
+    people = float(added(answers, "people"))
+    total, products = added(answers, "total"), added(answers, "products")
     covariance = (products - np.outer(total, total) / people) / (people - 1)
     variances, axes = np.linalg.eigh(covariance)
     axes = axes[:, ::-1].T[:count]
@@ -329,14 +332,14 @@ def logistic(
             "gradient", of=names, coefficients=beta + step, centre=scale.mean, scale=scale.sd
         )
         tried = beta + step
-        value = float(_total(answers, "value") - 0.5 * penalty @ tried**2)
+        value = float(added(answers, "value") - 0.5 * penalty @ tried**2)
         if value < best - CONVERGED * abs(best):
             step = step / 2
             continue
         near = np.isfinite(best) and value - best <= CONVERGED * abs(value)
         beta, best = tried, value
-        gradient = _total(answers, "gradient") - penalty * beta
-        hessian = _total(answers, "hessian") + np.diag(penalty)
+        gradient = added(answers, "gradient") - penalty * beta
+        hessian = added(answers, "hessian") + np.diag(penalty)
         if near:
             return Logistic(beta, scale, names)
         step = linalg.solve(hessian + 1e-12 * np.eye(width), gradient, assume_a="pos")
@@ -387,10 +390,10 @@ def auc_within_site(
         )[0]
         for name, model in models
     ]  # fmt: skip
-    compared = float(_total(answers, "compared"))
+    compared = float(added(answers, "compared"))
     if not compared:
         return WithinSite(float("nan"), 0, float("nan"))
-    won = _total(answers, "won")
+    won = added(answers, "won")
     beyond = int((won[1:] >= won[0]).sum())
     return WithinSite(float(won[0] / compared), int(compared), (beyond + 1) / (permutations + 1))
 

@@ -93,8 +93,12 @@ Answer = tuple[int, dict[str, np.ndarray]]
 
 
 def _sums(site: Site, given: Mapping[str, Any]) -> Answer:
-    measured = np.isfinite(site.markers)
-    values = np.where(measured, site.markers - given.get("centre", 0.0), 0.0)
+    """Of markers, or with slopes of what the columns of the design leave of them."""
+    values = site.markers - given.get("centre", 0.0)
+    if "slopes" in given:
+        values = values - site.design @ np.asarray(given["slopes"]).T
+    measured = np.isfinite(values)
+    values = np.where(measured, values, 0.0)
     measured &= measured.sum(axis=0) >= site.min_people
     values = np.where(measured, values, 0.0)
     people = measured.sum(axis=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pandas as pd
 from commissure import __version__
 from commissure.errors import ConfigError, DatasetError
 from commissure.federated.allowed import ALLOW_LIST_VERSION, MIN_PEOPLE, MIN_SITES
+from commissure.federated.combat import common_scale, harmonised
 from commissure.federated.coordinator import (
     Federation,
     Moments,
@@ -31,11 +32,14 @@ from commissure.federated.coordinator import (
 )
 from commissure.federated.site import Site
 from commissure.files import write_json, write_table
+from commissure.rows import Marker, write_markers
 from commissure.study.people_values import sex_of
 from commissure.transport.apply import counted_markers, known_people, marker_table
 
 #: What is written: the table of markers, everything else, and what left each site.
 MARKERS, RESULT, LOGS = "federated_markers.tsv", "federated.json", "left"
+#: What is made for a site and stays there.
+STAYS = "stays"
 _KEYS = ["modality", "region", "marker"]
 _COMPONENTS = 10
 
@@ -70,6 +74,7 @@ def federate(
     seed: int = 0,
     min_people: int = MIN_PEOPLE,
     min_sites: int = MIN_SITES,
+    combat: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Compute means, group differences, components and a model over the sites.
@@ -91,6 +96,9 @@ def federate(
         Of the shuffles.
     min_people, min_sites
         Below which nothing is sent, and nothing computed.
+    combat
+        Whether each site writes its markers without what is of its scanner, covariates kept, into
+        ``stays/<site>/markers.tsv``. They enter nothing else here: the group is not a covariate.
     say
         Takes a line of the result.
 
@@ -148,6 +156,9 @@ def federate(
     result["model"] = _attempted(
         lambda: _model_record(federation, scale, columns, ridge, permutations, seed), federation
     )
+    if combat:
+        _harmonise(sites, tables, columns, federation, out)
+        result["combat"] = {"covariates": list(question.covariates), "folder": STAYS}
     result |= {"lost": federation.lost, "cautions": cautions}
     result["left"] = {name: _left(out / LOGS / f"{name}.jsonl") for name in names}
     write_json(result, out / RESULT)
@@ -308,6 +319,35 @@ def _model_record(
         "permutations": permutations,
         "coefficients": {name: float(value) for name, value in weights.items()},
     }
+
+
+def _harmonise(
+    sites: Mapping[str, Site],
+    tables: Sequence[_Table],
+    columns: Sequence[tuple[str, ...]],
+    federation: Federation,
+    out: Path,
+) -> None:
+    """Markers of each site by ComBat, written where they stay."""
+    freed = {name: replace(site, design=site.design[:, 1:]) for name, site in sites.items()}
+    asked = Federation(
+        {name: freed[name].answer for name in federation.sites},
+        federation.min_people,
+        federation.min_sites,
+        federation.lost,
+    )
+    scale = restarted(asked, lambda: common_scale(asked))
+    for (name, site), table in zip(freed.items(), tables, strict=True):
+        if name not in asked.sites:
+            continue
+        values = harmonised(site, scale)
+        rows = [
+            Marker(person, "", column[0], column[1], column[2], float(value), table.units[column])
+            for person, line in zip(table.people["participant_id"], values, strict=True)
+            for column, value in zip(columns, line, strict=True)
+            if np.isfinite(value)
+        ]
+        write_markers(rows, out / STAYS / name / "markers.tsv")
 
 
 def _left(log: Path) -> dict[str, int]:
