@@ -240,7 +240,7 @@ def _one_round(
             study, [spec.name for spec in specs], folds,
             lambda fold, test: _said(study, table, grid, specs, fold, test), labels=table,
         )  # fmt: skip
-        return {name: _by_labelling(measure, scored, blocks) for name, scored in held.items()}
+        return {name: block_by_block(measure, scored, blocks) for name, scored in held.items()}
     tallies = {spec.name: Tally(table.shape[1]) for spec in specs}
     for fold in folds:
         test = fold.test[study.labelled[fold.test]]
@@ -285,13 +285,20 @@ def _blocks(grid: tuple[int, int], labellings: int, people: int) -> list[slice]:
     ]
 
 
-def _by_labelling(
+def block_by_block(
     measure: PermutedMeasure, held: HeldOut, blocks: Sequence[slice]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Value and variance of every labelling, block by block."""
+    """Value and variance of every labelling, as many at once as a block holds."""
+    labellings = held.labels.shape[1]
+    # Of classes each labelling has a column of each.
+    width = held.logits.shape[1] // labellings
     found = [
         measure.by_labelling(
-            replace(held, labels=held.labels[:, block], logits=held.logits[:, block])
+            replace(
+                held,
+                labels=held.labels[:, block],
+                logits=held.logits[:, block.start * width : block.stop * width],
+            )
         )
         for block in blocks
     ]

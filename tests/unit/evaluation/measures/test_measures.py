@@ -13,6 +13,7 @@ from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.measures.concordance import precedes, survival_curve
 from commissure.evaluation.measures.hand_till import class_probabilities
 from commissure.evaluation.measures.registry import MEASURES
+from commissure.evaluation.permutation import block_by_block
 
 R, M, C = MEASURES["continuous"], MEASURES["classes"], MEASURES["time_to_event"]
 
@@ -174,3 +175,7 @@ def test_each_labelling_is_judged_as_if_alone(kind):
         statistic = measure.statistic(one, one.cells)
         assert values[number] == pytest.approx(statistic.value, abs=1e-12)
         assert variances[number] == pytest.approx((statistic.influence**2).sum(), rel=1e-9)
+    parts = block_by_block(
+        measure, HeldOut(labels, site, fold, logits), [slice(0, 1), slice(1, 3), slice(3, 4)]
+    )
+    np.testing.assert_allclose(parts, (values, variances), rtol=1e-12)
