@@ -77,6 +77,6 @@ def test_a_study_without_models_writes_the_headings(make_study):
 def test_a_part_of_the_permutations_has_the_declared_columns(make_study):
     study = make_study()
     few = FusionSettings(models=["modalities"], repeats=1, permutations=2, permutation_repeats=1)
-    permute(settings=few, part=0, out=study.folder / "part-0.tsv", **study.tables())
+    permute(settings=few, part=0, parts=1, out=study.folder / "part-0.tsv", **study.tables())
     header = (study.folder / "part-0.tsv").read_text().split("\n")[0]
     assert header.split("\t") == PERMUTATIONS.names
