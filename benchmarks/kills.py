@@ -47,7 +47,7 @@ STEPS = (
 TIMES = ("written", "endTime", "datePublished", "cpu_s", "wall_s", "time_ns", "steps")
 #: What is no result: who runs, how long it took, and which lock is held.
 ASIDE = ("logs/", "benchmarks/", "work/run.lock", "work/jobs.lock", "work/outputs/",
-         "work/attempts/", "work/slurm_names.txt",
+         "work/attempts/", "work/slurm_names.txt", "work/first_job.json",
          "work/reopened.json", "work/index.json",
          # Start and end of every job; times of the images that a page shows.
          "prov/", "provenance/bids-prov.jsonld", "ro-crate-metadata.json", "work/viewer/")  # fmt: skip
