@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ NEAR = 0.8
 #: Megabytes of the processes that Slurm counts with a job beside the one that computes.
 BESIDE_MB = 150
 _LOOK_S = 0.25
+#: Seconds between two looks whether a later attempt has begun.
+_FOLLOWED_S = 1.0
 
 
 @dataclass
@@ -86,6 +89,8 @@ class Attempts:
         attempts._write("")
         watched = (near, memory_mb, attempts._over)
         threading.Thread(target=_watch, args=watched, daemon=True).start()
+        if "SLURM_JOB_ID" in os.environ:  # on this machine no attempt outlives its run
+            threading.Thread(target=attempts._end_when_followed, daemon=True).start()
         return attempts
 
     def order(self, scans: Sequence[str]) -> list[str]:
@@ -132,6 +137,14 @@ class Attempts:
         """
         if _read(self.path).get("token") != self.token:
             raise SystemExit("A later attempt of this job has begun; this one ends")
+
+    def _end_when_followed(self) -> None:
+        """End this process in the middle of an image, too: it would write over what is finished."""
+        while not self._over.wait(_FOLLOWED_S):
+            if _read(self.path).get("token") != self.token and not self._over.is_set():
+                print("A later attempt of this job has begun; this one ends", file=sys.stderr)
+                sys.stderr.flush()
+                os._exit(1)
 
     def _write(self, scan: str) -> None:
         content = {

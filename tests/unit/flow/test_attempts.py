@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -56,6 +59,31 @@ def test_who_counts_as_lost_writes_nothing_beside_the_next_attempt(begin):
     for step in (lost.check, lambda: lost.begins("y"), lambda: lost.ends("x"), lost.finish):
         with pytest.raises(SystemExit, match="later attempt"):
             step()
+
+
+ON_A_LOST_NODE = """
+import pathlib, sys, time
+from commissure.flow.attempts import Attempts
+attempt = Attempts.begin(pathlib.Path(sys.argv[1]), sys.argv[2], number=1, memory_mb=10**9)
+attempt.begins("x")
+time.sleep(30)
+"""
+
+
+def test_who_counts_as_lost_ends_in_the_middle_of_an_image(begin, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm, "end_of", lambda number: slurm.End("the node was lost"))
+    lost = subprocess.Popen(
+        [sys.executable, "-c", ON_A_LOST_NODE, str(tmp_path), TABLE], stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "SLURM_JOB_ID": "7"},
+    )  # fmt: skip
+    note = tmp_path / "attempts/mrs_preprocess/batch-0001.json"
+    until = time.monotonic() + 20
+    while not (note.exists() and json.loads(note.read_text())["image"]):
+        assert time.monotonic() < until and lost.poll() is None
+        time.sleep(0.05)
+    begin(2)
+    _, said = lost.communicate(timeout=15)
+    assert lost.returncode == 1 and "A later attempt of this job has begun" in said
 
 
 @pytest.mark.parametrize(
