@@ -11,7 +11,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 #: The others run by hand, or the tests of the cluster would take more than a quarter of an hour:
 #: ``python -m benchmarks.cluster_faults FOLDER``.
 NAMES = (
-    "memory", "cancelled", "controller-restarted", "master-kill", "master-term", "two-masters",
+    "memory", "cancelled", "daemon-killed", "controller-restarted", "master-kill", "master-term",
+    "two-masters",
 )  # fmt: skip
 
 
