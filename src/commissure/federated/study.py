@@ -6,6 +6,7 @@ may leave (:mod:`commissure.federated.allowed`), and is written down at the site
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -117,8 +118,8 @@ def federate(
     tables = [_read(folder, question) for folder in folders]
     names = _names(folders)
     columns, cautions = _common(tables, names)
-    for name in names:
-        (out / LOGS / f"{name}.jsonl").unlink(missing_ok=True)
+    # What left in an earlier run stays in the log.
+    before = {name: len(_lines(out / LOGS / f"{name}.jsonl")) for name in names}
     sites = {
         name: _site(name, table, columns, question, out / LOGS / f"{name}.jsonl", min_people)
         for name, table in zip(names, tables, strict=True)
@@ -160,7 +161,10 @@ def federate(
         _harmonise(sites, tables, columns, federation, out)
         result["combat"] = {"covariates": list(question.covariates), "folder": STAYS}
     result |= {"lost": federation.lost, "cautions": cautions}
-    result["left"] = {name: _left(out / LOGS / f"{name}.jsonl") for name in names}
+    result["left"] = {
+        name: dict(Counter(line["kind"] for line in _lines(out / LOGS / f"{name}.jsonl")[begun:]))
+        for name, begun in before.items()
+    }
     write_json(result, out / RESULT)
     _tell(result, table, say)
     return result
@@ -350,12 +354,11 @@ def _harmonise(
         write_markers(rows, out / STAYS / name / "markers.tsv")
 
 
-def _left(log: Path) -> dict[str, int]:
-    """How many messages of each kind left a site."""
+def _lines(log: Path) -> list[dict[str, Any]]:
+    """The log of what left a site, from its first run on."""
     if not log.exists():
-        return {}
-    lines = log.read_text(encoding="utf-8").splitlines()
-    return dict(Counter(line.split('"kind": "')[1].split('"')[0] for line in lines))
+        return []
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def _tell(result: Mapping[str, Any], table: pd.DataFrame, say: Callable[[str], None]) -> None:

@@ -314,6 +314,10 @@ def test_the_command_writes_what_was_found_and_what_left(folders, tmp_path):
         lines = (out / f"left/{name}.jsonl").read_text().splitlines()
         assert len(lines) == sum(result["left"][name].values())
         assert "sub-" not in "".join(lines)
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    twice = (out / "left/site0.jsonl").read_text().splitlines()
+    again = json.loads((out / "federated.json").read_text())["left"]
+    assert len(twice) == 2 * sum(again["site0"].values()) and again == result["left"]
     stays = [pd.read_csv(out / f"stays/site{n}/markers.tsv", sep="\t") for n in range(3)]
     means = [rows.groupby("region")["value"].mean() for rows in stays]
     raw = [
