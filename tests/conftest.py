@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # Before any numerical library is imported: one thread per job, as in the workflow.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
@@ -66,11 +67,26 @@ class BySharedFixtures(LoadScopeScheduling):
             return path
         return "benchmarks that run the workflow" if name in RUN_SNAKEMAKE else nodeid
 
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a worker that replaces a crashed one two groups, as those had that began."""
+        # A worker begins a test only when it knows the next one: a group of one test waited for ever.
+        super()._reschedule(node)
+        if self.workqueue and self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedFixtures:
     """What spreads the tests over the workers of ``-n``."""
     config.option.loadscopereorder = False
     return BySharedFixtures(config, log)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a failure as soon as it is known: a run that is cut off has no summary."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        print(
+            f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext[-3000:]}", flush=True
+        )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

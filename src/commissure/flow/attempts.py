@@ -31,6 +31,7 @@ BESIDE_MB = 150
 _LOOK_S = 0.25
 #: Seconds between two looks whether a later attempt has begun.
 _FOLLOWED_S = 1.0
+_FOLLOWED = "A later attempt of this job has begun; this one ends"
 
 
 @dataclass
@@ -89,9 +90,22 @@ class Attempts:
         attempts._write("")
         watched = (near, memory_mb, attempts._over)
         threading.Thread(target=_watch, args=watched, daemon=True).start()
-        if "SLURM_JOB_ID" in os.environ:  # on this machine no attempt outlives its run
-            threading.Thread(target=attempts._end_when_followed, daemon=True).start()
         return attempts
+
+    def end_process_when_followed(self) -> None:
+        """End this process as soon as a later attempt has begun, in the middle of an image, too.
+
+        It would write over what the later attempt finishes. For the process of a Slurm job alone:
+        on one machine no attempt outlives its run.
+        """
+
+        def look() -> None:
+            while not self._over.wait(_FOLLOWED_S):
+                if self._followed() and not self._over.is_set():
+                    print(_FOLLOWED, file=sys.stderr, flush=True)
+                    os._exit(1)
+
+        threading.Thread(target=look, daemon=True).start()
 
     def order(self, scans: Sequence[str]) -> list[str]:
         """Images by how often an attempt died at them: the others are finished first."""
@@ -135,16 +149,12 @@ class Attempts:
         SystemExit
             A later attempt has begun.
         """
-        if _read(self.path).get("token") != self.token:
-            raise SystemExit("A later attempt of this job has begun; this one ends")
+        if self._followed():
+            raise SystemExit(_FOLLOWED)
 
-    def _end_when_followed(self) -> None:
-        """End this process in the middle of an image, too: it would write over what is finished."""
-        while not self._over.wait(_FOLLOWED_S):
-            if _read(self.path).get("token") != self.token and not self._over.is_set():
-                print("A later attempt of this job has begun; this one ends", file=sys.stderr)
-                sys.stderr.flush()
-                os._exit(1)
+    def _followed(self) -> bool:
+        """Whether the note is another's, or gone because another has finished."""
+        return _read(self.path).get("token") != self.token
 
     def _write(self, scan: str) -> None:
         content = {

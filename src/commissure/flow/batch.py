@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -324,6 +325,8 @@ def run_batch(
         attempts=Attempts.begin(work, table, number=job.attempt, memory_mb=job.memory_mb),
         sources=sources,
     )
+    if "SLURM_JOB_ID" in os.environ:
+        batch.attempts.end_process_when_followed()
     images = {entry.scan: entry for entry in entries if entry.modality == modality}
     rows = {}
     for number, scan in enumerate(batch.attempts.order(list(images)), start=1):

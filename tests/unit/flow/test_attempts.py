@@ -65,6 +65,7 @@ ON_A_LOST_NODE = """
 import pathlib, sys, time
 from commissure.flow.attempts import Attempts
 attempt = Attempts.begin(pathlib.Path(sys.argv[1]), sys.argv[2], number=1, memory_mb=10**9)
+attempt.end_process_when_followed()
 attempt.begins("x")
 time.sleep(30)
 """
@@ -108,6 +109,20 @@ def test_the_cause_is_what_slurm_says_or_memory_that_came_to_its_end(
         first.path.with_suffix(".near").touch()
     begin(2)
     assert begin(2).died["x"][0]["cause"].startswith(words)
+
+
+def test_beginning_an_attempt_never_ends_the_process_that_begins_the_next(begin, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(slurm, "end_of", lambda number: slurm.End())
+    monkeypatch.setattr(attempts, "_FOLLOWED_S", 0.01)
+    ended = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda code: ended.set())
+    first = begin()
+    begin(2)
+    assert not ended.wait(0.2)
+    first.end_process_when_followed()
+    assert ended.wait(5)
+    first._over.set()
 
 
 def test_memory_near_its_end_leaves_a_mark(tmp_path, monkeypatch):
