@@ -14,9 +14,11 @@ from commissure import __version__
 from commissure.cli.apply import apply
 from commissure.cli.compare import compare
 from commissure.cli.convert import convert
+from commissure.cli.embed import embed
 from commissure.cli.federate import federate
 from commissure.cli.index import index
 from commissure.cli.init import init
+from commissure.cli.pretrain import pretrain
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.report import report
 from commissure.cli.response import response
@@ -34,7 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=SimulateCommand)(simulate)
-for _command in (init, index, validate, apply, compare, convert, federate, report, response):
+for _command in (
+    init, index, validate, apply, compare, convert, embed, federate, pretrain, report, response,
+):  # fmt: skip
     app.command()(_command)
 
 

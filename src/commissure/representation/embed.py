@@ -1,0 +1,95 @@
+"""``commissure embed``: people's embeddings, and where they deviate from healthy people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from commissure.files import write_table
+from commissure.representation.people import read_marked_people
+from commissure.transport.stored_encoder import StoredEncoder, load_encoder
+
+#: Tables that are written.
+EMBEDDING, PEOPLE, REGIONS = "embedding.tsv", "people.tsv", "regions.tsv"
+
+
+def embed(
+    encoder: Path,
+    dataset: Path,
+    *,
+    out: Path,
+    participants: Path | None = None,
+    site_column: str = "site",
+    say: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """Embed the people of a marker table. Needs no torch.
+
+    Parameters
+    ----------
+    encoder
+        Folder of ``commissure pretrain``, or its ``encoder.npz``.
+    dataset, participants, site_column
+        As :func:`~commissure.representation.people.read_marked_people` takes them.
+    out
+        Folder of the tables: ``embedding.tsv`` (a row a person), ``people.tsv`` (how far each lies
+        from healthy people of their age, and who was pre-trained on) and ``regions.tsv`` (what
+        each marker adds to that).
+    say
+        Takes a line of the result.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``people.tsv``.
+
+    Raises
+    ------
+    DatasetError
+        The encoder cannot be read, or is of other markers, units, atlas or template.
+    """
+    say = say or (lambda line: None)
+    stored = load_encoder(encoder)
+    data = read_marked_people(dataset, participants, site_column)
+    values, cautions = stored.values(data.markers, data.participants, data.source)
+    embedding = stored.encoder.embed(values)
+    table = pd.DataFrame(
+        embedding, columns=[f"e{n + 1:03d}" for n in range(stored.encoder.dimensions)]
+    )
+    table.insert(0, "participant_id", data.participants)
+    trained = stored.learnt_on(values)
+    people = pd.DataFrame({
+        "participant_id": data.participants,
+        "site": data.people["site"].to_numpy(str),
+        "age": data.ages,
+        "deviation": stored.encoder.deviation(values, data.ages),
+        "pretrained_on": np.where(trained, "yes", "no") if stored.digests else "unknown",
+    })  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    write_table(table, out / EMBEDDING)
+    write_table(people, out / PEOPLE)
+    write_table(region_table(stored, values, data.ages, data.participants), out / REGIONS)
+    say(
+        f"{int(np.isfinite(embedding[:, 0]).sum())} of {len(people)} people are embedded "
+        f"({EMBEDDING}); the encoder was learnt on {int(trained.sum())} of them."
+    )
+    for line in [*data.cautions, *cautions]:
+        say(line)
+    return people
+
+
+def region_table(
+    stored: StoredEncoder, values: np.ndarray, ages: np.ndarray, participants: np.ndarray
+) -> pd.DataFrame:
+    """Deviation maps: a row for each person and marker, with what it adds to the deviation."""
+    maps = stored.encoder.deviation_map(values, ages)
+    rows, columns = np.nonzero(np.isfinite(maps))
+    return pd.DataFrame({
+        "participant_id": participants[rows],
+        "modality": [stored.columns[n].modality for n in columns],
+        "region": [stored.columns[n].region for n in columns],
+        "marker": [stored.columns[n].marker for n in columns],
+        "added": maps[rows, columns],
+    })  # fmt: skip

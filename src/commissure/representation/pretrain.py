@@ -1,0 +1,122 @@
+"""``commissure pretrain``: an encoder of markers, learnt on the healthy people of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from commissure.errors import DatasetError
+from commissure.files import remove_drafts
+from commissure.markers.units import check_units
+from commissure.models.encoders.pretraining import Device, pretrain_markers
+from commissure.models.encoders.settings import PretrainingSettings
+from commissure.representation.people import read_marked_people
+from commissure.study.design import DesignColumn, side_by_side
+from commissure.transport.stored_encoder import ENCODER, StoredEncoder, store_encoder
+
+#: State of a run that is not finished.
+CHECKPOINT = "checkpoint.npz"
+#: Share of the healthy people who must have a marker.
+FEWEST_MEASURED = 0.8
+
+
+def pretrain(
+    dataset: Path,
+    *,
+    out: Path,
+    settings: PretrainingSettings,
+    participants: Path | None = None,
+    site_column: str = "site",
+    device: Device = "auto",
+    digests: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> StoredEncoder:
+    """Learn an encoder on the controls of a run, or on a dataset of healthy people.
+
+    Parameters
+    ----------
+    dataset, participants, site_column
+        As :func:`~commissure.representation.people.read_marked_people` takes them.
+    out
+        Folder of ``encoder.npz`` and ``encoder.json``; while it is learnt, of ``checkpoint.npz``,
+        from which the same call goes on after it was killed.
+    settings
+        How it is learnt.
+    device
+        ``auto`` takes a graphics processor where there is one.
+    digests
+        Whether the encoder keeps digests of the people on whom it was learnt. Without them it may
+        leave a hospital, and nobody is then kept from testing it on these people.
+    say
+        Takes a line on how far the work is.
+
+    Raises
+    ------
+    DatasetError, ConfigError
+        The tables cannot be read, there are fewer healthy people than a batch or no markers, the
+        checkpoint is of something else, or torch is absent.
+    """
+    say = say or (lambda line: None)
+    data = read_marked_people(dataset, participants, site_column)
+    healthy, sentence = data.healthy()
+    check_units(data.markers)
+    wide, cautions = side_by_side(data.markers, data.participants)
+    values = wide.to_numpy(float).reshape(len(data.people), -1)
+    chosen = healthy & np.isfinite(data.ages) & np.isfinite(values).any(axis=1)
+    if chosen.sum() < settings.batch:
+        raise DatasetError(
+            data.source, found=f"{int(chosen.sum())} healthy people have an age and markers",
+            wanted=f"{settings.batch} at least, which is a batch",
+            mend="Take a smaller batch (--batch), or a larger dataset of healthy people",
+        )  # fmt: skip
+    people = values[chosen]
+    measured = np.isfinite(people).mean(axis=0) >= FEWEST_MEASURED
+    usable = measured & (np.nan_to_num(people).std(axis=0) > 0)
+    if not usable.any():
+        raise DatasetError(
+            data.source, found=f"no marker is measured in {FEWEST_MEASURED:.0%} of the healthy "
+            "people and varies",
+            wanted="markers that most of them have",
+        )  # fmt: skip
+    lines = [*data.cautions, *cautions, *([sentence] if sentence else [])]
+    if not usable.all():
+        lines.append(
+            f"{int((~usable).sum())} markers are not used: fewer than {FEWEST_MEASURED:.0%} of the "
+            "healthy people have them, or they do not vary."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    remove_drafts(out)
+    encoder, learnt = pretrain_markers(
+        people[:, usable], data.ages[chosen], settings, device=device,
+        checkpoint=out / CHECKPOINT, say=say,
+    )  # fmt: skip
+    columns = [
+        DesignColumn(str(key[0]), str(key[2]), str(key[1]))
+        for key, kept in zip(list(wide.columns), usable, strict=True)
+        if kept
+    ]
+    unit_of = data.markers.drop_duplicates("marker").set_index("marker")["unit"]
+    sites = data.people["site"].to_numpy(str)[chosen]
+    about = {
+        "n": int(chosen.sum()),
+        "n_sites": len(set(sites)),
+        "ages": [float(data.ages[chosen].min()), float(data.ages[chosen].max())],
+        "settings": settings.model_dump(mode="json"),
+        "losses": learnt.losses,
+        "cautions": lines,
+        **learnt.record,
+    }
+    stored = store_encoder(
+        out, encoder, columns, [str(unit_of[c.marker]) for c in columns], about,
+        people[:, usable] if digests else None,
+    )  # fmt: skip
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    for line in lines:
+        say(line)
+    say(
+        f"{ENCODER}: {len(columns)} markers to {encoder.dimensions} numbers, learnt on "
+        f"{about['n']} healthy people on {about['device']}."
+    )
+    return stored
