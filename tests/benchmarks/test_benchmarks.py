@@ -100,6 +100,10 @@ SMALLEST = {
     "normative": ["simulated", "--markers", "4"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
+    "representation": [
+        *("simulated", "--seeds", "1", "--healthy", "80", "--markers", "10", "--labels", "20"),
+        *("--epochs", "2"),
+    ],
     "structures": ["--painted"],
     "realignment": [
         "--volumes",

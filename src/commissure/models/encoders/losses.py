@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from commissure.models.encoders.settings import Normalisation
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from commissure.models.encoders.torch_types import Tensor
 
 #: In place of the similarity of a view with itself: its exponential is 0, and it is no infinity.
 _SELF = -1e8

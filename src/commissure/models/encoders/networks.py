@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from commissure.errors import ConfigError
 from commissure.models.encoders.settings import PretrainingSettings
-
-if TYPE_CHECKING:
-    from torch.nn import Sequential
+from commissure.models.encoders.torch_types import Sequential
 
 #: Channels of the blocks of the network for maps: 0.3 million parameters.
 CHANNELS = (16, 32, 64, 96)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -25,12 +25,8 @@ from commissure.models.encoders.networks import (
 )
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.encoders.stored_arrays import read_arrays, write_arrays
+from commissure.models.encoders.torch_types import Adam, Generator, Sequential, Tensor
 from commissure.models.encoders.views import map_view, marker_view
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-    from torch.nn import Sequential
-    from torch.optim import Adam
 
 Device = Literal["auto", "cpu", "cuda"]
 #: Seconds after which the next finished epoch is kept.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+from commissure.models.encoders.torch_types import Generator, Tensor
 
 #: Of a view of a map: largest turn (degrees), shift (share of the field) and change of size.
 TURN, SHIFT, SIZE = 5.0, 0.03, 0.05
