@@ -1,6 +1,6 @@
 """What the demo costs, and how much of it is starting up rather than computing.
 
-    python benchmarks/demo_cost.py [--cores 2] [--preset demo] [--people 16 18 18]
+    python benchmarks/demo_cost.py [--cores 2] [--preset demo] [--people 16 18 18] [--modalities mrs]
 
 Simulates a cohort, runs the whole workflow on it, and prints time and memory by rule and the share
 of CPU time spent in interpreter starts, imports and Snakemake itself. The interpreter reports its
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--people", type=int, nargs=3, metavar=("CONTROLS", "RESPONSIVE", "RESISTANT")
     )
+    parser.add_argument("--modalities", nargs="+", default=["anat", "func", "dwi", "mrs"])
     given = parser.parse_args()
     bin_folder = Path(sys.executable).parent
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
@@ -63,6 +64,7 @@ def main() -> None:
             bin_folder / "snakemake", "--cores", str(given.cores), "--directory", scratch,
             "--snakefile", ROOT / "Snakefile", "--configfile", ROOT / "config.yaml",
             "--config", f"bids_dir={bids}", f"output_dir={out}",
+            f"modalities=[{','.join(given.modalities)}]",
         ]  # fmt: skip
         with open(f"{scratch}/stderr", "w") as stderr:
             subprocess.run(

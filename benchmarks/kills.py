@@ -79,7 +79,7 @@ class Attempt:
         return any(word in text for word in ("LockException", "IncompleteFiles", "writes to it"))
 
 
-def study(folder: Path, people: int) -> None:
+def study(folder: Path, people: int, modalities: list[str]) -> None:
     """A dataset with all modalities, and a table of more people, so that models are fitted."""
     names = ("controls", "responsive", "resistant")
     asked = {name: (people + 2 - at) // 3 for at, name in enumerate(names)}
@@ -97,6 +97,7 @@ def study(folder: Path, people: int) -> None:
     table.drop(columns=["site", "ill"]).to_csv(folder / "lab.tsv", sep="\t", index=False)
     config = {
         "bids_dir": "bids", "output_dir": "out", "batch_size": max(1, people),
+        "modalities": modalities,
         "participants": {"file": "people.tsv"},
         "tables": [{"file": "lab.tsv", "participant": "participant_id", "columns": ["x*"],
                     "prefix": "x", "modality": "table", "marker": "lab"}],
@@ -210,6 +211,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--people", type=int, default=2)
+    parser.add_argument("--modalities", nargs="+", default=["anat", "func", "dwi", "mrs"])
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", nargs="*", default=list(STEPS), choices=STEPS)
@@ -219,7 +221,7 @@ def main() -> int:
     whole, other = asked.folder / "whole", asked.folder / "killed"
     if not (whole / "out/report.html").exists():
         whole.mkdir(parents=True)
-        study(whole, asked.people)
+        study(whole, asked.people, asked.modalities)
         attempt = begin(whole, asked.cores)
         attempt.process.wait()
         if attempt.process.returncode:

@@ -161,14 +161,37 @@ def r_and_bias(part: pd.DataFrame) -> tuple[float, float]:
 
 
 def goals(first: pd.DataFrame, ceiling: dict[str, float]) -> list[tuple[str, str, str]]:
-    """Goal, what was found, how many people it rests on."""
+    """Goal, what was found, how many people it rests on, of the modalities that are there."""
+    there = set(first["modality"])
     lines = []
-    for words, prefix in VOLUMES.items():
+    for words, prefix in VOLUMES.items() if "anat" in there else ():
         for side in "LR":
             part = of(first, "anat", "volume", f"{prefix}_{side}")
             r, bias = r_and_bias(part)
             lines.append((f"volume of {words} {side}: r >= 0.9, bias within 5 %",
                           f"r {r:.2f}, bias {bias:+.1f} %", f"{len(part)}"))  # fmt: skip
+    if "dwi" in there:
+        lines.append(tract_goal(first))
+    for network in NETWORKS if "func" in there else ():
+        part = first[(first["marker"] == "fc") & (first["region"] == network)]
+        lines.append(
+            (
+                f"FC within {network}: r >= 0.7",
+                f"r {r_and_bias(part)[0]:.2f}, of {ceiling[network]:.2f} that the length allows",
+                f"{len(part)}",
+            )
+        )
+    for marker, bias_limit, cv_limit in (("glu", 5, 6), ("gsh", 10, 15)) if "mrs" in there else ():
+        part = of(first, "mrs", marker, "")
+        ratio = part["recovered"] / part["true"]
+        cv = 100 * ratio.std() / ratio.mean()
+        lines.append((f"{marker}: bias within {bias_limit} %, CV at most {cv_limit} %",
+                      f"bias {100 * (ratio.mean() - 1):+.1f} %, CV {cv:.1f} %", f"{len(part)}"))  # fmt: skip
+    return lines
+
+
+def tract_goal(first: pd.DataFrame) -> tuple[str, str, str]:
+    """The goal of tract FA, and how many tracts reach it."""
     tracts = list(first.loc[first["marker"] == "fa", "region"].unique())
     found = []
     for tract in tracts:
@@ -178,26 +201,10 @@ def goals(first: pd.DataFrame, ceiling: dict[str, float]) -> list[tuple[str, str
         found.append((tract, r, bias, float(np.interp(part["true"].mean(), *TENSOR_BIAS))))
     table = pd.DataFrame(found, columns=["tract", "r", "bias", "limit"])
     good = (table["r"] >= 0.9) & (table["bias"].abs() <= table["limit"])
-    lines.append(("tract FA: r >= 0.9 and bias within that of the tensor fit, every tract",
-                  f"{good.sum()} of {len(table)} tracts; median r {table['r'].median():.2f}, "
-                  f"median bias {table['bias'].median():+.3f}, largest "
-                  f"{table.loc[table['bias'].abs().idxmax(), 'bias']:+.3f}", ""))  # fmt: skip
-    for network in NETWORKS:
-        part = first[(first["marker"] == "fc") & (first["region"] == network)]
-        lines.append(
-            (
-                f"FC within {network}: r >= 0.7",
-                f"r {r_and_bias(part)[0]:.2f}, of {ceiling[network]:.2f} that the length allows",
-                f"{len(part)}",
-            )
-        )
-    for marker, bias_limit, cv_limit in (("glu", 5, 6), ("gsh", 10, 15)):
-        part = of(first, "mrs", marker, "")
-        ratio = part["recovered"] / part["true"]
-        cv = 100 * ratio.std() / ratio.mean()
-        lines.append((f"{marker}: bias within {bias_limit} %, CV at most {cv_limit} %",
-                      f"bias {100 * (ratio.mean() - 1):+.1f} %, CV {cv:.1f} %", f"{len(part)}"))  # fmt: skip
-    return lines
+    return ("tract FA: r >= 0.9 and bias within that of the tensor fit, every tract",
+            f"{good.sum()} of {len(table)} tracts; median r {table['r'].median():.2f}, "
+            f"median bias {table['bias'].median():+.3f}, largest "
+            f"{table.loc[table['bias'].abs().idxmax(), 'bias']:+.3f}", "")  # fmt: skip
 
 
 def sampling_ceiling(people: Sequence[Person], protocol: Protocol) -> dict[str, float]:

@@ -47,7 +47,7 @@ SMALLEST = {
     "checksums": ["--people", "5", "--large-mb", "1"],
     "code_counts": [],
     "compare": ["{tmp}/compare", "--modalities", "mrs", "--repeats", "1"],
-    "demo_cost": ["--preset", "tiny", "--people", "0", "1", "1"],
+    "demo_cost": ["--preset", "tiny", "--people", "0", "1", "1", "--modalities", "mrs"],
     "dwi_fa": ["{tmp}/dwi", "--preset", "demo", "--people", "1", "--stages"],
     "dwi_gradients": ["--clean", "2"],
     "dwi_placement": ["{tmp}/placement", "--people", "sub-01"],
@@ -88,6 +88,8 @@ SMALLEST = {
         "2",
         "--people",
         "1",
+        "--modalities",
+        "mrs",
         "--steps",
         "mrs_preprocess",
         "fusion",
@@ -120,18 +122,22 @@ SMALLEST = {
         "--preset",
         "tiny",
         "--people",
-        "3",
+        "2",
         "--again",
         "0",
-        "--spectra",
-        "2",
         "--cores",
         "1",
         "--parts",
         "first",
+        "--modalities",
+        "anat",
+        "func",
+        "dwi",
+        "mrs",
     ],
     "resources": ["{tmp}/resources", "--preset", "tiny", "--modalities", "mrs"],
     "same_tables": ["{tmp}", "{tmp}"],
+    "small_network": ["train", "{tmp}/network.npz", "--steps", "2", "--simulated", "1"],
     "subtypes": [
         "noise",
         "planted",
@@ -159,6 +165,8 @@ SMALLEST = {
     "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
 }
+#: Those that need the extra ``deep``.
+DEEP = ("small_network",)
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
     "lesion_radiomics": ["{data}", "pyradiomics", "borders", "--draws", "2"],
@@ -211,6 +219,8 @@ def test_every_benchmark_is_on_a_list(repository: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_runs(repository: Path, tmp_path: Path, name: str) -> None:
+    if name in DEEP:
+        pytest.importorskip("torch", reason="the extra 'deep' is not installed")
     run(repository, name, [text.format(tmp=tmp_path) for text in SMALLEST[name]])
 
 
