@@ -75,15 +75,42 @@ def pair_products(columns: np.ndarray) -> np.ndarray:
     return np.asarray((columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1))
 
 
+@dataclass(frozen=True)
+class WeightedSums:
+    """What a weighted regression needs of people: sums over them, which add up over places.
+
+    Attributes
+    ----------
+    information
+        Weighted cross-products of the columns, shape (markers, columns, columns).
+    response
+        Weighted cross-products of the columns and each marker, shape (markers, columns).
+    """
+
+    information: np.ndarray
+    response: np.ndarray
+
+
+def weighted_sums(
+    columns: np.ndarray, products: np.ndarray, weights: np.ndarray, values: np.ndarray
+) -> WeightedSums:
+    """The sums of some people.
+
+    Parameters
+    ----------
+    columns, products
+        Shape (people, columns), and their :func:`pair_products`.
+    weights, values
+        Precision of each value and the value, both (people, markers).
+    """
+    markers, count = weights.shape[1], columns.shape[1]
+    return WeightedSums(
+        (weights.T @ products).reshape(markers, count, count), (weights * values).T @ columns
+    )
+
+
 def learnt_posterior(
-    start: Posterior,
-    columns: np.ndarray,
-    products: np.ndarray,
-    weights: np.ndarray,
-    values: np.ndarray,
-    shut: np.ndarray,
-    *,
-    rounds: int,
+    start: Posterior, sums: WeightedSums, shut: np.ndarray, *, rounds: int
 ) -> Posterior:
     """Coefficients under priors whose precisions maximise the evidence (MacKay 1992).
 
@@ -91,18 +118,15 @@ def learnt_posterior(
     ----------
     start
         From whose precisions to go on.
-    columns, products
-        Shape (people, columns), and their :func:`pair_products`.
-    weights, values
-        Precision of each value and the value, both (people, markers).
+    sums
+        Of everybody.
     shut
         Which columns a marker does not see, shape (markers, columns).
     rounds
         Fixed-point steps of the precisions.
     """
-    markers, count = weights.shape[1], columns.shape[1]
-    information = (weights.T @ products).reshape(markers, count, count)
-    response = (weights * values).T @ columns
+    information, response = sums.information, sums.response
+    markers, count = response.shape
     penalties = start.penalties.copy()
     diagonal = np.arange(count)
     for _ in range(rounds):

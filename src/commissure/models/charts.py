@@ -13,8 +13,7 @@ al. 2021 (NeuroImage 245, 118715); sites as random effects: Bayer et al. 2022 (N
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -23,20 +22,25 @@ from sklearn.utils.validation import check_is_fitted
 from commissure.errors import DatasetError
 from commissure.models.age_spline import AgeSpline
 from commissure.models.bayesian_regression import Posterior, learnt_posterior, pair_products
-from commissure.models.sinh_arcsinh import fitted_shapes, normal_scores, values_of_scores
+from commissure.models.chart_sums import (
+    BENDS,
+    FARTHEST_LOG_VARIANCE,
+    LARGEST_SQUARE,
+    LEVELS,
+    OF_SEX,
+    SITES,
+    SLOPES,
+    ChartScale,
+    ChartSums,
+    People,
+    SumsOfPeople,
+)
+from commissure.models.sinh_arcsinh import normal_scores, shapes_of_sums, values_of_scores
 
 #: Turns of mean and variance; six change no score by more than .002 on real tables.
 TURNS = 8
 #: Controls who have a marker, without whom it has no chart.
 MIN_CONTROLS = 20
-#: Limits of the log variance, against a marker whose residuals vanish.
-FARTHEST_LOG_VARIANCE = 6.0
-#: A squared residual counts as at most so many variances when the variance is learnt.
-LARGEST_SQUARE = 20.0
-#: Groups of columns whose prior has a width of its own; -1 has none.
-FREE, BENDS, SITES, OF_SEX, LEVELS = -1, 0, 1, 2, 3
-#: Straight columns: without a prior in the mean, as :data:`LEVELS` in the log variance.
-SLOPES = -2
 #: By group the standard deviation at which the width of a prior starts, in standard deviations of
 #: people (mean) or in log variance, and as how many columns this counts beside those that are
 #: there. It decides where controls are few or of one site. Medians over 210 FreeSurfer markers of
@@ -68,43 +72,6 @@ class SiteOffset:
     controls: int = 0
 
 
-@dataclass(frozen=True)
-class People:
-    """People as charts take them.
-
-    Attributes
-    ----------
-    age
-        Years, shape (people,).
-    female
-        1 for women, 0 for men, NaN where it is not known.
-    site
-        Words, shape (people,).
-    head_size
-        In any unit, the same for everybody; NaN or None where it is not known.
-    """
-
-    age: np.ndarray
-    female: np.ndarray
-    site: np.ndarray
-    head_size: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        """How many they are."""
-        return len(self.age)
-
-    def some(self, chosen: np.ndarray) -> Self:
-        """Those of a mask or of numbers."""
-        return replace(
-            self, age=self.age[chosen], female=self.female[chosen], site=self.site[chosen],
-            head_size=None if self.head_size is None else self.head_size[chosen],
-        )  # fmt: skip
-
-    def at_no_site(self) -> Self:
-        """The same people, their site not said."""
-        return replace(self, site=np.full(len(self), "", dtype=object))
-
-
 class ReferenceCharts(BaseEstimator):
     """Charts of many markers, learnt from controls.
 
@@ -114,6 +81,9 @@ class ReferenceCharts(BaseEstimator):
         Which markers are freed of head size: a mask of shape (markers,), or None for none.
     min_controls
         Controls with a marker, without whom it has no chart: its scores are NaN.
+    knots
+        Years between which age bends, in order, the lowest and the highest age included; None
+        takes them from the controls. Controls beyond them are left out.
 
     Attributes
     ----------
@@ -125,9 +95,15 @@ class ReferenceCharts(BaseEstimator):
         Years of the youngest and the oldest control: nobody beyond has a score.
     """
 
-    def __init__(self, adjusted: np.ndarray | None = None, min_controls: int = MIN_CONTROLS):
+    def __init__(
+        self,
+        adjusted: np.ndarray | None = None,
+        min_controls: int = MIN_CONTROLS,
+        knots: np.ndarray | None = None,
+    ):
         self.adjusted = adjusted
         self.min_controls = min_controls
+        self.knots = knots
 
     def fit(self, values: np.ndarray, people: People) -> ReferenceCharts:
         """Learn from controls.
@@ -146,6 +122,8 @@ class ReferenceCharts(BaseEstimator):
         """
         values = np.asarray(values, float)
         aged = np.isfinite(people.age)
+        if self.knots is not None:
+            aged &= (people.age >= self.knots[0]) & (people.age <= self.knots[-1])
         if aged.sum() < self.min_controls:
             raise DatasetError(
                 "reference charts",
@@ -154,15 +132,31 @@ class ReferenceCharts(BaseEstimator):
                 mend="Add controls or a reference table, or lower normative.min_controls",
             )
         values, people = values[aged], people.some(aged)
-        self._standardise(values, people)
-        known = np.isfinite(values) & self.charted_
-        scaled = np.where(known, (np.where(known, values, 0.0) - self.centre_) / self.spread_, 0.0)
-        self.age_ = AgeSpline().fit(people.age)
-        self.sites_ = sorted(set(people.site.astype(str)))
-        columns, self.groups_ = self._columns(people)
-        residuals, log_variance, leverage = self._turns(scaled, columns, known)
-        left = residuals / np.sqrt(np.exp(log_variance) * (1 - leverage))
-        self.shape_ = fitted_shapes(np.where(known, left, np.nan))
+        scale = self._scale(values, people)
+        return self.fit_sums(scale, SumsOfPeople(values, people, scale))
+
+    def fit_sums(self, scale: ChartScale, sums: ChartSums) -> ReferenceCharts:
+        """Learn from sums over controls, wherever they are.
+
+        Parameters
+        ----------
+        scale
+            On what scale they are seen.
+        sums
+            Gives the sums of all of them.
+        """
+        self.age_, self.sites_ = scale.age, list(scale.sites)
+        self.low_age_, self.high_age_ = scale.age.low_, scale.age.high_
+        self.head_mean_, self.head_spread_ = scale.head_mean, scale.head_spread
+        self.centre_, self.spread_, self.charted_ = scale.centre, scale.spread, scale.charted
+        self.counts_ = scale.counts
+        nobody = People(np.zeros(0), np.zeros(0), np.zeros(0, dtype=object))
+        self.groups_ = scale.columns(nobody)[1]
+        level = self._turns(sums)
+        self.shape_ = shapes_of_sums(
+            lambda shape: sums.shape_sums(self.mean_, level, self.variance_.coefficients, shape),
+            len(scale.centre),
+        )
         self.site_offsets_: dict[str, SiteOffset] = {}
         return self
 
@@ -290,7 +284,7 @@ class ReferenceCharts(BaseEstimator):
             nothing, 1 / self.variance_.penalties[:, SITES],
         )  # fmt: skip
 
-    def _standardise(self, values: np.ndarray, people: People) -> None:
+    def _scale(self, values: np.ndarray, people: People) -> ChartScale:
         known = np.isfinite(values)
         counts = known.sum(axis=0)
         filled = np.where(known, values, 0.0)
@@ -298,69 +292,55 @@ class ReferenceCharts(BaseEstimator):
         spread = np.sqrt(
             (np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / np.maximum(counts, 1)
         )
-        varies = spread > 1e-9 * (np.abs(mean) + spread)
-        self.charted_ = (counts >= self.min_controls) & varies
-        self.centre_ = np.where(self.charted_, mean, 0.0)
-        self.spread_ = np.where(self.charted_, spread, 1.0)
-        self.counts_ = counts
-        self.low_age_, self.high_age_ = float(people.age.min()), float(people.age.max())
-        self.head_mean_, self.head_spread_ = 0.0, 1.0
+        charted = (counts >= self.min_controls) & varies(mean, spread)
+        head_mean, head_spread = 0.0, 1.0
         head = people.head_size
         if head is not None and np.isfinite(head).sum() > 2 and np.nanstd(head) > 0:
-            self.head_mean_, self.head_spread_ = float(np.nanmean(head)), float(np.nanstd(head))
+            head_mean, head_spread = float(np.nanmean(head)), float(np.nanstd(head))
+        return ChartScale(
+            AgeSpline(knots=self.knots).fit(people.age), sorted(set(people.site.astype(str))),
+            head_mean, head_spread, np.where(charted, mean, 0.0), np.where(charted, spread, 1.0),
+            charted, counts,
+        )  # fmt: skip
 
     def _columns(self, people: People) -> tuple[np.ndarray, np.ndarray]:
         """What the regressions see of people, shape (people, columns), and the columns' groups."""
-        age = self.age_.transform(people.age)
-        sex = np.nan_to_num(np.asarray(people.female, float) - 0.5)[:, None]
-        head = np.zeros(len(people))
-        if people.head_size is not None:
-            head = np.nan_to_num((people.head_size - self.head_mean_) / self.head_spread_)
-        sites = people.site.astype(str)[:, None] == np.array(self.sites_, dtype=object)[None]
-        parts = [
-            (np.ones((len(people), 1)), FREE), (sex, SLOPES), (head[:, None], FREE),
-            (age[:, :1], SLOPES), (age[:, 1:], BENDS), (sites.astype(float), SITES),
-            (sex * age, OF_SEX),
-        ]  # fmt: skip
-        groups = np.concatenate([np.full(part.shape[1], group) for part, group in parts])
-        return np.hstack([part for part, _ in parts]), groups
+        return ChartScale(
+            self.age_, self.sites_, self.head_mean_, self.head_spread_, self.centre_, self.spread_,
+            self.charted_, self.counts_,
+        ).columns(people)  # fmt: skip
 
-    def _turns(
-        self, scaled: np.ndarray, columns: np.ndarray, known: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean and log variance in turn; residuals, log variance and leverage of the controls."""
-        markers = scaled.shape[1]
-        products = pair_products(columns)
+    def _turns(self, sums: ChartSums) -> np.ndarray:
+        """Learn mean and log variance in turn.
+
+        Returns
+        -------
+        numpy.ndarray
+            Coefficients of the log variance under which the mean was learnt last.
+        """
+        markers, count = len(self.charted_), len(self.groups_)
         without_head = self._shut_columns(np.ones(markers, dtype=bool))
         shut = without_head if self.adjusted is None else self._shut_columns(~self.adjusted)
         mean = Posterior.start(markers, self.groups_, MEAN_PRIORS)
         variance = Posterior.start(
             markers, np.where(self.groups_ == SLOPES, LEVELS, self.groups_), VARIANCE_PRIORS
         )
-        log_variance = np.zeros(scaled.shape)
+        before = log_variance = np.zeros((markers, count))
         for turn in range(TURNS):
-            weights = np.exp(-log_variance) * known
-            mean = learnt_posterior(
-                mean, columns, products, weights, scaled, shut, rounds=3 if turn else 10
-            )
-            residuals = scaled - mean.means(columns)
-            leverage = np.clip(mean.variances(products) * weights, 0.0, 0.8)
-            squares = residuals**2 / (1 - leverage)
+            before = log_variance
+            mean = learnt_posterior(mean, sums.mean_sums(before), shut, rounds=3 if turn else 10)
             if not turn:
-                level = (squares * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-                log_variance = np.broadcast_to(
-                    np.log(np.where(self.charted_, level, 1.0)), scaled.shape
-                )
-            relative = np.clip(squares * np.exp(-log_variance), 0, LARGEST_SQUARE)
+                squares, people = sums.level(mean, before)
+                level = np.where(self.charted_, squares / np.maximum(people, 1), 1.0)
+                log_variance = np.zeros((markers, count))
+                log_variance[:, 0] = np.log(level)
             variance = learnt_posterior(
-                variance, columns, products, known * (1 - leverage) / 2,
-                log_variance + relative - 1, without_head, rounds=2 if turn else 5,
+                variance, sums.variance_sums(mean, before, log_variance), without_head,
+                rounds=2 if turn else 5,
             )  # fmt: skip
-            log_variance = np.clip(
-                variance.means(columns), -FARTHEST_LOG_VARIANCE, FARTHEST_LOG_VARIANCE
-            )
+            log_variance = variance.coefficients
         self.mean_, self.variance_ = mean, variance
-        return residuals, log_variance, leverage
+        return before
 
     def _shut_columns(self, unadjusted: np.ndarray) -> np.ndarray:
         """Which columns are not seen by which marker, shape (markers, columns)."""
@@ -386,6 +366,11 @@ class ReferenceCharts(BaseEstimator):
             doubt[there] += offset.log_variance_variance
         log_variance = np.clip(log_variance, -FARTHEST_LOG_VARIANCE, FARTHEST_LOG_VARIANCE)
         return mean, variance, log_variance, 2 / np.maximum(doubt, 1e-6)
+
+
+def varies(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Which markers differ between people by more than rounding."""
+    return np.asarray(spread > 1e-9 * (np.abs(mean) + spread))
 
 
 def _normal_of_t(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:

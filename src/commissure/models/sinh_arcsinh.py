@@ -7,6 +7,9 @@ the normal for ``tail < 1``. Its inverse turns a residual into a normal score in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 #: Steps of the fit, and the gain of the log posterior below which it ends.
@@ -42,10 +45,45 @@ def values_of_scores(scores: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return np.asarray(location + np.exp(log_scale) * np.sinh(arc))
 
 
+@dataclass(frozen=True)
+class ShapeSums:
+    """What a step of the fit needs of people: sums over them, which add up over places.
+
+    Attributes
+    ----------
+    likelihood
+        Log likelihood of each marker, shape (markers,).
+    gradient
+        Its derivatives by the parameters, shape (4, markers).
+    curvature
+        Outer product of each person's derivatives, shape (markers, 4, 4).
+    """
+
+    likelihood: np.ndarray
+    gradient: np.ndarray
+    curvature: np.ndarray
+
+
+def shape_sums(values: np.ndarray, known: np.ndarray, shape: np.ndarray) -> ShapeSums:
+    """The sums of some people under a shape.
+
+    Parameters
+    ----------
+    values, known
+        Shape (people, markers), and which of them there are.
+    shape
+        As :func:`normal_scores` takes it.
+    """
+    slopes = _slopes(values, shape) * known
+    return ShapeSums(
+        np.where(known, _log_likelihood(values, shape), 0.0).sum(axis=0),
+        slopes.sum(axis=1),
+        np.einsum("anm,bnm->mab", slopes, slopes),
+    )
+
+
 def fitted_shapes(values: np.ndarray) -> np.ndarray:
     """The shape of each column by its largest posterior, shape (4, markers).
-
-    Levenberg-Marquardt steps on the outer product of the scores, all columns together.
 
     Parameters
     ----------
@@ -54,24 +92,46 @@ def fitted_shapes(values: np.ndarray) -> np.ndarray:
     """
     known = np.isfinite(values)
     values = np.where(known, values, 0.0)
-    shape = np.zeros((4, values.shape[1]))
+    return shapes_of_sums(lambda shape: shape_sums(values, known, shape), values.shape[1])
+
+
+def shapes_of_sums(sums: Callable[[np.ndarray], ShapeSums], markers: int) -> np.ndarray:
+    """The shapes of people of whom only sums are known, shape (4, markers).
+
+    Levenberg-Marquardt steps on the outer product of the scores, all columns together. A step asks
+    once, for the shape that it tries.
+
+    Parameters
+    ----------
+    sums
+        Gives the sums under a shape.
+    markers
+        How many.
+    """
+    shape = np.zeros((4, markers))
     precision = np.array([0.0, 0.0, SHAPE_PRECISION, SHAPE_PRECISION])[:, None]
-    damping = np.full(values.shape[1], 1e-3)
-    best = _log_posterior(values, known, shape, precision)
+    damping = np.full(markers, 1e-3)
+    here = sums(shape)
+    best = here.likelihood - (precision * shape**2).sum(axis=0) / 2
     for _ in range(STEPS):
-        slopes = _slopes(values, shape) * known
-        gradient = slopes.sum(axis=1) - precision * shape
-        curvature = np.einsum("anm,bnm->mab", slopes, slopes)
+        gradient = here.gradient - precision * shape
+        curvature = here.curvature.copy()
         diagonal = np.einsum("maa->ma", curvature)
         diagonal += precision[:, 0] + 1e-6
         diagonal *= 1 + damping[:, None]
         moved = shape + np.linalg.solve(curvature, gradient.T[..., None])[..., 0].T
         moved[1:3] = np.clip(moved[1:3], -FARTHEST_LOG, FARTHEST_LOG)
         moved[3] = np.clip(moved[3], -FARTHEST_SKEW, FARTHEST_SKEW)
-        gained = _log_posterior(values, known, moved, precision)
+        tried = sums(moved)
+        gained = tried.likelihood - (precision * moved**2).sum(axis=0) / 2
         better = gained > best
         ended = np.abs(gained - best) < ENOUGH
         shape = np.where(better, moved, shape)
+        here = ShapeSums(
+            tried.likelihood,
+            np.where(better, tried.gradient, here.gradient),
+            np.where(better[:, None, None], tried.curvature, here.curvature),
+        )
         damping = np.where(better, np.maximum(damping / 5, 1e-4), damping * 5)
         best = np.where(better, gained, best)
         if ended.all():
@@ -79,19 +139,14 @@ def fitted_shapes(values: np.ndarray) -> np.ndarray:
     return shape
 
 
-def _log_posterior(
-    values: np.ndarray, known: np.ndarray, shape: np.ndarray, precision: np.ndarray
-) -> np.ndarray:
+def _log_likelihood(values: np.ndarray, shape: np.ndarray) -> np.ndarray:
     location, log_scale, log_tail, skew = shape
     standardised = (values - location) / np.exp(log_scale)
     arc = np.exp(log_tail) * np.arcsinh(standardised) - skew
-    likelihood = (
+    return np.asarray(
         log_tail - log_scale + np.log(np.cosh(arc)) - np.log1p(standardised**2) / 2
         - np.sinh(arc) ** 2 / 2
     )  # fmt: skip
-    return np.asarray(
-        np.where(known, likelihood, 0.0).sum(axis=0) - (precision * shape**2).sum(axis=0) / 2
-    )
 
 
 def _slopes(values: np.ndarray, shape: np.ndarray) -> np.ndarray:
