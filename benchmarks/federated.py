@@ -4,7 +4,8 @@
 
 ``simulated``
     3 to 20 sites of uneven sizes, one with a single label: the largest difference of each result from
-    the same computation on pooled people, and how much left.
+    the same computation on pooled people, and how much left. Charts are of controls, and pooled with
+    the same knots; RVI takes the first markers for tracts.
 ``impac``
     autism and controls at the sites of IMPAC (volumes of FreeSurfer): the same, and the AUC within
     the site left out, whose shuffled labels are the sites' own.
@@ -27,22 +28,35 @@ from sklearn.linear_model import LogisticRegression
 
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
-from commissure.federated import coordinator
-from commissure.federated.coordinator import Federation
+from commissure.federated import coordinator, logistic
+from commissure.federated.charts import federated_charts
+from commissure.federated.federation import Federation
 from commissure.federated.site import Site
+from commissure.federated.vulnerability import indices, ranked_traits
+from commissure.markers.effect_patterns import EffectPattern, effect_pattern
+from commissure.markers.vulnerability import published_vulnerability
+from commissure.models.chart_sums import People
+from commissure.models.charts import ReferenceCharts
 
 
 def simulated(count: int, markers: int, seed: int) -> list[Site]:
     rng = np.random.default_rng(seed)
     sites = []
     for number in range(count):
-        n = int(rng.integers(25, 120))
+        n = int(rng.integers(40, 120))
         labels = (np.arange(n) < rng.uniform(0.2, 0.8) * n).astype(float)
         age = rng.normal(35, 9, n)
         values = rng.normal(size=(n, markers)) + rng.normal(size=markers) + 0.02 * age[:, None]
         values[:, : markers // 4] += 0.4 * labels[:, None]
         values[rng.random(values.shape) < 0.02] = np.nan
-        sites.append(Site(f"site{number}", values, np.column_stack([labels, age]), labels))
+        sex = rng.integers(0, 2, n).astype(float)
+        people = People(age, sex, np.full(n, f"site{number}", object), rng.normal(1500, 120, n))
+        sites.append(
+            Site(
+                f"site{number}", values, np.column_stack([labels, age]), labels,
+                people=people, controls=rng.random(n) < 0.6,
+            )
+        )  # fmt: skip
     sites[1] = replace(sites[1], labels=np.ones_like(sites[1].labels))
     return sites
 
@@ -59,7 +73,15 @@ def impac(data: Path, markers: int) -> list[Site]:
         design = np.column_stack([labels, rows["age"], rows["sex"] == "M"])
         if len(rows) >= 15:
             values = rows[names].to_numpy(float)
-            sites.append(Site(f"site{name}", values, design.astype(float), labels))
+            female = 1.0 - design[:, 2].astype(float)
+            place = np.full(len(rows), f"site{name}", object)
+            people = People(rows["age"].to_numpy(float), female, place)
+            sites.append(
+                Site(
+                    f"site{name}", values, design.astype(float), labels,
+                    people=people, controls=labels == 0,
+                )
+            )  # fmt: skip
     return sites
 
 
@@ -99,14 +121,14 @@ def rows_of(sites: list[Site], name: str, table: Table) -> None:
     apart["components"] = relative(
         parts.variances, np.linalg.eigvalsh(np.cov(whole.T))[::-1][: len(parts.variances)]
     )
-    model = coordinator.logistic(federation, scale, ridge=100.0)
+    model = logistic.logistic(federation, scale, ridge=100.0)
     x = np.nan_to_num((values - scale.mean) / scale.sd)
     pooled = LogisticRegression(C=0.01, tol=1e-12, max_iter=20000).fit(x, labels)
     apart["logistic model"] = float(
         np.abs(model.coefficients - [pooled.intercept_[0], *pooled.coef_[0]]).max()
     )
-    models = coordinator.left_out(federation, ridge=100.0)
-    judged = coordinator.auc_within_site(federation, models, permutations=199)
+    models = logistic.left_out(federation, ridge=100.0)
+    judged = logistic.auc_within_site(federation, models, permutations=199)
     scores = np.concatenate([
         np.column_stack([np.ones(len(site.labels)), np.nan_to_num((site.markers - m.scale.mean) / m.scale.sd)])
         @ m.coefficients
@@ -114,13 +136,73 @@ def rows_of(sites: list[Site], name: str, table: Table) -> None:
     ])  # fmt: skip
     expected = auc([pairwise_comparisons(labels, scores, place)])
     apart["AUC"] = abs(judged.auc - expected.value)
+    apart["charts"], charted = charts_apart(federation, sites)
+    apart["RVI"] = indices_apart(sites)
     cost = time.process_time() - started
     table.add_row(
         name, str(len(sites)), str(len(labels)), str(values.shape[1]),
         *(f"{value:.0e}" for value in apart.values()),
-        f"{judged.auc:.3f}, p {judged.p:.3f}", f"{len(sent)}", f"{sum(sent) / len(sites):.2g}",
+        f"{judged.auc:.3f}, p {judged.p:.3f}", charted, f"{len(sent)}", f"{sum(sent) / len(sites):.2g}",
         f"{cost:.1f}",
     )  # fmt: skip
+
+
+def charts_apart(federation: Federation, sites: list[Site]) -> tuple[float, str]:
+    """Largest difference of a control's score from charts of pooled controls with the same knots."""
+    charts = federated_charts(federation)
+    some = [site for site in sites if site.name in charts.sites_]
+    values = np.vstack([enough(site, charts.knots) for site in some])
+    heads = [site.people.head_size for site in some]
+    people = People(
+        *(np.concatenate([getattr(s.people, n)[s.controls] for s in some]) for n in ("age", "female", "site")),
+        None if any(head is None for head in heads)
+        else np.concatenate([head[s.controls] for head, s in zip(heads, some, strict=True)]),
+    )  # fmt: skip
+    pooled = ReferenceCharts(knots=charts.knots).fit(values, people)
+    apart = np.abs(charts.scores(values, people) - pooled.scores(values, people))
+    inside = int(charts.within_ages(people.age).sum())
+    return float(np.nanmax(apart)), f"{inside} of {len(people)}"
+
+
+def enough(site: Site, knots: np.ndarray) -> np.ndarray:
+    """Controls' markers without those of which the site sends nothing: too few have them."""
+    values, age = site.markers[site.controls].copy(), site.people.age[site.controls]
+    inside = (age >= knots[0]) & (age <= knots[-1])
+    values[:, np.isfinite(values[inside]).sum(axis=0) < site.min_people] = np.nan
+    return values
+
+
+def indices_apart(sites: list[Site]) -> float:
+    """Largest difference of a person's RVI from the published index of pooled people."""
+    pattern = effect_pattern("fa", "schizophrenia")
+    count = min(len(pattern.traits), sites[0].markers.shape[1])
+    pattern = EffectPattern(pattern.traits[:count], pattern.d[:count], pattern.source)
+    ranked = [ranked_traits(site, [[trait] for trait in range(count)]) for site in sites]
+    nobody = [np.zeros(len(site.labels)) for site in sites]
+    views = [
+        replace(site, markers=scores, people=People(zeros, zeros, zeros))
+        for site, scores, zeros in zip(sites, ranked, nobody, strict=True)
+    ]
+    some = [
+        site
+        for site in views
+        if np.isfinite(site.markers[site.controls]).any(axis=1).sum() >= site.min_people
+    ]
+    of_controls = coordinator.moments(
+        Federation({site.name: site.answer for site in some}), among="controls"
+    )
+    rvi = np.concatenate([
+        indices(site.markers, of_controls.mean, of_controls.sd, pattern.values).rvi for site in some
+    ])  # fmt: skip
+    chosen = [site for site in sites if site.name in {view.name for view in some}]
+    known = published_vulnerability(
+        pd.DataFrame(np.vstack([s.markers[:, :count] for s in chosen]), columns=pattern.traits),
+        pattern,
+        controls=np.concatenate([s.controls for s in chosen]),
+        covariates=np.vstack([s.design[:, 1:] for s in chosen]),
+        sites=np.concatenate([np.full(len(s.labels), s.name) for s in chosen]),
+    ).rvi
+    return float(np.nanmax(np.abs(rvi - known)))
 
 
 def relative(found: np.ndarray, known: np.ndarray) -> float:
@@ -136,8 +218,8 @@ def main() -> None:
     arguments = parser.parse_args()
     table = Table(
         "people", "sites", "n", "markers", "means", "spreads", "slopes", "components", "logistic", "AUC",
-        "AUC, site left out", "answers", "numbers a site sent", "CPU s",
-        title="largest difference from pooled (of the logistic model absolute, else relative)",
+        "charts", "RVI", "AUC, site left out", "controls charted", "answers", "numbers a site sent", "CPU s",
+        title="largest difference from pooled (of the logistic model, scores of charts and RVI absolute, else relative)",
     )  # fmt: skip
     if "simulated" in arguments.parts:
         for count in arguments.sites:
@@ -146,7 +228,7 @@ def main() -> None:
         if not (arguments.data / "impac-autism-freesurfer").is_dir():
             sys.exit(f"{arguments.data}: impac-autism-freesurfer is not there")
         rows_of(impac(arguments.data, arguments.markers), "IMPAC", table)
-    Console(width=160).print(table)
+    Console(width=200).print(table)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ def federate(
     covariates: Annotated[
         str, typer.Option(help="Columns that groups are compared at equal values of.")
     ] = "age,sex",
+    disorder: Annotated[
+        str, typer.Option(help="Whose pattern the vulnerability index compares people with.")
+    ] = "schizophrenia",
     ridge: Annotated[float, typer.Option(min=0, help="Penalty of the logistic model.")] = 1.0,
     permutations: Annotated[int, typer.Option(min=0, help="Of the labels, within sites.")] = 999,
     seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
@@ -34,12 +37,12 @@ def federate(
 ) -> None:
     """Compute means, group differences and a model over sites from what may leave them."""
     with readable():
-        from commissure.federated.study import Question
+        from commissure.federated.hospital import Question
+        from commissure.federated.records import Options
         from commissure.federated.study import federate as together
 
         names = tuple(name.strip() for name in covariates.split(",") if name.strip())
         together(
-            sites, Question(label, positive, negative, names), out=out, ridge=ridge,
-            permutations=permutations, seed=seed, min_people=min_people, combat=combat,
-            say=typer.echo,
+            sites, Question(label, positive, negative, names, disorder), out=out,
+            options=Options(ridge, permutations, seed, min_people, combat=combat), say=typer.echo,
         )  # fmt: skip

@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from commissure.errors import DatasetError
 
 #: Changes whenever a kind is added or changed: sites of different versions do not compute together.
-ALLOW_LIST_VERSION = "1"
+ALLOW_LIST_VERSION = "2"
 #: A sum over fewer people is too near to a person.
 MIN_PEOPLE = 10
 #: With fewer sites the sum of all tells one what the other sent.
 MIN_SITES = 3
+#: No sum is asked of fewer sites: where one is left out of three, the other two answer.
+MIN_TOGETHER = 2
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,16 @@ class Kind:
     arrays
         Its arrays, each with names of its dimensions: ``markers``, ``columns``, ``labellings``. No
         dimension is people.
+    words
+        Names of its words, which are of markers and never of people.
+    alone
+        Whether a single site may be asked: what it says is meant to be known of that site.
     """
 
     what: str
     arrays: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...] = ()
+    alone: bool = False
 
 
 #: All that may leave.
@@ -76,9 +85,51 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
             "how many pairs of people a model puts in order, of how many: for the labels as they "
             "are and shuffled",
             {"won": ("labellings",), "compared": ()},
+            alone=True,
+        ),
+        "catalogue": Kind(
+            "names and units of the markers that enough people have",
+            {"people": ()},
+            ("markers",),
+            alone=True,
+        ),
+        "done": Kind("that something was done which stays at the site", {"people": ()}, alone=True),
+        "ages": Kind(
+            "how many controls are younger than each of a row of ages, in steps of enough people",
+            {"people": (), "younger": ("ages",)},
+        ),
+        "age_products": Kind(
+            "cross-products of the columns of age of a chart, over controls",
+            {"people": (), "products": ("columns", "columns")},
+        ),
+        "chart_sums": Kind(
+            "weighted cross-products of the columns of a chart, and of each marker with them",
+            {
+                "people": ("markers",),
+                "information": ("markers", "columns", "columns"),
+                "response": ("markers", "columns"),
+            },
+        ),
+        "chart_level": Kind(
+            "squared residuals of each marker from a chart",
+            {"people": ("markers",), "squares": ("markers",)},
+        ),
+        "chart_shape": Kind(
+            "log likelihood of the shape of each marker's residuals, its derivatives and their "
+            "products",
+            {
+                "people": ("markers",),
+                "likelihood": ("markers",),
+                "gradient": ("parameters", "markers"),
+                "curvature": ("markers", "parameters", "parameters"),
+            },
         ),
     }
 )
+
+
+class TooFewPeople(DatasetError):
+    """An answer does not leave, because too few people stand behind it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +150,8 @@ class Message:
         Its content.
     version
         Of the list of what may leave.
+    words
+        Names of markers.
     """
 
     site: str
@@ -107,6 +160,7 @@ class Message:
     people: int
     arrays: Mapping[str, np.ndarray]
     version: str = ALLOW_LIST_VERSION
+    words: Mapping[str, Any] = field(default_factory=dict)
 
 
 def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> None:
@@ -129,16 +183,20 @@ def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> 
             f"version {ALLOW_LIST_VERSION}", "Install one version of commissure at all sites",
         )  # fmt: skip
     kind = ALLOWED.get(message.kind)
-    if kind is None or set(message.arrays) != set(kind.arrays):
+    if (
+        kind is None
+        or set(message.arrays) != set(kind.arrays)
+        or set(message.words) != set(kind.words)
+    ):
         raise refuse(
-            f"the arrays {sorted(message.arrays)}",
+            f"the arrays and words {sorted([*message.arrays, *message.words])}",
             f"one of the kinds {sorted(ALLOWED)} with its arrays",
             "Nothing else may leave a site",
         )
     if message.people < min_people:
-        raise refuse(
-            f"{message.people} people stand behind it", f"at least {min_people}",
-            "Leave this site out, or agree on a smaller --min-people",
+        raise TooFewPeople(
+            who, found=f"{message.people} people stand behind it", wanted=f"at least {min_people}",
+            mend="Leave this site out, or agree on a smaller --min-people",
         )  # fmt: skip
     sizes: dict[str, int] = {}
     for name, dimensions in kind.arrays.items():
@@ -159,6 +217,7 @@ def log_entry(message: Message) -> str:
     digest = hashlib.sha256()
     for name in sorted(message.arrays):
         digest.update(name.encode() + np.ascontiguousarray(message.arrays[name], float).tobytes())
+    digest.update(json.dumps(dict(message.words), sort_keys=True).encode())
     shapes = {name: list(np.shape(array)) for name, array in sorted(message.arrays.items())}
     return json.dumps(
         {

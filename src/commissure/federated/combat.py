@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.federated.coordinator import Federation, added, regressions
+from commissure.federated.coordinator import regressions
+from commissure.federated.federation import Federation, added
 from commissure.federated.site import Site
 
 #: Relative change at which location and scale of a site are found, and steps until then.

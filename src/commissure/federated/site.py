@@ -12,11 +12,16 @@ import numpy as np
 from commissure.errors import DatasetError
 from commissure.evaluation.pairs import wins_by_labelling
 from commissure.federated.allowed import (
+    ALLOWED,
     MIN_PEOPLE,
+    MIN_SITES,
+    MIN_TOGETHER,
     Message,
     append_log,
     refuse_unless_allowed,
 )
+from commissure.federated.site_charts import CHART_ANSWERS, chart_controls, fewest
+from commissure.models.chart_sums import People
 from commissure.models.logistic import sigmoid
 
 
@@ -32,11 +37,17 @@ class Request:
         Its number.
     given
         What the sites need for it: coefficients, means.
+    view
+        Which of a site's tables it is of.
+    taking_part
+        How many sites are asked the same.
     """
 
     kind: str
     round: int
     given: Mapping[str, Any] = field(default_factory=dict)
+    view: str = "markers"
+    taking_part: int = MIN_SITES
 
 
 @dataclass
@@ -58,6 +69,10 @@ class Site:
         File of what left; none keeps no log.
     min_people
         Fewer people send nothing.
+    people
+        Age, sex and head size, for charts.
+    controls
+        (people,): who is a control.
     """
 
     name: str
@@ -66,6 +81,8 @@ class Site:
     labels: np.ndarray
     log: Path | None = None
     min_people: int = MIN_PEOPLE
+    people: People | None = None
+    controls: np.ndarray | None = None
 
     def answer(self, request: Request) -> Message:
         """Answer a request.
@@ -82,8 +99,23 @@ class Site:
                 wanted=f"one of {sorted(_ANSWERS)}", mend="Nothing else may leave a site",
             )  # fmt: skip
         people, arrays = compute(self, request.given)
-        message = Message(self.name, request.kind, request.round, people, arrays)
+        return self.sent(Message(self.name, request.kind, request.round, people, arrays), request)
+
+    def sent(self, message: Message, request: Request) -> Message:
+        """A message that may leave, written down; the same for whatever leaves this site.
+
+        Raises
+        ------
+        DatasetError
+            It may not leave, or this site would be alone in the round.
+        """
         refuse_unless_allowed(message, min_people=self.min_people)
+        if request.taking_part < MIN_TOGETHER and not ALLOWED[message.kind].alone:
+            raise DatasetError(
+                f"site {self.name}, {message.kind}", found="it is alone in this round",
+                wanted=f"at least {MIN_TOGETHER} sites: a sum over one site is that site's",
+                mend="Wait for more sites",
+            )  # fmt: skip
         if self.log is not None:
             append_log(message, self.log)
         return message
@@ -94,7 +126,13 @@ Answer = tuple[int, dict[str, np.ndarray]]
 
 def _sums(site: Site, given: Mapping[str, Any]) -> Answer:
     """Of markers, or with slopes of what the columns of the design leave of them."""
-    values = site.markers - given.get("centre", 0.0)
+    values = site.markers
+    if given.get("among") == "controls":
+        values = chart_controls(site, given)[0]
+    elif given.get("among") == "head size":
+        head = chart_controls(site, given)[1].head_size
+        values = np.full((0, 1), np.nan) if head is None else head[:, None]
+    values = values - given.get("centre", 0.0)
     if "slopes" in given:
         values = values - site.design @ np.asarray(given["slopes"]).T
     measured = np.isfinite(values)
@@ -103,7 +141,7 @@ def _sums(site: Site, given: Mapping[str, Any]) -> Answer:
     values = np.where(measured, values, 0.0)
     people = measured.sum(axis=0)
     arrays = {"people": people, "total": values.sum(axis=0), "squares": (values**2).sum(axis=0)}
-    return _fewest(people), arrays
+    return fewest(people), arrays
 
 
 def _products(site: Site, given: Mapping[str, Any]) -> Answer:
@@ -126,7 +164,7 @@ def _products(site: Site, given: Mapping[str, Any]) -> Answer:
         arrays["columns"][marker] = x.T @ x
         arrays["with_marker"][marker] = x.T @ y
         arrays["squares"][marker] = y @ y
-    return _fewest(arrays["people"]), arrays
+    return fewest(arrays["people"]), arrays
 
 
 def _covariance(site: Site, given: Mapping[str, Any]) -> Answer:
@@ -175,16 +213,12 @@ def _wins(site: Site, given: Mapping[str, Any]) -> Answer:
     return len(y), {"won": (labels * won).sum(axis=0), "compared": np.array(pairs)}
 
 
-def _fewest(people: np.ndarray) -> int:
-    """The smallest number of people behind any marker that is told of."""
-    present = people[people > 0]
-    return int(present.min()) if present.size else 0
-
-
+#: What is asked of a site, and how it is computed. What else a list allows, a hospital answers.
 _ANSWERS: dict[str, Callable[[Site, Mapping[str, Any]], Answer]] = {
     "sums": _sums,
     "products": _products,
     "covariance": _covariance,
     "gradient": _gradient,
     "wins": _wins,
+    **CHART_ANSWERS,
 }

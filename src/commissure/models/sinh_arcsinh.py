@@ -14,6 +14,9 @@ import numpy as np
 
 #: Steps of the fit, and the gain of the log posterior below which it ends.
 STEPS, ENOUGH = 40, 1e-4
+#: A step that gains less of the log posterior is not taken: it would be decided by rounding, and
+#: people in several places would have another shape than the same people in one.
+LEAST_GAIN = 1e-9
 #: Precision of the normal prior on log tail and on skew about 0 (the normal distribution): with
 #: ten people the shape is the normal's, with hundreds the data decide.
 SHAPE_PRECISION = 10.0
@@ -124,7 +127,7 @@ def shapes_of_sums(sums: Callable[[np.ndarray], ShapeSums], markers: int) -> np.
         moved[3] = np.clip(moved[3], -FARTHEST_SKEW, FARTHEST_SKEW)
         tried = sums(moved)
         gained = tried.likelihood - (precision * moved**2).sum(axis=0) / 2
-        better = gained > best
+        better = gained > best + LEAST_GAIN
         ended = np.abs(gained - best) < ENOUGH
         shape = np.where(better, moved, shape)
         here = ShapeSums(
