@@ -9,9 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from commissure.engines.containers.settings import ContainerSettings
+from commissure.flow.earlier import rows_of_modality
 from commissure.flow.learnt import benchmark_rows
-from commissure.markers.status import read_statuses
-from commissure.modalities import STEPS
 
 #: CPU seconds of an image by modality: fixed, and for a million of voxels and volumes; and
 #: megabytes of memory. Measured on the built-in engine, one thread, on images of clinical
@@ -122,16 +121,10 @@ def _learnt(modality: str, output_dir: Path) -> tuple[float, float, float, int] 
     """CPU seconds and megabytes of an image, and memory of a job, from earlier runs."""
     seconds: dict[str, float] = defaultdict(float)
     disk: dict[str, float] = defaultdict(float)
-    for step in STEPS:
-        for table in sorted((output_dir / "work/status" / f"{modality}_{step}").glob("*.tsv")):
-            try:
-                rows = read_statuses(table)
-            except (OSError, ValueError):
-                continue
-            for row in rows:
-                if row.state == "present":
-                    seconds[row.scan] += row.cpu_s
-                    disk[row.scan] += sum(row.files.values()) / 1e6
+    for row in rows_of_modality(output_dir, modality):
+        if row.state == "present":
+            seconds[row.scan] += row.cpu_s
+            disk[row.scan] += sum(row.files.values()) / 1e6
     if not seconds:
         return None
     memory = [

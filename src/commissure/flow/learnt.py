@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import linear_regression
 
-from commissure.markers.status import read_statuses
+from commissure.dataset.index import Entry
+from commissure.flow.earlier import rows_of
 
 #: Share of earlier jobs or images that the figure must have sufficed for.
 ENOUGH_FOR = 0.95
@@ -26,6 +30,8 @@ LEAST_MB, STEP_MB = 500, 100
 START_MIN = 5.0
 #: Share of the CPU seconds of its images that a job must have taken to count.
 SOME_WORK = 0.5
+#: From so many jobs on, whose largest images are so far apart, memory follows the size of images.
+SEVERAL, APART = 3, 1.2
 #: Earlier jobs of a rule that are looked at: of more, evenly spread ones.
 MOST_JOBS = 200
 
@@ -42,11 +48,46 @@ class Used:
         Wall seconds of each job.
     image_s
         CPU seconds of each image that was computed; empty for a rule of the whole study.
+    size_mb
+        Largest image of each job, as it lies on the disk; 0 where there is none.
     """
 
     peak_mb: Sequence[float]
     job_s: Sequence[float]
     image_s: Sequence[float] = ()
+    size_mb: Sequence[float] = ()
+
+    def memory_mb(self, size: float, default: int) -> float:
+        """Memory for a job with an image so large: along a line where earlier sizes show one.
+
+        Parameters
+        ----------
+        size
+            Largest image of the job, MB.
+        default
+            What is asked for at least where the image is larger than all before and nothing says
+            how memory grows, MB.
+        """
+        flat = quantile(self.peak_mb, ENOUGH_FOR) * MEMORY_MARGIN
+        if not size or not self.size_mb or not all(self.size_mb):
+            return flat
+        least, most = min(self.size_mb), max(self.size_mb)
+        if len(self.size_mb) >= SEVERAL and most >= APART * least:
+            slope, start = linear_regression(self.size_mb, self.peak_mb)
+            if slope > 0:
+                pairs = zip(self.size_mb, self.peak_mb, strict=True)
+                above = quantile([peak - start - slope * at for at, peak in pairs], ENOUGH_FOR)
+                return (start + slope * max(size, least) + max(above, 0.0)) * MEMORY_MARGIN
+        return max(flat, default) if size > APART * most else flat
+
+
+def images_of(entries: Iterable[Entry], root: Path | None) -> dict[tuple[str, str], list[Path]]:
+    """The images of a dataset that are computed, by modality and number of the batch."""
+    images: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for entry in entries:
+        if entry.used and root is not None:
+            images[entry.modality, f"{entry.batch:04d}"].append(root / entry.scan)
+    return images
 
 
 class Learnt:
@@ -57,13 +98,14 @@ class Learnt:
     output_dir
         The run's output folder, with the records of earlier runs.
     images
-        How many images each batch has, by modality and number of the batch.
+        Images of each batch, by modality and number of the batch.
     """
 
-    def __init__(self, output_dir: Path, images: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, output_dir: Path, images: Mapping[tuple[str, str], Sequence[Path]]) -> None:
         self.output_dir = output_dir
         self.images = images
         self._used = cache(self._read)
+        self._largest_mb = cache(self._look_at)
 
     def memory_mb(self, rule: str, batch: str | None, default: int) -> int:
         """Memory of a job; the default where none of its rule has run.
@@ -79,11 +121,11 @@ class Learnt:
         default
             What the rule asks for in the dark, MB.
         """
-        peaks = self._used(rule).peak_mb
-        if not peaks:
+        used = self._used(rule)
+        if not used.peak_mb:
             return default
-        wanted = quantile(peaks, ENOUGH_FOR) * MEMORY_MARGIN
-        wanted = math.ceil(wanted / STEP_MB) * STEP_MB
+        size = self._largest_mb(_modality(rule), batch) if batch else 0.0
+        wanted = math.ceil(used.memory_mb(size, default) / STEP_MB) * STEP_MB
         return max(LEAST_MB, wanted) if batch else max(default, wanted)
 
     def runtime_min(self, rule: str, batch: str | None, default: int) -> int:
@@ -95,20 +137,35 @@ class Learnt:
         used = self._used(rule)
         if batch is None:
             return max([default, *(_minutes(seconds) for seconds in used.job_s)])
-        count = self.images.get((rule.partition("_")[0], batch), 0)
+        count = len(self.images.get((_modality(rule), batch), ()))
         if not used.image_s or not count:
             return default
         return _minutes(quantile(used.image_s, ENOUGH_FOR) * count)
 
     def _read(self, rule: str) -> Used:
         status = self.output_dir / "work/status" / rule
-        jobs, images = [], []
+        jobs, images, sizes = [], [], []
         for table in spread(sorted((self.output_dir / "benchmarks" / rule).glob("*.tsv"))):
             computed = _image_seconds(status / table.name)
             images += computed
             # A job that found most of its images done says nothing of one that computes them.
-            jobs += [row for row in benchmark_rows(table) if row[1] >= SOME_WORK * sum(computed)]
-        return Used([mb for mb, _ in jobs], [s for _, s in jobs], images)
+            rows = [row for row in benchmark_rows(table) if row[1] >= SOME_WORK * sum(computed)]
+            jobs += rows
+            batch = table.stem.removeprefix("batch-")
+            sizes += [self._largest_mb(_modality(rule), batch)] * len(rows)
+        return Used([mb for mb, _ in jobs], [s for _, s in jobs], images, sizes)
+
+    def _look_at(self, modality: str, batch: str) -> float:
+        """Megabytes of the largest image of a batch; 0 where none can be looked at."""
+        sizes = [0.0]
+        for path in self.images.get((modality, batch), ()):
+            with suppress(OSError):
+                sizes.append(path.stat().st_size / 1e6)
+        return max(sizes)
+
+
+def _modality(rule: str) -> str:
+    return rule.partition("_")[0]
 
 
 def _minutes(seconds: float) -> int:
@@ -143,10 +200,4 @@ def benchmark_rows(table: Path) -> list[tuple[float, float]]:
 
 def _image_seconds(table: Path) -> list[float]:
     """CPU seconds of each image of a batch; none for a rule of the whole study."""
-    if not table.is_file():
-        return []
-    try:
-        rows = read_statuses(table)
-    except (OSError, ValueError):
-        return []
-    return [row.cpu_s for row in rows if row.state == "present" and row.cpu_s > 0]
+    return [row.cpu_s for row in rows_of(table) if row.state == "present" and row.cpu_s > 0]

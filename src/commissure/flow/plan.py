@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from commissure.flow.check_tables import check_tables
 from commissure.flow.code import codes_of, stored_codes
 from commissure.flow.command import command_of
 from commissure.flow.engine_checks import check_engines
-from commissure.flow.learnt import Learnt
+from commissure.flow.learnt import Learnt, images_of
 from commissure.flow.lost import read_marks, reopen
 from commissure.flow.places import check_output
 from commissure.flow.refresh import refresh_index
@@ -96,8 +95,7 @@ class Plan:
         people = {entry.participant_id for entry in entries}
         self.study = study_identity(work, self.settings.bids, people)
         self._at, self.people = batches, batches.in_the_study
-        counts = Counter((entry.modality, f"{entry.batch:04d}") for entry in entries if entry.used)
-        self._learnt = Learnt(self.output_dir, counts)
+        self._learnt = Learnt(self.output_dir, images_of(entries, self.settings.bids))
         self.page_batches = self._page_batches()
         if main:
             self._check_tables(people, {(entry.participant_id, entry.session) for entry in entries})

@@ -23,8 +23,19 @@ def earlier(
     write_statuses(rows, path)
 
 
+def images(folder: Path, sizes: dict[str, tuple[int, ...]]) -> dict[tuple[str, str], list[Path]]:
+    """Images of batches of so many kilobytes."""
+    made: dict[tuple[str, str], list[Path]] = {}
+    for batch, of_batch in sizes.items():
+        paths = [folder / f"{batch}-{number}.nii" for number in range(len(of_batch))]
+        for path, kilobytes in zip(paths, of_batch, strict=True):
+            path.write_bytes(bytes(1000 * kilobytes))
+        made["anat", batch] = paths
+    return made
+
+
 def test_without_an_earlier_run_the_defaults_stand(tmp_path: Path) -> None:
-    learnt = Learnt(tmp_path, {("anat", "0001"): 10})
+    learnt = Learnt(tmp_path, images(tmp_path, {"0001": (1,) * 10}))
     assert learnt.memory_mb("anat_preprocess", "0001", 3000) == 3000
     assert learnt.runtime_min("anat_preprocess", "0001", 30) == 30
     assert learnt.runtime_min("fusion", None, 30) == 30
@@ -33,15 +44,47 @@ def test_without_an_earlier_run_the_defaults_stand(tmp_path: Path) -> None:
 def test_a_batch_asks_for_what_its_images_need(tmp_path: Path) -> None:
     for number, mb in enumerate((800, 900, 1000), 1):
         earlier(tmp_path, "anat_preprocess", f"000{number}", mb=mb, s=100, images=[60.0, 40.0])
-    learnt = Learnt(tmp_path, {("anat", "0001"): 20, ("anat", "0002"): 2})
+    learnt = Learnt(tmp_path, images(tmp_path, {"0001": (1,) * 20, "0002": (1, 1)}))
     assert learnt.memory_mb("anat_preprocess", "0001", 3000) == 1300
     assert learnt.runtime_min("anat_preprocess", "0001", 30) == 45  # 5 + 2 x 20 min
     assert learnt.runtime_min("anat_preprocess", "0002", 30) == 9
 
 
+def test_memory_follows_the_largest_image_of_a_batch(tmp_path: Path) -> None:
+    # 500 MB, and 100 for each 10 kB of the largest image; one job took 50 more.
+    for number, mb in enumerate((600, 700, 950, 900), 1):
+        earlier(tmp_path, "anat_preprocess", f"000{number}", mb=mb, s=100, images=[60.0])
+    sizes = {
+        "0001": (10, 5),
+        "0002": (20,),
+        "0003": (40,),
+        "0004": (40,),
+        "0005": (80,),
+        "0006": (1,),
+    }
+    learnt = Learnt(tmp_path, images(tmp_path, sizes))
+    asked = {batch: learnt.memory_mb("anat_preprocess", batch, 3000) for batch in sizes}
+    assert asked == {
+        "0001": 900, "0002": 1000, "0003": 1300, "0004": 1300, "0005": 1900,
+        # Smaller than all before: as for the smallest.
+        "0006": 900,
+    }  # fmt: skip
+
+
+def test_an_image_larger_than_all_that_are_alike_asks_for_no_less_than_the_rule(
+    tmp_path: Path,
+) -> None:
+    for batch in ("0001", "0002", "0003"):
+        earlier(tmp_path, "anat_preprocess", batch, mb=800, s=100, images=[60.0])
+    alike = {"0001": (10,), "0002": (11,), "0003": (10,)}
+    learnt = Learnt(tmp_path, images(tmp_path, {**alike, "0004": (100,)}))
+    assert learnt.memory_mb("anat_preprocess", "0001", 3000) == 1100
+    assert learnt.memory_mb("anat_preprocess", "0004", 3000) == 3000
+
+
 def test_a_job_that_found_its_images_done_teaches_nothing(tmp_path: Path) -> None:
     earlier(tmp_path, "anat_preprocess", "0001", mb=150, s=3, images=[60.0, 40.0])
-    learnt = Learnt(tmp_path, {("anat", "0001"): 2})
+    learnt = Learnt(tmp_path, images(tmp_path, {"0001": (1, 1)}))
     assert learnt.memory_mb("anat_preprocess", "0001", 3000) == 3000
     assert learnt.runtime_min("anat_preprocess", "0001", 30) == 9
 

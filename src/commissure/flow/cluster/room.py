@@ -20,10 +20,10 @@ from math import prod
 from pathlib import Path
 from statistics import median
 
+from commissure.flow.earlier import rows_of_modality
 from commissure.flow.forecast import rough_disk_mb
 from commissure.flow.transient import NO_ROOM
-from commissure.markers.status import read_statuses
-from commissure.modalities import MODALITIES, STEPS
+from commissure.modalities import MODALITIES
 
 #: Seconds between two looks, and bytes that must find room.
 LOOK_S, PROBE_BYTES = 5.0, 256 * 1024
@@ -76,18 +76,11 @@ def taken(output_dir: Path) -> Taken:
     modalities: dict[str, int] = dict.fromkeys(MODALITIES, 0)
     images: dict[str, set[str]] = {name: set() for name in MODALITIES}
     for modality in MODALITIES:
-        for step in STEPS:
-            for table in sorted((output_dir / "work/status" / f"{modality}_{step}").glob("*.tsv")):
-                try:
-                    rows = read_statuses(table)
-                except (OSError, ValueError):
-                    continue
-                for row in rows:
-                    size = sum(row.files.values())
-                    if size:
-                        people[row.participant_id] += size
-                        modalities[modality] += size
-                        images[modality].add(row.scan)
+        for row in rows_of_modality(output_dir, modality):
+            if size := sum(row.files.values()):
+                people[row.participant_id] += size
+                modalities[modality] += size
+                images[modality].add(row.scan)
     return Taken(dict(people), modalities, {name: len(scans) for name, scans in images.items()})
 
 
