@@ -2,8 +2,8 @@
 
 ``snakemake-executor-plugin-slurm`` (2.6) forgets a running job when a query of its state fails: a
 controller that restarts makes the run wait for ever. A submission that fails for the same reason
-counts as an attempt of the job. Both are mended on the executor of a run, and it looks at least
-every fifteen seconds whether a job has ended: one look asks for all jobs.
+counts as an attempt of the job. Both are mended on the executor of a run. It also looks whether
+jobs have ended as often as their length is worth: one look asks for all of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from commissure.flow import slurm
 from commissure.flow.end_at_once import ending
 
-#: Most seconds between two looks at the queue; the executor itself would look ever more rarely.
-MOST_BETWEEN_S = 15
+#: Seconds between two looks at the queue: a share of what the newest job has taken so far, and no
+#: less and no more than these. The executor itself would look ever more rarely.
+SHARE, LEAST_BETWEEN_S, MOST_BETWEEN_S = 0.1, 3.0, 15.0
 #: Seconds between two questions whether the controller is back, and when no more are asked.
 _EVERY_S, _AT_MOST_S = 15.0, 6 * 3600.0
 
@@ -52,6 +53,7 @@ def watch(executor: Any) -> str:
 def _keeping(executor: Any) -> Callable[[list], AsyncIterator[Any]]:
     """As the executor checks its jobs; one of which nothing was said stays one to be checked."""
     check, ended = executor.check_active_jobs, set()
+    since: dict[int, float] = {}
 
     def noting(report: Callable[..., Any]) -> Callable[..., Any]:
         def noted(job: Any, *arguments: Any, **named: Any) -> Any:
@@ -73,8 +75,12 @@ def _keeping(executor: Any) -> Callable[[list], AsyncIterator[Any]]:
         for job in jobs:
             if id(job) not in running | ended:
                 yield job
+        now = time.monotonic()
+        for known in set(since) - {id(job) for job in jobs}:
+            del since[known]
+        newest = min((now - since.setdefault(id(job), now) for job in jobs), default=0.0)
         executor.next_seconds_between_status_checks = min(
-            executor.next_seconds_between_status_checks, MOST_BETWEEN_S
+            max(SHARE * newest, LEAST_BETWEEN_S), MOST_BETWEEN_S
         )
 
     return check_active_jobs

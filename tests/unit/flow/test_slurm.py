@@ -121,7 +121,23 @@ def test_a_job_of_which_nothing_was_said_stays_in_sight():
         return [job.name async for job in executor.check_active_jobs(jobs)]
 
     assert asyncio.run(look()) == ["b", "c"]
-    assert executor.next_seconds_between_status_checks == slurm_watch.MOST_BETWEEN_S
+
+
+def test_the_queue_is_looked_at_the_more_rarely_the_longer_the_newest_job_takes(monkeypatch):
+    executor, now = Executor({"a": "running", "b": "running"}), [1000.0]
+    monkeypatch.setattr(slurm_watch.time, "monotonic", lambda: now[0])
+    slurm_watch.watch(executor)
+    a, b = (SimpleNamespace(name=name) for name in "ab")
+
+    async def look(*jobs):
+        return [job async for job in executor.check_active_jobs(list(jobs))]
+
+    waits = []
+    for seconds, jobs in ((0, [a]), (20, [a]), (100, [a]), (500, [a]), (1, [a, b]), (60, [a, b])):
+        now[0] += seconds
+        asyncio.run(look(*jobs))
+        waits.append(executor.next_seconds_between_status_checks)
+    assert waits == [3, 3, 12, 15, 3, 6]
 
 
 def test_nothing_is_submitted_while_the_controller_is_away(monkeypatch, capsys):
