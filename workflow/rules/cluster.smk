@@ -3,6 +3,7 @@
 
 from functools import partial
 
+from commissure.flow.attempts import deaths
 from commissure.flow.cluster.defaults import with_site
 from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources
 from commissure.flow.cluster.site import read_site
@@ -32,4 +33,6 @@ onsuccess:
 onerror:
     # Who ends a run waits for nothing.
     if not ending.is_set():
+        for sentence in deaths(plan.output_dir / "work"):
+            print(f"commissure: {sentence}", file=sys.stderr)
         print(report_unfinished(plan.output_dir), file=sys.stderr)

@@ -12,7 +12,7 @@ for name in (
     os.environ[name] = "1"
 
 from commissure.evaluation.permutation_parts import block_of
-from commissure.flow.asked import Asked, attempt_number
+from commissure.flow.asked import Asked, attempt_number, times
 from commissure.flow.attempts import ATTEMPTS
 from commissure.flow.end_at_once import end_at_once
 from commissure.flow.job import LATENCY

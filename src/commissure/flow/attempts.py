@@ -1,7 +1,8 @@
 """What earlier attempts of a job died of, and at which image: it goes last, and is left in the end.
 
 A job that runs out of memory or time, is cancelled, or loses its node cannot say so. Each attempt
-notes at which image it is; the next one finds the note and asks Slurm what became of its author.
+notes at which image it is; the next one finds the note and asks Slurm what became of its author. A
+job of the whole study has a note, too, and the run reads it in the end.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ BESIDE_MB = 150
 _LOOK_S = 0.25
 #: Seconds between two looks whether a later attempt has begun.
 _FOLLOWED_S = 1.0
+#: Where the jobs of the whole study have their notes, below those of the batches.
+_STUDY = "study"
 _FOLLOWED = "A later attempt of this job has begun; this one ends"
 
 
@@ -58,6 +62,14 @@ class Attempts:
     died: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     _over: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of_study(cls, work: Path, name: str, *, number: int, memory_mb: int) -> Attempts:
+        """Begin an attempt of a job of the whole study, whose name stands for the image."""
+        table = f"{_STUDY}/{name}.tsv"
+        attempts = cls.begin(work, table, number=number, memory_mb=memory_mb)
+        attempts.begins(name)
+        return attempts
 
     @classmethod
     def begin(cls, work: Path, table: Path | str, *, number: int, memory_mb: int) -> Attempts:
@@ -111,13 +123,13 @@ class Attempts:
         """Images by how often an attempt died at them: the others are finished first."""
         return sorted(scans, key=lambda scan: len(self.died.get(scan, ())))
 
-    def gives_up(self, scan: str) -> str:
+    def gives_up(self, scan: str, *, what: str = "this image") -> str:
         """Why an image is not tried once more; empty where it is."""
         causes = [end["cause"] for end in self.died.get(scan, ()) if end["run"] == self.run]
         if self.number < ATTEMPTS or not causes:
             return ""
         times = "once" if len(causes) == 1 else f"{len(causes)} times"
-        return f"the job ended {times} while it computed this image: {', then '.join(causes)}"
+        return f"the job ended {times} while it computed {what}: {_in_turn(causes)}"
 
     def begins(self, scan: str) -> None:
         """Note that an image is computed now."""
@@ -131,8 +143,8 @@ class Attempts:
 
     def finish(self) -> None:
         """The batch is done; what is known of images that killed their jobs is kept."""
-        self.check()
         self._over.set()
+        self.check()
         if self.died:
             self._write("")
         else:
@@ -162,6 +174,49 @@ class Attempts:
             "slurm": os.environ.get("SLURM_JOB_ID", ""), "died": self.died,
         }  # fmt: skip
         write_json(content, self.path)
+
+
+def deaths(work: Path) -> list[str]:
+    """Which jobs of the whole study died in this run, of what, and what to do; a sentence for each.
+
+    A job that ends by itself, well or with an error, leaves no note.
+
+    Parameters
+    ----------
+    work
+        The run's folder for internal files.
+    """
+    run = read_note(work / "run.lock").get("run", "")
+    sentences = []
+    for path in sorted((work / "attempts" / _STUDY).glob("*.json")):
+        note = _read(path)
+        if note.get("run") != run or not (name := note.get("image")):
+            continue
+        died = [end["cause"] for end in note["died"].get(name, ()) if end["run"] == run]
+        causes = [*died, _cause(note, path.with_suffix(".near").exists())]
+        # As in fusion_null-3, a part of the step fusion_null.
+        step = name.partition("-")[0]
+        times = "" if len(causes) == 1 else f" {len(causes)} times"
+        options = more_of(step, causes)
+        mend = f"with {options}" if options else "when what ended it is mended"
+        sentences.append(
+            f"the step {step} was ended{times} before it was done: {_in_turn(causes)}. Give "
+            f"the same command again {mend}; what does not need this step is done, and stays"
+        )
+    return sentences
+
+
+def _in_turn(causes: Sequence[str]) -> str:
+    """Causes one after another; one that came again and again stands once."""
+    return ", then ".join(cause for cause, _ in groupby(causes))
+
+
+def more_of(rule: str, causes: Iterable[str]) -> str:
+    """Options that give a rule more of what its jobs ran out of; empty where they did not."""
+    told = " ".join(causes)
+    resources = (("memory", "mem_mb"), ("time", "runtime"))
+    short = [name for word, name in resources if f"out of {word}" in told]
+    return " and ".join(f"--set-resources {rule}:{name}=..." for name in short)
 
 
 def _read(path: Path) -> dict[str, Any]:

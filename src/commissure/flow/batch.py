@@ -22,7 +22,7 @@ from commissure.dataset.index import Entry, read_entries
 from commissure.derivatives import Derivatives
 from commissure.errors import CommissureError
 from commissure.files import remove_drafts
-from commissure.flow.attempts import Attempts
+from commissure.flow.attempts import Attempts, more_of
 from commissure.flow.environment import keep
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
@@ -117,10 +117,8 @@ class Batch:
 
     def _more(self, cause: str) -> str:
         """What to give a job of which an image needs more."""
-        resources = (("memory", "mem_mb"), ("time", "runtime"))
-        short = [name for word, name in resources if f"out of {word}" in cause]
-        asks = [f"--set-resources {self.log.rule}:{name}=..." for name in short]
-        return f"; ask for more with {' and '.join(asks)}" if asks else ""
+        asks = more_of(self.log.rule, [cause])
+        return f"; ask for more with {asks}" if asks else ""
 
     def _visits(self, entry: Entry) -> list[Entry]:
         """Images of all visits of a person, where the step lays several together."""

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from commissure.errors import CommissureError
 from commissure.files import write_text
 from commissure.flow.arrival import await_files
+from commissure.flow.attempts import Attempts
 from commissure.flow.cluster.scratch import own_scratch
 from commissure.flow.cluster.site import read_site
 from commissure.flow.environment import keep
@@ -96,11 +97,12 @@ def running(snakemake: Any) -> Iterator[Job]:
                     attempt=int(asked.get("attempt", 1)), memory_mb=int(asked.get("mem_mb", 0)),
                     scratch=scratch,
                 )  # fmt: skip
-                yield job
-                if record is not None:
-                    write_outputs([*snakemake.output, *job.written], Path(record))
-                    work = Path(record).parents[1]
-                    write_text(keep(work) + "\n", work / "jobs" / f"{Path(record).stem}.txt")
+                with _noted(job, Path(record)) if record else nullcontext():
+                    yield job
+                    if record is not None:
+                        write_outputs([*snakemake.output, *job.written], Path(record))
+                        work = Path(record).parents[1]
+                        write_text(keep(work) + "\n", work / "jobs" / f"{Path(record).stem}.txt")
         except CommissureError as error:
             print(error, file=log)
             raise SystemExit(f"\n{snakemake.rule}: {error}\n") from None
@@ -114,6 +116,21 @@ def running(snakemake: Any) -> Iterator[Job]:
                     "not of the data: mend it and give the same command again.\n"
                 ) from None
             raise
+
+
+@contextmanager
+def _noted(job: Job, record: Path) -> Iterator[None]:
+    """Leave a note while a job of the whole study computes: who is killed cannot say so."""
+    attempts = Attempts.of_study(
+        record.parents[1], record.stem, number=job.attempt, memory_mb=job.memory_mb
+    )
+    if "SLURM_JOB_ID" in os.environ:
+        attempts.end_process_when_followed()
+    try:
+        yield
+    finally:
+        attempts.ends(record.stem)
+        attempts.finish()
 
 
 def _ready(snakemake: Any, work: Path, log: TextIO) -> None:

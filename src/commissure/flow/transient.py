@@ -12,6 +12,8 @@ from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from commissure.errors import CommissureError
+
 #: Errors of the machine that another day may not have.
 _PASSING = frozenset(
     {
@@ -32,10 +34,14 @@ NO_ROOM = "no_room"
 _FULL_BYTES = 8 * 2**20
 
 
+class InterruptedRun(CommissureError):
+    """What ended is none of the data's or the program's, as a job that was killed."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether an error, or one that it came from, is the machine's and may pass."""
     return any(
-        isinstance(cause, MemoryError | BrokenExecutor)
+        isinstance(cause, MemoryError | BrokenExecutor | InterruptedRun)
         or (isinstance(cause, OSError) and cause.errno in _PASSING)
         for cause in _causes(error)
     )

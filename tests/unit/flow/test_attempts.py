@@ -12,7 +12,7 @@ import time
 import pytest
 
 from commissure.flow import attempts, slurm
-from commissure.flow.attempts import ATTEMPTS, Attempts
+from commissure.flow.attempts import ATTEMPTS, Attempts, deaths
 
 TABLE = "out/work/status/mrs_preprocess/batch-0001.tsv"
 
@@ -20,6 +20,7 @@ TABLE = "out/work/status/mrs_preprocess/batch-0001.tsv"
 @pytest.fixture
 def begin(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(attempts, "_watch", lambda *watched: None)
     (tmp_path / "run.lock").write_text(json.dumps({"run": "a"}))
     return lambda number=1: Attempts.begin(tmp_path, TABLE, number=number, memory_mb=10**9)
 
@@ -59,6 +60,28 @@ def test_who_counts_as_lost_writes_nothing_beside_the_next_attempt(begin):
     for step in (lost.check, lambda: lost.begins("y"), lambda: lost.ends("x"), lost.finish):
         with pytest.raises(SystemExit, match="later attempt"):
             step()
+
+
+def test_a_job_of_the_whole_study_that_died_is_told_with_cause_and_remedy(
+    tmp_path, begin, monkeypatch
+):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    ends = iter([slurm.End("out of memory", "2000M"), slurm.End("the node was lost")])
+    monkeypatch.setattr(slurm, "end_of", lambda number: next(ends))
+    for _ in range(2):
+        died = Attempts.of_study(tmp_path, "fusion_null-3", number=1, memory_mb=10**9)
+        died._over.set()
+    well = Attempts.of_study(tmp_path, "markers", number=1, memory_mb=10**9)
+    well.ends("markers")
+    well.finish()
+    (sentence,) = deaths(tmp_path)
+    assert sentence.startswith(
+        "the step fusion_null was ended 2 times before it was done: out of memory (2000M were asked "
+        "for), then the node was lost. Give the same command again with --set-resources "
+        "fusion_null:mem_mb=...; "
+    )
+    (tmp_path / "run.lock").write_text(json.dumps({"run": "b"}))
+    assert deaths(tmp_path) == []
 
 
 ON_A_LOST_NODE = """

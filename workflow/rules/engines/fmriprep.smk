@@ -15,10 +15,13 @@ rule fmriprep:
         log_of("fmriprep"),
     benchmark:
         benchmark_of("fmriprep")
+    retries: RETRIES
     threads: settings.fmriprep.threads
     resources:
+        attempt=attempt_number,
         mem_mb=memory(settings.fmriprep.mem_mb),
-        runtime=lambda wildcards: settings.fmriprep.runtime_min
+        runtime=lambda wildcards, attempt: times(attempt, wildcards.batch)
+        * settings.fmriprep.runtime_min
         * plan.people_in(wildcards.batch),
     params:
         bids_dir=settings.bids_dir,

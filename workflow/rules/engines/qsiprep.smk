@@ -13,11 +13,14 @@ rule qsiprep:
         log_of("qsiprep"),
     benchmark:
         benchmark_of("qsiprep")
+    retries: RETRIES
     threads: settings.qsiprep.threads
     resources:
         **gpus(settings.qsiprep.gpus),
+        attempt=attempt_number,
         mem_mb=memory(settings.qsiprep.mem_mb),
-        runtime=lambda wildcards: settings.qsiprep.runtime_min
+        runtime=lambda wildcards, attempt: times(attempt, wildcards.batch)
+        * settings.qsiprep.runtime_min
         * plan.people_in(wildcards.batch),
     params:
         bids_dir=settings.bids_dir,
