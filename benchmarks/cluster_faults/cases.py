@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from benchmarks.cluster_faults.lab import Lab, Work, begun, causes, drafts, pres
 WHO = "sub-02"
 PEOPLE = [f"out/work/status/mrs_measure/batch-000{number}.tsv" for number in (1, 2)]
 BATCH = PEOPLE[:1]
+#: Everybody, and the table that names who failed.
+NAMED = ["out/completeness.tsv"]
 EVERYBODY = {"sub-01", "sub-02", "sub-03", "sub-04"}
 
 
@@ -56,8 +59,8 @@ def _judged(
         faults.append(f"half-written: {halves[0].name}")
     if again > running:
         faults.append(f"{again} done again, {running} were running: {work.times}")
-    if lab.cluster and lab.cluster.in_queue():
-        faults.append("jobs are left in the queue")
+    if lab.cluster and (left := lab.cluster.in_queue(study)):
+        faults.append(f"jobs are left in the queue: {' '.join(left)}")
     return Judged(faults, running, again, note)
 
 
@@ -66,7 +69,7 @@ def _last_said(study: Path) -> str:
     return said[-1].read_text(errors="replace")[-1500:]
 
 
-def _given_up(lab: Lab, study: Path, status: int, words: str) -> Judged:
+def _given_up(lab: Lab, study: Path, status: int, words: str, *, report: bool = False) -> Judged:
     """After a fault that no retry mends: one person is named, the others are finished."""
     wrong = [] if status == 0 else [f"ended with {status}: {_last_said(study)}"]
     if status == 0:
@@ -75,8 +78,10 @@ def _given_up(lab: Lab, study: Path, status: int, words: str) -> Judged:
             wrong.append(f"completeness.tsv says {named}")
         if present(study) != EVERYBODY - {WHO}:
             wrong.append(f"finished are {sorted(present(study))}")
-        if not (study / "out/report.html").exists():
+        if report and not (study / "out/report.html").exists():
             wrong.append("there is no report")
+        if halves := drafts(study):
+            wrong.append(f"half-written: {halves[0].name}")
         theirs = {name for name in lab.differs(study) if name.startswith("sub-")}
         if apart := {name for name in theirs if not name.startswith(WHO)}:
             wrong.append(f"others differ: {sorted(apart)[:3]}")
@@ -105,23 +110,28 @@ def memory(lab: Lab) -> Judged:
 def memory_always(lab: Lab) -> Judged:
     """A person needs more memory than three attempts ask for."""
     study = lab.copy("memory-always")
-    run = lab.begin(study, _fault("memory", times=9), arguments=["--set-resources",
-                    "mrs_preprocess:mem_mb=700*attempt", "mrs_measure:mem_mb=700"])  # fmt: skip
+    less = ["--set-resources", "mrs_preprocess:mem_mb=700*attempt", "mrs_measure:mem_mb=700"]
+    run = lab.begin(study, _fault("memory", times=9), arguments=[*NAMED, *less])
     return _given_up(lab, study, run.wait(), "out of memory")
+
+
+#: Each step is a job of its own, for Slurm counts time in whole minutes.
+ONE_MINUTE = (
+    "--set-resources", "mrs_preprocess:runtime=1", "--groups", "mrs_preprocess=first",
+)  # fmt: skip
 
 
 def run_time(lab: Lab) -> Judged:
     """A job takes longer than it asked for; the next attempt does not."""
     study = lab.copy("time")
-    asked = ["--set-resources", "mrs_preprocess:runtime=1", "mrs_measure:runtime=1"]
-    status = lab.begin(study, _fault("hang"), arguments=[*BATCH, *asked]).wait()
+    status = lab.begin(study, _fault("hang"), arguments=[*BATCH, *ONE_MINUTE]).wait()
     return _judged(lab, study, status)
 
 
 def time_always(lab: Lab) -> Judged:
     """A person takes longer than three attempts ask for."""
     study = lab.copy("time-always")
-    asked = ["--set-resources", "mrs_preprocess:runtime=1", "mrs_measure:runtime=1"]
+    asked = [*NAMED, *ONE_MINUTE]
     run = lab.begin(study, _fault("hang", times=9, seconds=900), arguments=asked)
     return _given_up(lab, study, run.wait(900), "out of time")
 
@@ -133,7 +143,29 @@ def cancelled(lab: Lab) -> Judged:
     for time_ in (1, 2, 3):
         wait_for(lambda n=time_: begun(study, n))
         lab.cluster.asked("scancel", _number(study))
-    return _given_up(lab, study, run.wait(), "cancelled")
+    return _given_up(lab, study, run.wait(), "cancelled", report=True)
+
+
+def step_always(lab: Lab) -> Judged:
+    """A step of the whole study dies in each attempt: what does not need it is finished."""
+    study = lab.copy("step-always")
+    faults = {"images": [{"scan": "fusion", "do": "memory", "times": 9}]}
+    run = lab.begin(study, faults, arguments=["--set-resources", "fusion:mem_mb=700*attempt"])
+    status = run.wait()
+    sentence = re.search(r"commissure: the step fusion was ended 3 times .*", run.said)
+    told = sentence[0] if sentence else ""
+    wrong = ["" if status else "it ended well"]
+    if "out of memory" not in told or "--set-resources fusion:mem_mb=..." not in told:
+        wrong.append(f"said: {told or run.said[-500:]}")
+    finished = ("markers.tsv", "quality.tsv", "vulnerability.tsv", "normative/people.tsv",
+                "report_unfinished.html")  # fmt: skip
+    wrong += [f"no {name}" for name in finished if not (study / "out" / name).exists()]
+    # What needs the step is not there, and what there is must be the same.
+    same = [name for name in lab.differs(study) if (lab.whole / "out" / name).exists()]
+    wrong += [f"differs: {name}" for name in same if (study / "out" / name).exists()]
+    again = lab.begin(study)
+    judged = _judged(lab, study, again.wait(), running=3, wrong=[text for text in wrong if text])
+    return Judged(judged.wrong, 3, judged.repeated, told.partition(": ")[2][:200])
 
 
 def _processes_of(number: str) -> list[int]:
@@ -203,9 +235,9 @@ def _ended_by(lab: Lab, name: str, kind: int) -> Judged:
     run.process.send_signal(kind)
     run.wait(60)
     took = time.monotonic() - start
-    left = wait_for(lambda: not lab.cluster.in_queue(), 15)
+    gone = wait_for(lambda: not lab.cluster.in_queue(study), 15)
     again = lab.begin(study, arguments=BATCH)
-    wrong = ["" if left else "jobs are left", "" if took < 30 else f"{took:.0f} s to end"]
+    wrong = ["" if gone else "jobs are left", "" if took < 30 else f"{took:.0f} s to end"]
     return _judged(lab, study, again.wait(), running=running, wrong=wrong, note=f"{took:.0f} s")
 
 
@@ -287,47 +319,54 @@ def times_shifted(lab: Lab) -> Judged:
 
 
 def clock_ahead(lab: Lab) -> Judged:
-    """The clock of a node is ten minutes ahead."""
+    """The clock of every second job is ten minutes ahead, in the whole study."""
     study = lab.copy("clock-ahead")
-    status = lab.begin(study, {"ahead_s": 600}, arguments=BATCH).wait()
-    again = lab.begin(study, arguments=BATCH)
+    status = lab.begin(study, {"ahead_s": 600}).wait()
+    again = lab.begin(study)
     again.wait()
     idle = "Nothing to be done" in again.said
     return _judged(lab, study, status, running=0, wrong=["" if idle else "it ran once more"])
 
 
 def files_late(lab: Lab) -> Judged:
-    """A file is seen by others some seconds after it was written."""
+    """A file is seen by other jobs some seconds after it was written, in the whole study."""
     study = lab.copy("files-late")
-    status = lab.begin(study, {"late_s": 6}, arguments=BATCH).wait()
+    status = lab.begin(study, {"late_s": 6}).wait()
     return _judged(lab, study, status, running=0)
 
 
 def job_killed(lab: Lab) -> Judged:
     """A job is killed, as the kernel does when memory ends, each time it computes one person."""
     study = lab.copy("job-killed")
-    run = lab.begin(study, _fault("kill", times=9))
+    run = lab.begin(study, _fault("kill", times=9), arguments=NAMED)
     return _given_up(lab, study, run.wait(), "killed")
 
 
 def random_kills(
-    lab: Lab, count: int, *, people: bool, most_s: float, of_each: int = 7, seed: int = 1
-) -> Iterator[Judged]:
-    """Kill the master at random moments, several times in each study, then let it end.
+    lab: Lab, name: str, count: int, *, people: bool = False, most_s: float = 40.0
+) -> Judged:
+    """Kill the master at random moments, let the last run end, and begin another study if need be.
 
     Parameters
     ----------
+    name
+        Of the first study; the moments follow from it.
+    count
+        How many kills.
     people
         Whether only people are asked for, and not tables and report.
     most_s
-        Latest moment after the start of the command.
+        Latest moment after the first job was chosen.
     """
-    draws, arguments = random.Random(seed), PEOPLE if people else []
-    for start in range(0, count, of_each):
-        study = lab.copy(f"kills-{seed}-{start}")
-        met, left = [], min(of_each, count - start)
-        while len(met) < left:
-            run = lab.begin(study, arguments=arguments)
+    draws, arguments = random.Random(name), PEOPLE if people else []
+    met: list[int] = []
+    wrong: list[str] = []
+    where: Counter[str] = Counter()
+    again = studies = 0
+    while len(met) < count:
+        studies += 1
+        study, before = lab.copy(f"{name}-{studies}"), len(met)
+        while (run := lab.begin(study, arguments=arguments)) and len(met) < count:
             # A run that waits for the jobs of the one before has not begun.
             wait_for(lambda run=run: run.process.poll() is not None or "Execute" in run.said, 300)
             deadline = time.monotonic() + draws.uniform(0, most_s)
@@ -335,21 +374,28 @@ def random_kills(
                 time.sleep(0.1)
             if run.process.poll() is not None:
                 break
-            met.append(len(lab.cluster.running()))
+            jobs = lab.cluster.running(study)
             run.kill()
-        status = lab.begin(study, arguments=arguments).wait()
-        note = f"kills met {' '.join(map(str, met))} jobs"
-        yield _judged(lab, study, status, running=sum(met), note=note)
+            met.append(len(jobs))
+            where.update(jobs or ["no job"])
+        judged = _judged(lab, study, run.wait(), running=sum(met[before:]))
+        wrong += judged.wrong
+        again += judged.repeated
+    at = ", ".join(f"{what} {times}" for what, times in where.most_common())
+    note = f"{len(met)} kills in {studies} studies met {' '.join(map(str, met))} jobs ({at})"
+    return Judged(wrong, sum(met), again, note)
 
 
 #: By name: what it needs (``slurm`` or nothing), and what it does.
 CASES: dict[str, Callable[[Lab], Judged]] = {
     "memory": memory, "memory-always": memory_always, "time": run_time,
-    "time-always": time_always, "cancelled": cancelled, "node-down": node_down,
+    "time-always": time_always, "step-always": step_always, "cancelled": cancelled, "node-down": node_down,
     "daemon-killed": daemon_killed, "controller-restarted": controller_restarted,
     "master-int": master_int, "master-term": master_term, "master-kill": master_kill,
     "two-masters": two_masters, "stale-elsewhere": stale_elsewhere, "clock-ahead": clock_ahead,
     "files-late": files_late,
 }  # fmt: skip
+#: They take a part of Slurm away from everybody, and run when no other does.
+ALONE = ("node-down", "daemon-killed", "controller-restarted")
 #: Faults that need no cluster.
 LOCAL = {"times-shifted": times_shifted, "job-killed": job_killed}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,16 @@ RECIPE = REPOSITORY / "tests/cluster/slurm-cluster"
 PEOPLE, BATCH = 4, 2
 #: Runs that were begun: none may outlive its cluster.
 _begun: list[subprocess.Popen] = []
+#: Set when no more may begin.
+_over = threading.Event()
+
+
+def end_runs() -> None:
+    """End all runs that were begun; whoever waits for one, or begins the next, is told."""
+    _over.set()
+    for process in _begun:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class NoSlurm(Exception):
@@ -60,18 +71,22 @@ class Slurm:
         """What a command of Slurm needs to find it."""
         return {"SLURM_CONF": str(self.folder / "slurm.conf")}
 
-    def running(self) -> list[str]:
-        """Numbers of the jobs that run."""
-        return self.asked("squeue", "-h", "-t", "R", "-o", "%A").split()
+    def running(self, study: Path) -> list[str]:
+        """What the jobs of a study that run are: rules and groups."""
+        return self._jobs(study, "-t", "R")
 
-    def in_queue(self) -> list[str]:
-        """Numbers of all jobs that have not ended."""
-        return self.asked("squeue", "-h", "-o", "%A").split()
+    def in_queue(self, study: Path) -> list[str]:
+        """What the jobs of a study are that have not ended."""
+        return self._jobs(study)
+
+    def _jobs(self, study: Path, *which: str) -> list[str]:
+        lines = self.asked("squeue", "-h", *which, "-o", "%Z|%k").splitlines()
+        return [line.partition("|")[2] for line in lines if line.startswith(f"{study}|")]
 
 
 @contextmanager
-def slurm() -> Iterator[Slurm]:
-    """Start a Slurm, and end it with all that it runs.
+def slurm(nodes: int = 2, cores: int = 4) -> Iterator[Slurm]:
+    """Start a Slurm of so many nodes with so many cores each, and end it with all that it runs.
 
     Raises
     ------
@@ -83,9 +98,12 @@ def slurm() -> Iterator[Slurm]:
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         raise NoSlurm("Slurm is not installed and there is no apt-get to install it")
     # munge wants a socket that everybody can reach; pytest's own folders are private.
+    _over.clear()
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
-    up = subprocess.run([RECIPE, "up", folder], capture_output=True, text=True)
+    up = subprocess.run(
+        [RECIPE, "up", folder, str(nodes), str(cores)], capture_output=True, text=True
+    )
     try:
         if up.returncode == 3:
             raise NoSlurm(up.stderr.strip())
@@ -93,9 +111,7 @@ def slurm() -> Iterator[Slurm]:
             raise RuntimeError(up.stderr)
         yield Slurm(folder)
     finally:
-        for process in _begun:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+        end_runs()
         subprocess.run([RECIPE, "down", folder], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -169,6 +185,8 @@ class Lab:
         arguments: Sequence[str] = (), before: Sequence[str] = (),
     ) -> Run:  # fmt: skip
         """Start a run; ``before`` is a command that runs it."""
+        if _over.is_set():
+            raise RuntimeError("no more runs are begun")
         shutil.rmtree(study / "faults/written", ignore_errors=True)
         (study / "faults").mkdir(exist_ok=True)
         (study / "faults/faults.json").write_text(json.dumps(faults or {}))
@@ -180,12 +198,12 @@ class Lab:
         with said.open("w") as file:
             process = subprocess.Popen(
                 [
-                    *before, str(Path(sys.executable).parent / "snakemake"), *arguments, *how,
+                    # Ctrl-C must reach it, also where this was begun in the background.
+                    "env", "--default-signal=INT", *before, str(Path(sys.executable).parent / "snakemake"), *arguments, *how,
                     "--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "study.yaml",
                 ],
                 cwd=study, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                 start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
                 env={
                     **os.environ, **(self.cluster.environment if self.cluster else {}),
                     "PYTHONNOUSERSITE": "1", "PYTHONPATH": f"{site}:{REPOSITORY / 'src'}",
@@ -256,7 +274,7 @@ class Work:
 def wait_for(what: Any, seconds: float = 120) -> Any:
     """Wait until something is true, and give it; RuntimeError where it does not come."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until and not _over.is_set():
         if value := what():
             return value
         time.sleep(0.3)

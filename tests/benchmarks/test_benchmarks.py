@@ -106,6 +106,10 @@ SMALLEST = {
         *("simulated", "--seeds", "1", "--healthy", "80", "--markers", "10", "--labels", "20"),
         *("--epochs", "2"),
     ],
+    "slurm_overhead": [
+        *("{tmp}/overhead", "--preset", "tiny", "--people", "1", "0", "0", "--modalities", "mrs"),
+        "--local",
+    ],
     "structures": ["--painted"],
     "realignment": [
         "--volumes",

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.cluster_faults.cases import CASES, LOCAL
-from benchmarks.cluster_faults.lab import Lab
+from benchmarks.cluster_faults.side_by_side import begun
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
-#: The others run by hand, or the tests of the cluster would take more than a quarter of an hour:
-#: ``python -m benchmarks.cluster_faults FOLDER``.
+#: The others run by hand, because they wait for minutes: ``python -m benchmarks.cluster_faults FOLDER``.
 NAMES = (
-    "memory", "cancelled", "daemon-killed", "controller-restarted", "master-kill", "master-term",
-    "two-masters",
+    "memory", "cancelled", "master-kill", "master-term", "two-masters", "times-shifted",
+    "daemon-killed", "controller-restarted",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_fault_of_the_cluster_is_survived(lab, name):
-    assert CASES[name](lab).wrong == []
+@pytest.fixture(scope="module")
+def cases(lab, request):
+    """The cases that were asked for; they wait side by side."""
+    asked = [getattr(item, "callspec", None) for item in request.session.items]
+    names = [spec.params["fault"] for spec in asked if spec and "fault" in spec.params]
+    with begun(lab, names) as cases:
+        yield cases
 
 
-def test_shifted_file_times_change_nothing(lab):
-    assert LOCAL["times-shifted"](Lab(lab.whole, None)).wrong == []
+@pytest.mark.parametrize("fault", NAMES)
+def test_a_fault_of_the_cluster_is_survived(cases, fault):
+    assert cases.judged(fault).wrong == []

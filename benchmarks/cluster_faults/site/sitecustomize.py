@@ -3,8 +3,8 @@
 The file that COMMISSURE_FAULTS names says which, as JSON:
 
 ``images``  list of ``{"scan": "sub-02", "do": ..., "times": 1, "seconds": 30}``: a job that begins
-            to preprocess the image does something: ``hang``, ``memory`` (takes more and more),
-            ``kill`` (itself)
+            to preprocess the image, or a step of the whole study by that name, does something:
+            ``hang``, ``memory`` (takes more and more), ``kill`` (itself)
 ``late_s``  what another job has written is not there yet for so many seconds
 ``ahead_s`` the clock of every second job is so far ahead: its files have such times
 
@@ -81,10 +81,13 @@ def _install(faults: dict) -> None:
         if "/work/attempts/" in name:
             with _OPEN(target) as file:
                 scan = json.load(file)["image"]
+            step = name.split("/")[-2]
             if scan:
-                _note("work", name.split("/")[-2], scan)
+                if step != "study":
+                    _note("work", step, scan)
+                due = step == "study" or "preprocess" in step
                 for number, fault in enumerate(faults.get("images", ())):
-                    if fault["scan"] in scan and "preprocess" in name and _happens(fault, number):
+                    if fault["scan"] in scan and due and _happens(fault, number):
                         _note("fault", fault["do"], scan)
                         _do(fault)
 
