@@ -133,7 +133,7 @@ def time_always(lab: Lab) -> Judged:
     study = lab.copy("time-always")
     asked = [*NAMED, *ONE_MINUTE]
     run = lab.begin(study, _fault("hang", times=9, seconds=900), arguments=asked)
-    return _given_up(lab, study, run.wait(900), "out of time")
+    return _given_up(lab, study, run.wait(), "out of time")
 
 
 def cancelled(lab: Lab) -> Judged:
@@ -276,7 +276,7 @@ def two_masters(lab: Lab) -> Judged:
     wrong = []
     for before in ((), ELSEWHERE):
         second = lab.begin(study, _fault("hang", seconds=15), arguments=BATCH, before=before)
-        refused = second.wait(100) and "another run writes to it" in second.said
+        refused = second.wait(300) and "another run writes to it" in second.said
         named = re.search(rf"process {first.process.pid}, on \S+, since", second.said)
         wrong.append("" if refused and named else f"second run: {second.said[-500:]}")
     return _judged(lab, study, first.wait(), running=0, wrong=wrong)
@@ -368,7 +368,7 @@ def random_kills(
         study, before = lab.copy(f"{name}-{studies}"), len(met)
         while (run := lab.begin(study, arguments=arguments)) and len(met) < count:
             # A run that waits for the jobs of the one before has not begun.
-            wait_for(lambda run=run: run.process.poll() is not None or "Execute" in run.said, 300)
+            wait_for(lambda run=run: run.process.poll() is not None or "Execute" in run.said, 900)
             deadline = time.monotonic() + draws.uniform(0, most_s)
             while run.process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.1)

@@ -129,7 +129,7 @@ class Run:
         """All that it has printed."""
         return self.said_in.read_text(errors="replace")
 
-    def wait(self, seconds: float = 600) -> int:
+    def wait(self, seconds: float = 1500) -> int:
         """Wait until it ends; its status, and -1 where it does not."""
         try:
             return self.process.wait(seconds)
@@ -271,7 +271,7 @@ class Work:
         return sum(max(0, count - usual.get(what, 1)) for what, count in self.times.items())
 
 
-def wait_for(what: Any, seconds: float = 120) -> Any:
+def wait_for(what: Any, seconds: float = 400) -> Any:
     """Wait until something is true, and give it; RuntimeError where it does not come."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not _over.is_set():
