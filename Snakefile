@@ -9,8 +9,7 @@ if workflow.is_main_process:
 configfile: "config.yaml"
 
 
-# The whole Python stack, built from envs/commissure.def; used only with --sdm apptainer.
-container: "envs/commissure.sif"
+container: "envs/commissure.sif"  # of envs/commissure.def: all of Python, with --sdm apptainer
 
 
 include: "workflow/rules/common.smk"
@@ -25,6 +24,7 @@ include: "workflow/rules/anat.smk"
 include: "workflow/rules/func.smk"
 include: "workflow/rules/dwi.smk"
 include: "workflow/rules/mrs.smk"
+include: "workflow/rules/lesion.smk"
 include: "workflow/rules/ingress.smk"
 include: "workflow/rules/markers.smk"
 include: "workflow/rules/fusion.smk"

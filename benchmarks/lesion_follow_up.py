@@ -29,7 +29,7 @@ from commissure.lesion.criteria.rules import RECIST_1_1
 from commissure.lesion.diameters import axial_axis, largest_diameter, plane_diameters
 from commissure.lesion.follow_up import FollowUp, VisitRecord, follow_up
 from commissure.lesion.matching import Track, match_visits
-from commissure.lesion.measure import measured_mask
+from commissure.lesion.measures import measured_mask
 from commissure.phantom.lesions.bodies import Body, head, liver
 from commissure.phantom.lesions.ellipsoids import Ellipsoid, painted
 from commissure.phantom.lesions.simulate import (

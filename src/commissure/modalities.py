@@ -12,7 +12,8 @@ class Modality:
     Attributes
     ----------
     name
-        The BIDS datatype, which is also the name of its package, its rules and its settings.
+        The BIDS datatype, which is also the name of its package, its rules and its settings. Only
+        lesions, which images of several datatypes show, have a name that is none.
     suffix
         BIDS suffix of the images that carry it.
     title
@@ -21,6 +22,14 @@ class Modality:
         Whether its steps take the anatomical derivatives of the same person.
     other_suffixes
         Suffixes of images that may stand in for it.
+    datatypes
+        Folders of a visit in which its images lie, where they are others than its name.
+    label
+        Value of ``label-`` that its images have; the same suffix without it is none of them.
+    over_visits
+        Whether its steps take the images of all visits of a person together.
+    by_default
+        Whether a study has it that does not name its modalities.
     """
 
     name: str
@@ -28,6 +37,15 @@ class Modality:
     title: str
     needs_anatomy: bool = True
     other_suffixes: tuple[str, ...] = ()
+    datatypes: tuple[str, ...] = ()
+    label: str = ""
+    over_visits: bool = False
+    by_default: bool = True
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of a visit in which its images lie."""
+        return self.datatypes or (self.name,)
 
 
 #: Every modality by name, in the order in which tables and pages show them.
@@ -38,8 +56,21 @@ MODALITIES = {
         Modality("func", "bold", "resting-state BOLD"),
         Modality("dwi", "dwi", "diffusion MRI"),
         Modality("mrs", "svs", "MR spectroscopy"),
+        Modality(
+            "lesion", "dseg", "lesions over time", needs_anatomy=False, other_suffixes=("mask",),
+            datatypes=("anat", "ct"), label="lesion", over_visits=True, by_default=False,
+        ),
     )
-}
+}  # fmt: skip
+
+#: Names of those that a study has unless it names others, and that simulated people have.
+BY_DEFAULT = tuple(modality.name for modality in MODALITIES.values() if modality.by_default)
+
+
+def read_from(folder: str) -> tuple[str, ...]:
+    """Modalities whose images lie in a folder of a visit, by the folder's name."""
+    return tuple(name for name, modality in MODALITIES.items() if folder in modality.folders)
+
 
 #: Steps of every modality in their order: each goes on from what the one before it left.
 STEPS = ("preprocess", "measure")

@@ -63,8 +63,8 @@ class Output:
         Further sentences for the page of outputs.
     when
         When a run writes it: ``always``; where the ``truth`` of a simulated cohort is there;
-        where there is ``func``; where ``subtypes`` are looked for; only ``sometimes``, where there
-        was something to write.
+        where there is ``func`` or ``lesion``; where ``subtypes`` are looked for; only
+        ``sometimes``, where there was something to write.
     """
 
     path: str
@@ -72,7 +72,7 @@ class Output:
     columns: Sequence[TableColumn] = ()
     more_columns: bool = False
     notes: str = ""
-    when: Literal["always", "truth", "func", "subtypes", "sometimes"] = "always"
+    when: Literal["always", "truth", "func", "lesion", "subtypes", "sometimes"] = "always"
 
     @property
     def names(self) -> list[str]:
@@ -134,7 +134,7 @@ _MEDIA_TYPES = {
 _PERSON = TableColumn("participant_id", "The person, as `sub-01`.", TEXT)
 _SESSION = TableColumn("session", "The visit, as `ses-1`; n/a in a dataset without visits.", TEXT)
 _MODALITY = TableColumn(
-    "modality", "`anat`, `func`, `dwi`, `mrs`, or `table` for a lab's own columns.", TEXT
+    "modality", "`anat`, `func`, `dwi`, `mrs`, `lesion`, or `table` for a lab's own columns.", TEXT
 )
 _REGION = TableColumn("region", "Where, as the atlas names it: `Hippocampus_L`, `ACC`.", TEXT)
 _MARKER = TableColumn("marker", "What was measured, as `volume` or `glu`.", TEXT)
@@ -260,6 +260,81 @@ CAUTIONS = Output(
     (TableColumn("caution", "One sentence; it names no person.", TEXT),),
     notes="They stand in `metrics.json` and in the report, too.",
 )
+_DAY = TableColumn("day", "Days since the baseline; n/a where no table says it.", unit="days")
+LESIONS = Output(
+    "lesions.tsv",
+    "Every lesion at every visit, with its measures and what it counts for",
+    (
+        _PERSON, _SESSION, _DAY,
+        TableColumn("lesion", "Its name, the same at every visit.", TEXT),
+        TableColumn("label", "Its numbers in `desc-numbered_dseg`; n/a where it is gone.", TEXT),
+        TableColumn("role", "`target`, `non-target` or `new`.", TEXT),
+        TableColumn("organ", "Where it lies, where the table of labels says it.", TEXT),
+        TableColumn(
+            "state",
+            "`measured`, `absent`, `too small`, `merged`, `equivocal` or `not evaluated`.",
+            TEXT,
+        ),
+        TableColumn(
+            "event",
+            "`first`, `new`, `followed`, `split`, `merged`, `vanished`, `reappeared` or "
+            "`not covered`.",
+            TEXT,
+        ),
+        TableColumn("longest_mm", "Longest axial diameter; of parts their sum.", unit="mm"),
+        TableColumn("short_mm", "Longest diameter across it.", unit="mm"),
+        TableColumn("volume_ml", "Volume.", unit="ml"),
+        TableColumn("x_mm", "Centre, to the right, in the image of the visit.", unit="mm"),
+        TableColumn("y_mm", "Centre, to the front.", unit="mm"),
+        TableColumn("z_mm", "Centre, upwards.", unit="mm"),
+        TableColumn("slices", "On how many axial slices it is seen."),
+        TableColumn("slice_mm", "Their distance.", unit="mm"),
+        TableColumn("cut", "`yes` where the edge of the image cuts it.", TEXT),
+        TableColumn("reason", "Why it is a target or not, of lesions of the baseline.", TEXT),
+    ),
+    when="lesion",
+)  # fmt: skip
+RESPONSE = Output(
+    "response.tsv",
+    "The response at every follow-up by the criteria, with the reason",
+    (
+        _PERSON, _SESSION, _DAY,
+        TableColumn("criteria", "Name of the criteria.", TEXT),
+        TableColumn("quantity", "What is added up.", TEXT),
+        TableColumn("unit", "Unit of the sums.", TEXT),
+        TableColumn("sum", "Sum of the target lesions."),
+        TableColumn("baseline_sum", "That of the baseline."),
+        TableColumn("nadir_sum", "The smallest one before the visit."),
+        TableColumn("nadir_session", "The visit of the nadir.", TEXT),
+        TableColumn("change_from_baseline_percent", "Change since the baseline.", unit="%"),
+        TableColumn("change_from_nadir_percent", "Change since the nadir.", unit="%"),
+        TableColumn("change_from_nadir", "Change since the nadir, in the unit of the sums."),
+        TableColumn("target_response", "Response of the target lesions.", TEXT),
+        TableColumn("non_target_response", "Response of the other lesions.", TEXT),
+        TableColumn("new_lesion", "`yes`, `equivocal` or `no`.", TEXT),
+        TableColumn("response", "Overall response.", TEXT),
+        TableColumn("progression_session", "Of progression the visit at which it began.", TEXT),
+        TableColumn("reason", "Why, in words.", TEXT),
+        TableColumn("flags", "Doubts about the readings.", TEXT),
+    ),
+    notes="Arithmetic on what was measured, no diagnosis. [Lesions over time](lesion.md).",
+    when="lesion",
+)  # fmt: skip
+BEST_RESPONSE = Output(
+    "best_response.tsv",
+    "The best response of every person with a follow-up",
+    (
+        _PERSON,
+        TableColumn("unconfirmed", "As seen once.", TEXT),
+        TableColumn("confirmed", "As confirmed by another visit.", TEXT),
+        TableColumn("reason", "Why, in words.", TEXT),
+        TableColumn("progression_session", "The visit at which progression began.", TEXT),
+        TableColumn("progression_day", "Its day.", unit="days"),
+        TableColumn("last_session", "The last visit that was judged.", TEXT),
+        TableColumn("last_day", "Its day.", unit="days"),
+    ),
+    when="lesion",
+)  # fmt: skip
 VULNERABILITY = Output(
     "vulnerability.tsv",
     "How alike each person's brain and the published pattern of a disorder are",
@@ -722,6 +797,7 @@ OUTPUTS: Mapping[str, Output] = {
         NORMATIVE_RECORD, NORMATIVE_MODEL,
         SUBTYPES_RECORD, SUBTYPES_ASSIGNMENTS, SUBTYPES_INDICES, SUBTYPES_CANONICAL, SUBTYPES_MODEL,
         DWI_QUALITY, TOOL_QUALITY, QC_FC, QC_FC_RECORD,
+        LESIONS, RESPONSE, BEST_RESPONSE,
         LABELS, SPLITS, PREDICTIONS, METRICS, FALSIFICATION, IMPORTANCE, MODEL, PLAIN_MODEL,
         SCORER, CARD,
         RECOVERY, RECOVERY_PAIRS, RECOVERY_ORACLE, RECOVERY_FALSE_POSITIVES,

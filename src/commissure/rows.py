@@ -35,7 +35,7 @@ class Marker:
     session
         With its prefix, as ``ses-1``; empty where the dataset has no sessions.
     modality
-        ``anat``, ``func``, ``dwi``, ``mrs``, or ``table`` for a lab's own columns.
+        ``anat``, ``func``, ``dwi``, ``mrs``, ``lesion``, or ``table`` for a lab's own columns.
     region
         Where, in the terms of the atlas: ``Hippocampus_L``, ``ACR_R``, ``GCC``, ``ACC``. A side is
         ``_L`` or ``_R`` at the end; a hyphen only joins a pair of networks, as ``Vis-SomMot``.

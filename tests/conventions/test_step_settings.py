@@ -116,6 +116,8 @@ def another(model, field):
             "builtin",
             "published",
             "tedana",
+            "rano-bm",
+            "ct",
             2.0,
         ],
         tuple: [default[:-1]] if isinstance(default, tuple) and len(default) > 1 else [("task",)],

@@ -13,7 +13,7 @@ import pytest
 
 from commissure.engines.interface import example_files
 from commissure.markers.status import read_statuses
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT
 from commissure.outputs import CARD, MODEL, OUTPUTS, PLAIN_MODEL, SCORER
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def test_every_modality_gives_plausible_markers(tiny_run):
 
 
 def test_every_image_has_a_quality_record_and_a_figure(tiny_run):
-    for modality in MODALITIES:
+    for modality in BY_DEFAULT:
         for person in PEOPLE:
             folder = tiny_run.out / person / modality
             assert len(list(folder.glob("*_qc.json"))) == 1
@@ -48,7 +48,7 @@ def test_every_image_has_a_quality_record_and_a_figure(tiny_run):
 
 
 def test_the_contract_of_names_holds(tiny_run):
-    for modality in MODALITIES:
+    for modality in BY_DEFAULT:
         for _, names, required in example_files(modality):
             for name in names if required else ():
                 assert (tiny_run.out / "sub-01" / modality / name).exists(), name

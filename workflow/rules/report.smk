@@ -12,6 +12,7 @@ rule provenance:
         subtypes=[out("subtypes/subtypes.json")] if settings.subtypes.search else [],
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
         qc_fc=[out("qc_fc.tsv")] if plan.batches("func") else [],
+        lesions=[out("response.tsv")] if plan.batches("lesion") else [],
     output:
         [out(name) for name in plan.provenance],
     log:
@@ -128,6 +129,7 @@ rule report:
         config=out("provenance/config.yaml"),
         recovery=[out("recovery.tsv")] if plan.truth_file else [],
         qc_fc=[out("qc_fc.tsv"), out("qc_fc.json")] if plan.batches("func") else [],
+        lesions=[out("response.tsv")] if plan.batches("lesion") else [],
     output:
         page=out("report.html"),
     log:

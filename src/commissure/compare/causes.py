@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from commissure.compare.runs import Run
-from commissure.modalities import MODALITIES
+from commissure.modalities import MODALITIES, read_from
 
 #: What reaches everything.
 EVERYTHING = "everything"
@@ -140,10 +140,11 @@ def _of_path(name: str) -> tuple[str, ...]:
     folder = name.split("/")[-2] if "/" in name else ""
     if folder == "fmap":
         return ("func", "dwi")
-    if folder not in MODALITIES:
+    modalities = read_from(folder)
+    if not modalities:
         # A sidecar at the root may apply to any image; a table of people enters with the labels.
         return (EVERYTHING,) if name.endswith(".json") else (RESULTS,)
-    return (*_with_followers(folder), RESULTS)
+    return (*(each for name in modalities for each in _with_followers(name)), RESULTS)
 
 
 def _with_followers(modality: str) -> tuple[str, ...]:

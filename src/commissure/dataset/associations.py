@@ -10,6 +10,7 @@ from typing import Any
 from commissure.dataset.diffusion_runs import Acquisition, acquisitions
 from commissure.dataset.echoes import echoes_of
 from commissure.dataset.field_maps import field_maps_of, same_sense_of
+from commissure.dataset.lesion_masks import of_mask
 
 #: Extensions of images.
 IMAGE = (".nii.gz", ".nii")
@@ -54,6 +55,8 @@ class Associations:
             return self._of_bold(root, path)
         if suffix == "svs":
             return self._of_spectrum(path)
+        if suffix in ("dseg", "mask"):
+            return of_mask(self, path)
         return self._of_t1w(path) if suffix in ("T1w", "UNIT1") else {}
 
     def _of_t1w(self, path: str) -> dict[str, str]:

@@ -6,14 +6,14 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from commissure.dataset.associations import IMAGE, Associations
 from commissure.dataset.choice import Wanted, choice
+from commissure.dataset.lesion_masks import one_mask
 from commissure.dataset.naming import (
-    MODALITY_OF,
     Odd,
     closed,
     doubles,
@@ -21,12 +21,14 @@ from commissure.dataset.naming import (
     messages,
     misnamed,
     misplaced,
+    modality_of,
     unknown_entity,
     unreadable,
 )
-from commissure.dataset.tree import Tree
+from commissure.dataset.tree import LESION_MASKS, Tree
 from commissure.errors import DatasetError
 from commissure.files import write_text
+from commissure.modalities import MODALITIES
 from commissure.names import Scan, parse_name
 
 #: Columns of ``work/index.tsv`` and of a batch's manifest.
@@ -61,7 +63,8 @@ class Entry:
         :func:`commissure.dataset.field_maps.field_maps_of`, and of BOLD ``epi_same``; ``echo2``,
         ``echo2_json0`` ... of the further echoes of a BOLD run, and ``sbref``, its single-band
         reference; ``mrsref`` with ``mrsref_json``, and ``mrsref2`` ... where several suit alike;
-        ``roi``, the mask of a lesion; ``inv2``, the second inversion of an MP2RAGE.
+        ``roi``, the mask of a lesion; ``inv2``, the second inversion of an MP2RAGE; of a mask of
+        lesions over time what :mod:`commissure.dataset.lesion_masks` finds.
     fingerprint
         Digest of size and time (of large files) or content (of small ones) of all of them.
     batch
@@ -152,13 +155,22 @@ def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[
     return survey(root, tree, image=image)[0]
 
 
-def survey(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> tuple[list[Entry], list[str]]:
+def survey(
+    root: Path,
+    tree: Tree,
+    *,
+    image: Wanted = EVERY_IMAGE,
+    modalities: Collection[str] = tuple(MODALITIES),
+) -> tuple[list[Entry], list[str]]:
     """List the images of a dataset, and say which are passed over.
 
     Parameters
     ----------
     root, tree, image
         As in :func:`build_index`.
+    modalities
+        Those of the study. Of one that has to be asked for and is not among them the images are
+        files like any others.
 
     Returns
     -------
@@ -172,7 +184,7 @@ def survey(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> tuple[list
     DatasetError
         There is no image that the workflow could use.
     """
-    parsed, images, odds = _parsed(tree)
+    parsed, images, odds = _parsed(tree, modalities)
     twice = doubles((path, modality, *parsed[path][:2]) for path, modality in images.items())
     odds += twice.values()
     associations = Associations(parsed, tree.troubles)
@@ -212,7 +224,9 @@ def survey(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> tuple[list
 _Name = tuple[dict[str, str], str, str]
 
 
-def _parsed(tree: Tree) -> tuple[dict[str, _Name], dict[str, str], list[Odd]]:
+def _parsed(
+    tree: Tree, modalities: Collection[str]
+) -> tuple[dict[str, _Name], dict[str, str], list[Odd]]:
     """Take names apart: of all files with BIDS names; of images with the modality; what is odd."""
     parsed: dict[str, _Name] = {}
     images: dict[str, str] = {}
@@ -229,10 +243,13 @@ def _parsed(tree: Tree) -> tuple[dict[str, _Name], dict[str, str], list[Odd]]:
                 continue
             entities, extension = {}, dot + extension
         parsed[path] = entities, suffix, extension
-        modality = MODALITY_OF.get(suffix, "")
+        modality = modality_of(entities, suffix, modalities)
+        raw = path.removeprefix(f"{LESION_MASKS}/")
+        if raw != path and modality != "lesion":
+            continue
         if not modality or extension not in IMAGE:
             odds.append(misnamed(path))
-        elif not in_place(path, entities, modality):
+        elif not in_place(raw, entities, modality):
             odds.append(misplaced(path, entities, modality))
         elif unknown := unknown_entity(path, entities, modality):
             odds.append(unknown)
@@ -288,6 +305,7 @@ def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
         if entry.modality == "anat":
             visits.setdefault((entry.participant_id, entry.session), []).append(entry.scan)
     t1w = {scan: use for scans in visits.values() for scan, use in choice(scans, image).items()}
+    masks = one_mask([entry for entry in entries if entry.modality == "lesion"])
     chosen: list[Entry] = []
     for entry in entries:
         if entry.scan in t1w:
@@ -295,7 +313,7 @@ def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
             chosen.append(replace(entry, used=used, note=note))
             continue
         entities, _, _ = parse_name(entry.scan.rsplit("/", 1)[-1])
-        note = ""
+        note = masks.get(entry.scan, "")
         if entities.get("part") in ("phase", "real", "imag"):
             note = f"part-{entities['part']} images are not used"
         chosen.append(replace(entry, used=False, note=note) if note else entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from commissure.dataset.associations import IMAGE
@@ -12,8 +12,8 @@ from commissure.errors import DatasetError
 from commissure.modalities import MODALITIES
 from commissure.names import ENTITY_ORDER, bids_name
 
-#: Modality of the images that carry a suffix.
-MODALITY_OF = {
+# Modality of the images that carry a suffix.
+_BY_SUFFIX = {
     suffix: modality.name
     for modality in MODALITIES.values()
     for suffix in (modality.suffix, *modality.other_suffixes)
@@ -31,6 +31,20 @@ KINDS = {
 
 # Values of entities in the names of folders.
 _VALUE = re.compile("[a-zA-Z0-9+]+")
+
+
+def modality_of(entities: Mapping[str, str], suffix: str, asked: Collection[str]) -> str:
+    """Modality of an image by its name; empty where it is none of ours.
+
+    Of the modalities that a study has to ask for only those in ``asked`` count.
+    """
+    modality = MODALITIES.get(_BY_SUFFIX.get(suffix, ""))
+    if modality is None or not (modality.by_default or modality.name in asked):
+        return ""
+    if modality.label and entities.get("label") != modality.label:
+        return ""
+    return modality.name
+
 
 # What people call these images. A letter before or after makes it another word.
 _CALLED = {
@@ -140,7 +154,9 @@ def _looks_like(folders: Sequence[str], name: str, *, parsed: bool) -> str:
 def in_place(path: str, entities: Mapping[str, str], modality: str) -> bool:
     """Whether an image lies in the folder of the person, visit and modality of its name."""
     person, *visit, datatype = path.split("/")[:-1] if path.count("/") > 1 else ("", "")
-    if person != f"sub-{entities.get('sub')}" or datatype != modality or len(visit) > 1:
+    if person != f"sub-{entities.get('sub')}" or datatype not in MODALITIES[modality].folders:
+        return False
+    if len(visit) > 1:
         return False
     return not visit or _agrees(visit[0], entities)
 
@@ -172,7 +188,8 @@ def misplaced(path: str, entities: Mapping[str, str], modality: str) -> Odd | No
             "with sub-", mend="Rename the image with everything that belongs to it",
         )  # fmt: skip
     if agree or not in_person:
-        wanted = "/".join([person, f"ses-{session}", modality] if session else [person, modality])
+        folder = MODALITIES[modality].folders[0]
+        wanted = "/".join([person, f"ses-{session}", folder] if session else [person, folder])
         return odd(
             path, "place", modality,
             found=f"it lies in the folder {printable('/'.join(folders)) or 'of the dataset'}",

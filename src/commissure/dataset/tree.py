@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from commissure.errors import DatasetError
+from commissure.modalities import MODALITIES
 
 #: Folders at the top of a dataset that hold no raw data.
 NOT_RAW = ("derivatives", "sourcedata", "code")
+
+#: The one folder of derivatives that is looked at: masks of lesions that somebody drew.
+LESION_MASKS = "derivatives/lesions"
 
 #: A large file that git keeps elsewhere stands as a text of a few bytes, which starts so.
 _POINTERS = (b"/annex/objects/", b"version https://git-lfs")
@@ -44,11 +48,12 @@ class Tree:
     closed: Mapping[str, str]
 
 
-def tree_of(root: Path) -> Tree:
+def tree_of(root: Path, *, modalities: Collection[str] = tuple(MODALITIES)) -> Tree:
     """Look at every raw file of a dataset.
 
-    ``derivatives``, ``sourcedata``, ``code`` and hidden folders are not raw data. Links are
-    followed, but not those to a folder in which they lie.
+    ``derivatives``, ``sourcedata``, ``code`` and hidden folders are not raw data; of derivatives
+    only :data:`LESION_MASKS` is looked at, where ``modalities``, those of the study, have lesions.
+    Links are followed, but not those to a folder in which they lie.
 
     Raises
     ------
@@ -59,6 +64,8 @@ def tree_of(root: Path) -> Tree:
     troubles: dict[str, str] = {}
     closed: dict[str, str] = {}
     pending = [(os.fspath(root), "")]
+    if "lesion" in modalities and (root / LESION_MASKS).is_dir():
+        pending.append((os.fspath(root / LESION_MASKS), f"{LESION_MASKS}/"))
     while pending:
         folder, below = pending.pop()
         try:

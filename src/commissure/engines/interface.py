@@ -9,6 +9,7 @@ from commissure.derivatives import Derivatives
 from commissure.dwi.derivatives import DwiFiles
 from commissure.func.derivatives import FuncFiles
 from commissure.images.anat_files import AnatFiles
+from commissure.lesion.derivatives import LesionFiles
 from commissure.modalities import MODALITIES
 from commissure.mrs.derivatives import MrsFiles
 from commissure.mrs.settings import MrsPreprocessSettings
@@ -20,10 +21,13 @@ CONTRACT: dict[str, type[Derivatives]] = {
     "func": FuncFiles,
     "dwi": DwiFiles,
     "mrs": MrsFiles,
+    "lesion": LesionFiles,
 }
 
 #: Entities of an image by modality, for examples of names.
-_EXAMPLES: dict[str, dict[str, str]] = {"func": {"task": "rest"}, "mrs": {"voi": "ACC"}}
+_EXAMPLES: dict[str, dict[str, str]] = {
+    "func": {"task": "rest"}, "mrs": {"voi": "ACC"}, "lesion": {"ses": "1", "label": "lesion"},
+}  # fmt: skip
 
 
 def example_files(modality: str) -> Iterator[tuple[str, list[str], bool]]:

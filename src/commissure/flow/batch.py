@@ -96,14 +96,9 @@ class Batch:
         if self.sources is not None:
             parts["sources"] = self.sources(entry.scan_in(self.root), self.settings)
         if visits := self._visits(entry):
-            parts["visits"] = [visit.fingerprint for visit in visits]
+            parts["visits"] = [[visit.fingerprint, *self._earlier(visit)] for visit in visits]
         if runs := self._runs(entry):
-            earlier = STEPS[: STEPS.index(self.step)]
-            records = [[self.records.read(run, step) for step in earlier] for run in runs]
-            parts["runs"] = [
-                [run.scan, run.fingerprint, *(record.key if record else "" for record in steps)]
-                for run, steps in zip(runs, records, strict=True)
-            ]
+            parts["runs"] = [[run.scan, run.fingerprint, *self._earlier(run)] for run in runs]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         folder = image_folder(self.output_dir, entry)
         record = self.records.read(entry, self.step)
@@ -115,6 +110,11 @@ class Batch:
             return self._computed(entry, folder, anat[0] if anat else None, key)
         return Outcome("present", "", record.cpu_s, record.wall_s, record.files)
 
+    def _earlier(self, entry: Entry) -> list[str]:
+        """Keys of what the steps before this one left of an image; empty where they failed."""
+        records = [self.records.read(entry, step) for step in STEPS[: STEPS.index(self.step)]]
+        return [record.key if record else "" for record in records]
+
     def _more(self, cause: str) -> str:
         """What to give a job of which an image needs more."""
         asks = more_of(self.log.rule, [cause])
@@ -122,7 +122,8 @@ class Batch:
 
     def _visits(self, entry: Entry) -> list[Entry]:
         """Images of all visits of a person, where the step lays several together."""
-        if not getattr(self.settings, "longitudinal", False):
+        together = MODALITIES[self.modality].over_visits
+        if not (together or getattr(self.settings, "longitudinal", False)):
             return []
         visits = [
             e
@@ -290,7 +291,8 @@ def run_batch(
     compute
         Called once per image as ``compute(scan, folder, settings=...)``, with ``anat=`` where the
         modality needs the anatomy (:mod:`commissure.modalities`), and with ``visits=``, the images
-        of all visits of the person, where the settings have ``longitudinal`` and there are several,
+        of all visits of the person, where the modality takes them together or the settings have
+        ``longitudinal`` and there are several,
         or ``runs=``, all runs of the visit that differ in ``run-`` and ``dir-`` alone, where they
         have ``join_runs`` and there are several.
     settings_type

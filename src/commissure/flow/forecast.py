@@ -20,6 +20,7 @@ ROUGH = {
     "func": (15.0, 1.0, 1200.0),
     "dwi": (15.0, 1.3, 1100.0),
     "mrs": (4.0, 0.0, 600.0),
+    "lesion": (5.0, 1.0, 900.0),
 }
 
 #: Megabytes of an image's files by modality: fixed, and for a million of voxels and volumes. Fitted
@@ -30,6 +31,7 @@ ROUGH_DISK = {
     "func": (2.0, 0.92),
     "dwi": (0.3, 3.6),
     "mrs": (0.4, 0.0),
+    "lesion": (0.2, 0.02),
 }
 
 #: An engine that takes files over computes next to nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import nibabel as nib
 
@@ -11,11 +12,13 @@ from commissure.errors import DatasetError
 from commissure.flow.settings import Settings
 from commissure.func.builtin.acquisition import acquisition, check_length
 from commissure.images.header import check_header, header_notes
+from commissure.lesion.marked_image import image_of
+from commissure.lesion.masks import check_mask_grid
 from commissure.mrs.acquisition.nifti_mrs import read_conditions
 from commissure.names import Scan
 
 #: Dimensions of an image by modality.
-_DIMENSIONS = {"anat": (3, 4), "func": (4,), "dwi": (4,)}
+_DIMENSIONS = {"anat": (3, 4), "func": (4,), "dwi": (4,), "lesion": (3, 4)}
 
 
 def check_headers(scan: Scan, modality: str, settings: Settings) -> tuple[list[str], int]:
@@ -104,8 +107,16 @@ def _dwi(scan: Scan, image: nib.Nifti1Image, settings: Settings) -> list[str]:
     return list(gradients.notes)
 
 
+def _lesion(scan: Scan, image: nib.Nifti1Image, settings: Settings) -> list[str]:
+    marked = _opened(replace(scan, path=image_of(scan)))
+    check_header(marked, who=scan.who, name=image_of(scan).name)
+    check_mask_grid(image, marked, who=scan.who)
+    return header_notes(marked)
+
+
 _CHECKS: Mapping[str, Callable[[Scan, nib.Nifti1Image, Settings], list[str]]] = {
     "anat": _anat,
     "func": _func,
     "dwi": _dwi,
+    "lesion": _lesion,
 }

@@ -84,6 +84,7 @@ class Plan:
                 work,
                 batch_size=self.settings.batch_size,
                 image=self.settings.anat.wanted,
+                modalities=self.settings.modalities,
                 say=_say,
             )
         elif batches is None and self.settings.bids is not None:
@@ -214,6 +215,7 @@ class Plan:
         rules += ["recovery"] if self.truth_file else []
         rules += ["subtypes"] if self.settings.subtypes.search else []
         rules += ["qc_fc"] if self.batches("func") else []
+        rules += ["lesion_tables"] if self.batches("lesion") else []
         rules += [f"subject_pages-{batch}" for batch in self.page_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         rules += [f"fusion_null-{part}" for part in self.permutation_parts]
@@ -252,6 +254,7 @@ class Plan:
             "always": True,
             "truth": bool(self.truth_file),
             "func": bool(self.batches("func")),
+            "lesion": bool(self.batches("lesion")),
             "subtypes": self.settings.subtypes.search,
         }
         return [output.path for output in OUTPUTS.values() if there.get(output.when)]

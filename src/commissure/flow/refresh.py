@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from commissure.dataset.index import (
 from commissure.dataset.tree import Tree, tree_of
 from commissure.errors import DatasetError
 from commissure.files import write_text
+from commissure.modalities import BY_DEFAULT
 
 
 def assign_batches(entries: Sequence[Entry], size: int, known: Mapping[str, int]) -> list[Entry]:
@@ -69,6 +70,7 @@ def refresh_index(
     *,
     batch_size: int | None,
     image: Wanted = EVERY_IMAGE,
+    modalities: Collection[str] = BY_DEFAULT,
     say: Callable[[str], object] = lambda message: None,
 ) -> list[Entry]:
     """Bring ``work/index.tsv`` and the batches' manifests up to date, if the dataset changed.
@@ -83,6 +85,8 @@ def refresh_index(
         People per batch; None keeps the earlier choice, or chooses by :func:`people_per_batch`.
     image
         ``anat.image`` of the configuration: what is asked of the T1w images.
+    modalities
+        Those of the study.
     say
         Is told which images are passed over, each time, and what had to be made again.
 
@@ -104,8 +108,8 @@ def refresh_index(
             mend="Name your dataset under bids_dir in config.yaml, "
             "or run `make demo` to simulate one",
         )
-    tree = tree_of(root)
-    digest = _digest(tree, image)
+    tree = tree_of(root, modalities=modalities)
+    digest = _digest(tree, image, modalities)
     index = work / "index.tsv"
     before = _earlier(work, say)
     same_size = batch_size in (None, before["batch_size"])
@@ -113,7 +117,7 @@ def refresh_index(
         for message in before["messages"]:
             say(message)
         return read_entries(index)
-    entries, said = survey(root, tree, image=image)
+    entries, said = survey(root, tree, image=image, modalities=modalities)
     for message in said:
         say(message)
     size = batch_size or before["batch_size"] or people_per_batch(tree, entries)
@@ -141,11 +145,12 @@ def refresh_index(
     return entries
 
 
-def _digest(tree: Tree, image: Wanted) -> str:
+def _digest(tree: Tree, image: Wanted, modalities: Collection[str]) -> str:
     lines = [f"{name}\t{size}\t{time}" for name, (size, time) in tree.files.items()]
     for wrong in (tree.troubles, tree.closed):
         lines += [f"{name}\t{trouble}" for name, trouble in sorted(wrong.items())]
     lines += [f"{key}\t{' '.join(values)}" for key, values in sorted(image.items())]
+    lines += [f"{name} asked for" for name in sorted({*modalities} - {*BY_DEFAULT})]
     text = "\n".join(["format 4", *lines])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

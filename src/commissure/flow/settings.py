@@ -21,8 +21,9 @@ from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
 from commissure.func.settings import FuncSettings, tedana_program
 from commissure.fusion.settings import FusionSettings
+from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT, MODALITIES
 from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.normative.settings import NormativeSettings
@@ -66,9 +67,10 @@ class Settings(Section):
         default="demo/derivatives/commissure", description="Where all results go."
     )
     modalities: list[ModalityName] = Field(
-        default=list(MODALITIES),
+        default=list(BY_DEFAULT),
         min_length=1,
-        description="Modalities to process, where the dataset has them.",
+        description="Modalities to process, where the dataset has them; lesion is there for the "
+        "asking.",
     )
     batch_size: int | None = Field(
         default=None,
@@ -91,6 +93,7 @@ class Settings(Section):
     func: FuncSettings = FuncSettings()
     dwi: DwiSettings = DwiSettings()
     mrs: MrsSettings = MrsSettings()
+    lesion: LesionSettings = LesionSettings()
     fmriprep: FmriprepSettings = FmriprepSettings()
     qsiprep: QsiprepSettings = QsiprepSettings()
     markers: MarkersSettings = MarkersSettings()
@@ -192,6 +195,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     _refuse_absent_combat(settings.fusion)
     _refuse_absent_correlation(settings.subtypes)
     _refuse_absent_tedana(settings)
+    _refuse_absent_radiomics(settings)
     settings = _with_extraction_chosen(settings)
     if settings.bids_dir is None and not (settings.tables or settings.ingress):
         raise ConfigError(
@@ -267,6 +271,18 @@ def _refuse_absent_tedana(settings: Settings) -> None:
             found="it is 'tedana', and the program tedana is not installed",
             wanted="tedana on the path, or its environment beside this one",
             mend="Run `make tedana`, or set func.multi_echo: combine in config.yaml",
+        )
+
+
+def _refuse_absent_radiomics(settings: Settings) -> None:
+    """Refuse radiomic features where the package that computes them was not installed."""
+    asked = settings.lesion.radiomics
+    if "lesion" in settings.modalities and asked != "none" and find_spec("zrad") is None:
+        raise ConfigError(
+            "lesion.radiomics",
+            found=f"it is '{asked}', and the package z-rad is not installed",
+            wanted="the extra 'lesion' of this installation",
+            mend='Run `make env EXTRAS="lesion"`, or set lesion.radiomics: none in config.yaml',
         )
 
 

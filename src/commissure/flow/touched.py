@@ -27,7 +27,7 @@ from commissure.flow.rule_files import Rule, read_rules
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.workflow_files import WORKFLOW_FILES
 from commissure.installed import versions
-from commissure.modalities import MODALITIES
+from commissure.modalities import MODALITIES, read_from
 from commissure.paths import without_paths
 
 
@@ -90,7 +90,7 @@ def rules_of(cause: Cause, rules: Sequence[Rule]) -> set[str]:
 def _takes(rule: Rule, cause: Cause) -> bool:
     folder = cause.what.split("/")[-2] if cause.person else ""
     if cause.person:
-        steps = (folder,) if folder in MODALITIES else ("func", "dwi")
+        steps = read_from(folder) or ("func", "dwi")
         return any(f"status:{m}_preprocess" in rule.writes for m in steps)
     if cause.what.endswith(".json"):
         return any(name.endswith("_preprocess") for name in rule.writes)
@@ -195,7 +195,9 @@ def _inputs_now(run: Run, settings: Settings) -> list[dict[str, Any]]:
     """Checksums of the dataset as it is; only what has another size or time is read."""
     if settings.bids is None or not settings.bids.is_dir():
         return list(run.record.get("inputs") or [])
-    entries, _ = survey(settings.bids, tree_of(settings.bids), image=settings.anat.wanted)
+    asked = settings.modalities
+    tree = tree_of(settings.bids, modalities=asked)
+    entries, _ = survey(settings.bids, tree, image=settings.anat.wanted, modalities=asked)
     names = files_of(entries)
     files = {name: settings.bids / name for name in names}
     tables = [item for item in run.record.get("inputs") or [] if "/" not in item["path"]]

@@ -216,7 +216,13 @@ def _indexed(settings: Settings, result: Validation) -> list[Entry]:
     if bids is None or not bids.is_dir():
         result.add("error", "bids_dir", "", f"There is no folder {settings.bids_dir}.")
         return []
-    surveyed = _attempt(result, lambda: survey(bids, tree_of(bids), image=settings.anat.wanted))
+    asked = settings.modalities
+    surveyed = _attempt(
+        result,
+        lambda: survey(
+            bids, tree_of(bids, modalities=asked), image=settings.anat.wanted, modalities=asked
+        ),
+    )
     if surveyed is None:
         return []
     entries, odd = surveyed

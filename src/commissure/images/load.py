@@ -82,6 +82,18 @@ def load_image(
     return loaded
 
 
+def load_labels(path: Path | str, *, who: str) -> nib.Nifti1Image:
+    """Load a mask or an image of labels as float32; its values are for the caller to judge.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing, cannot be read or is truncated, or its header cannot be true.
+    """
+    image, data = _read(Path(path), who)
+    return nib.Nifti1Image(data, np.asarray(image.affine, dtype=np.float64))
+
+
 def _with_dark_background(data: np.ndarray) -> np.ndarray:
     """An image whose NaN is 0 where it reaches the edge."""
     unknown = np.isnan(data)

@@ -10,7 +10,7 @@ from commissure.lesion.criteria.rules import Rule
 from commissure.lesion.criteria.targets import Choice, select_targets, state_when_new
 from commissure.lesion.definitions import TOO_SMALL_MM
 from commissure.lesion.matching import Track
-from commissure.lesion.measure import LesionMeasures, MeasuredMask
+from commissure.lesion.measures import LesionMeasures, MeasuredMask
 from commissure.lesion.readings import (
     Course,
     LesionReading,

@@ -6,7 +6,7 @@ import math
 
 from commissure.lesion.criteria.burden import burden_of, target_names
 from commissure.lesion.criteria.rules import RECIST_1_1
-from commissure.lesion.measure import growth_rate
+from commissure.lesion.measures import growth_rate
 from commissure.lesion.readings import Patient
 from commissure.rows import Marker
 

@@ -46,14 +46,8 @@ def checked_labels(
     data = data[..., 0] if data.ndim == 4 and data.shape[3] == 1 else data
     if data.ndim != 3:
         raise DatasetError(who, found=f"a lesion mask of {data.ndim} dimensions", wanted="three")
-    if reference is not None and not same_grid(mask, reference, tolerance_mm=0.01):
-        raise DatasetError(
-            who,
-            found=f"a lesion mask of {mask.shape[:3]} voxels at another place than its image of "
-            f"{reference.shape[:3]}",
-            wanted="a mask on the grid of the image",
-            mend="Resample the mask onto the image (nearest neighbour)",
-        )
+    if reference is not None:
+        check_mask_grid(mask, reference, who=who)
     _check_values(data, who)
     labels = data.astype(np.int32)
     if not labels.any():
@@ -78,6 +72,24 @@ def checked_labels(
             f"label {_listed(hollow)} has a hole inside: necrosis, or a mask that was not filled"
         )
     return labels, flags
+
+
+def check_mask_grid(mask: nib.Nifti1Image, image: nib.Nifti1Image, *, who: str) -> None:
+    """Refuse a mask that lies on another grid than its image; only the headers are looked at.
+
+    Raises
+    ------
+    DatasetError
+        It does.
+    """
+    if not same_grid(mask, image, tolerance_mm=0.01):
+        raise DatasetError(
+            who,
+            found=f"a lesion mask of {mask.shape[:3]} voxels at another place than its image of "
+            f"{image.shape[:3]}",
+            wanted="a mask on the grid of the image",
+            mend="Resample the mask onto the image (nearest neighbour)",
+        )
 
 
 def numbered_parts(mask: np.ndarray) -> np.ndarray:

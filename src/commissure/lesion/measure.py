@@ -1,189 +1,194 @@
-"""The measures of every lesion of a mask."""
+"""Measuring lesions: who is who over the visits, the response, and the markers of one visit."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-from scipy.ndimage import find_objects
+import pandas as pd
 
-from commissure.images.load import voxel_volume_mm3
-from commissure.lesion.definitions import THIN_SLICES_MM, TOO_SMALL_MM
-from commissure.lesion.diameters import (
-    axial_axis,
-    largest_diameter,
-    plane_diameters,
-    slice_distance_mm,
-    tilt_degrees,
-)
-from commissure.lesion.masks import checked_labels
-
-#: Slices tilted more than this from the axial plane are told.
-TILTED_DEG = 30.0
-
-
-@dataclass(frozen=True)
-class LesionMeasures:
-    """One lesion of one mask.
-
-    Attributes
-    ----------
-    label
-        Its number in the mask.
-    longest_mm, short_mm
-        Longest diameter in an axial slice, and the longest perpendicular to it in that slice.
-    largest_mm
-        Largest diameter in space.
-    volume_ml
-        Voxels times their volume.
-    centroid_mm
-        (x, y, z) of the world.
-    slices
-        On how many axial slices it is seen.
-    slice_mm
-        Distance of the axial slices.
-    cut
-        Whether it touches the edge of the image.
-    ends_mm
-        Ends of the longest diameter, two points of the world.
-    flags
-        What makes its measures doubtful, each a sentence.
-    """
-
-    label: int
-    longest_mm: float
-    short_mm: float
-    largest_mm: float
-    volume_ml: float
-    centroid_mm: tuple[float, float, float]
-    slices: int
-    slice_mm: float
-    cut: bool
-    ends_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
-    flags: tuple[str, ...] = ()
-
-    @property
-    def product_mm2(self) -> float:
-        """Product of the perpendicular diameters."""
-        return self.longest_mm * self.short_mm
+from commissure.files import write_table
+from commissure.images.figures import save_figure
+from commissure.lesion.criteria.assess import Assessment, assess
+from commissure.lesion.criteria.best_response import BestResponse, best_response
+from commissure.lesion.criteria.rules import Rule, chosen_rule
+from commissure.lesion.derivatives import LesionMeasured
+from commissure.lesion.figures import timeline_figure
+from commissure.lesion.follow_up import FollowUp, follow_up
+from commissure.lesion.markers import marker_rows
+from commissure.lesion.matching import match_visits
+from commissure.lesion.measures import LesionMeasures
+from commissure.lesion.patient_files import ReadPatient, read_patient
+from commissure.lesion.quality import write_visit_quality
+from commissure.lesion.radiomics_table import radiomics_table
+from commissure.lesion.response_tables import response_rows
+from commissure.lesion.settings import LesionMeasureSettings
+from commissure.names import Scan
+from commissure.rows import write_markers
 
 
 @dataclass(frozen=True)
-class MeasuredMask:
-    """All lesions of a mask.
+class FollowedPatient:
+    """A person with the lesions of all visits followed and judged.
 
     Attributes
     ----------
-    labels
-        (X, Y, Z) int32, the numbers that :attr:`lesions` go by.
-    affine
-        4x4, voxel to mm.
-    lesions
-        By label; empty for an empty mask.
-    flags
-        What is doubtful about the mask as a whole.
+    read
+        What the engine left.
+    rule
+        The criteria.
+    followed
+        Lesions over the visits.
+    assessments
+        The response at each follow-up.
+    best
+        The best one; None where there is no follow-up.
     """
 
-    labels: np.ndarray
-    affine: np.ndarray
-    lesions: tuple[LesionMeasures, ...]
-    flags: tuple[str, ...] = ()
+    read: ReadPatient
+    rule: Rule
+    followed: FollowUp
+    assessments: tuple[Assessment, ...]
+    best: BestResponse | None
 
 
-def measured_mask(
-    mask: nib.Nifti1Image, *, who: str, reference: nib.Nifti1Image | None = None
-) -> MeasuredMask:
-    """Measure every lesion of a mask.
+def measure(
+    scan: Scan,
+    folder: Path,
+    *,
+    settings: LesionMeasureSettings,
+    visits: Sequence[Scan] = (),
+) -> None:
+    """Write markers, lesions, response and quality of one visit.
 
     Parameters
     ----------
-    mask, who, reference
-        See :func:`commissure.lesion.masks.checked_labels`.
+    scan
+        The mask of the visit.
+    folder
+        The visit's ``lesion/`` with what an engine left.
+    settings
+        What the study chose.
+    visits
+        The masks of all visits of the person, this one among them.
 
     Raises
     ------
     DatasetError
-        As there.
+        The visit or the baseline was not preprocessed, or the readings contradict themselves
+        (:func:`commissure.lesion.readings.check_patient`).
     """
-    labels, flags = checked_labels(mask, who=who, reference=reference)
-    affine = np.asarray(mask.affine, float)
-    axis = axial_axis(affine)
-    distance = slice_distance_mm(affine, axis)
-    tilt = tilt_degrees(affine, axis)
-    if labels.any() and tilt > TILTED_DEG:
-        flags.append(f"the slices are tilted by {tilt:.0f} degrees from the axial plane")
-    lesions = tuple(
-        _measures(number, labels, box, affine, axis, distance)
-        for number, box in enumerate(find_objects(labels), start=1)
-        if box is not None
-    )
-    return MeasuredMask(labels, affine, lesions, tuple(flags))
-
-
-def _measures(
-    number: int,
-    labels: np.ndarray,
-    box: tuple[slice, ...],
-    affine: np.ndarray,
-    axis: int,
-    distance: float,
-) -> LesionMeasures:
-    part = labels[box] == number
-    here = affine.copy()
-    here[:3, 3] += affine[:3, :3] @ [side.start for side in box]
-    plane = plane_diameters(part, here)
-    voxels = np.argwhere(part)
-    x, y, z = here[:3, :3] @ voxels.mean(axis=0) + here[:3, 3]
-    slices = int(part.any(axis=tuple({0, 1, 2} - {axis})).sum())
-    cut = touches_edge(box, labels.shape)
-    flags = []
-    if cut:
-        flags.append("the edge of the image cuts it")
-    if distance > THIN_SLICES_MM and plane.longest_mm < 2 * distance:
-        flags.append(
-            f"slices {distance:.1f} mm apart are too thick to measure {plane.longest_mm:.1f} mm"
+    measured = LesionMeasured.of(scan, folder)
+    patient = followed_patient(read_patient(visits or (scan,), scan, folder), settings)
+    number = next(n for n, one in enumerate(patient.read.visits) if one.scan.path == scan.path)
+    here = [one for one in patient.assessments if one.session == scan.session]
+    lesions = lesion_rows(patient, number)
+    write_table(pd.DataFrame(lesions, columns=list(LESION_COLUMNS)), measured.lesions)
+    if here:
+        write_table(pd.DataFrame(response_rows(here, patient.rule)), measured.response)
+    missing: dict[str, str] = {}
+    if settings.radiomics != "none":
+        table, missing = radiomics_table(patient.read, patient.followed.tracks, number,
+                                         preset=settings.radiomics)  # fmt: skip
+        write_table(table, measured.radiomics)
+    if number == len(patient.read.visits) - 1:
+        if patient.best is not None:
+            best = pd.DataFrame([asdict(patient.best)]).replace("", None)
+            write_table(best, measured.best_response)
+        save_figure(
+            timeline_figure(patient.read, patient.followed, patient.assessments, patient.rule),
+            measured.timeline,
         )
-    elif plane.longest_mm < TOO_SMALL_MM:
-        flags.append(f"{plane.longest_mm:.1f} mm is too small to be measured")
-    first, second = (tuple(float(v) for v in end) for end in plane.ends_mm)
-    return LesionMeasures(
-        number, plane.longest_mm, plane.short_mm, largest_diameter(part, here),
-        float(len(voxels) * voxel_volume_mm3(affine) / 1000), (float(x), float(y), float(z)),
-        slices, distance, cut, (first, second), tuple(flags),  # type: ignore[arg-type]
+    rows = marker_rows(patient.followed.patient)
+    write_markers([row for row in rows if row.session == scan.session], measured.markers)
+    write_visit_quality(
+        measured.quality, patient.read, patient.followed, number, here,
+        rule=patient.rule, missing=missing,
     )  # fmt: skip
 
 
-def touches_edge(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
-    """Whether a lesion's box ends where the image does, beyond which the lesion may go on."""
-    return any(side.start == 0 or side.stop == size for side, size in zip(box, shape, strict=True))
+def followed_patient(read: ReadPatient, settings: LesionMeasureSettings) -> FollowedPatient:
+    """Follow the lesions of a person over all visits, and judge the response at each."""
+    rule = criteria(settings.criteria)
+    baseline, who = read.visits[0], read.visits[0].scan.participant_id
+    tracks = match_visits(
+        [visit.in_baseline for visit in read.visits],
+        baseline.mask.affine,
+        covered=[visit.covered for visit in read.visits],
+        who=who,
+    )
+    organs: Mapping[LesionMeasures, str] = {
+        lesion: organ for visit in read.visits for lesion, organ in visit.organs.items()
+    }
+    followed = follow_up(
+        who,
+        [visit.record for visit in read.visits],
+        [visit.mask for visit in read.visits],
+        tracks,
+        rule,
+        organ_of=lambda lesion: organs.get(lesion, ""),
+        radiotherapy_end_day=read.radiotherapy_end_day,
+    )
+    assessments = assess(followed.patient, rule)
+    best = None
+    if assessments:
+        best = best_response(
+            assessments,
+            confirmed_after_days=settings.confirmed_after_days,
+            stable_after_days=settings.stable_after_days,
+        )
+    return FollowedPatient(read, rule, followed, tuple(assessments), best)
 
 
-def growth_rate(first_ml: float, second_ml: float, days: float) -> float:
-    """Specific growth rate between two volumes, in percent a day: 100 ln(V2 / V1) / t.
-
-    NaN where a volume is 0 or no time has passed.
-
-    Notes
-    -----
-    Mehrara E et al., Specific growth rate versus doubling time, Cancer Res 67:3970-3975, 2007.
-    """
-    if not (first_ml > 0 and second_ml > 0 and days > 0):
-        return math.nan
-    return 100 * math.log(second_ml / first_ml) / days
+def criteria(name: str) -> Rule:
+    """The criteria of an option: a name, and the form of RANO 2.0."""
+    form = name.removeprefix("rano-2.0")
+    if form == name:
+        return chosen_rule(name)
+    return chosen_rule(
+        "rano-2.0", volumes=form == "-volumes", non_enhancing=form == "-non-enhancing"
+    )
 
 
-def doubling_time(first_ml: float, second_ml: float, days: float) -> float:
-    """Days in which a volume doubles: t ln 2 / ln(V2 / V1); negative where it halves instead.
+#: Columns of the table of lesions of a visit.
+LESION_COLUMNS = (
+    "participant_id", "session", "day", "lesion", "label", "role", "organ", "state", "event",
+    "longest_mm", "short_mm", "volume_ml", "x_mm", "y_mm", "z_mm", "slices", "slice_mm", "cut",
+    "reason",
+)  # fmt: skip
 
-    NaN where a volume is 0 or no time has passed, infinite where the volume stayed.
 
-    Notes
-    -----
-    Schwartz M, A biomathematical approach to clinical tumor growth, Cancer 14:1272-1294, 1961.
-    """
-    rate = growth_rate(first_ml, second_ml, days)
-    if rate == 0:
-        return math.inf
-    return 100 * math.log(2) / rate
+def lesion_rows(patient: FollowedPatient, number: int) -> list[dict[str, object]]:
+    """Every lesion that is known at a visit, with its measures: the cells of its table."""
+    visit = patient.followed.patient.visits[number]
+    tracks = {track.lesion: track for track in patient.followed.tracks}
+    chosen = {choice.lesion.lesion: choice.reason for choice in patient.followed.choices}
+    by_label = {lesion.label: lesion for lesion in patient.read.visits[number].mask.lesions}
+    rows: list[dict[str, object]] = []
+    for lesion in visit.lesions:
+        track = tracks[lesion.lesion]
+        labels = track.labels[number]
+        place = by_label[labels[0]].centroid_mm if labels else (None, None, None)
+        rows.append(
+            {
+                "participant_id": patient.followed.patient.participant_id,
+                "session": visit.session or None,
+                "day": visit.day,
+                "lesion": lesion.lesion,
+                "label": "+".join(map(str, labels)) or None,
+                "role": lesion.role,
+                "organ": lesion.organ or None,
+                "state": lesion.state,
+                "event": track.events[number] or None,
+                "longest_mm": lesion.longest_mm,
+                "short_mm": lesion.short_mm,
+                "volume_ml": lesion.volume_ml,
+                **dict(zip(("x_mm", "y_mm", "z_mm"), place, strict=True)),
+                "slices": lesion.slices,
+                "slice_mm": lesion.slice_mm,
+                "cut": "yes" if lesion.cut else "no",
+                "reason": chosen.get(lesion.lesion),
+            }
+        )
+    return rows

@@ -113,17 +113,17 @@ def _patient(table: Cells, who: str, visits: Mapping[str, list[int]], rule: Rule
     read = [
         Visit(
             session,
-            _one_number(table, "day", rows, who),
+            one_number(table, "day", rows, who),
             tuple(x for row in rows if (x := _lesion(table, row, who)) is not None),
-            _one_number(table, "steroids_mg", rows, who),
-            _one_word(table, "clinical", rows, who, COURSES) or None,  # type: ignore[arg-type]
-            _one_word(table, "flair", rows, who, COURSES) or None,  # type: ignore[arg-type]
-            _one_word(table, "contrast", rows, who),
+            one_number(table, "steroids_mg", rows, who),
+            one_word(table, "clinical", rows, who, COURSES) or None,  # type: ignore[arg-type]
+            one_word(table, "flair", rows, who, COURSES) or None,  # type: ignore[arg-type]
+            one_word(table, "contrast", rows, who),
         )
         for session, rows in visits.items()
     ]
     everything = [row for rows in visits.values() for row in rows]
-    end = _one_number(table, "radiotherapy_end_day", everything, who)
+    end = one_number(table, "radiotherapy_end_day", everything, who)
     patient = Patient(who, tuple(read), end)
     return patient if "role" in table.header else with_chosen_targets(patient, rule)
 
@@ -228,14 +228,15 @@ def _number(table: Cells, column: str, row: int, who: str) -> float | None:
     return number
 
 
-def _one_number(table: Cells, column: str, rows: list[int], who: str) -> float | None:
-    word = _one_word(table, column, rows, who)
+def one_number(table: Cells, column: str, rows: list[int], who: str) -> float | None:
+    """The number that the rows of a visit say in a column; None where none says any."""
+    word = one_word(table, column, rows, who)
     if not word:
         return None
     return _number(table, column, next(row for row in rows if _cell(table, column, row)), who)
 
 
-def _one_word(
+def one_word(
     table: Cells, column: str, rows: list[int], who: str, words: tuple[str, ...] = ()
 ) -> str:
     """What the rows of a visit say, empty where none says anything."""

@@ -95,24 +95,24 @@ def judged_table(
     compared = None if other is None else _compared(assessments, other)
     responses = Responses(rule, tuple(assessments), tuple(best), tuple(without), compared)
     out.mkdir(parents=True, exist_ok=True)
-    write_table(response_table(responses), out / "response.tsv")
+    write_table(pd.DataFrame(response_rows(assessments, rule)), out / "response.tsv")
     write_table(pd.DataFrame([asdict(one) for one in best]), out / "best_response.tsv")
     if other is not None and compared is not None:
         _write_agreement(responses, other, compared, out)
     return responses
 
 
-def response_table(responses: Responses) -> pd.DataFrame:
-    """One row for every follow-up."""
-    what, unit = SUMS[responses.rule.quantity]
-    rows = []
-    for one in responses.assessments:
+def response_rows(assessments: Sequence[Assessment], rule: Rule) -> list[dict[str, object]]:
+    """The cells of ``response.tsv``, for each follow-up."""
+    what, unit = SUMS[rule.quantity]
+    rows: list[dict[str, object]] = []
+    for one in assessments:
         rows.append(
             {
                 "participant_id": one.participant_id,
                 "session": one.session,
                 "day": one.day,
-                "criteria": responses.rule.title,
+                "criteria": rule.title,
                 "quantity": what,
                 "unit": unit,
                 "sum": one.total,
@@ -131,7 +131,7 @@ def response_table(responses: Responses) -> pd.DataFrame:
                 "flags": "; ".join(one.flags) or None,
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
 def _change(value: float, reference: float) -> float:

@@ -1,6 +1,6 @@
 """What the modalities declare about their markers, and the markers of a lab's own tables.
 
-The four modules are imported by name: only such imports are followed by the digest that runs a
+The modules are imported by name: only such imports are followed by the digest that runs a
 job again when a definition changes.
 """
 
@@ -15,11 +15,12 @@ from commissure.engines.ingress.registry import ingress_definitions
 from commissure.engines.ingress.settings import IngressSettings
 from commissure.errors import ConfigError
 from commissure.func import definitions as func
+from commissure.lesion import definitions as lesion
 from commissure.markers.settings import TableSettings
 from commissure.mrs import definitions as mrs
 
 #: Modules by modality, in the order of :data:`commissure.modalities.MODALITIES`.
-_DECLARED = {"anat": anat, "func": func, "dwi": dwi, "mrs": mrs}
+_DECLARED = {"anat": anat, "func": func, "dwi": dwi, "mrs": mrs, "lesion": lesion}
 
 
 def definitions(

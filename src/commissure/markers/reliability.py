@@ -44,7 +44,19 @@ _SPREAD = {
     "ins": "1.0",
 }  # fmt: skip
 
+_SEGMENTED = (
+    "no second scan of a person; masks of simulated livers with known diameters "
+    "([lesions](lesion.md#checked))"
+)
+
 EXPECTATIONS: dict[str, Expectation] = {
+    **{
+        name: Expectation("0 or more", _SEGMENTED)
+        for name in (
+            "lesion_count", "lesion_volume", "target_sum", "largest_lesion_diameter",
+        )
+    },
+    "lesion_growth_rate": Expectation("negative where lesions shrink", _SEGMENTED),
     "volume": Expectation(
         "TIV 1.1 to 2.0 L; hippocampus 0.65 to 1.45 of the template’s share (limits of checks)",
         "one head turned, moved and with noise of 3 %, 0.88 mm: hippocampus +0.5 to +0.6 %, "

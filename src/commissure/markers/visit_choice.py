@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from commissure.errors import ConfigError, DatasetError
+from commissure.errors import ConfigError
 from commissure.markers.settings import SessionsSettings
 from commissure.markers.visit_names import named_baseline, visit_name
-from commissure.tables.delimited import Cells, read_cells
+from commissure.tables.acquisition_times import Visit, acquisition_times
 
-#: A person and one of their sessions, both with prefix.
-Visit = tuple[str, str]
 BASELINE, FOLLOWUP, OTHER = "baseline", "followup", "other"
 
 
@@ -194,44 +192,3 @@ def session_files(bids_dir: Path, visits: Iterable[Visit]) -> list[Path]:
         if session:
             files.add(folder / session / f"{person}_{session}_scans.tsv")
     return sorted(file for file in files if file.is_file())
-
-
-def acquisition_times(files: Iterable[Path]) -> dict[Visit, datetime]:
-    """When each visit was: ``acq_time`` of ``sessions.tsv``, else the earliest of ``scans.tsv``.
-
-    Raises
-    ------
-    DatasetError
-        A table cannot be read, or a time is none.
-    """
-    told: dict[Visit, datetime] = {}
-    scanned: dict[Visit, datetime] = {}
-    for file in files:
-        table = read_cells(file)
-        if "acq_time" not in table.header:
-            continue
-        person, *entities = file.name.split("_")[:-1]
-        for row, cell in enumerate(table.column("acq_time")):
-            if not cell:
-                continue
-            time = _time(table, row, cell)
-            if entities:
-                visit = (person, entities[0])
-                scanned[visit] = min(time, scanned.get(visit, time))
-            elif "session_id" in table.header:
-                session = table.column("session_id")[row].removeprefix("ses-")
-                told[person, f"ses-{session}"] = time
-    return scanned | told
-
-
-def _time(table: Cells, row: int, cell: str) -> datetime:
-    try:
-        # Times of one person are compared; BIDS writes them without a zone.
-        return datetime.fromisoformat(cell).replace(tzinfo=None)
-    except ValueError:
-        raise DatasetError(
-            table.where(row),
-            found=f"acq_time is '{cell}'",
-            wanted="a time as 2009-06-15T13:45:30, or n/a",
-            mend=f"Mend the cell in {table.path}",
-        ) from None

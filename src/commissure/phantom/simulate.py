@@ -56,7 +56,7 @@ def simulate(
     cohort = request.cohort
     people = draw_scans(draw_cohort(cohort), cohort)
     record = {**request.model_dump(mode="json"), "version": __version__}
-    _refuse_other_content(out, record)
+    refuse_other_content(out, record)
     todo = [person for person in people if not _complete(out, person, request)]
     for _ in range(len(people) - len(todo)):
         _tell(progress, len(people))
@@ -99,7 +99,21 @@ def _tell(progress: Callable[[int], object] | None, scans: int) -> None:
         progress(scans)
 
 
-def _refuse_other_content(out: Path, record: Mapping[str, Any]) -> None:
+def refuse_other_content(out: Path, record: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds something else than what the same request has left.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    record
+        The request, as :data:`RECORD` holds it.
+
+    Raises
+    ------
+    ConfigError
+        It does.
+    """
     if out.exists() and not out.is_dir():
         raise ConfigError(
             str(out), found="this is a file", wanted="a folder", mend="Name another folder"

@@ -16,12 +16,14 @@ from commissure.markers.status import read_statuses
 from commissure.modalities import MODALITIES
 from commissure.outputs import (
     ACQUISITION,
+    BEST_RESPONSE,
     COMPLETENESS,
     DEFINITIONS,
     EXCLUSIONS,
     FALSIFICATION,
     IMPORTANCE,
     LABELS,
+    LESIONS,
     MARKERS,
     METRICS,
     NORMATIVE_CHARTS,
@@ -37,6 +39,7 @@ from commissure.outputs import (
     RECOVERY_FALSE_POSITIVES,
     RECOVERY_ORACLE,
     RECOVERY_PAIRS,
+    RESPONSE,
     RUN,
     SUBTYPES_ASSIGNMENTS,
     SUBTYPES_CANONICAL,
@@ -205,12 +208,18 @@ def read_results(
         folder / row.folder / name for row in rows if row.state == "present" for name in row.files
     )
     people = {row.participant_id for row in rows}
+    # Lesions are followed on request, too.
+    followed = any(row.modality == "lesion" for row in rows)
     tables = {
         output.path: output.read(folder) if present(output) else output.frame() for output in TABLES
     }
     tables |= {
         output.path: output.read(folder) if searched and present(output) else output.frame()
         for output in (SUBTYPES_ASSIGNMENTS, SUBTYPES_INDICES, SUBTYPES_CANONICAL)
+    }
+    tables |= {
+        output.path: output.read(folder) if followed and present(output) else output.frame()
+        for output in (LESIONS, RESPONSE, BEST_RESPONSE)
     }
     return Results(
         folder=folder,

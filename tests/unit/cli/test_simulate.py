@@ -88,3 +88,20 @@ def test_old_options_are_refused_with_the_new_one_named(asked, tmp_path):
 def test_every_old_option_became_a_setting_that_is_there():
     settings = {name for name, default, _ in options(Request) if default is not SECTION}
     assert set(RENAMED.values()) <= settings
+
+
+def test_lesions_are_simulated_instead_of_a_cohort(tmp_path):
+    words = ["simulate", str(tmp_path / "bids"), "--lesions", "liver", "--subjects", "1",
+             "--follow-ups", "0", "--seed", "3"]  # fmt: skip
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    names = {path.name for path in (tmp_path / "bids/sub-01/ses-1/ct").iterdir()}
+    assert "sub-01_ses-1_ce-iodine_label-lesion_dseg.nii.gz" in names
+    truth = (tmp_path / "bids/sourcedata/truth/responses.tsv").read_text()
+    assert truth == "participant_id\tsession\tresponse\n"
+    done = CliRunner().invoke(app, [*words[:-1], "4"])
+    assert done.exit_code and "another simulation (seed 3 there and 4 here)" in done.output
+    for wrong in (["--lesions", "lung"], ["--lesions", "head", "--set", "dwi.voxel_mm=2"]):
+        done = CliRunner().invoke(app, ["simulate", str(tmp_path / "b"), *wrong])
+        assert done.exit_code and "liver or head" in done.output
+        assert not (tmp_path / "b").exists()

@@ -183,6 +183,36 @@ def test_visits_of_a_person_are_given_together_and_a_later_one_computes_them_ane
     assert given == []
 
 
+def test_measuring_runs_again_where_another_visit_was_preprocessed_anew(study):
+    for session in ("1", "2"):
+        folder = study / f"bids/sub-01/ses-{session}/func"
+        folder.mkdir(parents=True)
+        (folder / f"sub-01_ses-{session}_task-rest_bold.nii.gz").write_text(f"visit {session}")
+    shutil.rmtree(study / "bids/sub-01/func")
+    refresh_index(study / "bids", study / "out/work", batch_size=3)
+    fails, given = {"ses-2"}, []
+
+    def preprocess(scan, folder, *, anat, settings, visits=()):
+        if scan.session in fails:
+            raise ValueError("once")
+        write_text(scan.who, BoldFiles.of(scan, folder).bold)
+
+    def measure(scan, folder, *, anat, settings, visits=()):
+        given.append(scan.who)
+        write_text(scan.who, BoldFiles.of(scan, folder).bold)
+
+    def both():
+        given.clear()
+        run(study, preprocess, options=Longitudinal)
+        run(study, measure, step="measure", options=Longitudinal)
+        return [who for who in given if who.startswith("sub-01")]
+
+    assert both() == ["sub-01 ses-1"]
+    fails.clear()
+    assert both() == ["sub-01 ses-1", "sub-01 ses-2"]
+    assert both() == []
+
+
 def test_runs_of_a_visit_are_given_together_and_a_later_one_computes_them_anew(study):
     def add(label):
         folder = study / "bids/sub-01/func"

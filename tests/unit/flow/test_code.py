@@ -21,7 +21,9 @@ NOT_BY_A_SCRIPT = {
     "dataset/*": "which images there are: a job is given them by name, and runs again when they change",
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
     "images/contrast.py": "chooses an image; what it measured is kept under a VERSION of its own",
-    "lesion/*": "of the command `commissure response`, and called from Python",
+    "lesion/agreement.py": "of the command `commissure response`",
+    "lesion/filters.py": "called from Python",
+    "lesion/robustness.py": "called from Python",
     "markers/page.py": "writes docs/markers.md",
     "markers/reliability.py": "of the page of markers",
     "markers/status.py": "the bridge's own table: its columns are read by markers/outcomes.py",
@@ -84,7 +86,7 @@ def test_a_script_reaches_its_modality_and_what_that_imports(repository):
 
 
 def test_measuring_does_not_depend_on_another_modality(repository):
-    for modality in ("func", "dwi", "mrs"):
+    for modality in ("func", "dwi", "mrs", "lesion"):
         files = code.reached(repository / f"workflow/scripts/{modality}/measure.py")
         folders = {path.relative_to(repository).parts[2] for path in files}
         assert folders.isdisjoint(set(MODALITIES) - {modality})

@@ -14,7 +14,7 @@ from commissure.lesion.definitions import DEFINITIONS
 from commissure.lesion.follow_up import VisitRecord, follow_up
 from commissure.lesion.markers import marker_rows
 from commissure.lesion.matching import match_visits
-from commissure.lesion.measure import measured_mask
+from commissure.lesion.measures import measured_mask
 
 SHAPE = (60, 60, 30)
 

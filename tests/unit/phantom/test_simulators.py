@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT
 from commissure.phantom.dataset import HEAD_STREAM, files_of, unit_of
 from commissure.phantom.scanner.simulator import random_streams
 from commissure.phantom.simulators import SIMULATORS
 
 
 def test_every_modality_has_a_simulator_and_a_stream_that_stays():
-    assert list(SIMULATORS) == list(MODALITIES)
+    assert list(SIMULATORS) == list(BY_DEFAULT)
     # Other numbers would draw other images from the same seed.
     streams = {modality: simulator.stream for modality, simulator in SIMULATORS.items()}
     assert streams == {"anat": 1, "func": 2, "dwi": 3, "mrs": 4}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT
 from commissure.phantom.cohort.planted_effects import (
     BOTH_SIDES,
     COMMON,
@@ -116,7 +116,7 @@ def draw_cohort(request: CohortRequest) -> list[Person]:
                 sex="M" if drawn.male[i] else "F",
                 modalities=frozenset(
                     name
-                    for name, acquired in zip(MODALITIES, drawn.acquired[i], strict=True)
+                    for name, acquired in zip(BY_DEFAULT, drawn.acquired[i], strict=True)
                     if acquired
                 ),
                 markers={key: float(values[i]) for key, values in drawn.markers.items()},
@@ -285,11 +285,11 @@ def _chance_to_miss(
 def _acquired(missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(n, 4) of bool: which modalities each person has."""
     n = len(missing)
-    acquired = rng.random((n, len(MODALITIES))) >= missing[:, None]
+    acquired = rng.random((n, len(BY_DEFAULT))) >= missing[:, None]
     for person in np.flatnonzero(~acquired.any(axis=1)):
-        acquired[person, rng.integers(len(MODALITIES))] = True
+        acquired[person, rng.integers(len(BY_DEFAULT))] = True
     if missing.any() and n >= 8:
-        for modality in range(len(MODALITIES)):
+        for modality in range(len(BY_DEFAULT)):
             if acquired[:, modality].all():
                 complete = np.flatnonzero(acquired.all(axis=1))
                 candidates = complete if len(complete) else np.flatnonzero(acquired.sum(axis=1) > 1)

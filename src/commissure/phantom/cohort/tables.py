@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT
 from commissure.phantom.person import Person
 
 
@@ -45,7 +45,7 @@ def groups_table(people: Sequence[Person]) -> pd.DataFrame:
                 "site": person.site,
                 "group": person.group,
                 "label": person.label,
-                "modalities": ",".join(m for m in MODALITIES if m in person.modalities) or None,
+                "modalities": ",".join(m for m in BY_DEFAULT if m in person.modalities) or None,
             }
             for person in first_scans(people)
         ]

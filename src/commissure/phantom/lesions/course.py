@@ -95,7 +95,7 @@ def draw_courses(
             continue
         scales = _scales(rng, trend, visits)
         split = visits
-        if mean < 0 and rng.random() < 1 / 2:
+        if mean < 0 and rng.random() < 1 / 2 and visits > 1:
             split = int(rng.integers(1, visits))
         courses.append(_course(len(courses), shape, centre, scales, shifts, split))
     if visits > 1 and rng.random() < 1 / 3:

@@ -12,7 +12,7 @@ _FILE = Path(__file__).parent / "references.bib"
 #: A citation in a sentence: ``[@avants2008; @tustison2010]``.
 CITATION = re.compile(r"\[(@[a-z]+\d*(?:; @[a-z]+\d*)*)\]")
 _ACCENTS = {
-    r"{\'e}": "é", r"{\"e}": "ë", r"{\"o}": "ö", r"{\"u}": "ü", "--": "–",
+    r"{\'e}": "é", r"{\`e}": "è", r"{\"e}": "ë", r"{\"o}": "ö", r"{\"u}": "ü", "--": "–",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commissure.files import write_text
 from commissure.modalities import MODALITIES
-from commissure.report.methods_text import diffusion, images, models, spectra
+from commissure.report.methods_text import diffusion, images, lesions, models, spectra
 from commissure.report.methods_text.citations import CITATION, bibliography, cited, references
 from commissure.report.methods_text.record import RunRecord
 from commissure.report.text import listed
@@ -16,6 +16,7 @@ from commissure.report.text import listed
 #: Sentences of each modality.
 SENTENCES: Mapping[str, Callable[[RunRecord], list[str]]] = {
     "anat": images.anat, "func": images.func, "dwi": diffusion.dwi, "mrs": spectra.mrs,
+    "lesion": lesions.lesion,
 }  # fmt: skip
 
 _HEAD = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commissure.modalities import MODALITIES
+from commissure.modalities import BY_DEFAULT
 from commissure.phantom.cohort import draw as cohort
 from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.person import Person
@@ -109,18 +109,18 @@ def test_markers_correlate_as_documented(one, other, expected, large, without_ag
 
 
 def test_missing_modalities(large):
-    have = np.array([[m in p.modalities for m in MODALITIES] for p in large])
+    have = np.array([[m in p.modalities for m in BY_DEFAULT] for p in large])
     assert have.mean(axis=0) == pytest.approx(0.92, abs=4 * np.sqrt(0.08 * 0.92 / len(large)))
     assert have.any(axis=1).all()
     small = cohort.draw_cohort(
         CohortRequest(controls=4, responsive=2, resistant=2, missing=0.01, seed=1)
     )
-    have = np.array([[m in p.modalities for m in MODALITIES] for p in small])
+    have = np.array([[m in p.modalities for m in BY_DEFAULT] for p in small])
     assert (~have).any(axis=0).all()
     complete = cohort.draw_cohort(
         CohortRequest(controls=4, responsive=2, resistant=2, missing=0.0, seed=1)
     )
-    assert all(p.modalities == frozenset(MODALITIES) for p in complete)
+    assert all(p.modalities == frozenset(BY_DEFAULT) for p in complete)
 
 
 def test_missing_by_site_rises_from_site_to_site():

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from commissure.errors import DatasetError
 from commissure.lesion.diameters import axial_axis, largest_diameter, plane_diameters
 from commissure.lesion.masks import check_ct_units, checked_labels
-from commissure.lesion.measure import doubling_time, growth_rate, measured_mask
+from commissure.lesion.measures import doubling_time, growth_rate, measured_mask
 from commissure.phantom.lesions.ellipsoids import Ellipsoid, axial_diameters, painted
 
 

@@ -1,0 +1,94 @@
+"""The built-in engine: lesions of a visit numbered, and brought into the space of the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from commissure.files import write_json
+from commissure.images.header import header_notes
+from commissure.images.load import load_labels, save_image
+from commissure.lesion.alignment import covered, in_baseline_space, moved_labels
+from commissure.lesion.derivatives import LesionFiles
+from commissure.lesion.marked_image import image_suffix, marked_image, windowed
+from commissure.lesion.masks import checked_labels
+from commissure.lesion.settings import LesionPreprocessSettings
+from commissure.lesion.visits import visits_in_order
+from commissure.names import Scan
+
+
+def preprocess(
+    scan: Scan,
+    folder: Path,
+    *,
+    settings: LesionPreprocessSettings,
+    visits: Sequence[Scan] = (),
+) -> None:
+    """Write the lesions of one visit on its own grid and on that of the baseline.
+
+    Parameters
+    ----------
+    scan
+        The mask of the visit.
+    folder
+        The visit's ``lesion/`` below the output directory.
+    settings
+        What the study chose.
+    visits
+        The masks of all visits of the person, this one among them.
+
+    Raises
+    ------
+    DatasetError
+        There is no image that belongs to a mask, an image or mask cannot be read, the mask lies on
+        another grid, CT is not in Hounsfield units, or as
+        :func:`commissure.lesion.visits.visits_in_order`.
+    """
+    files = LesionFiles.of(scan, folder)
+    baseline = visits_in_order(visits or (scan,)).baseline
+    image = marked_image(scan)
+    labels, flags = checked_labels(
+        load_labels(scan.path, who=scan.who), who=scan.who, reference=image
+    )
+    reference, matrix, kind = image, np.eye(4), "none"
+    there = labels
+    if baseline.path != scan.path:
+        reference = marked_image(baseline)
+        kind = _kind(settings.registration, image_suffix(scan))
+        if kind == "none":
+            there = moved_labels(reference, image.affine, labels, matrix)
+        else:
+            there, matrix = in_baseline_space(
+                windowed(reference, image_suffix(baseline)),
+                windowed(image, image_suffix(scan)),
+                labels,
+                kind=kind,
+            )
+    save_image(labels, image.affine, files.labels)
+    save_image(there, reference.affine, files.in_baseline)
+    save_image(covered(reference, image, matrix), reference.affine, files.covered)
+    write_json(
+        {
+            "Sources": [scan.path.name, scan.associated["image"].name],
+            "Description": "Lesions by their numbers",
+            "Image": image_suffix(scan),
+            "Baseline": baseline.session,
+            "Registration": kind,
+            "Matrix": matrix.tolist(),
+            "Parameters": settings.model_dump(),
+            "Flags": flags,
+            "Notes": header_notes(image),
+        },
+        files.sidecar,
+    )
+
+
+def _kind(
+    registration: Literal["auto", "rigid", "affine", "none"], suffix: str
+) -> Literal["rigid", "affine", "none"]:
+    if registration == "auto":
+        return "affine" if suffix == "ct" else "rigid"
+    return registration
