@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -138,6 +139,20 @@ def test_the_queue_is_looked_at_the_more_rarely_the_longer_the_newest_job_takes(
         asyncio.run(look(*jobs))
         waits.append(executor.next_seconds_between_status_checks)
     assert waits == [3, 3, 12, 15, 3, 6]
+
+
+def test_the_executor_pauses_but_briefly_before_it_submits(monkeypatch):
+    plugin = ModuleType("plugin_of_a_test")
+    plugin.time = slurm_watch.time
+    monkeypatch.setitem(sys.modules, plugin.__name__, plugin)
+    executor = type("Mine", (Executor,), {"__module__": plugin.__name__})({})
+    slurm_watch.watch(executor)
+    pauses = []
+    monkeypatch.setattr(slurm_watch.time, "sleep", pauses.append)
+    plugin.time.sleep(5)
+    plugin.time.sleep(0.1)
+    assert pauses == [slurm_watch.PAUSE_S, 0.1]
+    assert plugin.time.time() > 0
 
 
 def test_nothing_is_submitted_while_the_controller_is_away(monkeypatch, capsys):
