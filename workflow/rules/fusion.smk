@@ -12,6 +12,7 @@ rule fusion_null:
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
+        encoder=plan.encoder_file,
     output:
         work("fusion_null/part-{part}.tsv"),
     log:
@@ -43,6 +44,7 @@ rule fusion:
         people=out("participants.tsv"),
         cautions=out("cautions.tsv"),
         treatments=plan.treatments_file,
+        encoder=plan.encoder_file,
         nulls=expand(work("fusion_null/part-{part}.tsv"), part=plan.permutation_parts),
     output:
         labels=out("fusion/labels.tsv"),

@@ -38,6 +38,7 @@ from commissure.flow.versions import version_notes
 from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit
 from commissure.modalities import MODALITIES, STEPS
+from commissure.models.encoders.settings import ENCODER
 from commissure.outputs import OUTPUTS, PROVENANCE, REPORTING
 from commissure.study.settings import StudySettings
 
@@ -341,6 +342,12 @@ class Plan:
         normative = self.settings.normative
         charts = [] if normative.charts is None else [f"{normative.charts}/charts.skops"]
         return [*(table.file for table in normative.reference), *charts]
+
+    @property
+    def encoder_file(self) -> list[str]:
+        """An encoder from elsewhere as an input of the classifier: nothing where there is none."""
+        encoder = self.settings.fusion.embedding.encoder
+        return [] if encoder is None else [f"{encoder}/{ENCODER}"]
 
     @property
     def truth_file(self) -> list[str]:

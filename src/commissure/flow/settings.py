@@ -24,7 +24,8 @@ from commissure.fusion.settings import FusionSettings
 from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import BY_DEFAULT, MODALITIES
-from commissure.models.settings import FusedName
+from commissure.models.encoders.settings import ENCODER
+from commissure.models.settings import EMBEDDING_NAMES, FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.normative.settings import NormativeSettings
 from commissure.report.settings import ReportSettings
@@ -193,6 +194,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         _check_tree(modality, engine, getattr(settings, modality).tree)
     _refuse_unfitted_primary(settings.fusion)
     _refuse_absent_combat(settings.fusion)
+    _refuse_absent_torch(settings.fusion)
     _refuse_absent_correlation(settings.subtypes)
     _refuse_absent_tedana(settings)
     _refuse_absent_radiomics(settings)
@@ -247,6 +249,18 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
             found=f"it is '{fusion.combat}', and the package combatlearn is not installed",
             wanted="the extra 'combat' of this installation",
             mend='Run `make env EXTRAS="combat"`, or set fusion.combat: none in config.yaml',
+        )
+
+
+def _refuse_absent_torch(fusion: FusionSettings) -> None:
+    """Refuse an embedding that is to be learnt where torch was not installed."""
+    asked = set(EMBEDDING_NAMES) & set(fusion.model_names())
+    if asked and fusion.embedding.encoder is None and find_spec("torch") is None:
+        raise ConfigError(
+            "fusion.models",
+            found=f"'{min(asked)}' is to be learnt in every fold, and torch is not installed",
+            wanted="the extra 'deep' of this installation",
+            mend='Run `make env EXTRAS="deep"`, or name fusion.embedding.encoder in config.yaml',
         )
 
 
@@ -318,6 +332,9 @@ def _check_paths(settings: Settings) -> None:
         )
         if path is not None and not there
     }
+    encoder = settings.fusion.embedding.encoder
+    if encoder and not (Path(encoder) / ENCODER).is_file():
+        missing["fusion.embedding.encoder"] = f"{encoder}/{ENCODER}"
     basis = settings.mrs.basis
     if basis and "mrs" in settings.modalities and not Path(basis).exists():
         missing["mrs.basis"] = basis

@@ -17,6 +17,7 @@ from commissure.files import read_table, write_table
 from commissure.fusion import writers
 from commissure.fusion.fitted import FittedStudy, fit_study, fold_cautions
 from commissure.fusion.kinds import RESULT_KINDS
+from commissure.fusion.pretrained import refuse_pretrained_people
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import model_specs, primary_name
 from commissure.outputs import PERMUTATIONS
@@ -96,6 +97,7 @@ def permute(
     numbers = numbers_of(part, parts, permutations=settings.permutations, block=block)
     first = numbers.start
     if isinstance(study, Study) and numbers:
+        refuse_pretrained_people(study)
         specs, _ = model_specs(study)
         nulls = permutation_test(
             study, specs, first=first, count=len(numbers), block=block,
@@ -130,7 +132,9 @@ def _fit(
     say: Callable[[str], None],
 ) -> str:
     """Fit, test and write; the reason where there is no model to fit, else an empty text."""
-    specs, left_out = model_specs(study)
+    left_out = refuse_pretrained_people(study)
+    specs, messages = model_specs(study)
+    left_out += messages
     primary = primary_name(specs, study.settings)
     if primary is None:
         return _no_model(study, left_out)

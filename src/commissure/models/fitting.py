@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from commissure.models.deviations import DeviationModel
+from commissure.models.embedding import EmbeddingModel
 from commissure.models.estimators import BlockModel, EvidenceFusion
 from commissure.models.imported import ImportedModel
 from commissure.models.logistic import Solver
@@ -66,6 +67,10 @@ def fit_models(
         elif spec.charts is not None:
             fitted[spec.name] = DeviationModel(
                 spec.blocks, *_options(settings, solver, spec.response), columns=spec.charts
+            ).fit(X, y)
+        elif spec.embedding is not None:
+            fitted[spec.name] = EmbeddingModel(
+                spec.blocks, *_options(settings, solver, spec.response), columns=spec.embedding
             ).fit(X, y)
         elif fused is None:
             fitted[spec.name] = single(spec.blocks[0])

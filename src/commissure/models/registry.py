@@ -13,6 +13,8 @@ from typing import Literal
 
 from commissure.models.charts import MIN_CONTROLS
 from commissure.models.deviations import ChartColumns, chart_columns
+from commissure.models.embedding import EmbeddingColumns, encoder_columns, stored_encoder
+from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.imported import TRUSTED_PARTS, ImportedModel, check_estimator
 from commissure.models.multiple_kernel import Kernel, MultipleKernelFusion
@@ -28,6 +30,7 @@ from commissure.models.responses import (
 )
 from commissure.models.settings import (
     DEVIATIONS,
+    EMBEDDING_NAMES,
     VULNERABILITY,
     EstimatorSettings,
     ModelSettings,
@@ -149,6 +152,8 @@ class ModelSpec:
         Of a model of vulnerability indices, what these are made of.
     charts
         Of a model of deviations, what its charts are made of.
+    embedding
+        Of a model of an embedding, what that is made of.
     """
 
     name: str
@@ -160,6 +165,7 @@ class ModelSpec:
     estimator: EstimatorSettings | None = None
     traits: tuple[Traits, ...] = ()
     charts: ChartColumns | None = None
+    embedding: EmbeddingColumns | None = None
 
 
 def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
@@ -222,6 +228,11 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
             cautions += sentences
             if spec is not None:
                 specs[name] = spec
+        elif name in EMBEDDING_NAMES:
+            spec, sentences = _embedding(study, name, blocks, response)
+            cautions += sentences
+            if spec is not None:
+                specs[name] = spec
         elif name in _BASELINES:
             spec, sentences = _baseline(study, name, response)
             cautions += sentences
@@ -274,6 +285,37 @@ def _deviations(
             DEVIATIONS, "index", description, names, blocks, response, charts=columns
         ), []
     return None, [f"The {DEVIATIONS} model is left out: {reason}."]
+
+
+def _embedding(
+    study: Study[ModelSettings], name: str, blocks: tuple[Block, ...], response: Response
+) -> tuple[ModelSpec | None, list[str]]:
+    """A model of an embedding, where the data carry it, and why not."""
+    if not blocks:
+        return None, []
+    settings, beside = study.settings.embedding, name != EMBEDDING_NAMES[0]
+    charts, controls = chart_columns(study.design, blocks), int((~study.labelled).sum())
+    learning = PretrainingSettings(
+        **settings.model_dump(include=set(PretrainingSettings.model_fields))
+    )
+    joined = "Late fusion of the modalities and" if beside else "Ridge regression on"
+    names = tuple(block.name for block in blocks)
+    if settings.encoder is not None:
+        stored = stored_encoder(settings.encoder)
+        markers = encoder_columns(stored, study.design, study.units)
+        columns = EmbeddingColumns(learning, None, settings.encoder, markers, beside)
+        description = f"{joined} an embedding that was learnt elsewhere"
+    elif charts is None:
+        return None, [f"The {name} model is left out: age is not in fusion.confounds."]
+    elif controls < settings.batch:
+        return None, [
+            f"The {name} model is left out: the study has {controls} controls, and a batch of "
+            f"{settings.batch} is needed (fusion.embedding.batch)."
+        ]
+    else:
+        columns = EmbeddingColumns(learning, charts.age, beside=beside)
+        description = f"{joined} an embedding that is learnt on the controls in training"
+    return ModelSpec(name, "index", description, names, blocks, response, embedding=columns), []
 
 
 def _baseline(

@@ -6,6 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from commissure.models.encoders.settings import PretrainingSettings
 from commissure.settings import Section
 from commissure.study.settings import StudySettings
 
@@ -18,7 +19,12 @@ BaselineName = Literal["clinical", "confounds", "site", "missingness"]
 VULNERABILITY = "vulnerability"
 #: Deviations from charts of the training controls as a model.
 DEVIATIONS = "deviations"
-ModelName = Literal["modalities", "vulnerability", "deviations", FusedName, BaselineName]
+#: An embedding as a model, and as one more block of late fusion.
+EmbeddingName = Literal["embedding", "embedding_late"]
+EMBEDDING_NAMES = get_args(EmbeddingName)
+ModelName = Literal[
+    "modalities", "vulnerability", "deviations", EmbeddingName, FusedName, BaselineName
+]
 #: A parameter of an estimator.
 Parameter = bool | int | float | str | None
 
@@ -52,6 +58,17 @@ class EstimatorSettings(Section):
         return self
 
 
+class EmbeddingSettings(PretrainingSettings):
+    """The embedding of the models embedding and embedding_late."""
+
+    encoder: str | None = Field(
+        default=None,
+        description="Folder of commissure pretrain whose encoder is taken as it is; without one "
+        "an encoder is learnt in every fold on its training controls, and the extra deep is "
+        "needed.",
+    )
+
+
 class ModelSettings(StudySettings):
     """The question, and the models that are asked."""
 
@@ -62,7 +79,8 @@ class ModelSettings(StudySettings):
         ],
         description="Models to fit; modalities stands for one model of each modality, "
         "vulnerability for one of the indices RVI and AVI, deviations for one of all markers as "
-        "deviations from reference charts, both learnt on the training controls. An "
+        "deviations from reference charts, both learnt on the training controls, embedding for one "
+        "of a learnt embedding, and embedding_late for late fusion with it as one more block. An "
         "entry with name, estimator and grid is any scikit-learn estimator by its import path.",
     )  # fmt: skip
     primary: str = Field(
@@ -79,6 +97,8 @@ class ModelSettings(StudySettings):
         description="Ridge penalties to choose from, for a block whose people have unit mean "
         "square norm.",
     )
+
+    embedding: EmbeddingSettings = EmbeddingSettings()
 
     def estimators(self) -> dict[str, EstimatorSettings]:
         """The models that are named by their import path, by name."""

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from commissure.files import write_table
+from commissure.models.encoders.stored_encoder import StoredEncoder, load_encoder
 from commissure.representation.people import read_marked_people
-from commissure.transport.stored_encoder import StoredEncoder, load_encoder
+from commissure.transport.encoder_people import learnt_on
 
 #: Tables that are written.
 EMBEDDING, PEOPLE, REGIONS = "embedding.tsv", "people.tsv", "regions.tsv"
@@ -59,7 +60,7 @@ def embed(
         embedding, columns=[f"e{n + 1:03d}" for n in range(stored.encoder.dimensions)]
     )
     table.insert(0, "participant_id", data.participants)
-    trained = stored.learnt_on(values)
+    trained = learnt_on(stored, values)
     people = pd.DataFrame({
         "participant_id": data.participants,
         "site": data.people["site"].to_numpy(str),

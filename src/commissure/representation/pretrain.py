@@ -11,10 +11,11 @@ from commissure.errors import DatasetError
 from commissure.files import remove_drafts
 from commissure.markers.units import check_units
 from commissure.models.encoders.pretraining import Device, pretrain_markers
-from commissure.models.encoders.settings import PretrainingSettings
+from commissure.models.encoders.settings import ENCODER, PretrainingSettings
+from commissure.models.encoders.stored_encoder import StoredEncoder, store_encoder
 from commissure.representation.people import read_marked_people
 from commissure.study.design import DesignColumn, side_by_side
-from commissure.transport.stored_encoder import ENCODER, StoredEncoder, store_encoder
+from commissure.transport.encoder_people import encoder_digests
 
 #: State of a run that is not finished.
 CHECKPOINT = "checkpoint.npz"
@@ -110,7 +111,7 @@ def pretrain(
     }
     stored = store_encoder(
         out, encoder, columns, [str(unit_of[c.marker]) for c in columns], about,
-        people[:, usable] if digests else None,
+        encoder_digests(people[:, usable], columns, encoder) if digests else (),
     )  # fmt: skip
     (out / CHECKPOINT).unlink(missing_ok=True)
     for line in lines:

@@ -30,7 +30,6 @@ NOT_BY_A_SCRIPT = {
     "mrs/acquisition/convert.py": "of the command `commissure convert`",
     "phantom/*": "simulates datasets: of the command `commissure simulate`",
     "normative/apply.py": "of the command `commissure apply`",
-    "models/encoders/*": "of the command `commissure pretrain`",
     "representation/*": "of the commands `commissure pretrain` and `commissure embed`",
     "report/from_folder.py": "of the command `commissure report`",
     "report/pseudonymise.py": "of the command `commissure report`",
@@ -40,7 +39,6 @@ NOT_BY_A_SCRIPT = {
     "transport/kinds.py": "of the command `commissure apply`",
     "transport/predict.py": "of the command `commissure apply`",
     "transport/sets.py": "of the command `commissure apply`",
-    "transport/stored_encoder.py": "of the command `commissure embed`",
 }
 
 #: Resources that no script reaches, and why.

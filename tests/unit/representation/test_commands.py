@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from commissure.cli import app
 from commissure.errors import DatasetError
 from commissure.models.encoders.encoder import MarkerEncoder, scale_of
-from commissure.models.encoders.settings import PretrainingSettings
+from commissure.models.encoders.settings import ENCODER, PretrainingSettings
+from commissure.models.encoders.stored_encoder import CARD, load_encoder, store_encoder
 from commissure.representation.embed import embed
 from commissure.representation.pretrain import pretrain
 from commissure.rows import Marker, write_markers
 from commissure.study.design import DesignColumn
-from commissure.transport.stored_encoder import CARD, ENCODER, load_encoder, store_encoder
+from commissure.transport.encoder_people import encoder_digests
 
 REGIONS = [f"Region{number}" for number in range(12)]
 SMALL = PretrainingSettings(hidden=16, embedding=8, batch=16, epochs=4)
@@ -55,7 +56,8 @@ def stored(tmp_path):
     encoder = MarkerEncoder(*scale_of(values[control]), weights)
     encoder = encoder.with_healthy(values[control], ages[control])
     columns = [DesignColumn("anat", region, "volume") for region in REGIONS]
-    store_encoder(tmp_path / "encoder", encoder, columns, ["mm3"] * 12, {"n": 40}, values[control])
+    digests = encoder_digests(values[control], columns, encoder)
+    store_encoder(tmp_path / "encoder", encoder, columns, ["mm3"] * 12, {"n": 40}, digests)
     return tmp_path / "encoder", folder
 
 
@@ -78,7 +80,7 @@ def test_people_are_embedded_and_known_again(stored, tmp_path):
 def test_an_encoder_that_may_leave_knows_nobody(stored, tmp_path):
     encoder, folder = stored
     kept = load_encoder(encoder)
-    store_encoder(tmp_path / "leaves", kept.encoder, kept.columns, kept.units, {}, None)
+    store_encoder(tmp_path / "leaves", kept.encoder, kept.columns, kept.units, {})
     assert load_encoder(tmp_path / "leaves").digests == ()
     people = embed(tmp_path / "leaves", folder, out=tmp_path / "out")
     assert (people["pretrained_on"] == "unknown").all()

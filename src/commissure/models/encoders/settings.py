@@ -8,6 +8,9 @@ from pydantic import Field
 
 from commissure.settings import Section
 
+#: File of a stored encoder.
+ENCODER = "encoder.npz"
+
 Normalisation = Literal["rows", "columns"]
 
 

@@ -14,12 +14,12 @@ from commissure import __version__
 from commissure.errors import DatasetError
 from commissure.files import write_json
 from commissure.models.encoders.encoder import MarkerEncoder
+from commissure.models.encoders.settings import ENCODER
 from commissure.models.encoders.stored_arrays import read_arrays, write_arrays
-from commissure.study.design import Block, DesignColumn, side_by_side
-from commissure.transport.training_membership import in_training, training_digests
+from commissure.study.design import DesignColumn, side_by_side
 
-#: The encoder, and its card for people to read. The card that counts is in the encoder.
-ENCODER, CARD = "encoder.npz", "encoder.json"
+#: The card for people to read; the one that counts is in the encoder.
+CARD = "encoder.json"
 #: Raised when an older reader would go wrong.
 FORMAT = 1
 
@@ -95,11 +95,6 @@ class StoredEncoder:
         wide = wide.reindex(columns=pd.MultiIndex.from_tuples([(m, k, r) for m, r, k in keys]))
         return wide.to_numpy(float).reshape(len(participants), len(keys)), cautions
 
-    def learnt_on(self, values: np.ndarray) -> np.ndarray:
-        """Who of people, by their markers in the encoder's columns, it was learnt on."""
-        blocks, domain = _views(self.columns, self.encoder)
-        return in_training(values, blocks, domain, self.digests)
-
 
 def store_encoder(
     folder: Path,
@@ -107,7 +102,7 @@ def store_encoder(
     columns: Sequence[DesignColumn],
     units: Sequence[str],
     about: Mapping[str, Any],
-    values: np.ndarray | None,
+    digests: Sequence[str] = (),
 ) -> StoredEncoder:
     """Write an encoder into a folder; the archive first, in one step.
 
@@ -115,21 +110,15 @@ def store_encoder(
     ----------
     folder
         Gets :data:`ENCODER` and :data:`CARD`.
-    encoder, columns, units, about
+    encoder, columns, units, about, digests
         As of a :class:`StoredEncoder`.
-    values
-        The people on whom it was learnt, (people, columns), for their digests; None keeps none.
     """
-    digests: Sequence[str] = ()
-    recognisable = 0
-    if values is not None:
-        digests, recognisable = training_digests(values, *_views(columns, encoder))
     card = {
         "format": FORMAT,
         "kind": "markers",
         "version": __version__,
         **about,
-        "n_recognisable": recognisable,
+        "n_digests": len(digests),
         "columns": [[c.modality, c.region, c.marker] for c in columns],
         "units": list(units),
         "architecture": [list(weight.shape) for weight in encoder.weights],
@@ -175,21 +164,3 @@ def load_encoder(path: Path) -> StoredEncoder:
             wanted="an encoder of markers of this version", mend="Learn it anew",
         ) from None  # fmt: skip
     return StoredEncoder(encoder, columns, units, card, digests)
-
-
-def _views(
-    columns: Sequence[DesignColumn], encoder: MarkerEncoder
-) -> tuple[list[Block], dict[str, dict[str, np.ndarray]]]:
-    """Each modality's columns and their scale, as digests take them."""
-    numbers: dict[str, list[int]] = {}
-    for number, column in enumerate(columns):
-        numbers.setdefault(column.modality, []).append(number)
-    blocks = [Block(name, tuple(places)) for name, places in numbers.items()]
-    domain = {
-        block.name: {
-            "mean": encoder.mean[list(block.columns)],
-            "sd": encoder.sd[list(block.columns)],
-        }
-        for block in blocks
-    }
-    return blocks, domain
