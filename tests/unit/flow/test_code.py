@@ -30,6 +30,7 @@ NOT_BY_A_SCRIPT = {
     "mrs/acquisition/convert.py": "of the command `commissure convert`",
     "phantom/*": "simulates datasets: of the command `commissure simulate`",
     "normative/apply.py": "of the command `commissure apply`",
+    "models/encoders/fine_tuning.py": "called from Python",
     "representation/*": "of the commands `commissure pretrain` and `commissure embed`",
     "report/from_folder.py": "of the command `commissure report`",
     "report/pseudonymise.py": "of the command `commissure report`",
