@@ -83,6 +83,25 @@ SMALLEST = {
     ],
     "lesion_follow_up": ["--patients", "2", "--orientations", "2"],
     "lesion_steps": ["{tmp}/lesions", "--patients", "1", "--visits", "2"],
+    "lesion_unet": [
+        "{tmp}/unet",
+        "--body",
+        "liver",
+        "--train",
+        "2",
+        "--tried",
+        "2",
+        "--visits",
+        "2",
+        "--voxel-mm",
+        "6",
+        "--patch",
+        "16",
+        "--steps",
+        "5",
+        "--passes",
+        "1",
+    ],
     "kills": [
         "{tmp}/kills",
         "--kills",
@@ -170,8 +189,8 @@ SMALLEST = {
     "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
 }
-#: Those that need the extra ``deep``.
-DEEP = ("small_network",)
+#: Packages of the extra ``deep`` that benchmarks need.
+DEEP = {"lesion_unet": ("torch", "monai"), "small_network": ("torch",)}
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
     "lesion_radiomics": ["{data}", "pyradiomics", "borders", "--draws", "2"],
@@ -224,8 +243,8 @@ def test_every_benchmark_is_on_a_list(repository: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_runs(repository: Path, tmp_path: Path, name: str) -> None:
-    if name in DEEP:
-        pytest.importorskip("torch", reason="the extra 'deep' is not installed")
+    for package in DEEP.get(name, ()):
+        pytest.importorskip(package, reason="the extra 'deep' is not installed")
     run(repository, name, [text.format(tmp=tmp_path) for text in SMALLEST[name]])
 
 

@@ -116,7 +116,7 @@ def test_the_engines_that_are_named_are_the_rule_files_that_are_there(repository
             of_each = f'for name in plan.run_by("{engine.name}")' in text
             made = of_each or f'=status("{modality}_preprocess")' in text
             assert made, (engine.name, modality)
-    assert {file.name for file in folder.glob("*.smk")} == {*named, GPU_RULES}
+    assert {file.name for file in folder.glob("*.smk")} == {*named, *GPU_RULES.values()}
 
 
 def test_a_modality_has_its_settings_its_files_its_rules_and_its_lines(repository):

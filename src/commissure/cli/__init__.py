@@ -22,7 +22,9 @@ from commissure.cli.pretrain import pretrain
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.report import report
 from commissure.cli.response import response
+from commissure.cli.segment_lesion import segment_lesion
 from commissure.cli.simulate import simulate
+from commissure.cli.train_lesion import train_lesion
 from commissure.cli.validate import validate
 
 # Before any numerical library is imported: parallelism is over people, not inside a person.
@@ -38,6 +40,7 @@ app = typer.Typer(
 app.command(cls=SimulateCommand)(simulate)
 for _command in (
     init, index, validate, apply, compare, convert, embed, federate, pretrain, report, response,
+    train_lesion, segment_lesion,
 ):  # fmt: skip
     app.command()(_command)
 

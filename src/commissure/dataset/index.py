@@ -26,6 +26,7 @@ from commissure.dataset.naming import (
     unreadable,
 )
 from commissure.dataset.tree import LESION_MASKS, Tree
+from commissure.dataset.unmarked_images import of_unmarked, unmarked_images
 from commissure.errors import DatasetError
 from commissure.files import write_text
 from commissure.modalities import MODALITIES
@@ -130,7 +131,9 @@ class Entry:
         )
 
 
-def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[Entry]:
+def build_index(
+    root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE, unmarked: str = ""
+) -> list[Entry]:
     """List the images of a dataset with everything that belongs to each.
 
     Parameters
@@ -141,6 +144,8 @@ def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[
         Its files, from :func:`commissure.dataset.tree.tree_of`.
     image
         ``anat.image`` of the configuration: what is asked of the T1w images.
+    unmarked
+        BIDS suffix of the images in which a network marks lesions; empty where masks are given.
 
     Returns
     -------
@@ -152,7 +157,7 @@ def build_index(root: Path, tree: Tree, *, image: Wanted = EVERY_IMAGE) -> list[
     DatasetError
         There is no image that the workflow could use.
     """
-    return survey(root, tree, image=image)[0]
+    return survey(root, tree, image=image, unmarked=unmarked)[0]
 
 
 def survey(
@@ -161,12 +166,13 @@ def survey(
     *,
     image: Wanted = EVERY_IMAGE,
     modalities: Collection[str] = tuple(MODALITIES),
+    unmarked: str = "",
 ) -> tuple[list[Entry], list[str]]:
     """List the images of a dataset, and say which are passed over.
 
     Parameters
     ----------
-    root, tree, image
+    root, tree, image, unmarked
         As in :func:`build_index`.
     modalities
         Those of the study. Of one that has to be asked for and is not among them the images are
@@ -192,11 +198,17 @@ def survey(
     for path, modality in images.items():
         if path in twice:
             continue
-        entry = _entry(root, tree, associations, path, modality)
+        entry = _entry(root, tree, associations, path, modality, associations.of(root, path))
         if isinstance(entry, Entry):
             entries.append(entry)
         else:
             odds.append(entry)
+    if unmarked:
+        entries = [_given(entry) for entry in entries]
+        for path in unmarked_images(associations, unmarked):
+            of_image = of_unmarked(associations, path)
+            entry = _entry(root, tree, associations, path, "lesion", of_image)
+            (entries if isinstance(entry, Entry) else odds).append(entry)  # type: ignore[arg-type]
     modalities = sorted({entry.modality for entry in entries})
     for path, trouble in tree.closed.items():
         odds += closed(path, trouble, modalities)
@@ -259,11 +271,15 @@ def _parsed(
 
 
 def _entry(
-    root: Path, tree: Tree, associations: Associations, path: str, modality: str
+    root: Path,
+    tree: Tree,
+    associations: Associations,
+    path: str,
+    modality: str,
+    associated: dict[str, str],
 ) -> Entry | Odd:
     """An image with everything that belongs to it, or what is wrong with one of these files."""
     entities, suffix, _ = associations.parsed[path]
-    associated = associations.of(root, path)
     sidecars = tuple(associations.applying(path, suffix, ".json"))
     files = [path, *sidecars, *associated.values()]
     for file in files:
@@ -288,6 +304,13 @@ def _entry(
     )
 
 
+def _given(entry: Entry) -> Entry:
+    """A mask that is left aside where a network marks lesions."""
+    if entry.modality != "lesion":
+        return entry
+    return replace(entry, used=False, note="the network of lesion.masks marks the lesions")
+
+
 def _fingerprint(root: Path, tree: Tree, files: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name in files:
@@ -305,10 +328,10 @@ def _chosen(entries: Sequence[Entry], image: Wanted) -> list[Entry]:
         if entry.modality == "anat":
             visits.setdefault((entry.participant_id, entry.session), []).append(entry.scan)
     t1w = {scan: use for scans in visits.values() for scan, use in choice(scans, image).items()}
-    masks = one_mask([entry for entry in entries if entry.modality == "lesion"])
+    masks = one_mask([entry for entry in entries if entry.modality == "lesion" and entry.used])
     chosen: list[Entry] = []
     for entry in entries:
-        if entry.scan in t1w:
+        if entry.modality == "anat":
             used, note = t1w[entry.scan]
             chosen.append(replace(entry, used=used, note=note))
             continue

@@ -34,17 +34,27 @@ def of_mask(associations: Associations, path: str) -> dict[str, str]:
         ``sessions`` and ``scans``, tables with the times of visits; ``visits``, the table
         :data:`VISITS` of the dataset.
     """
-    entities, suffix, _ = associations.parsed[path]
-    found = {"image": _image(associations, path)}
+    _, suffix, _ = associations.parsed[path]
     tables = associations.applying(path, suffix, ".tsv")
-    found["labels"] = tables[-1] if tables else ""
+    found = {
+        "image": _image(associations, path),
+        "labels": tables[-1] if tables else "",
+        **of_visit(associations, path),
+    }
+    return {key: file for key, file in found.items() if file in associations.parsed}
+
+
+def of_visit(associations: Associations, path: str) -> dict[str, str]:
+    """Tables with what is known of a visit; those that are not there have a name all the same."""
+    entities = associations.parsed[path][0]
     person = f"sub-{entities['sub']}"
     session = f"ses-{entities['ses']}" if entities.get("ses") else ""
-    found["sessions"] = f"{person}/{person}_sessions.tsv"
     name = "_".join(filter(None, (person, session, "scans.tsv")))
-    found["scans"] = "/".join(filter(None, (person, session, name)))
-    found["visits"] = VISITS
-    return {key: file for key, file in found.items() if file in associations.parsed}
+    return {
+        "sessions": f"{person}/{person}_sessions.tsv",
+        "scans": "/".join(filter(None, (person, session, name))),
+        "visits": VISITS,
+    }
 
 
 def _image(associations: Associations, path: str) -> str:

@@ -40,8 +40,8 @@ QSIPREP = "qsiprep"
 #: The engine that calls MRtrix3's programs.
 MRTRIX3 = "mrtrix3"
 
-#: Rule file of the step that finds the brain by a network on a graphics processor.
-GPU_RULES = "anat_gpu.smk"
+#: Rule files of the steps that apply a network on a graphics processor, by modality.
+GPU_RULES = {"anat": "anat_gpu.smk", "lesion": "lesion_gpu.smk"}
 
 #: Every engine by name.
 ENGINES = {

@@ -35,6 +35,7 @@ from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
 from commissure.flow.versions import version_notes
+from commissure.lesion.network.card import CARD, WEIGHTS
 from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit
 from commissure.modalities import MODALITIES, STEPS
@@ -86,6 +87,7 @@ class Plan:
                 batch_size=self.settings.batch_size,
                 image=self.settings.anat.wanted,
                 modalities=self.settings.modalities,
+                unmarked=self.settings.unmarked,
                 say=_say,
             )
         elif batches is None and self.settings.bids is not None:
@@ -306,14 +308,21 @@ class Plan:
             Whether steps that can use a graphics processor may ask for one.
         """
         files = rule_files({name: getattr(self.settings, name).engine for name in MODALITIES})
-        return [*files, GPU_RULES] if gpu and self.deep else files
+        return [*files, *(GPU_RULES[modality] for modality in self.deep)] if gpu else files
 
     @property
-    def deep(self) -> bool:
-        """Whether a network finds the brain: a step that can use a graphics processor."""
-        anat = self.settings.anat
-        by_us = "anat" in self.settings.modalities and anat.engine == "builtin"
-        return by_us and anat.brain_extraction == "deepbet"
+    def deep(self) -> list[str]:
+        """Modalities that a network preprocesses: steps that can use a graphics processor."""
+        by_us = [m for m in self.run_by("builtin") if m in GPU_RULES]
+        anat, lesion = self.settings.anat, self.settings.lesion
+        networks = {"anat": anat.brain_extraction == "deepbet", "lesion": lesion.masks != "given"}
+        return [modality for modality in by_us if networks[modality]]
+
+    @property
+    def lesion_network(self) -> list[str]:
+        """Files of the network that marks lesions, as inputs: nothing where masks are given."""
+        folder = self.settings.lesion.masks
+        return [] if folder == "given" else [f"{folder}/{name}" for name in (CARD, WEIGHTS)]
 
     def step_settings(self, modality: str, step: str) -> dict[str, Any]:
         """What one step of a modality reads of the configuration, and nothing else."""

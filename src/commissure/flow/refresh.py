@@ -71,6 +71,7 @@ def refresh_index(
     batch_size: int | None,
     image: Wanted = EVERY_IMAGE,
     modalities: Collection[str] = BY_DEFAULT,
+    unmarked: str = "",
     say: Callable[[str], object] = lambda message: None,
 ) -> list[Entry]:
     """Bring ``work/index.tsv`` and the batches' manifests up to date, if the dataset changed.
@@ -87,6 +88,8 @@ def refresh_index(
         ``anat.image`` of the configuration: what is asked of the T1w images.
     modalities
         Those of the study.
+    unmarked
+        BIDS suffix of the images in which a network marks lesions; empty where masks are given.
     say
         Is told which images are passed over, each time, and what had to be made again.
 
@@ -109,7 +112,7 @@ def refresh_index(
             "or run `make demo` to simulate one",
         )
     tree = tree_of(root, modalities=modalities)
-    digest = _digest(tree, image, modalities)
+    digest = _digest(tree, image, modalities, unmarked)
     index = work / "index.tsv"
     before = _earlier(work, say)
     same_size = batch_size in (None, before["batch_size"])
@@ -117,7 +120,7 @@ def refresh_index(
         for message in before["messages"]:
             say(message)
         return read_entries(index)
-    entries, said = survey(root, tree, image=image, modalities=modalities)
+    entries, said = survey(root, tree, image=image, modalities=modalities, unmarked=unmarked)
     for message in said:
         say(message)
     size = batch_size or before["batch_size"] or people_per_batch(tree, entries)
@@ -145,12 +148,13 @@ def refresh_index(
     return entries
 
 
-def _digest(tree: Tree, image: Wanted, modalities: Collection[str]) -> str:
+def _digest(tree: Tree, image: Wanted, modalities: Collection[str], unmarked: str) -> str:
     lines = [f"{name}\t{size}\t{time}" for name, (size, time) in tree.files.items()]
     for wrong in (tree.troubles, tree.closed):
         lines += [f"{name}\t{trouble}" for name, trouble in sorted(wrong.items())]
     lines += [f"{key}\t{' '.join(values)}" for key, values in sorted(image.items())]
     lines += [f"{name} asked for" for name in sorted({*modalities} - {*BY_DEFAULT})]
+    lines += [f"unmarked\t{unmarked}"] if unmarked else []
     text = "\n".join(["format 4", *lines])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

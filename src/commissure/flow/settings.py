@@ -21,6 +21,7 @@ from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
 from commissure.func.settings import FuncSettings, tedana_program
 from commissure.fusion.settings import FusionSettings
+from commissure.lesion.network.card import read_card, require_packages
 from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import BY_DEFAULT, MODALITIES
@@ -117,6 +118,14 @@ class Settings(Section):
         """The dataset as a path."""
         return None if self.bids_dir is None else Path(self.bids_dir)
 
+    @property
+    def unmarked(self) -> str:
+        """BIDS suffix of the images in which a network marks lesions; empty without one."""
+        masks = self.lesion.masks
+        if masks == "given" or "lesion" not in self.modalities:
+            return ""
+        return read_card(masks).shape.image
+
     def participants_file(self) -> Path | None:
         """The table of people: the one named, or the dataset's, or None where there is none."""
         if self.participants.file:
@@ -198,6 +207,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     _refuse_absent_correlation(settings.subtypes)
     _refuse_absent_tedana(settings)
     _refuse_absent_radiomics(settings)
+    _refuse_absent_network(settings)
     settings = _with_extraction_chosen(settings)
     if settings.bids_dir is None and not (settings.tables or settings.ingress):
         raise ConfigError(
@@ -298,6 +308,14 @@ def _refuse_absent_radiomics(settings: Settings) -> None:
             wanted="the extra 'lesion' of this installation",
             mend='Run `make env EXTRAS="lesion"`, or set lesion.radiomics: none in config.yaml',
         )
+
+
+def _refuse_absent_network(settings: Settings) -> None:
+    """Refuse a network that is not there, or that nothing here could apply."""
+    if not settings.unmarked:
+        return
+    if settings.lesion.engine == "builtin":
+        require_packages("lesion.masks", otherwise="set lesion.masks: given in config.yaml")
 
 
 def _with_extraction_chosen(settings: Settings) -> Settings:

@@ -196,8 +196,13 @@ def _inputs_now(run: Run, settings: Settings) -> list[dict[str, Any]]:
     if settings.bids is None or not settings.bids.is_dir():
         return list(run.record.get("inputs") or [])
     asked = settings.modalities
-    tree = tree_of(settings.bids, modalities=asked)
-    entries, _ = survey(settings.bids, tree, image=settings.anat.wanted, modalities=asked)
+    entries, _ = survey(
+        settings.bids,
+        tree_of(settings.bids, modalities=asked),
+        image=settings.anat.wanted,
+        modalities=asked,
+        unmarked=settings.unmarked,
+    )
     names = files_of(entries)
     files = {name: settings.bids / name for name in names}
     tables = [item for item in run.record.get("inputs") or [] if "/" not in item["path"]]

@@ -220,7 +220,11 @@ def _indexed(settings: Settings, result: Validation) -> list[Entry]:
     surveyed = _attempt(
         result,
         lambda: survey(
-            bids, tree_of(bids, modalities=asked), image=settings.anat.wanted, modalities=asked
+            bids,
+            tree_of(bids, modalities=asked),
+            image=settings.anat.wanted,
+            modalities=asked,
+            unmarked=settings.unmarked,
         ),
     )
     if surveyed is None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from commissure.derivatives import Derivatives
 from commissure.names import Scan
+
+
+def as_mask(scan: Scan) -> Scan:
+    """A mask, or an image with the entities that a mask in it would have."""
+    return replace(scan, entities={**scan.entities, "label": "lesion"})
 
 
 @dataclass(frozen=True)
@@ -25,25 +30,35 @@ class LesionFiles(Derivatives):
         The same numbers on the grid of the baseline's image.
     covered
         Where on that grid the visit has an image.
+    probability, entropy
+        Of a lesion in each voxel, and its entropy in bits: where a network marked them.
     """
 
-    optional: ClassVar[frozenset[str]] = frozenset({"sidecar"})
+    optional: ClassVar[frozenset[str]] = frozenset({"sidecar", "probability", "entropy"})
 
     labels: Path
     sidecar: Path
     in_baseline: Path
     covered: Path
+    probability: Path
+    entropy: Path
 
     @classmethod
     def of(cls, scan: Scan, folder: Path) -> LesionFiles:
-        """Name the derivatives of the mask ``scan`` in ``folder``, a visit's ``lesion/``."""
+        """Name the derivatives of ``scan`` in ``folder``, a visit's ``lesion/``.
+
+        ``scan`` is a mask, or the image in which a network marks lesions.
+        """
         image = ".nii.gz"
+        scan = as_mask(scan)
         baseline = {"space": "baseline", "res": "", "den": ""}
         return cls(
             labels=folder / scan.derivative("dseg", image, desc="numbered"),
             sidecar=folder / scan.derivative("dseg", ".json", desc="numbered"),
             in_baseline=folder / scan.derivative("dseg", image, desc="numbered", **baseline),
             covered=folder / scan.derivative("mask", image, label="", desc="covered", **baseline),
+            probability=folder / scan.derivative("probseg", image),
+            entropy=folder / scan.derivative("probseg", image, desc="entropy"),
         )
 
 
@@ -81,7 +96,8 @@ class LesionMeasured(Derivatives):
 
     @classmethod
     def of(cls, scan: Scan, folder: Path) -> LesionMeasured:
-        """Name what measuring the mask ``scan`` writes."""
+        """Name what measuring ``scan`` writes: as of :meth:`LesionFiles.of`."""
+        scan = as_mask(scan)
         return cls(
             markers=folder / scan.derivative("markers", ".tsv"),
             quality=folder / scan.derivative("qc", ".json"),

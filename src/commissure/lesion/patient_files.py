@@ -34,6 +34,9 @@ class ReadVisit:
         4x4, mm of the baseline to mm of the visit.
     organs
         The organ of each lesion that the table of labels names.
+    agreement
+        How far the passes of a network agree (Dice coefficient); None where masks were given, or
+        nothing was marked.
     """
 
     scan: Scan
@@ -43,6 +46,7 @@ class ReadVisit:
     covered: np.ndarray
     matrix: np.ndarray
     organs: dict[LesionMeasures, str]
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ def _visit(scan: Scan, record: VisitRecord, files: LesionFiles) -> ReadVisit:
     )
     matrix = np.array(sidecar.get("Matrix", np.eye(4)), float)
     return ReadVisit(
-        scan, record, mask, there.astype(np.int32), reached > 0, matrix, _organs(scan, mask)
-    )
+        scan, record, mask, there.astype(np.int32), reached > 0, matrix, _organs(scan, mask),
+        sidecar.get("Network", {}).get("Agreement"),
+    )  # fmt: skip
 
 
 def _organs(scan: Scan, mask: MeasuredMask) -> dict[LesionMeasures, str]:

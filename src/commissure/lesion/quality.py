@@ -16,6 +16,10 @@ from commissure.lesion.patient_files import ReadPatient
 #: Least share of the baseline's image that a visit shows.
 COVERED_SHARE_MIN = 0.5
 
+#: Least Dice coefficient of a network's passes over mirrored images with all together: below this
+#: goal of its masks themselves its own passes do not agree.
+NETWORK_AGREEMENT_MIN = 0.9
+
 
 def visit_checks(read: ReadPatient, followed: FollowUp, number: int) -> list[Check]:
     """The checks of one visit, by its place in the order."""
@@ -23,7 +27,7 @@ def visit_checks(read: ReadPatient, followed: FollowUp, number: int) -> list[Che
     reading = followed.patient.visits[number]
     doubts = reading.flags
     slices = [lesion.slice_mm for lesion in visit.mask.lesions]
-    return [
+    checks = [
         Check("lesions", float(len(visit.mask.lesions))),
         at_most("mask_doubts", float(len(doubts)), 0, "; ".join(doubts)),
         at_most("cut_lesions", float(sum(x.cut for x in visit.mask.lesions)), 0),
@@ -31,6 +35,9 @@ def visit_checks(read: ReadPatient, followed: FollowUp, number: int) -> list[Che
         Check("moved_mm", _moved_mm(visit.matrix, visit.covered.shape, read)),
         Check("slice_mm", max(slices, default=None)),
     ]
+    if visit.agreement is None:
+        return checks
+    return [*checks, at_least("network_agreement", visit.agreement, NETWORK_AGREEMENT_MIN)]
 
 
 def _moved_mm(matrix: np.ndarray, shape: tuple[int, ...], read: ReadPatient) -> float:

@@ -10,7 +10,18 @@ from commissure.settings import EngineSettings, Section
 
 
 class LesionPreprocessSettings(Section):
-    """How visits are brought into the space of the baseline."""
+    """Where masks come from, and how visits are brought into the space of the baseline."""
+
+    masks: str = Field(
+        "given",
+        min_length=1,
+        description="Masks of lesions: given with the images, or the folder of a network that "
+        "commissure train-lesion left and that marks lesions in all images of its kind; it needs "
+        "the extra deep.",
+    )
+    least_volume_mm3: float = Field(
+        30.0, ge=0, description="Smaller parts of what a network marks are left out."
+    )
 
     registration: Literal["auto", "rigid", "affine", "none"] = Field(
         "auto",

@@ -1,4 +1,4 @@
-# REQUIRED INPUTS:  work/batches/batch-*.tsv (who is in the batch)
+# REQUIRED INPUTS:  work/batches/batch-*.tsv (who is in the batch); network.json and network.npz where a network marks lesions
 # OUTPUTS:          work/status/lesion_preprocess/batch-*.tsv, and by person the derivatives in sub-*/lesion/
 
 
@@ -6,6 +6,7 @@ rule lesion_preprocess:
     """Number the lesions of one batch, and bring them into the space of each baseline."""
     input:
         manifest=work("batches/batch-{batch}.tsv"),
+        network=plan.lesion_network,
     output:
         status=status("lesion_preprocess"),
     log:

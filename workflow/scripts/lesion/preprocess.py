@@ -2,6 +2,7 @@
 
 from commissure.lesion.derivatives import LesionFiles
 from commissure.lesion.builtin.preprocess import preprocess
+from commissure.lesion.network.card import network_sources
 from commissure.lesion.settings import LesionPreprocessSettings
 from commissure.flow.batch import run_batch
 from commissure.flow.job import running
@@ -14,4 +15,5 @@ with running(snakemake) as job:
         compute=preprocess,
         settings_type=LesionPreprocessSettings,
         files=LesionFiles,
+        sources=network_sources,
     )

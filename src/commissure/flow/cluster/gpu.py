@@ -86,7 +86,7 @@ def gpu_resources(
 
 
 def deep_on_gpu(site: SiteSettings, main: bool) -> bool:
-    """Whether the network that finds the brain may ask for a graphics processor.
+    """Whether a network that finds the brain or lesions may ask for a graphics processor.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_required(site: SiteSettings, *, deep: bool, local: bool) -> None:
     site
         What the lab says.
     deep
-        Whether the brain is found by a network.
+        Whether a network finds the brain or lesions.
     local
         Whether jobs run on this machine.
 
@@ -128,7 +128,7 @@ def check_required(site: SiteSettings, *, deep: bool, local: bool) -> None:
     if deep and not torch_has_cuda():
         raise ConfigError(
             "gpu",
-            found="site.yaml requires a graphics processor, and the torch that finds the brain was "
+            found="site.yaml requires a graphics processor, and the torch of the network was "
             "installed for the processor alone",
             wanted="a build of torch for CUDA",
             mend="Install one beside deepbet, or set gpu: auto in site.yaml",

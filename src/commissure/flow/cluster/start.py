@@ -47,7 +47,7 @@ def before_jobs(workflow: Any, plan: Plan, site: SiteSettings, *, say: Say | Non
     """
     say = say or _say
     local = bool(workflow.local_exec)
-    check_required(site, deep=plan.deep, local=local)
+    check_required(site, deep=bool(plan.deep), local=local)
     name = scheduler_name(workflow)
     if local:
         check_scratch(site)

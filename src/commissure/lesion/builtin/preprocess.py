@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import nibabel as nib
 import numpy as np
 
 from commissure.files import write_json
@@ -15,6 +16,8 @@ from commissure.lesion.alignment import covered, in_baseline_space, moved_labels
 from commissure.lesion.derivatives import LesionFiles
 from commissure.lesion.marked_image import image_suffix, marked_image, windowed
 from commissure.lesion.masks import checked_labels
+from commissure.lesion.network.card import network_sources
+from commissure.lesion.network.segment import marked_by, marking_record, network_of
 from commissure.lesion.settings import LesionPreprocessSettings
 from commissure.lesion.visits import visits_in_order
 from commissure.names import Scan
@@ -32,13 +35,13 @@ def preprocess(
     Parameters
     ----------
     scan
-        The mask of the visit.
+        The mask of the visit, or the image in which a network marks lesions.
     folder
         The visit's ``lesion/`` below the output directory.
     settings
         What the study chose.
     visits
-        The masks of all visits of the person, this one among them.
+        The same of all visits of the person, this one among them.
 
     Raises
     ------
@@ -50,9 +53,7 @@ def preprocess(
     files = LesionFiles.of(scan, folder)
     baseline = visits_in_order(visits or (scan,)).baseline
     image = marked_image(scan)
-    labels, flags = checked_labels(
-        load_labels(scan.path, who=scan.who), who=scan.who, reference=image
-    )
+    labels, flags, network = _labels(scan, image, files, settings)
     reference, matrix, kind = image, np.eye(4), "none"
     there = labels
     if baseline.path != scan.path:
@@ -72,7 +73,7 @@ def preprocess(
     save_image(covered(reference, image, matrix), reference.affine, files.covered)
     write_json(
         {
-            "Sources": [scan.path.name, scan.associated["image"].name],
+            "Sources": list(dict.fromkeys((scan.path.name, scan.associated["image"].name))),
             "Description": "Lesions by their numbers",
             "Image": image_suffix(scan),
             "Baseline": baseline.session,
@@ -80,10 +81,26 @@ def preprocess(
             "Matrix": matrix.tolist(),
             "Parameters": settings.model_dump(),
             "Flags": flags,
+            **({"Network": network} if network else {}),
             "Notes": header_notes(image),
         },
         files.sidecar,
     )
+
+
+def _labels(
+    scan: Scan, image: nib.Nifti1Image, files: LesionFiles, settings: LesionPreprocessSettings
+) -> tuple[np.ndarray, list[str], dict[str, Any]]:
+    """Lesions by their numbers, doubts, and by which network they were marked, if any."""
+    if settings.masks == "given":
+        mask = load_labels(scan.path, who=scan.who)
+        return *checked_labels(mask, who=scan.who, reference=image), {}
+    network = network_of(settings.masks, network_sources(scan, settings))
+    marked = marked_by(network, image, floor_mm3=settings.least_volume_mm3, who=scan.who)
+    save_image(marked.probability, image.affine, files.probability)
+    save_image(marked.entropy, image.affine, files.entropy)
+    none = [] if marked.lesions else ["the network marks no lesion at this visit"]
+    return marked.labels, none, marking_record(network, marked)
 
 
 def _kind(

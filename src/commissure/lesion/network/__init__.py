@@ -1,0 +1,1 @@
+"""A network that marks lesions: trained on masks that somebody drew, and applied to images."""
