@@ -5,7 +5,7 @@ from functools import partial
 
 from commissure.flow.attempts import deaths
 from commissure.flow.cluster.defaults import with_site
-from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources
+from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources, torch_has_cuda
 from commissure.flow.cluster.site import read_site
 from commissure.flow.cluster.start import before_jobs
 from commissure.flow.end_at_once import ending
@@ -21,6 +21,7 @@ ENGINE_FILES = plan.engine_files(gpu=deep_on_gpu(site, plan.main))
 gpus = partial(
     gpu_resources, site, lambda: workflow.local_exec, workflow.is_main_process
 )
+EMBEDDING_GPUS = gpus(1) if plan.learns_embedding and torch_has_cuda() else {}
 
 
 onsuccess:

@@ -20,6 +20,7 @@ rule fusion_null:
     benchmark:
         out("benchmarks/fusion_null/part-{part}.tsv")
     resources:
+        **EMBEDDING_GPUS,
         mem_mb=memory(2000, "fusion_null"),
         runtime=minutes("fusion_null"),
     params:
@@ -59,6 +60,7 @@ rule fusion:
     benchmark:
         benchmark_of("fusion", batch=False)
     resources:
+        **EMBEDDING_GPUS,
         mem_mb=memory(2000, "fusion"),
         runtime=minutes("fusion"),
     params:

@@ -324,6 +324,12 @@ class Plan:
         folder = self.settings.lesion.masks
         return [] if folder == "given" else [f"{folder}/{name}" for name in (CARD, WEIGHTS)]
 
+    @property
+    def learns_embedding(self) -> bool:
+        """Whether the classifier learns an embedding: it can use a graphics processor."""
+        fusion = self.settings.fusion
+        return fusion.embedding.encoder is None and fusion.embedding_asked
+
     def step_settings(self, modality: str, step: str) -> dict[str, Any]:
         """What one step of a modality reads of the configuration, and nothing else."""
         section = getattr(self.settings, modality)

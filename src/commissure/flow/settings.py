@@ -26,7 +26,7 @@ from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import BY_DEFAULT, MODALITIES
 from commissure.models.encoders.settings import ENCODER
-from commissure.models.settings import EMBEDDING_NAMES, FusedName
+from commissure.models.settings import FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.normative.settings import NormativeSettings
 from commissure.report.settings import ReportSettings
@@ -264,11 +264,10 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
 
 def _refuse_absent_torch(fusion: FusionSettings) -> None:
     """Refuse an embedding that is to be learnt where torch was not installed."""
-    asked = set(EMBEDDING_NAMES) & set(fusion.model_names())
-    if asked and fusion.embedding.encoder is None and find_spec("torch") is None:
+    if fusion.embedding_asked and fusion.embedding.encoder is None and find_spec("torch") is None:
         raise ConfigError(
             "fusion.models",
-            found=f"'{min(asked)}' is to be learnt in every fold, and torch is not installed",
+            found="an embedding is to be learnt in every fold, and torch is not installed",
             wanted="the extra 'deep' of this installation",
             mend='Run `make env EXTRAS="deep"`, or name fusion.embedding.encoder in config.yaml',
         )

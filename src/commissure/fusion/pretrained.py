@@ -7,7 +7,6 @@ import numpy as np
 from commissure.errors import DatasetError
 from commissure.fusion.settings import FusionSettings
 from commissure.models.embedding import encoder_columns, stored_encoder
-from commissure.models.settings import EMBEDDING_NAMES
 from commissure.study.study import Study
 from commissure.transport.encoder_people import learnt_on
 
@@ -27,7 +26,7 @@ def refuse_pretrained_people(study: Study[FusionSettings]) -> list[str]:
     """
     settings = study.settings
     folder = settings.embedding.encoder
-    if folder is None or not set(EMBEDDING_NAMES) & set(settings.model_names()):
+    if folder is None or not settings.embedding_asked:
         return []
     stored = stored_encoder(folder)
     columns = list(encoder_columns(stored, study.design, study.units))

@@ -100,6 +100,11 @@ class ModelSettings(StudySettings):
 
     embedding: EmbeddingSettings = EmbeddingSettings()
 
+    @property
+    def embedding_asked(self) -> bool:
+        """Whether a model of an embedding is asked for."""
+        return not set(EMBEDDING_NAMES).isdisjoint(self.model_names())
+
     def estimators(self) -> dict[str, EstimatorSettings]:
         """The models that are named by their import path, by name."""
         return {model.name: model for model in self.models if isinstance(model, EstimatorSettings)}

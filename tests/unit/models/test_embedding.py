@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from commissure.errors import DatasetError
+from commissure.errors import ConfigError, DatasetError
+from commissure.flow.plan import Plan
+from commissure.flow.settings import Settings, _refuse_absent_torch
 from commissure.models import embedding
 from commissure.models.embedding import EmbeddingColumns, EmbeddingModel, encoder_columns
 from commissure.models.encoders.encoder import MarkerEncoder, scale_of
@@ -116,6 +118,22 @@ def test_the_registry_takes_it_or_says_why_not(folder):
     assert any("40 controls, and a batch of 64" in caution for caution in cautions)
     stored, _ = model_specs(study(ModelSettings(**asked, embedding={"encoder": folder}), X, y))
     assert stored[1].embedding.markers == MARKERS
+
+
+def test_the_run_learns_one_only_where_it_is_asked_for(monkeypatch):
+    plan = Plan.__new__(Plan)
+
+    def learns(**fusion):
+        plan.settings = Settings(fusion=fusion)
+        return plan.learns_embedding
+
+    assert not learns()
+    assert learns(models=["late", "embedding"])
+    assert not learns(models=["late", "embedding"], embedding={"encoder": "elsewhere"})
+    monkeypatch.setattr("commissure.flow.settings.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="torch is not installed.*EXTRAS=.deep"):
+        _refuse_absent_torch(Settings(fusion={"models": ["late", "embedding"]}).fusion)
+    _refuse_absent_torch(Settings().fusion)
 
 
 def test_an_encoder_of_other_markers_or_units_is_refused(folder):
