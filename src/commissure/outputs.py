@@ -786,6 +786,11 @@ PERMUTATIONS = Output(
     ),
     when="sometimes",
 )  # fmt: skip
+FUSION_PARTS = Output(
+    "work/fusion_parts/*.json",
+    "What a part of the fusion found that was a job of its own, every number in full",
+    when="sometimes",
+)
 #: Every file by its path, in the order in which a run writes them.
 OUTPUTS: Mapping[str, Output] = {
     output.path: output
@@ -807,7 +812,7 @@ OUTPUTS: Mapping[str, Output] = {
         REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
         PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
         TOLERANCES,
-        PERMUTATIONS,
+        PERMUTATIONS, FUSION_PARTS,
     )
 }  # fmt: skip
 

@@ -44,13 +44,17 @@ class StudyFolder:
             "treatments": self.folder / "treatments.tsv",
         }
 
-    def run(self, nulls: Sequence[Path] = (), block: int = BLOCK, **settings: object) -> dict:
+    def run(
+        self, nulls: Sequence[Path] = (), parts: Sequence[Path] = (), block: int = BLOCK,
+        **settings: object,
+    ) -> dict:  # fmt: skip
         """Fit with few folds and permutations, and give the metrics."""
         few = {"repeats": 2, "inner_folds": 3, "permutations": 19, "permutation_repeats": 1,
                "penalties": [1.0, 10.0], "secondary_analyses": False}  # fmt: skip
         fuse(
             **self.tables(),
             nulls=nulls,
+            parts=parts,
             block=block,
             settings=FusionSettings(**{**few, **settings}),
             out=self.results,

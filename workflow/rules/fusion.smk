@@ -35,6 +35,36 @@ rule fusion_null:
         "../scripts/fusion/permute.py"
 
 
+rule fusion_part:
+    """Compute a part of the fusion that needs neither permutations nor other parts."""
+    input:
+        markers=out("markers.tsv"),
+        definitions=out("markers.json"),
+        exclusions=out("exclusions.tsv"),
+        visits=out("visits.tsv"),
+        people=out("participants.tsv"),
+        cautions=out("cautions.tsv"),
+        treatments=plan.treatments_file,
+        encoder=plan.encoder_file,
+    output:
+        work("fusion_parts/{part}.json"),
+    log:
+        out("logs/fusion_part/{part}.log"),
+    benchmark:
+        out("benchmarks/fusion_part/{part}.tsv")
+    resources:
+        mem_mb=memory(2000, "fusion_part"),
+        runtime=minutes("fusion_part"),
+    params:
+        settings=settings.fusion.model_dump(mode="json"),
+        treatment_columns=settings.treatments.columns,
+        code=code("fusion/part.py"),
+        record=record("fusion_part-{part}"),
+        reopened=lambda wildcards: plan.remade(f"fusion_part-{wildcards.part}"),
+    script:
+        "../scripts/fusion/part.py"
+
+
 rule fusion:
     """Fit and test the models; labels enter here and nowhere before."""
     input:
@@ -47,6 +77,7 @@ rule fusion:
         treatments=plan.treatments_file,
         encoder=plan.encoder_file,
         nulls=expand(work("fusion_null/part-{part}.tsv"), part=plan.permutation_parts),
+        parts=expand(work("fusion_parts/{part}.json"), part=plan.fusion_parts),
     output:
         labels=out("fusion/labels.tsv"),
         splits=out("fusion/splits.tsv"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,14 +102,28 @@ def auc(
             value, low, high, (high - low) / Z_95, "Newcombe: no pair is ordered otherwise",
             n1 + n0, met,
         )  # fmt: skip
-    error = widening * math.sqrt(variance)
+    interval = f"{DELONG} of all repeats" if of_mean else DELONG
+    return widened(
+        AucEstimate(value, value, value, math.sqrt(variance), interval, n1 + n0, met), widening
+    )
+
+
+def widened(estimate: AucEstimate, widening: float) -> AucEstimate:
+    """An AUC with DeLong's standard error, multiplied, and the interval that it makes.
+
+    An AUC of 0 or 1, whose interval is another, stays as it is, and so does none.
+    """
+    value = estimate.value
+    if not 0 < value < 1:
+        return estimate
+    error = widening * estimate.standard_error
     logit = math.log(value / (1 - value))
     width = Z_95 * error / (value * (1 - value))
     low, high = (float(sigmoid(np.array(logit + side * width))) for side in (-1, 1))
-    interval = f"{DELONG} of all repeats" if of_mean else DELONG
+    interval = estimate.interval
     if widening != 1:
         interval += f", widened by {widening:.2f} from permutations"
-    return AucEstimate(value, low, high, error, interval, n1 + n0, met)
+    return replace(estimate, ci_low=low, ci_high=high, standard_error=error, interval=interval)
 
 
 def _people_and_pairs(repeats: Sequence[PairwiseComparisons]) -> tuple[int, int, int]:

@@ -64,6 +64,15 @@ class Importance:
                 for block, weight in zip(model.blocks, share, strict=True):
                     self._gather((name, block.name, "", "evidence"), float(weight))
 
+    def gathered(self) -> list[tuple[Key, list[float]]]:
+        """All that was taken: model, modality, region and marker, with a number a fold."""
+        return list(self._sums.items())
+
+    def extend(self, gathered: Sequence[tuple[Sequence[str], Sequence[float]]]) -> None:
+        """Take what others have gathered in further folds."""
+        for (model, modality, region, marker), values in gathered:
+            self._sums.setdefault((model, modality, region, marker), []).extend(values)
+
     def rows(self, order: Sequence[str]) -> list[tuple[str, str, str, str, float]]:
         """Means over the folds: models in the order given, then by size."""
         rows = [(*key, float(np.mean(values))) for key, values in self._sums.items()]

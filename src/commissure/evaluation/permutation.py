@@ -20,7 +20,7 @@ import numpy as np
 from commissure.evaluation.held_out import HeldOut, held_out_each
 from commissure.evaluation.null_distribution import MEASURED, NullDistribution
 from commissure.evaluation.pairs import wins_by_labelling
-from commissure.evaluation.permutation_parts import BLOCK
+from commissure.evaluation.permutation_parts import BLOCK, Divisions
 from commissure.evaluation.settings import EvaluationSettings
 from commissure.evaluation.tallies import Tally, Together
 from commissure.models.fitting import fit_models, training_people
@@ -121,6 +121,7 @@ def permutation_test(
     count: int | None = None,
     block: int = BLOCK,
     measure: PermutedMeasure | None = None,
+    divisions: Divisions = "all",
 ) -> Mapping[str, NullDistribution]:
     """Run the reduced procedure on the observed and all permuted labels at once.
 
@@ -136,13 +137,16 @@ def permutation_test(
         The models.
     first, count
         Number of the first permutation and how many are run, where this is a part of them
-        (:func:`commissure.evaluation.permutation_parts.numbers_of`).
+        (:func:`commissure.evaluation.permutation_parts.part_of`).
     block
         How many permutations are worked on together; parts are the whole to the last bit where they
         consist of whole blocks.
     measure
         By what the labellings are judged; the AUC of two labels by default. A model that is named
         by its import path takes part in as many permutations as its entry says.
+    divisions
+        Whether folds, sites left out or both are gone through: a distribution without folds has no
+        repeat.
     """
     settings, sites = study.settings, study.design.sites
     count = settings.permutations if count is None else count
@@ -157,33 +161,37 @@ def permutation_test(
         and study.labelled[sites == site].any()
     ]  # fmt: skip
     away = _divisions(LEAVE_SITE_OUT, sites, can_be_left_out, families)
+    if divisions == "folds":
+        away = []
+    repeats = 0 if divisions == "sites" else settings.permutation_repeats
     nulls: dict[str, NullDistribution] = {}
     grid = (first, block)
     taking_part = {spec.name: _labellings(spec, first, count) for spec in specs}
     for labellings in sorted(set(taking_part.values()) - {0}):
         same = [spec for spec in specs if taking_part[spec.name] == labellings]
         part = table[:, :labellings]
-        several = settings.permutation_repeats > 1 and measure is None
+        several = repeats > 1 and measure is None
         measured = max(1, 1 + MEASURED - first) if several else 0
         together = Together(part[:, :measured], same)
         rounds = []
-        for repeat in range(settings.permutation_repeats):
+        for repeat in range(repeats):
             seed = (settings.seed, 4, repeat)
             fold = folds_without_labels(
                 study.labelled, sites, settings.outer_folds, seed, families
             ).astype(str)
-            divisions = _divisions(CV, fold, np.unique(fold), families)
-            rounds.append(_one_round(study, part, grid, same, divisions, measure, together))
+            tested = _divisions(CV, fold, np.unique(fold), families)
+            rounds.append(_one_round(study, part, grid, same, tested, measure, together))
         left_out = _one_round(study, part, grid, same, away, measure) if away else {}
         for spec in same:
-            aucs, variances = zip(*(made[spec.name] for made in rounds), strict=True)
+            within = np.array([made[spec.name] for made in rounds])
+            aucs, variances = within.reshape(-1, 2, labellings).swapaxes(0, 1).copy()
             without_site = None
             if left_out:
                 away_aucs, away_variances = left_out[spec.name]
                 without_site = NullDistribution(away_aucs[None], away_variances[None])
             nulls[spec.name] = NullDistribution(
-                np.stack(aucs),
-                np.stack(variances),
+                aucs,
+                variances,
                 without_site,
                 together.variances(spec.name, labellings),
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from commissure.evaluation.auc import NO_AUC
+from commissure.evaluation.auc import NO_AUC, AucEstimate, widened
 from commissure.evaluation.held_out import HeldOut, held_out
 from commissure.evaluation.null_distribution import NullDistribution, auc_within_site
 from commissure.models.preparation import has_block
@@ -20,10 +20,7 @@ from commissure.study.study import Study
 
 
 def exclusion_sensitivity(
-    study: Study[ModelSettings],
-    main: ModelSpec,
-    folds: Sequence[Fold],
-    widening: float = 1.0,
+    study: Study[ModelSettings], main: ModelSpec, folds: Sequence[Fold]
 ) -> list[dict[str, Any]]:
     """The main result with each exclusion rule lifted, each site left away, and complete people.
 
@@ -33,14 +30,13 @@ def exclusion_sensitivity(
     ----------
     study, main, folds
         The study, its main model, and the divisions of one repeat.
-    widening
-        What DeLong's standard errors are multiplied by, from the permutations of the main model.
 
     Returns
     -------
     list of dict
         ``analysis``, ``rule`` (``declared``, ``lifted``, ``site`` or ``complete``), ``n``,
-        ``n_positive``, ``auc_within_site`` and ``description``.
+        ``n_positive``, ``auc_within_site`` with all fields of an estimate, and ``description``;
+        :func:`widened_rows` makes of them what stands in metrics.json.
     """
     y, rules = study.y, study.rules
     everyone = np.ones(len(y), dtype=bool)
@@ -48,7 +44,7 @@ def exclusion_sensitivity(
     def result(
         analysis: str, rule: str, kept: np.ndarray, other: Study[ModelSettings] = study
     ) -> dict[str, Any]:
-        return {"analysis": analysis, "rule": rule, **_main_result(other, kept, folds, widening)}
+        return {"analysis": analysis, "rule": rule, **_main_result(other, kept, folds)}
 
     rows = [result("as declared", "declared", everyone)]
     names = sorted(rules["rule"].dropna().unique()) if "rule" in rules else []
@@ -68,8 +64,27 @@ def exclusion_sensitivity(
     return rows
 
 
+def widened_rows(rows: Sequence[Mapping[str, Any]], widening: float) -> list[dict[str, Any]]:
+    """The rows of :func:`exclusion_sensitivity` with wider intervals.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    widening
+        What DeLong's standard errors are multiplied by, from the permutations of the main model.
+    """
+    return [
+        {
+            **row,
+            "auc_within_site": widened(AucEstimate(**row["auc_within_site"]), widening).record(),
+        }
+        for row in rows
+    ]
+
+
 def _main_result(
-    study: Study[ModelSettings], kept: np.ndarray, folds: Sequence[Fold], widening: float
+    study: Study[ModelSettings], kept: np.ndarray, folds: Sequence[Fold]
 ) -> dict[str, Any]:
     """The main result among the people who are kept."""
     part = study.with_labels(np.where(kept, study.y, -2))
@@ -80,7 +95,7 @@ def _main_result(
         return {
             "n": sum(counts),
             "n_positive": counts[0],
-            "auc_within_site": NO_AUC.record(),
+            "auc_within_site": asdict(NO_AUC),
             "description": "too few people are left",
         }
     spec = next(spec for spec in specs if spec.name == name)
@@ -90,7 +105,7 @@ def _main_result(
     return {
         "n": int(scored.sum()),
         "n_positive": int((part.y[scored] == 1).sum()),
-        "auc_within_site": held.auc(widening).record(),
+        "auc_within_site": asdict(held.auc()),
         "description": "" if name == study.settings.primary else f"by the {name} model",
     }
 

@@ -31,14 +31,16 @@ class EvaluationSettings(ModelSettings):
         default=None,
         ge=1,
         description="Jobs over which the permutations are spread. Without a word it is one job up "
-        "to permutation_jobs_above people, and of more people one job for every block of 125 "
-        "permutations (up to 2000 people: 250). The result is the same to the last bit, however "
-        "many there are.",
+        "to permutation_jobs_above people, and of more people two jobs for every block of 125 "
+        "permutations (up to 2000 people: 250), one of which leaves sites out. With more than one, "
+        "the repeats of the cross-validation, the attempts to prove the result wrong and the "
+        "secondary analyses are jobs of their own, too. The result is the same to the last bit, "
+        "however many there are.",
     )
     permutation_jobs_above: int = Field(
         default=2000,
         ge=1,
-        description="Number of people above which the permutations are spread over jobs where "
+        description="Number of people above which the classifier is spread over jobs where "
         "permutation_jobs does not say how many.",
     )
     secondary_analyses: bool = Field(

@@ -20,7 +20,7 @@ from commissure.engines.trees.tree import (
     versions_note,
     whole_tree,
 )
-from commissure.evaluation.permutation_parts import parts_of
+from commissure.evaluation.permutation_parts import in_jobs, parts_of
 from commissure.files import as_json
 from commissure.flow.batches import Batches, write_changed
 from commissure.flow.check_tables import check_tables
@@ -35,6 +35,7 @@ from commissure.flow.run_lock import hold
 from commissure.flow.settings import Settings, read_settings, step_class
 from commissure.flow.study_identity import study_identity
 from commissure.flow.versions import version_notes
+from commissure.fusion.part_names import part_names
 from commissure.lesion.network.card import CARD, WEIGHTS
 from commissure.markers.ratings import rating_files, read_ratings
 from commissure.markers.visit_choice import Visit
@@ -222,6 +223,7 @@ class Plan:
         rules += [f"subject_pages-{batch}" for batch in self.page_batches]
         rules += [f"ingress-{i}" for i in range(len(self.settings.ingress))]
         rules += [f"fusion_null-{part}" for part in self.permutation_parts]
+        rules += [f"fusion_part-{part}" for part in self.fusion_parts]
         for name, loss in reopen(tables, self.output_dir, rules=rules).items():
             for items, what in (
                 (loss.lost, "gone or not as written; made again"),
@@ -286,6 +288,12 @@ class Plan:
         """Parts of the permutation test that are jobs of their own; none where one job has all."""
         parts = range(parts_of(self.settings.fusion, self.people))
         return parts if len(parts) > 1 else ()
+
+    @property
+    def fusion_parts(self) -> Sequence[str]:
+        """Other parts of the fusion that are jobs of their own; none where one job has all."""
+        fusion = self.settings.fusion
+        return part_names(fusion) if in_jobs(fusion, self.people) else ()
 
     def people_in(self, batch: str) -> int:
         """How many people a batch has."""

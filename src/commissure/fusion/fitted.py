@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from commissure.evaluation.auc import AucEstimate
 from commissure.evaluation.held_out import HeldOut
 from commissure.evaluation.importance import Importance
-from commissure.evaluation.measures.measure import Measure
-from commissure.evaluation.measures.registry import MEASURES, permuted_measure
+from commissure.evaluation.measures.registry import permuted_measure
 from commissure.evaluation.null_distribution import FEWEST_PERMUTATIONS, NullDistribution
 from commissure.evaluation.out_of_fold import (
     Scores,
     left_out_of,
-    out_of_fold,
     repeats_of,
 )
 from commissure.evaluation.permutation import permutation_test
 from commissure.evaluation.permutation_parts import BLOCK
+from commissure.fusion.divided import DividedStudy, divide
+from commissure.fusion.predictions import predictions
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import ModelSpec
-from commissure.study.splits import (
-    CV,
-    LEAVE_SITE_OUT,
-    MIN_TRAINING,
-    Fold,
-    folds,
-    split_table,
-)
+from commissure.study.splits import LEAVE_SITE_OUT, MIN_TRAINING
 from commissure.study.study import Study
 
 
 @dataclass(frozen=True)
-class FittedStudy:
+class FittedStudy(DividedStudy):
     """A study with the out-of-fold predictions of its models.
 
     Attributes
     ----------
-    study
-        The study.
-    specs, main
-        The models, and the one whose result is the study's.
-    splits
-        The fold of every person, as in splits.tsv.
-    folds
-        All divisions.
     scores
         Out-of-fold predictions by model, over the divisions that can be fitted.
     importance
@@ -61,22 +45,20 @@ class FittedStudy:
     aucs
         ``within``, ``pooled`` and ``left_out`` of each model: AUCs of two labels, else what the
         measure of the outcome says.
+    stored
+        What jobs of their own have computed, by the name of the function that did.
     """
 
-    study: Study[FusionSettings]
-    specs: Sequence[ModelSpec]
-    main: ModelSpec
-    splits: pd.DataFrame
-    folds: Sequence[Fold]
     scores: Scores
     importance: Importance
     nulls: Mapping[str, NullDistribution]
     aucs: Mapping[str, Mapping[str, AucEstimate]]
+    stored: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def measure(self) -> Measure:
-        """By what number predictions are judged."""
-        return MEASURES[self.study.settings.outcome.kind]
+    def result_of(self, analysis: Callable[[DividedStudy], Any]) -> Any:
+        """Result of an analysis that needs no predictions: of its own job, else computed here."""
+        name = analysis.__name__
+        return self.stored[name] if name in self.stored else analysis(self)
 
     @property
     def null(self) -> NullDistribution | None:
@@ -97,12 +79,6 @@ class FittedStudy:
     def main_left_out(self) -> HeldOut | None:
         """Predictions of the main model with the site left out; None where no site can be."""
         return left_out_of(self.study, self.scores[self.main.name])
-
-    @cached_property
-    def first_repeat(self) -> list[Fold]:
-        """The divisions of the first repeat that can be fitted."""
-        usable = usable_folds(self.study, self.folds)
-        return [fold for fold in usable if fold.scheme == CV and fold.repeat == 0]
 
     @property
     def null_spread(self) -> float:
@@ -140,6 +116,7 @@ def fit_study(
     nulls: Mapping[str, NullDistribution] | None,
     say: Callable[[str], None],
     block: int = BLOCK,
+    stored: Mapping[str, Any] | None = None,
 ) -> FittedStudy:
     """Divide the people, and fit and score the models in every division.
 
@@ -153,24 +130,13 @@ def fit_study(
         Takes a line on how far the work is.
     block
         Permutations that are worked on together.
+    stored
+        What jobs of their own have computed (:mod:`commissure.fusion.separate`).
     """
     settings = study.settings
-    measure = MEASURES[settings.outcome.kind]
-    people = {
-        "participant_id": study.design.participants,
-        "label": study.kind.strata(study.text, study.y),
-        "site": study.design.sites,
-    }
-    if study.design.families is not None:
-        people["family"] = study.design.families
-    splits = split_table(
-        pd.DataFrame(people),
-        outer_folds=settings.outer_folds,
-        repeats=settings.repeats,
-        seed=settings.seed,
-    )
-    divisions = list(folds(splits, study.design.participants, study.design.families))
-    scores, importance = out_of_fold(study, specs, usable_folds(study, divisions), say)
+    divided = divide(study, specs, main)
+    measure = divided.measure
+    scores, importance = predictions(divided, stored or {}, say)
     if nulls is None:
         nulls = {}
         if settings.permutations:
@@ -182,16 +148,10 @@ def fit_study(
         spec.name: measure.estimates(study, scores[spec.name], nulls.get(spec.name))
         for spec in specs
     }
-    return FittedStudy(study, specs, main, splits, divisions, scores, importance, nulls, aucs)
-
-
-def usable_folds(study: Study[FusionSettings], divisions: Sequence[Fold]) -> list[Fold]:
-    """Divisions with enough people to train on and somebody to test."""
-    return [
-        fold
-        for fold in divisions
-        if study.kind.enough_to_train(study.y[fold.train]) and study.labelled[fold.test].any()
-    ]
+    return FittedStudy(
+        study, specs, main, divided.splits, divided.folds, scores, importance, nulls, aucs,
+        stored or {},
+    )  # fmt: skip
 
 
 def fold_cautions(fitted: FittedStudy) -> list[str]:

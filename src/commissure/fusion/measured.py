@@ -14,6 +14,7 @@ from commissure.evaluation.conformal import conformal_results
 from commissure.evaluation.held_out import HeldOut, held_out
 from commissure.evaluation.out_of_fold import repeats_of
 from commissure.evaluation.site_classifier import site_classifier
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.fitted import FittedStudy
 from commissure.models.registry import model_specs, primary_name
 from commissure.study.outcomes.kind import without_outcome
@@ -42,7 +43,7 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
     }
     if fitted.study.settings.secondary_analyses:
         say("fusion: the result under each exclusion rule")
-        results["exclusion_sensitivity"] = exclusion_sensitivity(fitted)
+        results["exclusion_sensitivity"] = fitted.result_of(exclusion_sensitivity)
     return results
 
 
@@ -79,9 +80,9 @@ def comparisons(fitted: FittedStudy) -> list[dict[str, Any]]:
     return rows
 
 
-def exclusion_sensitivity(fitted: FittedStudy) -> list[dict[str, Any]]:
+def exclusion_sensitivity(divided: DividedStudy) -> list[dict[str, Any]]:
     """The main result with each exclusion rule lifted and each site left away, in one repeat."""
-    study = fitted.study
+    study = divided.study
     variants = [("as declared", study)]
     names = sorted(study.rules["rule"].dropna().unique()) if "rule" in study.rules else []
     variants += [
@@ -100,17 +101,17 @@ def exclusion_sensitivity(fitted: FittedStudy) -> list[dict[str, Any]]:
         name = primary_name(specs, study.settings)
         folds = [
             replace(fold, train=fold.train[~np.isin(fold.train, _lost(study, other))])
-            for fold in fitted.first_repeat
+            for fold in divided.first_repeat
         ]
         usable = [fold for fold in folds if other.kind.enough_to_train(other.y[fold.train])]
         if name is None or not usable:
             continue
         spec = next(spec for spec in specs if spec.name == name)
         held = held_out(other, spec, usable)
-        estimate = fitted.measure.estimate([fitted.measure.statistic(held, held.cells)])
+        estimate = divided.measure.estimate([divided.measure.statistic(held, held.cells)])
         rows.append(
             {"analysis": analysis, "n": int(other.labelled.sum()),
-             f"{fitted.measure.key}_within_site": estimate.record()}
+             f"{divided.measure.key}_within_site": estimate.record()}
         )  # fmt: skip
     return rows
 

@@ -12,12 +12,15 @@ import pandas as pd
 from commissure.evaluation.measures.registry import permuted_measure
 from commissure.evaluation.null_distribution import NullDistribution
 from commissure.evaluation.permutation import permutation_test
-from commissure.evaluation.permutation_parts import BLOCK, numbers_of
+from commissure.evaluation.permutation_parts import BLOCK, part_of
 from commissure.files import read_table, write_table
 from commissure.fusion import writers
+from commissure.fusion.divided import divide
+from commissure.fusion.falsification.registry import separate_attempts
 from commissure.fusion.fitted import FittedStudy, fit_study, fold_cautions
 from commissure.fusion.kinds import RESULT_KINDS
 from commissure.fusion.pretrained import refuse_pretrained_people
+from commissure.fusion.separate import read_parts, results_of_part, write_part
 from commissure.fusion.settings import FusionSettings
 from commissure.models.registry import model_specs, primary_name
 from commissure.outputs import PERMUTATIONS
@@ -31,6 +34,7 @@ def fuse(
     settings: FusionSettings,
     out: Path,
     nulls: Sequence[Path] = (),
+    parts: Sequence[Path] = (),
     block: int = BLOCK,
     progress: Callable[[str], None] | None = None,
     **tables: Any,
@@ -47,6 +51,8 @@ def fuse(
         can be fitted, the tables have their headers only and the metrics say why.
     nulls
         Parts of the permutation test from :func:`permute`; it is run here where there are none.
+    parts
+        Parts of the rest from :func:`fuse_part`; what is in none of them is computed here.
     block
         Permutations that are worked on together: those of
         :func:`commissure.evaluation.permutation_parts.block_of`.
@@ -61,7 +67,10 @@ def fuse(
     writers.write_labels(study, out)
     counts = study.question
     say(f"fusion: {counts['n']} people with an outcome")
-    reason = study.reason if isinstance(study, Unfittable) else _fit(study, nulls, block, out, say)
+    if isinstance(study, Unfittable):
+        reason = study.reason
+    else:
+        reason = _fit(study, nulls, read_parts(parts), block, out, say)
     if reason:
         writers.write_unfitted(study, reason, out)
         say(f"fusion: no model is fitted: {reason}")
@@ -94,14 +103,14 @@ def permute(
     """
     study = read_study(settings=settings, **tables)
     rows: list[tuple[str, str, int, int, float, float, float]] = []
-    numbers = numbers_of(part, parts, permutations=settings.permutations, block=block)
+    divisions, numbers = part_of(part, parts, permutations=settings.permutations, block=block)
     first = numbers.start
     if isinstance(study, Study) and numbers:
         refuse_pretrained_people(study)
         specs, _ = model_specs(study)
         nulls = permutation_test(
             study, specs, first=first, count=len(numbers), block=block,
-            measure=permuted_measure(settings.outcome.kind),
+            measure=permuted_measure(settings.outcome.kind), divisions=divisions,
         )  # fmt: skip
         for name, null in nulls.items():
             rows += [
@@ -124,9 +133,35 @@ def permute(
     write_table(PERMUTATIONS.frame(rows), out)
 
 
+def fuse_part(*, settings: FusionSettings, part: str, out: Path, **tables: Any) -> None:
+    """Compute one part of what :func:`fuse` needs beside the permutations: a job of its own.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    part
+        One of :func:`commissure.fusion.part_names.part_names`.
+    out
+        A JSON file; empty where no model can be fitted.
+    tables
+        As :func:`read_study` takes them.
+    """
+    study = read_study(settings=settings, **tables)
+    results: dict[str, Any] = {}
+    if isinstance(study, Study):
+        refuse_pretrained_people(study)
+        specs, _ = model_specs(study)
+        main = next((s for s in specs if s.name == primary_name(specs, settings)), None)
+        if main is not None:
+            results = results_of_part(divide(study, specs, main), part)
+    write_part(results, out)
+
+
 def _fit(
     study: Study[FusionSettings],
     null_parts: Sequence[Path],
+    stored: Mapping[str, Any],
     block: int,
     out: Path,
     say: Callable[[str], None],
@@ -140,10 +175,11 @@ def _fit(
         return _no_model(study, left_out)
     main = next(spec for spec in specs if spec.name == primary)
     nulls = _joined_nulls(null_parts) if null_parts else None
-    fitted = fit_study(study, specs, main, nulls, say, block)
+    fitted = fit_study(study, specs, main, nulls, say, block, stored)
     say("fusion: attempts to prove it wrong")
     kind = RESULT_KINDS[study.settings.outcome.kind]
-    checks = [check.record(fitted) for check in kind.checks]
+    separate = fitted.result_of(separate_attempts)
+    checks = [separate.get(check.name) or check.record(fitted) for check in kind.checks]
     secondary = kind.secondary(fitted, say)
     cautions = [
         *kind.cautions(fitted),

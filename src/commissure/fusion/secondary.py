@@ -19,10 +19,15 @@ from commissure.evaluation.modality_value import (
     permutation_importance,
 )
 from commissure.evaluation.sample_size import sample_size_advice
-from commissure.evaluation.sensitivity import exclusion_sensitivity, missingness_patterns
+from commissure.evaluation.sensitivity import (
+    exclusion_sensitivity,
+    missingness_patterns,
+    widened_rows,
+)
 from commissure.evaluation.site_classifier import site_classifier
 from commissure.evaluation.stability import stability
 from commissure.fusion.cautions import best_baseline
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.fitted import FittedStudy
 from commissure.study.design import CLINICAL
 
@@ -61,25 +66,40 @@ def secondary_results(fitted: FittedStudy, say: Callable[[str], None]) -> dict[s
     if not study.settings.secondary_analyses:
         return results
     say("fusion: what each modality adds")
-    results["modalities"] = _modality_value(fitted)
+    results["modalities"] = fitted.result_of(modality_value)
     say("fusion: learning curve and stability")
-    results["stability"] = stability(study, main)
-    results["learning_curve"] = learning_curve(study, main, fitted.first_repeat)
+    results["stability"] = fitted.result_of(marker_stability)
+    results["learning_curve"] = fitted.result_of(sizes_of_training)
     widening = 1.0 if fitted.null is None else fitted.null.widening(1)
-    results["exclusion_sensitivity"] = exclusion_sensitivity(
-        study, main, fitted.first_repeat, widening
+    results["exclusion_sensitivity"] = widened_rows(
+        fitted.result_of(under_other_exclusions), widening
     )
     return results
 
 
-def _modality_value(fitted: FittedStudy) -> list[dict[str, Any]]:
+def modality_value(divided: DividedStudy) -> list[dict[str, Any]]:
     """Shares of the modalities and of the clinical model, and what shuffling each costs."""
-    study, main, folds = fitted.study, fitted.main, fitted.first_repeat
+    study, main, folds = divided.study, divided.main, divided.first_repeat
     members = list(main.blocks)
-    if CLINICAL in {spec.name for spec in fitted.specs}:
+    if CLINICAL in {spec.name for spec in divided.specs}:
         members.insert(0, study.design.blocks[CLINICAL])
     if not 2 <= len(members) <= MOST_MEMBERS:
         return []
     rows = modality_shares(coalition_values(study, main, members, folds))
     lost = permutation_importance(study, main, folds)
     return [{**row, "permutation_importance": lost.get(row["name"])} for row in rows]
+
+
+def marker_stability(divided: DividedStudy) -> dict[str, Any] | None:
+    """How stable it is which markers the main model follows."""
+    return stability(divided.study, divided.main)
+
+
+def sizes_of_training(divided: DividedStudy) -> dict[str, Any]:
+    """The main result by the number of training people."""
+    return learning_curve(divided.study, divided.main, divided.first_repeat)
+
+
+def under_other_exclusions(divided: DividedStudy) -> list[dict[str, Any]]:
+    """The main result under other exclusions and without each site, its intervals DeLong's."""
+    return exclusion_sensitivity(divided.study, divided.main, divided.first_repeat)

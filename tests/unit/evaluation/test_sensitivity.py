@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 from commissure.evaluation.held_out import held_out
-from commissure.evaluation.sensitivity import exclusion_sensitivity, missingness_patterns
+from commissure.evaluation.sensitivity import (
+    exclusion_sensitivity,
+    missingness_patterns,
+    widened_rows,
+)
 
 
 @pytest.mark.slow
@@ -30,11 +34,14 @@ def test_rows_are_of_the_same_folds_and_of_fewer_people(drawn_study) -> None:
     drawn = drawn_study(120, {"a": 1.0, "b": 1.0}, seed=8)
     drawn.values[:30, 4:] = np.nan  # a quarter lacks block b
     study = replace(drawn.study, rules=pd.DataFrame({"rule": []}))
-    rows = {row["analysis"]: row for row in exclusion_sensitivity(study, drawn.spec, drawn.folds)}
+    found = exclusion_sensitivity(study, drawn.spec, drawn.folds)
+    rows = {row["analysis"]: row for row in widened_rows(found, 1.0)}
     assert set(rows) == {"as declared", "without site N", "without site S",
                          "only people with all modalities"}  # fmt: skip
-    plain = held_out(study, drawn.spec, drawn.folds).auc()
-    assert rows["as declared"]["auc_within_site"] == plain.record()
+    held = held_out(study, drawn.spec, drawn.folds)
+    assert rows["as declared"]["auc_within_site"] == held.auc().record()
+    wide = widened_rows(found, 1.25)[0]["auc_within_site"]
+    assert wide == held.auc(1.25).record() and "widened by 1.25" in wide["interval"]
     assert rows["without site N"]["n"] == 60
     assert rows["only people with all modalities"]["n"] == 90
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.evaluation.permutation_parts import block_of, numbers_of, parts_of
+from commissure.evaluation.permutation_parts import block_of, part_of, parts_of
 from commissure.flow import plan as plan_module
 from commissure.flow.plan import Plan
 from commissure.flow.settings import Settings
@@ -92,28 +92,31 @@ def test_a_job_of_a_large_study_reads_neither_the_index_nor_the_sources(
 def test_the_permutations_of_many_people_are_spread_over_jobs(config, tmp_path):
     assert list(Plan(config, main=True).permutation_parts) == []
     many = {**config, "fusion": {"permutation_jobs_above": 2}}
-    assert list(Plan(many, main=True).permutation_parts) == [0, 1, 2, 3]
-    assert list(Plan(many, main=False).permutation_parts) == [0, 1, 2, 3]
+    assert list(Plan(many, main=True).permutation_parts) == list(range(8))
+    assert list(Plan(many, main=False).permutation_parts) == list(range(8))
     table = tmp_path / "bids/participants.tsv"
     rows = "".join(f"sub-{number:02d}\t30\tA\n" for number in range(2001))
     table.write_text(f"participant_id\tage\tsite\n{rows}")
-    assert len(Plan(config, main=True).permutation_parts) == 8
+    assert len(Plan(config, main=True).permutation_parts) == 16
     one = {**config, "fusion": {"permutation_jobs": 1}}
     assert list(Plan(one, main=True).permutation_parts) == []
+    assert list(Plan(one, main=True).fusion_parts) == []
+    parts = ["repeats-from-0", "repeats-from-5", "sites", "attempts", "exclusions", "training"]
+    assert list(Plan(config, main=True).fusion_parts) == parts
 
 
 @pytest.mark.parametrize(
-    ("permutations", "people", "jobs"), [(1000, 5000, 3), (59, 50, 4), (0, 9, 2)]
+    ("permutations", "people", "jobs"), [(1000, 5000, 3), (1000, 5000, 99), (59, 50, 4), (0, 9, 2)]
 )
 def test_parts_of_the_permutations_are_whole_blocks_and_all_of_them(permutations, people, jobs):
     settings = Settings(fusion={"permutations": permutations, "permutation_jobs": jobs}).fusion
     block, parts = block_of(people), parts_of(settings, people)
-    numbers = [
-        numbers_of(part, parts, permutations=permutations, block=block) for part in range(parts)
-    ]
-    assert [n for part in numbers for n in part] == list(range(permutations))
-    assert all(part.start % block == 0 for part in numbers)
-    assert parts <= max(1, -(-permutations // block))
+    made = [part_of(part, parts, permutations=permutations, block=block) for part in range(parts)]
+    for divisions in ("folds", "sites"):
+        numbers = [range_ for of, range_ in made if of in (divisions, "all")]
+        assert [n for part in numbers for n in part] == list(range(permutations))
+        assert all(part.start % block == 0 for part in numbers)
+    assert parts <= max(1, 2 * -(-permutations // block))
 
 
 def test_beyond_a_number_of_people_no_page_of_each_is_written_and_it_is_said(config, capsys):

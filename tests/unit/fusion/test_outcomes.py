@@ -70,20 +70,25 @@ def test_an_outcome_goes_the_whole_road(cohort, tmp_path, name, key, chance):
     assert "resistant" not in shown and "<svg" in shown
 
 
-def test_parts_of_the_permutations_are_those_of_one_job(cohort, tmp_path):
-    from commissure.fusion.run import permute
+@pytest.mark.parametrize("kind", ["continuous", "classes"])
+def test_jobs_of_their_own_are_one_job(cohort, tmp_path, kind):
+    from commissure.fusion.part_names import part_names
+    from commissure.fusion.run import fuse_part, permute
     from commissure.fusion.settings import FusionSettings
 
-    options = {"outcome": SPECS["continuous"], "repeats": 1, "inner_folds": 3, "permutations": 7,
+    options = {"outcome": SPECS[kind], "repeats": 1, "inner_folds": 3, "permutations": 7,
                "permutation_repeats": 1, "penalties": [1.0], "models": ["early", "modalities"],
-               "primary": "early", "secondary_analyses": False}  # fmt: skip
-    whole = cohort.run(**options, block=4)
-    parts = [tmp_path / f"part-{part}.tsv" for part in (0, 1)]
-    for number, part in enumerate(parts):
-        permute(settings=FusionSettings(**options), part=number, parts=2, block=4, out=part,
-                **cohort.tables())  # fmt: skip
-    joined = cohort.run(nulls=parts, **options)
-    assert joined["models"] == whole["models"]
+               "primary": "early", "secondary_analyses": True}  # fmt: skip
+    whole, settings = cohort.run(**options, block=4), FusionSettings(**options)
+    checks = (cohort.results / "falsification.json").read_bytes()
+    nulls = [tmp_path / f"part-{part}.tsv" for part in (0, 1)]
+    for number, null in enumerate(nulls):
+        permute(settings=settings, part=number, parts=2, block=4, out=null, **cohort.tables())
+    parts = [tmp_path / f"{name}.json" for name in part_names(settings)]
+    for part in parts:
+        fuse_part(settings=settings, part=part.stem, out=part, **cohort.tables())
+    assert cohort.run(nulls=nulls, parts=parts, **options) == whole
+    assert (cohort.results / "falsification.json").read_bytes() == checks
 
 
 def test_severity_before_is_no_prediction_of_its_own_change(cohort):

@@ -83,29 +83,46 @@ def test_the_order_of_rows_changes_no_byte(make_study) -> None:
 
 
 @pytest.mark.slow
-def test_parts_of_the_permutation_test_are_the_whole(make_study) -> None:
-    from commissure.fusion.run import permute
+def test_jobs_of_their_own_are_the_whole(make_study) -> None:
+    from commissure.fusion.part_names import part_names
+    from commissure.fusion.run import fuse_part, permute
     from commissure.fusion.settings import FusionSettings
 
     whole, parts = make_study("whole"), make_study("parts")
-    few = {"repeats": 3, "permutations": 59, "permutation_repeats": 2, "penalties": [1.0, 10.0],
-           "inner_folds": 3, "models": ["late", "modalities"], "secondary_analyses": False}  # fmt: skip
-    whole.run(**few, block=20)
-    files = []
-    for part in range(3):
-        files.append(parts.folder / f"part-{part}.tsv")
-        permute(**parts.tables(), settings=FusionSettings(**few), part=part, parts=3, block=20,
-                out=files[-1])  # fmt: skip
-    rows = pd.concat([pd.read_csv(file, sep="\t") for file in files])
-    once = rows[(rows["model"] == "late") & (rows["scheme"] == "cv") & (rows["repeat"] == 1)]
-    assert sorted(once["permutation"]) == [0, 0, 0, *range(1, 60)]
-    assert set(rows["scheme"]) == {"cv", "leave_site_out"}
-    found = parts.run(**few, nulls=files)["models"]
+    few = {"repeats": 6, "permutations": 59, "permutation_repeats": 2, "penalties": [1.0, 10.0],
+           "inner_folds": 3, "models": ["late", "modalities", "clinical", "confounds"],
+           "secondary_analyses": True}  # fmt: skip
+    metrics = whole.run(**few, block=20)
+    settings = FusionSettings(**few)
+    rows = {}
+    for jobs in (3, 6):
+        nulls = [parts.folder / f"part-{part}-of-{jobs}.tsv" for part in range(jobs)]
+        for part, file in enumerate(nulls):
+            permute(**parts.tables(), settings=settings, part=part, parts=jobs, block=20, out=file)
+        rows[jobs] = pd.concat([pd.read_csv(file, sep="\t", dtype=str) for file in nulls])
+    once = rows[3][rows[3][["model", "scheme", "repeat"]].eq(["late", "cv", "1"]).all(axis=1)]
+    assert sorted(once["permutation"].astype(int)) == [0, 0, 0, *range(1, 60)]
+    first, second = (
+        table.drop_duplicates(["model", "scheme", "repeat", "permutation"]).sort_values(
+            ["model", "scheme", "repeat", "permutation"], ignore_index=True
+        )
+        for table in rows.values()
+    )
+    pd.testing.assert_frame_equal(first, second)
+    rest = [parts.folder / f"{part}.json" for part in part_names(settings)]
+    for file in rest:
+        fuse_part(**parts.tables(), settings=settings, part=file.stem, out=file)
+    parts.run(**few, nulls=nulls, parts=rest)
     for name in FILES:
         assert filecmp.cmp(whole.results / name, parts.results / name, shallow=False), name
-    kinds = {m[key]["interval"] for m in found.values()
+    kinds = {m[key]["interval"] for m in metrics["models"].values()
              for key in ("auc_within_site", "auc_leave_site_out")}  # fmt: skip
     assert any("from permutations" in kind for kind in kinds)
+    # What the jobs left is what was taken: another learning curve in the file is told.
+    told = json.loads(rest[-1].read_text())
+    told["sizes_of_training"]["description"] = "planted"
+    rest[-1].write_text(json.dumps(told))
+    assert parts.run(**few, nulls=nulls, parts=rest)["learning_curve"]["description"] == "planted"
 
 
 def test_unlabelled_people_are_told_in_one_sentence(make_study) -> None:

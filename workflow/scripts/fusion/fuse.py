@@ -10,6 +10,7 @@ with running(snakemake) as job:
     fuse(
         **study_tables(job),
         nulls=[Path(part) for part in job.input.nulls],
+        parts=[Path(part) for part in job.input.parts],
         settings=FusionSettings(**job.params.settings),
         out=Path(job.output.metrics).parent,
         progress=job.say,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.fitted import FittedStudy
 
 
@@ -50,7 +51,9 @@ class FalsificationCheck:
 
     def record(self, fitted: FittedStudy) -> dict[str, Any]:
         """The entry in falsification.json."""
-        verdict = self.attempt(fitted)
+        return self._entry(self.attempt(fitted))
+
+    def _entry(self, verdict: Verdict) -> dict[str, Any]:
         return {
             "name": self.name,
             "question": self.question,
@@ -59,3 +62,20 @@ class FalsificationCheck:
             "passed": verdict.passed,
             "description": verdict.description,
         }
+
+
+@dataclass(frozen=True)
+class SeparateCheck(FalsificationCheck):
+    """An attempt that looks at no predictions and no permutations: it may be a job of its own.
+
+    Attributes
+    ----------
+    attempt
+        Takes the study before its models are fitted.
+    """
+
+    attempt: Callable[[DividedStudy], Verdict]
+
+    def record(self, fitted: DividedStudy) -> dict[str, Any]:
+        """The entry in falsification.json."""
+        return self._entry(self.attempt(fitted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import SplineTransformer
@@ -11,9 +12,10 @@ from sklearn.preprocessing import SplineTransformer
 from commissure.evaluation.auc import AucEstimate, auc, auc_difference
 from commissure.evaluation.comparisons import difference_to
 from commissure.evaluation.held_out import HeldOut, held_out_each
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.falsification.checks import SUSPICIOUS, surely_above_chance
-from commissure.fusion.fitted import FittedStudy, usable_folds
+from commissure.fusion.fitted import FittedStudy
 from commissure.models.estimators import BlockModel
 from commissure.models.settings import ModelSettings
 from commissure.study.design import CONFOUNDS, Block, Design
@@ -32,9 +34,13 @@ def beyond_confounds(fitted: FittedStudy) -> Verdict:
     straight = difference_to(CONFOUNDS, fitted.study, main, fitted.scores)
     if straight is None or not math.isfinite(straight.value):
         return Verdict(None, "> 0", None, "there is no such model")
-    folds = [fold for fold in usable_folds(fitted.study, fitted.folds) if fold.scheme == CV]
-    curved = curved_confounds(fitted.study, folds)
-    pairs = [repeat.comparisons() for repeat in curved]
+    pairs = [
+        HeldOut(
+            fitted.study.y, fitted.study.design.sites, np.array(repeat["fold"]),
+            np.array(repeat["logits"]),
+        ).comparisons()
+        for repeat in fitted.result_of(curved_predictions)
+    ]  # fmt: skip
     gaps = {
         "the confounds": straight,
         "splines of them with age by sex": auc_difference(
@@ -42,6 +48,20 @@ def beyond_confounds(fitted: FittedStudy) -> Verdict:
         ),
     }
     return confounds_verdict(gaps, [fitted.aucs[CONFOUNDS]["within"], auc(pairs)], main)
+
+
+def curved_predictions(divided: DividedStudy) -> list[dict[str, Any]]:
+    """Fold and logit of everybody by the confounds with splines and interactions, by repeat.
+
+    Empty where there are no confounds.
+    """
+    if CONFOUNDS not in divided.study.design.blocks:
+        return []
+    folds = [fold for fold in divided.usable_folds if fold.scheme == CV]
+    return [
+        {"fold": held.fold, "logits": held.logits}
+        for held in curved_confounds(divided.study, folds)
+    ]
 
 
 def confounds_verdict(

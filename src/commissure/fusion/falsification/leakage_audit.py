@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from commissure.evaluation.held_out import said_by
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.falsification.alike import SHARED_COLUMNS, near_copies
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.fitted import FittedStudy
@@ -52,33 +53,33 @@ def study_procedure(spec: ModelSpec, settings: ModelSettings) -> Procedure:
     return procedure
 
 
-def unseen_labels(fitted: FittedStudy) -> Verdict:
+def unseen_labels(divided: DividedStudy) -> Verdict:
     """The outcomes of the test people must not change what is said of them."""
-    procedure, values, labels, fold = _audited(fitted)
-    seed = fitted.study.settings.seed
+    procedure, values, labels, fold = _audited(divided)
+    seed = divided.study.settings.seed
     return labels_verdict(procedure, values, labels, fold, seed=seed, trials=AUDIT_TRIALS)
 
 
-def unseen_people(fitted: FittedStudy) -> Verdict:
+def unseen_people(divided: DividedStudy) -> Verdict:
     """The markers of a test person must not change what is said of another."""
-    procedure, values, labels, fold = _audited(fitted)
-    seed = fitted.study.settings.seed
+    procedure, values, labels, fold = _audited(divided)
+    seed = divided.study.settings.seed
     return people_verdict(procedure, values, labels, fold, seed=seed, trials=AUDIT_TRIALS)
 
 
-def same_answer_twice(fitted: FittedStudy) -> Verdict:
+def same_answer_twice(divided: DividedStudy) -> Verdict:
     """A second run must say the same."""
-    return repetition_verdict(*_audited(fitted))
+    return repetition_verdict(*_audited(divided))
 
 
-def label_copy(fitted: FittedStudy) -> Verdict:
+def label_copy(divided: DividedStudy) -> Verdict:
     """No marker may be made of the label."""
-    return label_copy_verdict(fitted.study.design, fitted.study.y)
+    return label_copy_verdict(divided.study.design, divided.study.y)
 
 
-def people_twice(fitted: FittedStudy) -> Verdict:
+def people_twice(divided: DividedStudy) -> Verdict:
     """No person may stand under two identifiers."""
-    return people_twice_verdict(fitted.study.design)
+    return people_twice_verdict(divided.study.design)
 
 
 def post_outcome_columns(fitted: FittedStudy) -> Verdict:
@@ -94,10 +95,10 @@ def post_outcome_columns(fitted: FittedStudy) -> Verdict:
     return post_outcome_verdict(fitted.study.settings.allow_post_outcome, names)
 
 
-def _audited(fitted: FittedStudy) -> tuple[Procedure, np.ndarray, np.ndarray, Fold]:
-    study = fitted.study
-    procedure = study_procedure(fitted.main, study.settings)
-    return procedure, study.design.values, study.y, fitted.first_repeat[0]
+def _audited(divided: DividedStudy) -> tuple[Procedure, np.ndarray, np.ndarray, Fold]:
+    study = divided.study
+    procedure = study_procedure(divided.main, study.settings)
+    return procedure, study.design.values, study.y, divided.first_repeat[0]
 
 
 def sees_test_labels(

@@ -16,6 +16,7 @@ import numpy as np
 from commissure.evaluation.auc import AucEstimate
 from commissure.evaluation.held_out import held_out
 from commissure.evaluation.out_of_fold import repeats_of
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.falsification.leakage_audit import (
     AUDIT_TRIALS,
@@ -57,9 +58,7 @@ def permuted_outcomes(fitted: FittedStudy) -> Verdict:
 def noise_features(fitted: FittedStudy) -> Verdict:
     """Noise in place of every marker, with the gaps dealt anew, must give chance."""
     measure = fitted.measure
-    spec = dataclasses.replace(fitted.main, blocks=tuple(_plain(b) for b in fitted.main.blocks))
-    values = [_within(fitted, spec, noise) for noise in _draws(fitted)]
-    mean = float(np.mean(values))
+    mean = float(np.mean(fitted.result_of(values_in_noise)))
     band = 0.01 + 3.5 * fitted.null_spread / math.sqrt(DRAWS)
     expected = f"{measure.chance:.2f} +- {band:.2f}"
     if not math.isfinite(mean):
@@ -72,21 +71,28 @@ def noise_features(fitted: FittedStudy) -> Verdict:
     )  # fmt: skip
 
 
-def planted_signal(fitted: FittedStudy) -> Verdict:
+def values_in_noise(divided: DividedStudy) -> list[float]:
+    """What the main model reaches in each draw of noise."""
+    blocks = tuple(_plain(block) for block in divided.main.blocks)
+    spec = dataclasses.replace(divided.main, blocks=blocks)
+    return [_within(divided, spec, noise) for noise in _draws(divided)]
+
+
+def planted_signal(divided: DividedStudy) -> Verdict:
     """A difference along the outcome, planted in noise, must be found."""
-    study, measure = fitted.study, fitted.measure
+    study, measure = divided.study, divided.measure
     largest = max(
-        fitted.main.blocks, key=lambda block: int(has_block(study.design.values, block).sum())
+        divided.main.blocks, key=lambda block: int(has_block(study.design.values, block).sum())
     )
     spec = ModelSpec(
-        "planted", "modality", "", (largest.name,), (_plain(largest),), fitted.main.response
+        "planted", "modality", "", (largest.name,), (_plain(largest),), divided.main.response
     )
     columns = list(largest.columns)
     values = []
-    for noise in _draws(fitted):
+    for noise in _draws(divided):
         shift = PLANTED_D / math.sqrt(len(columns)) * study.kind.signal(study.y)
         noise[:, columns] += shift[:, None]
-        values.append(_within(fitted, spec, noise))
+        values.append(_within(divided, spec, noise))
     mean, expected = float(np.mean(values)), f">= {measure.planted:.2f}"
     if not math.isfinite(mean):
         return Verdict(None, expected, None, "nobody could be compared")
@@ -161,11 +167,11 @@ def transports(fitted: FittedStudy) -> Verdict:
     return Verdict(away.value, expected, passed, description)
 
 
-def planted_leak(fitted: FittedStudy) -> Verdict:
+def planted_leak(divided: DividedStudy) -> Verdict:
     """A procedure that selects markers by everybody's outcome must be found out."""
-    study = fitted.study
-    procedure, signal = study_procedure(fitted.main, study.settings), study.kind.signal
-    columns = [column for block in fitted.main.blocks for column in block.columns]
+    study = divided.study
+    procedure, signal = study_procedure(divided.main, study.settings), study.kind.signal
+    columns = [column for block in divided.main.blocks for column in block.columns]
     kept = max(1, (len(columns) + 1) // 2)
 
     def leaking(values: np.ndarray, labels: np.ndarray, fold: Fold) -> np.ndarray:
@@ -177,7 +183,7 @@ def planted_leak(fitted: FittedStudy) -> Verdict:
         values[:, np.setdiff1d(columns, np.array(columns)[best])] = np.nan
         return procedure(values, labels, fold)
 
-    noise = next(_draws(fitted))
+    noise = next(_draws(divided))
     noise[:, columns] += (PLANTED_D / math.sqrt(len(columns)) * signal(study.y))[:, None]
     noise[~np.isfinite(study.design.values)] = np.nan
     if len(columns) < 2:
@@ -185,7 +191,7 @@ def planted_leak(fitted: FittedStudy) -> Verdict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns that nobody has
         seen = sees_test_labels(
-            leaking, noise, study.y, fitted.first_repeat[0], seed=study.settings.seed,
+            leaking, noise, study.y, divided.first_repeat[0], seed=study.settings.seed,
             trials=AUDIT_TRIALS,
         )  # fmt: skip
     return Verdict(
@@ -195,9 +201,9 @@ def planted_leak(fitted: FittedStudy) -> Verdict:
     )  # fmt: skip
 
 
-def outcome_copy(fitted: FittedStudy) -> Verdict:
+def outcome_copy(divided: DividedStudy) -> Verdict:
     """No marker may be made of the outcome."""
-    design, study = fitted.study.design, fitted.study
+    design, study = divided.study.design, divided.study
     signal, best, name = study.kind.signal(study.y), 0.0, ""
     for column in {c for name in design.modalities for c in design.blocks[name].columns}:
         values = design.values[:, column]
@@ -243,16 +249,16 @@ def _surely(fitted: FittedStudy, estimate: AucEstimate) -> bool:
     return estimate.value - fitted.measure.chance > SURE * estimate.standard_error
 
 
-def _within(fitted: FittedStudy, spec: ModelSpec, values: np.ndarray) -> float:
-    held = held_out(fitted.study, spec, fitted.first_repeat, values=values, solver="one_step")
-    return fitted.measure.within(held)
+def _within(divided: DividedStudy, spec: ModelSpec, values: np.ndarray) -> float:
+    held = held_out(divided.study, spec, divided.first_repeat, values=values, solver="one_step")
+    return divided.measure.within(held)
 
 
-def _draws(fitted: FittedStudy) -> Iterator[np.ndarray]:
+def _draws(divided: DividedStudy) -> Iterator[np.ndarray]:
     """Noise in the columns of the modalities, with gaps dealt anew within each site."""
-    study = fitted.study
+    study = divided.study
     sites, columns = study.design.sites, sorted(
-        {column for block in fitted.main.blocks for column in block.columns}
+        {column for block in divided.main.blocks for column in block.columns}
     )  # fmt: skip
     for draw in range(DRAWS):
         rng = np.random.default_rng(np.random.SeedSequence([study.settings.seed, 5, draw]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
 from commissure.evaluation.held_out import held_out, held_out_each
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.falsification.check import Verdict
 from commissure.fusion.falsification.leakage_audit import (
     AUDIT_TRIALS,
@@ -47,42 +48,58 @@ def noise_features(fitted: FittedStudy) -> Verdict:
     not take it away (a clean study stood at 0.45 +- 0.01 over sixty draws, at 0.50 with its gaps
     dealt anew).
     """
-    return noise_verdict(fitted.study, fitted.main, fitted.first_repeat, spread=fitted.null_spread)
+    aucs = fitted.result_of(aucs_in_noise)
+    return noise_verdict(aucs, fitted.main.name, spread=fitted.null_spread)
 
 
-def noise_verdict(
-    study: Study[ModelSettings], main: ModelSpec, folds: list[Fold], *, spread: float
-) -> Verdict:
-    """Whether a model finds nothing in noise.
+def aucs_in_noise(divided: DividedStudy) -> list[float]:
+    """AUC within site of the main model in each draw of noise."""
+    return noise_aucs(divided.study, divided.main, divided.first_repeat)
+
+
+def noise_aucs(study: Study[ModelSettings], main: ModelSpec, folds: list[Fold]) -> list[float]:
+    """AUC within site in each draw of noise.
 
     Parameters
     ----------
     study, main, folds
         The study, its main model and the divisions of one repeat.
-    spread
-        Standard deviation of the null AUC of one repeat, for the tolerance.
     """
     plain = dataclasses.replace(main, blocks=tuple(_plain(block) for block in main.blocks))
-    aucs = [
+    return [
         held_out(study, plain, folds, values=noise, solver="one_step").auc().value
         for noise in _draws(study)
     ]
+
+
+def noise_verdict(aucs: Sequence[float], name: str, *, spread: float) -> Verdict:
+    """Whether a model finds nothing in noise.
+
+    Parameters
+    ----------
+    aucs
+        What it reaches in each draw.
+    name
+        The model's name.
+    spread
+        Standard deviation of the null AUC of one repeat, for the tolerance.
+    """
     mean = float(np.mean(aucs))
-    band = 0.01 + 3.5 * spread / math.sqrt(DRAWS)
+    band = 0.01 + 3.5 * spread / math.sqrt(len(aucs))
     expected = f"0.50 +- {band:.2f}"
     if not math.isfinite(mean):
         return Verdict(None, expected, None, _NOBODY)
     passed = abs(mean - 0.5) <= band
     return Verdict(
         mean, expected, passed,
-        f"with noise in place of all markers the {main.name} model reaches {mean:.2f} (mean of "
-        f"{DRAWS} draws)" + ("" if passed else ", which chance does not: there is a leak"),
+        f"with noise in place of all markers the {name} model reaches {mean:.2f} (mean of "
+        f"{len(aucs)} draws)" + ("" if passed else ", which chance does not: there is a leak"),
     )  # fmt: skip
 
 
-def planted_signal(fitted: FittedStudy) -> Verdict:
+def planted_signal(divided: DividedStudy) -> Verdict:
     """A difference that was planted in noise must be found."""
-    return signal_verdict(fitted.study, fitted.main, fitted.first_repeat)
+    return signal_verdict(divided.study, divided.main, divided.first_repeat)
 
 
 def signal_verdict(study: Study[ModelSettings], main: ModelSpec, folds: list[Fold]) -> Verdict:
@@ -138,13 +155,13 @@ def _by_means(study: Study[ModelSettings], markers: np.ndarray, folds: list[Fold
     return held_out_each(study, ["means"], folds, scores)["means"].auc().value
 
 
-def planted_leaks(fitted: FittedStudy) -> Verdict:
+def planted_leaks(divided: DividedStudy) -> Verdict:
     """Make the study's own procedure leak in two ways; the audit must find both.
 
     The markers are drawn, with a difference planted in each block: a model that finds nothing in a
     study listens to nothing, and then no leak can change what it says.
     """
-    return leaks_verdict(fitted.study, fitted.main, fitted.first_repeat[0])
+    return leaks_verdict(divided.study, divided.main, divided.first_repeat[0])
 
 
 def leaks_verdict(study: Study[ModelSettings], spec: ModelSpec, fold: Fold) -> Verdict:

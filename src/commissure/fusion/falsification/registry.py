@@ -5,8 +5,12 @@ A new check is a function of a fitted study that gives a verdict, and one entry 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from commissure.fusion.divided import DividedStudy
 from commissure.fusion.falsification import checks, confounds, leakage_audit, measured, planted
-from commissure.fusion.falsification.check import FalsificationCheck
+from commissure.fusion.falsification.check import FalsificationCheck, SeparateCheck
 
 CHECKS: tuple[FalsificationCheck, ...] = (
     FalsificationCheck(
@@ -19,7 +23,7 @@ CHECKS: tuple[FalsificationCheck, ...] = (
         "Does it find something where every marker is noise?",
         planted.noise_features,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "planted_signal",
         "Is a difference found that was planted in noise?",
         planted.planted_signal,
@@ -59,32 +63,28 @@ CHECKS: tuple[FalsificationCheck, ...] = (
         "Is anybody in training and test at once?",
         checks.people_in_two_folds,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "test_labels_unseen",
         "Do the labels of the test people change what is said of them?",
         leakage_audit.unseen_labels,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "test_people_unseen",
         "Do the markers of one test person change what is said of another?",
         leakage_audit.unseen_people,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "same_answer_twice",
         "Does a second run say something else?",
         leakage_audit.same_answer_twice,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "planted_leaks",
         "Are leaks found that were planted in the procedure?",
         planted.planted_leaks,
     ),
-    FalsificationCheck(
-        "label_copy", "Is some marker a copy of the label?", leakage_audit.label_copy
-    ),
-    FalsificationCheck(
-        "people_twice", "Do two people have the same data?", leakage_audit.people_twice
-    ),
+    SeparateCheck("label_copy", "Is some marker a copy of the label?", leakage_audit.label_copy),
+    SeparateCheck("people_twice", "Do two people have the same data?", leakage_audit.people_twice),
     FalsificationCheck(
         "post_outcome_columns",
         "Does a predictor follow the outcome?",
@@ -104,7 +104,7 @@ MEASURED_CHECKS: tuple[FalsificationCheck, ...] = (
         "Does it find something where every marker is noise?",
         measured.noise_features,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "planted_signal",
         "Is a difference found that was planted in noise?",
         measured.planted_signal,
@@ -134,35 +134,45 @@ MEASURED_CHECKS: tuple[FalsificationCheck, ...] = (
         "Is anybody in training and test at once?",
         checks.people_in_two_folds,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "test_outcomes_unseen",
         "Do the outcomes of the test people change what is said of them?",
         leakage_audit.unseen_labels,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "test_people_unseen",
         "Do the markers of one test person change what is said of another?",
         leakage_audit.unseen_people,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "same_answer_twice",
         "Does a second run say something else?",
         leakage_audit.same_answer_twice,
     ),
-    FalsificationCheck(
+    SeparateCheck(
         "planted_leak",
         "Is a leak found that was planted in the procedure?",
         measured.planted_leak,
     ),
-    FalsificationCheck(
-        "outcome_copy", "Is some marker a copy of the outcome?", measured.outcome_copy
-    ),
-    FalsificationCheck(
-        "people_twice", "Do two people have the same data?", leakage_audit.people_twice
-    ),
+    SeparateCheck("outcome_copy", "Is some marker a copy of the outcome?", measured.outcome_copy),
+    SeparateCheck("people_twice", "Do two people have the same data?", leakage_audit.people_twice),
     FalsificationCheck(
         "post_outcome_columns",
         "Does a predictor follow the outcome?",
         leakage_audit.post_outcome_columns,
     ),
 )
+
+
+def checks_of(divided: DividedStudy) -> tuple[FalsificationCheck, ...]:
+    """The attempts on a study of its kind of outcome."""
+    return CHECKS if divided.study.settings.outcome.kind == "binary" else MEASURED_CHECKS
+
+
+def separate_attempts(divided: DividedStudy) -> Mapping[str, dict[str, Any]]:
+    """Entries of the attempts that look at no predictions and no permutations, by name."""
+    return {
+        check.name: check.record(divided)
+        for check in checks_of(divided)
+        if isinstance(check, SeparateCheck)
+    }

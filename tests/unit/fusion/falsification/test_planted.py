@@ -10,6 +10,7 @@ from commissure.fusion.falsification.planted import (
     FOUND,
     PLANTED_D,
     leaks_verdict,
+    noise_aucs,
     noise_verdict,
     signal_verdict,
 )
@@ -31,7 +32,7 @@ def drawn(n: int, d: float, seed: int):
 
 def test_noise_is_chance_and_a_planted_signal_is_found(plain_design) -> None:
     study, spec, folds = study_of(*drawn(60, 0.0, 2), plain_design)
-    noise = noise_verdict(study, spec, folds, spread=0.1)
+    noise = noise_verdict(noise_aucs(study, spec, folds), spec.name, spread=0.1)
     signal = signal_verdict(study, spec, folds)
     assert noise.passed and noise.value == pytest.approx(0.5, abs=0.12)
     assert signal.passed and signal.value > FOUND
@@ -84,7 +85,7 @@ def test_gaps_that_follow_the_labels_are_no_leak(plain_design) -> None:
         Fold("cv", 0, str(k), np.flatnonzero(number != k), np.flatnonzero(number == k))
         for k in range(5)
     ]
-    noise = noise_verdict(Study(FEW, design, y), late, folds, spread=0.07)
+    noise = noise_verdict(noise_aucs(Study(FEW, design, y), late, folds), late.name, spread=0.07)
     assert noise.passed and noise.value == pytest.approx(0.5, abs=0.08)
 
 
