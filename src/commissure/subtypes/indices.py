@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.metrics import calinski_harabasz_score, silhouette_score
 
-from commissure.models.clusters import k_means, mixtures, ward
+from commissure.models.clusters import NearestCentroid, k_means, mixtures, ward
 
 #: Draws from the box of the gap statistic.
 GAP_DRAWS = 20
 #: Ways to find clusters, by name.
 METHODS = ("k_means", "ward", "mixture")
+#: People of whom all pairs are looked at; of more, so many drawn ones. What takes pairs would take
+#: time and memory by the square of the people.
+PAIRED = 2000
 
 
 def labels_by_method(
@@ -22,9 +25,25 @@ def labels_by_method(
     of_mixtures = mixtures(values, max(numbers), seed)
     return {
         "k_means": {k: k_means(values, k, rng, starts=10).labels[0] for k in numbers},
-        "ward": {k: ward(values, k) for k in numbers},
+        "ward": {k: _ward(values, k) for k in numbers},
         "mixture": {k: np.asarray(of_mixtures[k - 1].predict(values)) for k in numbers},
     }
+
+
+def _ward(values: np.ndarray, k: int) -> np.ndarray:
+    """Ward's clusters; of many people those of drawn ones, whom the others join by centroid."""
+    rows = paired_people(len(values))
+    if len(rows) == len(values):
+        return ward(values, k)
+    return NearestCentroid().fit(values[rows], ward(values[rows], k)).nearest(values)
+
+
+def paired_people(people: int) -> np.ndarray:
+    """Rows of the people of whom all pairs are looked at: all, or :data:`PAIRED` drawn ones."""
+    if people <= PAIRED:
+        return np.arange(people)
+    rng = np.random.default_rng(np.random.SeedSequence([people, 23]))
+    return np.sort(rng.choice(people, PAIRED, replace=False))
 
 
 def mixture_number(values: np.ndarray, most: int, seed: int) -> int:
@@ -34,7 +53,9 @@ def mixture_number(values: np.ndarray, most: int, seed: int) -> int:
 
 
 def silhouette(values: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette; NaN where there are no two clusters of people."""
+    """Mean silhouette of :func:`paired_people`; NaN where there are no two clusters of them."""
+    rows = paired_people(len(values))
+    values, labels = values[rows], labels[rows]
     count = len(np.unique(labels))
     return float(silhouette_score(values, labels)) if 1 < count < len(values) else float("nan")
 

@@ -16,22 +16,20 @@ from commissure.files import read_table
 from commissure.markers.selection import kept_rows, read_exclusions
 from commissure.markers.units import check_units
 from commissure.markers.visits import baseline_rows
-from commissure.outputs import LABELS, PARTICIPANTS, VISITS
+from commissure.outputs import PARTICIPANTS, VISITS
 from commissure.rows import read_markers
 from commissure.study.confound_columns import MOTION, is_motion
 from commissure.study.design import CONFOUNDS, SITE, Design, build_design, head_size_column
 from commissure.study.labels.vocabulary import is_control
 from commissure.study.outcome_words import outcome_word
-from commissure.study.outcomes.classes import class_names
 from commissure.study.outcomes.continuous import number_column
-from commissure.study.outcomes.time_to_event import EVENT
 from commissure.study.predictors import coded_columns
 from commissure.study.settings import StudySettings
-from commissure.study.tables import read_definitions, refuse_duplicate_people, sites_of
+from commissure.study.tables import read_definitions, sites_of
 from commissure.subtypes.confounds import Confound
-from commissure.subtypes.external import ExternalVariable
 from commissure.subtypes.search import Question
 from commissure.subtypes.settings import SubtypesSettings
+from commissure.subtypes.unseen_variables import external_variables
 
 #: Share of the markers and of the items without which a person is not compared.
 MEASURED = 0.8
@@ -321,7 +319,7 @@ def _question(
         items=filled,
         confounds=confounds,
         unchecked=unchecked,
-        external=_external(people, labels, study, settings),
+        external=external_variables(people, labels, study, settings),
         covariates=np.where(known, covariates, means),
     )
 
@@ -378,48 +376,3 @@ def _confounds(
         for n in of_people
     ]
     return confounds, unchecked
-
-
-def _external(
-    people: pd.DataFrame, labels: Path, study: StudySettings, settings: SubtypesSettings
-) -> list[ExternalVariable]:
-    """The outcome of the classifier's question, and the columns that the settings name."""
-    variables = _outcome(people, labels, study)
-    for name in settings.external:
-        if name in settings.items or any(fnmatchcase(name, item) for item in settings.items):
-            raise ConfigError(
-                "subtypes.external",
-                found=f"'{name}' is one of subtypes.items",
-                wanted="columns that no cluster has seen",
-                mend="Remove it from one of the two in config.yaml",
-            )
-        alone = settings.model_copy(update={"external": [name]})
-        coded, _ = coded_columns(people, alone, "external", section="subtypes")
-        variables += [ExternalVariable(str(c), coded[c].to_numpy(float)) for c in coded]
-    return variables
-
-
-def _outcome(people: pd.DataFrame, labels: Path, study: StudySettings) -> list[ExternalVariable]:
-    """The outcome by the table of labels; each class against the others where they are several."""
-    table = read_table(labels, text=LABELS.text)
-    refuse_duplicate_people(table)
-    table = table.set_index("participant_id").reindex(people["participant_id"])
-    kind, label = study.outcome.kind, table["label"].to_numpy(object)
-    if kind in ("continuous", "time_to_event"):
-        name = study.outcome.name or study.outcome.column or "outcome"
-        if "outcome" not in table:
-            return []
-        values = pd.to_numeric(table["outcome"], errors="coerce").to_numpy(float)
-        events = label == EVENT if kind == "time_to_event" else None
-        return [ExternalVariable(name, values, events)] if np.isfinite(values).any() else []
-    if kind == "classes":
-        words = list(class_names(study))
-    else:
-        words = [study.label.negative, study.label.positive]
-    known = np.isin(label, words)
-    one_each = words if len(words) > 2 else words[1:]
-    return [
-        ExternalVariable(word, np.where(known, (label == word).astype(float), np.nan))
-        for word in one_each
-        if 0 < (label == word).sum() < known.sum()
-    ]

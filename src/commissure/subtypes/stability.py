@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commissure.models.clusters import k_means
+from commissure.subtypes.indices import paired_people
 
 #: Share of the people in each draw of the consensus, as in Monti et al. 2003.
 CONSENSUS_SHARE = 0.8
@@ -64,19 +65,24 @@ def stability(
 
 
 def consensus_pac(values: np.ndarray, k: int, rng: np.random.Generator, *, draws: int) -> float:
-    """Proportion of ambiguously clustered pairs over subsamples of the people."""
+    """Proportion of ambiguously clustered pairs over subsamples of the people.
+
+    The pairs are those of :func:`~commissure.subtypes.indices.paired_people`.
+    """
     people = len(values)
     size = max(k + 1, round(CONSENSUS_SHARE * people))
     drawn = np.zeros((draws, people))
     for row in drawn:
         row[rng.permutation(people)[:size]] = 1.0
     labels = k_means(values, k, rng, weights=drawn).labels
-    together = np.zeros((people, people))
+    paired = paired_people(people)
+    drawn, labels = drawn[:, paired], labels[:, paired]
+    together = np.zeros((len(paired), len(paired)))
     for number in range(k):
         member = (labels == number) * drawn
         together += member.T @ member
     sampled = drawn.T @ drawn
-    upper = np.triu_indices(people, 1)
+    upper = np.triu_indices(len(paired), 1)
     share = together[upper] / np.maximum(sampled[upper], 1)
     share = share[sampled[upper] > 0]
     return float(((share > AMBIGUOUS[0]) & (share < AMBIGUOUS[1])).mean())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.subtypes.planted import CORNERS
+from sklearn.metrics import adjusted_rand_score
 
 from commissure.models.clusters import k_means, ward
+from commissure.subtypes import indices
 from commissure.subtypes.indices import (
     calinski_harabasz,
     gap_statistic,
@@ -14,7 +16,7 @@ from commissure.subtypes.indices import (
     mixture_number,
     silhouette,
 )
-from commissure.subtypes.stability import stability
+from commissure.subtypes.stability import consensus_pac, stability
 
 NUMBERS = range(2, 7)
 
@@ -66,3 +68,19 @@ def test_gap_and_mixtures_may_say_one(values, k):
 def test_a_silhouette_needs_two_clusters():
     assert np.isnan(silhouette(np.eye(4), np.zeros(4, int)))
     assert np.isnan(calinski_harabasz(np.eye(4), np.arange(4)))
+
+
+def test_of_many_people_drawn_ones_stand_for_all_pairs(monkeypatch):
+    values, rng = corners(), np.random.default_rng(0)
+    labels = k_means(values, 4, rng, starts=10).labels[0]
+    whole = silhouette(values, labels)
+    pac = consensus_pac(values, 3, np.random.default_rng(1), draws=20)
+    monkeypatch.setattr(indices, "PAIRED", 110)
+    rows = indices.paired_people(220)
+    assert len(np.unique(rows)) == 110 and (rows == indices.paired_people(220)).all()
+    assert silhouette(values, labels) == silhouette(values[rows], labels[rows]) != whole
+    assert silhouette(values, labels) == pytest.approx(whole, abs=0.03)
+    part = consensus_pac(values, 3, np.random.default_rng(1), draws=20)
+    assert part == pytest.approx(pac, abs=0.05) and part != pac > 0.05
+    by_ward = indices.labels_by_method(values, [4], rng, 0)["ward"][4]
+    assert adjusted_rand_score(by_ward, labels) > 0.9
