@@ -25,8 +25,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from commissure.intraclass import icc_c1
 from commissure.lesion.radiomics import CT, MRI, RadiomicsSettings, radiomic_features
-from commissure.lesion.robustness import consistency, perturbed_masks
+from commissure.lesion.robustness import perturbed_masks
 
 #: Our tag of each feature of PyRadiomics, without the aggregation.
 NAMES = {
@@ -209,7 +210,7 @@ def borders(data: Path, console: Console, draws: int) -> None:
         table = np.array(values)
         with np.errstate(all="ignore"):
             variation = np.abs(table.std(axis=1) / table.mean(axis=1)).mean(axis=0)
-        agreement = consistency(table) if len(table) > 2 else np.full(len(tags), np.nan)
+        agreement = icc_c1(table) if len(table) > 2 else np.full(len(tags), np.nan)
         shown = Table("family", "features", "variation (median)", "below 10 %", "ICC(3,1) (median)", "ICC >= .9",
                       title=f"{len(table)} tumours on {kind}, {draws} borders each")  # fmt: skip
         families = np.array([tag.split("_")[0] for tag in tags])

@@ -19,7 +19,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from commissure.markers.recovery import icc_a1
+from commissure.intraclass import icc_a1
 from commissure.mrs.acquisition.nifti_mrs import Svs, read_svs
 from commissure.mrs.builtin.basis.choice import sequence_of
 from commissure.mrs.builtin.basis.sequences import PulseSequence

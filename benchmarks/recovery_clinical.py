@@ -35,7 +35,8 @@ from scipy.stats import t as student
 
 from commissure.files import read_table
 from commissure.images.connectivity_sets import NETWORKS
-from commissure.markers.recovery import icc_a1, truth_pairs
+from commissure.intraclass import icc_a1
+from commissure.markers.recovery import truth_pairs
 from commissure.phantom.cohort.draw import draw_cohort
 from commissure.phantom.cohort.request import CohortRequest
 from commissure.phantom.cohort.visits import draw_scans

@@ -13,8 +13,8 @@ from scipy.stats import norm
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.images.rigid import framewise_displacement
+from commissure.intraclass import icc_a1
 from commissure.markers.effect_patterns import EffectPattern
-from commissure.markers.recovery import icc_a1
 from commissure.markers.vulnerability import published_vulnerability
 from commissure.mrs.builtin.basis.sequences import PulseSequence, lines_of
 from commissure.mrs.builtin.basis.spin_systems import SPIN_SYSTEMS

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.stats import binom
 
 from commissure.compare.tolerances import COVERAGE, Key, Tolerance
+from commissure.intraclass import icc_a1
 from commissure.markers.intervals import Z_95
-from commissure.markers.recovery import icc_a1
 
 #: The three answers, from best to worst.
 IDENTICAL, EQUIVALENT, DIFFERENT = VERDICTS = ("identical", "equivalent", "different")

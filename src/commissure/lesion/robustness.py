@@ -58,40 +58,6 @@ def perturbed_masks(
         yield moved > min(0.0, float(moved.max()) - 1e-9)
 
 
-def consistency(values: np.ndarray) -> np.ndarray:
-    """Agreement of repeated features up to a constant: ICC(C,1), also called ICC(3,1).
-
-    Parameters
-    ----------
-    values
-        (lesions, repeats, features).
-
-    Returns
-    -------
-    numpy.ndarray
-        (features,). NaN for fewer than three lesions, without variance, or where a value is not
-        finite.
-
-    Notes
-    -----
-    McGraw KO, Wong SP, Psychol Methods 1:30-46, 1996, case 3: (MSR - MSE) / (MSR + (k-1) MSE).
-    """
-    values = np.asarray(values, float)
-    lesions, repeats, features = values.shape
-    if lesions < 3 or repeats < 2:
-        return np.full(features, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rows, columns = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
-        grand = values.mean(axis=(0, 1), keepdims=True)
-        between = repeats * ((rows - grand) ** 2).sum(axis=(0, 1)) / (lesions - 1)
-        rest = ((values - rows - columns + grand) ** 2).sum(axis=(0, 1))
-        residual = rest / ((lesions - 1) * (repeats - 1))
-        total = between + (repeats - 1) * residual
-        # Rounding leaves a little variance of a constant.
-        scale = np.square(values).mean(axis=(0, 1))
-        return np.where(total > 1e-24 * scale, (between - residual) / total, np.nan)
-
-
 def volume_shares(features: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """What of each feature the volume says already: squared Spearman correlation.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from commissure.intraclass import icc_a1
 from commissure.markers.effect_sizes import hedges_g
 from commissure.markers.intervals import wilson_interval
 from commissure.outputs import RECOVERY, RECOVERY_PAIRS
@@ -35,37 +36,6 @@ def truth_pairs(truth: pd.DataFrame, recovered: pd.DataFrame) -> pd.DataFrame:
     joined = joined.rename(columns={"value_true": "true", "value_recovered": "recovered"})
     pairs = joined[RECOVERY_PAIRS.names].dropna(subset=["true", "recovered"])
     return pairs.sort_values(_KEYS, ignore_index=True)
-
-
-def icc_a1(values: np.ndarray) -> float:
-    """Agreement of measurements: ICC(A,1), two-way, single measure, absolute agreement.
-
-    Parameters
-    ----------
-    values
-        (n, k): k measurements of the same n people.
-
-    Returns
-    -------
-    float
-        NaN for fewer than three people or no variance at all.
-
-    Notes
-    -----
-    McGraw KO, Wong SP, Forming inferences about some intraclass correlation coefficients, Psychol
-    Methods 1:30-46, 1996, case 2A: (MSR - MSE) / (MSR + (k-1) MSE + k (MSC - MSE) / n).
-    """
-    values = np.asarray(values, dtype=float)
-    n, k = values.shape
-    if n < 3:
-        return float("nan")
-    grand = values.mean()
-    rows, columns = values.mean(axis=1), values.mean(axis=0)
-    between = k * ((rows - grand) ** 2).sum() / (n - 1)
-    methods = n * ((columns - grand) ** 2).sum() / (k - 1)
-    residual = ((values - rows[:, None] - columns + grand) ** 2).sum() / ((n - 1) * (k - 1))
-    total = between + (k - 1) * residual + k * (methods - residual) / n
-    return float((between - residual) / total) if total > 0 else float("nan")
 
 
 def reliability(visits: pd.DataFrame) -> dict[str, float]:

@@ -12,7 +12,7 @@ from commissure.errors import DatasetError
 from commissure.files import write_table
 from commissure.models.charts import ReferenceCharts
 from commissure.normative.matrix import MarkerMatrix, marker_matrix
-from commissure.normative.run import charts_with_sites, refuse_other_units, same_sites
+from commissure.normative.other_sites import charts_with_sites, refuse_other_units, same_sites
 from commissure.normative.settings import NormativeSettings
 from commissure.normative.stored_charts import load_charts
 from commissure.normative.tables import deviation_table, people_table

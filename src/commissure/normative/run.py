@@ -18,6 +18,12 @@ from commissure.markers.visits import baseline_rows
 from commissure.models.charts import ReferenceCharts
 from commissure.normative.held_out import calibration, chart_table, held_out_scores
 from commissure.normative.matrix import MarkerMatrix, adjusted_columns, joined, marker_matrix
+from commissure.normative.other_sites import (
+    charts_with_sites,
+    name_of,
+    refuse_other_units,
+    same_sites,
+)
 from commissure.normative.reference import read_reference
 from commissure.normative.settings import NormativeSettings
 from commissure.normative.stored_charts import StoredCharts, load_charts, store_charts
@@ -173,7 +179,7 @@ def _deviations(
         if not shared:
             return (
                 f"the reference has none of the study's markers (it has "
-                f"{_named(reference.columns[0])}, the study {_named(controls.columns[0])}, say)"
+                f"{name_of(reference.columns[0])}, the study {name_of(controls.columns[0])}, say)"
             )
         cautions += _other_units(rows, study)
         n_reference = len(reference.participants)
@@ -199,7 +205,7 @@ def _deviations(
         "n_reference": n_reference,
         "held_out": calibration(table, scores, settings.extreme),
         "without_chart": [
-            _named(column)
+            name_of(column)
             for column, charted in zip(controls.columns, charts.charted_, strict=True)
             if not charted
         ],
@@ -218,7 +224,7 @@ def _by_stored_charts(
     shared = [column for column in stored.columns if column in unit_of]
     if not shared:
         return (
-            f"the stored charts have none of the study's markers (as {_named(stored.columns[0])})"
+            f"the stored charts have none of the study's markers (as {name_of(stored.columns[0])})"
         )
     refuse_other_units(stored, unit_of)
     matrix = study.matrix.with_columns(stored.columns)
@@ -235,72 +241,11 @@ def _by_stored_charts(
         "n_controls": int(stored.about["n_controls"]),
         "n_reference": 0,
         "held_out": calibration(table, held, settings.extreme),
-        "without_chart": [_named(c) for c in study.matrix.columns if c not in set(stored.columns)],
+        "without_chart": [name_of(c) for c in study.matrix.columns if c not in set(stored.columns)],
     }
     cautions += same_sites(charts, matrix)
     moved = StudyPeople(matrix, study.control, stored.units)
     return _finished(stored, scores, table, record, moved, cautions, settings)
-
-
-def charts_with_sites(
-    charts: ReferenceCharts, matrix: MarkerMatrix, control: np.ndarray, folds: int
-) -> np.ndarray:
-    """Scores of people of sites that the charts may not know, by these sites' own controls.
-
-    Each control is scored by an offset of the others of their site.
-
-    Parameters
-    ----------
-    charts
-        Learnt elsewhere; they learn the sites.
-    matrix
-        Everybody, in the charts' columns.
-    control
-        Who is a control, shape (people,).
-    folds
-        Parts of each site's controls.
-    """
-    scores = np.full(matrix.values.shape, np.nan)
-    sites = matrix.people.site.astype(str)
-    for site in sorted(set(sites)):
-        there = np.flatnonzero(sites == site)
-        known = there[control[there]]
-        part = np.arange(len(known)) % min(folds, max(2, len(known)))
-        for number in sorted(set(part)) if len(known) > 1 and site not in charts.sites_ else ():
-            others, out = known[part != number], known[part == number]
-            charts.learn_site(site, matrix.values[others], matrix.people.some(others))
-            scores[out] = charts.scores(matrix.values[out], matrix.people.some(out))
-        rest = there[np.isnan(scores[there]).all(axis=1)]
-        charts.learn_site(site, matrix.values[known], matrix.people.some(known))
-        scores[rest] = charts.scores(matrix.values[rest], matrix.people.some(rest))
-    return scores
-
-
-def same_sites(charts: ReferenceCharts, matrix: MarkerMatrix) -> list[str]:
-    """A sentence on sites that charts from elsewhere know by the same name."""
-    known = sorted(set(matrix.people.site.astype(str)) & set(charts.sites_))
-    if not known:
-        return []
-    return [
-        f"{', '.join(known)} counts as the site of that name in the charts. Rename it where it is "
-        "another scanner."
-    ]
-
-
-def refuse_other_units(stored: StoredCharts, units: Mapping[Any, str]) -> None:
-    """Refuse markers that are in another unit than the charts.
-
-    Raises
-    ------
-    DatasetError
-        The first of them is named.
-    """
-    for column, unit in zip(stored.columns, stored.units, strict=True):
-        if column in units and units[column] != unit:
-            raise DatasetError(
-                _named(column), found=f"it is in {units[column]}, and its chart in {unit}",
-                wanted="one unit", mend="Convert the table, or use charts of that unit",
-            )  # fmt: skip
 
 
 def _other_units(rows: pd.DataFrame, study: StudyPeople) -> list[str]:
@@ -315,7 +260,7 @@ def _other_units(rows: pd.DataFrame, study: StudyPeople) -> list[str]:
         lacking += other is None
         if other is not None and other != unit:
             raise DatasetError(
-                "normative.reference", found=f"{_named(column)} is in {other} there and in {unit} "
+                "normative.reference", found=f"{name_of(column)} is in {other} there and in {unit} "
                 "in the study",
                 wanted="one unit", mend="Set normative.reference[].unit, or convert the table",
             )  # fmt: skip
@@ -395,7 +340,3 @@ def _write_nothing(out: Path, reason: str, cautions: list[str], study: StudyPeop
 
 def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else np.nan
-
-
-def _named(column: Any) -> str:
-    return " ".join(part for part in (column.modality, column.region, column.marker) if part)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from commissure.lesion.robustness import (
-    consistency,
     distinct_features,
     perturbed_masks,
     volume_shares,
@@ -33,17 +32,6 @@ def test_a_mask_of_one_voxel_does_not_vanish():
     mask = np.zeros((9, 9, 9), bool)
     mask[4, 4, 4] = True
     assert all(m.any() for m in perturbed_masks(mask, (1, 1, 1), count=10, seed=2))
-
-
-def test_consistency_is_that_of_the_published_example():
-    # Shrout PE, Fleiss JL, Psychol Bull 86:420-428, 1979, table 2: ICC(3,1) is .71.
-    ratings = np.array(
-        [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float
-    )
-    constant = np.full((6, 4), 0.1)
-    found = consistency(np.stack([ratings, ratings + 1000, constant], axis=2))
-    assert found[:2] == pytest.approx([0.71, 0.71], abs=0.005) and np.isnan(found[2])
-    assert np.isnan(consistency(np.zeros((2, 4, 1)))).all()
 
 
 def test_what_volume_says_already_is_counted():

@@ -8,27 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commissure.intraclass import icc_a1
 from commissure.markers.recovery import (
     false_positives,
-    icc_a1,
     recovery,
     reliability,
     truth_pairs,
 )
 from commissure.outputs import RECOVERY_PAIRS
 from commissure.rows import COLUMNS
-
-
-def test_icc_of_shrout_and_fleiss():
-    # Shrout & Fleiss, Psychol Bull 86:420-428, 1979, tables 2 and 4: ICC(2,1) = .29.
-    ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-    assert icc_a1(np.array(ratings)) == pytest.approx(0.2898, abs=1e-4)
-
-
-def test_perfect_agreement_is_one_and_a_constant_error_is_not():
-    values = np.arange(10.0)
-    assert icc_a1(np.column_stack([values, values])) == pytest.approx(1)
-    assert icc_a1(np.column_stack([values, values + 3])) < 0.7
 
 
 def table(values, shift=0.0):
