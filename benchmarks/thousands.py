@@ -4,7 +4,8 @@ The study of ``fusion_scale.py`` - so many patients of two labels, a fifth as ma
 sites, 161 markers in four modalities - goes through the workflow itself with the settings of any
 study, the search for subtypes beside. Each step is a process: its CPU seconds and its largest
 memory are what the system counted of it, start of Python included. Jobs of one rule stand in one
-row, with the sum of their seconds and the longest of them. One thread, one job at a time.
+row, with the sum of their seconds and the longest of them. The longest chain of the fusion is what it
+takes where there is a core for every job. One thread, one job at a time.
 
     python benchmarks/thousands.py FOLDER [--people 5000] [--jobs N] [--no-subtypes] [--until RULE]
         [--chromium /usr/bin/chromium] [--keep]
@@ -99,6 +100,12 @@ def steps(folder: Path) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
+def longest_chain(jobs: dict[str, list[tuple[float, float]]]) -> float:
+    """CPU seconds of the fusion's last job and the longest of those that it waits for."""
+    beside = [seconds for name in ("permute", "part") for seconds, _ in jobs.get(name, [])]
+    return max(beside, default=0.0) + sum(seconds for seconds, _ in jobs.get("fuse", []))
+
+
 def main() -> None:
     """Run a study of each size and print its steps."""
     parser = argparse.ArgumentParser(
@@ -128,6 +135,9 @@ def main() -> None:
                 f"{people:<8}{name:<24}{len(jobs):>5}{sum(spent):>9.1f}{max(spent):>9.1f}"
                 f"{max(peak for _, peak in jobs):>9.2f}"
             )
+        chain = longest_chain(steps(folder))
+        if chain:
+            print(f"{people:<8}longest chain of the fusion: {chain:.1f} CPU s", flush=True)
         page = folder / "out/report.html"
         if page.exists():
             print(f"{people:<8}report.html: {page.stat().st_size / 1e6:.1f} MB", flush=True)
