@@ -74,3 +74,10 @@ def read_from(folder: str) -> tuple[str, ...]:
 
 #: Steps of every modality in their order: each goes on from what the one before it left.
 STEPS = ("preprocess", "measure")
+
+
+def modality_title(name: str) -> str:
+    """Write a modality out; an unknown one keeps its name."""
+    if name in MODALITIES:
+        return MODALITIES[name].title
+    return "the lab's own tables" if name == "table" else name

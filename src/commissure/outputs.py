@@ -737,6 +737,19 @@ MRSINMRS_PAGE = Output("checklists/mrsinmrs.md", "MRSinMRS over all spectra")
 MRSINMRS_CSV = Output(
     "checklists/mrsinmrs.csv", "MRSinMRS: one row per spectrum, the published table's fields"
 )
+STANDING_OUT = Output(
+    "standing_out.tsv",
+    "Who stands out of the cohort, breaks a limit or is left out, the report's first rows first",
+    (
+        _PERSON,
+        TableColumn("modalities", "Modalities in which a value stands out.", TEXT),
+        TableColumn("beyond_a_limit", "Quality values that break a limit."),
+        TableColumn("far_from_others", "Further values with a modified z-score beyond 3.5."),
+        TableColumn("largest_z", "Largest size of these z-scores; n/a without any."),
+        TableColumn("values", "The values, those beyond a limit first.", TEXT),
+        TableColumn("left_out", "Rules that leave a scan out.", TEXT),
+    ),
+)  # fmt: skip
 REPORT = Output("report.html", "The report: one page that needs nothing else")
 RUN = Output(
     "provenance/run.json",
@@ -809,7 +822,7 @@ OUTPUTS: Mapping[str, Output] = {
         METHODS_TEXT, METHODS_LATEX, METHODS_BIBTEX,
         TRIPOD_PAGE, TRIPOD_CSV, PROBAST_PAGE, PROBAST_CSV, COBIDAS_PAGE, COBIDAS_CSV,
         MRSINMRS_PAGE, MRSINMRS_CSV,
-        REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
+        STANDING_OUT, REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
         PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
         TOLERANCES,
         PERMUTATIONS, FUSION_PARTS,

@@ -1,5 +1,5 @@
 # REQUIRED INPUTS:  the tables of markers and fusion, recovery.tsv where truth is known
-# OUTPUTS:          report.html methods.* checklists/ pages/ provenance/ prov/ code/ ro-crate-metadata.json dataset_description.json .bidsignore
+# OUTPUTS:          report.html standing_out.tsv methods.* checklists/ pages/ provenance/ prov/ code/ ro-crate-metadata.json dataset_description.json .bidsignore
 
 
 rule provenance:
@@ -131,7 +131,7 @@ rule report:
         qc_fc=[out("qc_fc.tsv"), out("qc_fc.json")] if plan.batches("func") else [],
         lesions=[out("response.tsv")] if plan.batches("lesion") else [],
     output:
-        page=out("report.html"),
+        [out(name) for name in ("report.html", "standing_out.tsv")],
     log:
         log_of("report", batch=False),
     benchmark:

@@ -37,9 +37,9 @@ from commissure.study.study import Study
 
 #: What stands beside every p value of this test.
 REDUCTION = (
-    "p is that of a reduced procedure: labels permuted within site, folds dealt without the "
-    "labels, penalty choice, calibration and stacking rerun, each logistic regression one Newton "
-    "step"
+    "The p value is that of a shorter procedure: labels are shuffled within site, folds are dealt "
+    "without them, and all that looks at labels is run again, but each logistic regression makes "
+    "one step only"
 )
 
 #: Numbers of a table of people and labellings that is worked on at once (16 MB).

@@ -84,9 +84,9 @@ def _chance(fitted: FittedStudy) -> list[str]:
             "intervals are as DeLong's formula gives them."
         ]
     return [
-        f"With labels that mean nothing, the {fitted.main.name} model's AUC scatters with an SD of "
-        f"{null.known.std():.2f}; one null study of twenty exceeds "
-        f"{np.quantile(null.known, 0.95):.2f}.",
+        f"If the labels meant nothing, the {fitted.main.name} model's AUC within site would still "
+        f"differ from 0.50 by chance, by {null.known.std():.2f} (standard deviation), and exceed "
+        f"{np.quantile(null.known, 0.95):.2f} in one of twenty studies.",
         f"{REDUCTION}.",
     ]
 
@@ -139,5 +139,5 @@ def _many_modalities(fitted: FittedStudy) -> list[str]:
         return []
     return [
         f"What each modality adds is not told: with {members} of them, the clinical model counted, "
-        f"there are {2**members} coalitions to fit, and beyond {MOST_MEMBERS} none are fitted."
+        f"there are {2**members} combinations to fit, and beyond {MOST_MEMBERS} none are fitted."
     ]

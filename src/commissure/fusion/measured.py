@@ -131,9 +131,10 @@ def reading_cautions(fitted: FittedStudy) -> list[str]:
         known = fitted.null.permuted[np.isfinite(fitted.null.permuted)]
         if len(known):
             cautions.append(
-                f"With outcomes that mean nothing, the {fitted.main.name} model's {measure.name} "
-                f"scatters with an SD of {known.std():.2f}; one null study of twenty exceeds "
-                f"{np.quantile(known, 0.95):.2f}."
+                f"If the outcomes meant nothing, the {fitted.main.name} model's {measure.name} "
+                f"would still differ from {measure.chance:.2f} by chance, by {known.std():.2f} "
+                f"(standard deviation), and exceed {np.quantile(known, 0.95):.2f} in one of twenty "
+                "studies."
             )
     else:
         cautions.append("The outcomes were not permuted: there is no p value.")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from commissure.modalities import modality_title
 from commissure.models.charts import MIN_CONTROLS
 from commissure.models.deviations import ChartColumns, chart_columns
 from commissure.models.embedding import EmbeddingColumns, encoder_columns, stored_encoder
@@ -214,7 +215,8 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
         elif name == "modalities":
             for modality in usable:
                 block = design.blocks[modality]
-                description = f"{modality} alone: {len(block.columns)} markers"
+                title = modality_title(modality)
+                description = f"{title} alone: {len(block.columns)} markers"
                 specs[modality] = ModelSpec(
                     modality, "modality", description, (modality,), (block,), response
                 )

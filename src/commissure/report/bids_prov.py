@@ -20,6 +20,7 @@ from commissure.outputs import (
     PROV_GRAPH,
     PROV_SOFTWARE,
     PROV_TABLE,
+    STANDING_OUT,
 )
 
 # Packages that compute; run.json has all.
@@ -89,11 +90,13 @@ def write_bids_prov(folder: Path, record: Mapping[str, Any]) -> None:
              "Digest": {"SHA-256": record["inputs_sha256"]}}
         ]  # fmt: skip
     run = activities[-1]["Id"]
+    # What comes after this graph, and may be there from an earlier run.
+    later = (PROV_TABLE, STANDING_OUT)
     files = [
         {"Id": f"bids::{output.path}", "Label": output.description, "AtLocation": output.path,
          "GeneratedBy": [run]}
         for output in OUTPUTS.values()
-        if output.columns and output != PROV_TABLE and (folder / output.path).is_file()
+        if output.columns and output not in later and (folder / output.path).is_file()
     ]  # fmt: skip
     records: dict[str, list[dict[str, Any]]] = {
         "Activities": activities, "Software": software, "Environments": surroundings,

@@ -94,7 +94,7 @@ def _comparisons(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTa
         ["Compared with", "Difference (DeLong)", "Difference (folds)", "p (folds)"],
         [
             [
-                row["model"],
+                model_name(row["model"]),
                 with_interval(row["delong"]),
                 with_interval(row["nadeau_bengio"]),
                 text.p_value(row["nadeau_bengio"].get("p")).removeprefix("= "),
@@ -102,6 +102,12 @@ def _comparisons(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTa
             for row in rows
         ],
     )
+
+
+def model_name(name: str) -> str:
+    """A model's name; that of a modality alone with the modality in words."""
+    title = text.modality(name)
+    return name if title == name or name == "clinical" else f"{name} ({title})"
 
 
 def _exclusions(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTable:
@@ -129,7 +135,9 @@ def _missingness(rows: Sequence[Mapping[str, Any]], main: str | None) -> ModelTa
         ["Modalities", "n", "AUC within site", "Mean prediction", "Observed"],
         [
             [
-                row["modalities"],
+                text.capital(
+                    text.listed(text.modality(name) for name in row["modalities"].split())
+                ),
                 f"{row['n']} ({row['n_positive']})",
                 with_interval(row["auc_within_site"]),
                 text.fixed(row["predicted"]),

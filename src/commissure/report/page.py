@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from commissure.files import write_text
+from commissure.files import write_table, write_text
+from commissure.outputs import STANDING_OUT
 from commissure.report.cohort import cohort
 from commissure.report.metrics import fitted
 from commissure.report.plots.svg import POINTS
 from commissure.report.results import read_results
 from commissure.report.section import Content, ReportInput
+from commissure.report.sections.outliers import outlier_table
 from commissure.report.sections.registry import SECTIONS
 from commissure.report.settings import ReportSettings
 from commissure.report.templating import template_environment
@@ -38,7 +40,8 @@ def write_report(
     output
         The run's output folder; files that are absent leave their section with a sentence.
     page
-        Where the report goes.
+        Where the report goes; ``standing_out.tsv``, of whose rows it shows the first, lies beside
+        it.
     statuses
         Status tables of all batches.
     participants
@@ -65,6 +68,7 @@ def write_report(
         question=results.metrics.get("question") or {},
     )
     content = contents(ReportInput(results, people, settings, config_text))
+    write_table(outlier_table(content["outliers"]["rows"]), page.parent / STANDING_OUT.path)
     write_text(render({**content, "unfinished": unfinished}), page)
 
 

@@ -16,7 +16,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from commissure.files import atomic
-from commissure.outputs import CONFIG, CRATE, OUTPUTS, REPORT, REPORTING, WORKFLOW
+from commissure.outputs import CONFIG, CRATE, OUTPUTS, REPORT, REPORTING, STANDING_OUT, WORKFLOW
 
 #: Profiles that the crate follows, the one that it is before those that it is built on.
 PROFILES = (
@@ -77,7 +77,10 @@ def _files(crate: ROCrate, folder: Path) -> dict[str, Any]:
     """Every declared file that is there; report, methods and checklists come after the crate."""
     files = {}
     for output in OUTPUTS.values():
-        if output in (CRATE, REPORT, *REPORTING) or not (folder / output.path).is_file():
+        if (
+            output in (CRATE, REPORT, STANDING_OUT, *REPORTING)
+            or not (folder / output.path).is_file()
+        ):
             continue
         properties: dict[str, Any] = {
             "name": output.path, "description": output.description,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from commissure.modalities import MODALITIES
+from commissure.modalities import modality_title
 from commissure.paths import without_paths
 
 #: What stands where there is no number.
@@ -31,8 +31,8 @@ _TURNING = {
                  0xFEFF, *range(0x09), *range(0x0B, 0x0D), *range(0x0E, 0x20), 0x7F)
 }  # fmt: skip
 
-# What stands beside the modalities in tables of markers and of models.
-_TITLES = {"table": "the lab's own tables", "clinical": "clinical variables"}
+# What stands beside the modalities in tables of models.
+_TITLES = {"clinical": "clinical variables"}
 
 
 def visible(value: str) -> str:
@@ -129,9 +129,7 @@ def with_unit(value: Any, symbol: Any) -> str:
 
 def modality(name: str) -> str:
     """Write a modality out; an unknown one keeps its name."""
-    if name in MODALITIES:
-        return MODALITIES[name].title
-    return _TITLES.get(name, name)
+    return _TITLES.get(name) or modality_title(name)
 
 
 def value(content: Any) -> str:

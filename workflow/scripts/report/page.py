@@ -11,7 +11,7 @@ from commissure.outputs import PARTICIPANTS
 with running(snakemake) as job:
     write_report(
         Path(job.params.output_dir),
-        Path(job.output.page),
+        Path(job.output[0]),
         statuses=list(job.input.statuses),
         participants=read_table(job.input.people, text=PARTICIPANTS.text),
         settings=ReportSettings(**job.params.settings),

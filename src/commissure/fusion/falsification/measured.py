@@ -25,6 +25,7 @@ from commissure.fusion.falsification.leakage_audit import (
     study_procedure,
 )
 from commissure.fusion.fitted import FittedStudy
+from commissure.modalities import modality_title
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec
 from commissure.study.design import CONFOUNDS, MISSINGNESS, Block
@@ -100,7 +101,7 @@ def planted_signal(divided: DividedStudy) -> Verdict:
     return Verdict(
         mean, expected, True if found else None,
         f"a difference of {PLANTED_D:g} SD along the outcome, spread over {len(columns)} noise "
-        f"markers of {largest.name}, gives {mean:.2f} (mean of {DRAWS} draws)"
+        f"markers of {modality_title(largest.name)}, gives {mean:.2f} (mean of {DRAWS} draws)"
         + ("" if found else ": so few people would miss even that"),
     )  # fmt: skip
 

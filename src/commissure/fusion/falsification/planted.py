@@ -21,6 +21,7 @@ from commissure.fusion.falsification.leakage_audit import (
     study_procedure,
 )
 from commissure.fusion.fitted import FittedStudy
+from commissure.modalities import modality_title
 from commissure.models.preparation import has_block
 from commissure.models.registry import ModelSpec
 from commissure.models.settings import ModelSettings
@@ -123,7 +124,7 @@ def signal_verdict(study: Study[ModelSettings], main: ModelSpec, folds: list[Fol
         return Verdict(None, expected, None, _NOBODY)
     description = (
         f"a difference of {PLANTED_D:g} SD, spread over {len(columns)} noise markers of "
-        f"{largest.name}, gives {mean:.2f} (mean of {DRAWS} draws)"
+        f"{modality_title(largest.name)}, gives {mean:.2f} (mean of {DRAWS} draws)"
     )
     passed: bool | None = True
     if mean < FOUND:

@@ -6,6 +6,7 @@ from typing import Any
 
 from commissure.report.methods_text.record import RunRecord
 from commissure.report.metrics import fitted, main_model
+from commissure.report.text import sentence
 
 _KINDS = {
     "binary": "a label of two values", "continuous": "a number", "multiclass": "several classes",
@@ -21,7 +22,8 @@ def fusion(run: RunRecord) -> list[str]:
         return ["No model was asked for."]
     sentences = label(run)
     if not fitted(metrics):
-        return [*sentences, f"No model was fitted: {metrics.get('reason', 'see the report')}."]
+        reason = metrics.get("reason", "see the report")
+        return [*sentences, sentence(f"No model was fitted: {reason}")]
     models = metrics["models"]
     main = models[main_model(metrics)]
     outer, repeats = run.number("fusion", "outer_folds"), run.number("fusion", "repeats")
@@ -113,4 +115,6 @@ def _adjustments(run: RunRecord) -> list[str]:
 
 
 def _small(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")
+    """Within a sentence: a word begins small, T1-weighted and MR stay as they are."""
+    small = text[:1].lower() if text[1:2].islower() else text[:1]
+    return small + text[1:].rstrip(".")

@@ -59,7 +59,7 @@ def medians(strategies: Sequence[StrategyMotion], *, key: str, description: str)
 def over_distance(strategies: Sequence[StrategyMotion], *, key: str, description: str) -> str:
     """Mean correlation of connectivity with displacement, by the distance of the parcels."""
     rows = (len(strategies) + 1) // 2
-    canvas = Canvas(300, 204 + 16 * rows, left=52, right=14, top=10 + 16 * rows, bottom=40)
+    canvas = Canvas(300, 204 + 16 * rows, left=60, right=14, top=10 + 16 * rows, bottom=40)
     axes = canvas.axes
     axes.axhline(0, color=SOFT, linewidth=1, dashes=(4, 3))
     for number, each in enumerate(strategies):

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 # Stand-ins for colours of the style sheet; Matplotlib writes them as they are.
@@ -105,6 +106,10 @@ class Canvas:
             What a screen reader says of the figure.
         """
         buffer = io.StringIO()
+        # Written by whoever drew, outside the style: a legend, a note.
+        for written in self.figure.findobj(Text):
+            if written.get_color() == "black":
+                written.set_color(INK)
         with mpl.rc_context(_STYLE):
             self.figure.savefig(
                 buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None}

@@ -198,7 +198,7 @@ def _row(
     level: float,
 ) -> dict[str, Any]:
     return {
-        "modality": key[0],
+        "modality": text.capital(text.modality(key[0])),
         "marker": key[1],
         "region": key[2],
         "unit": marker_unit(key, results),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from commissure.markers.selection import ALL
+from commissure.outputs import STANDING_OUT
 from commissure.report import text
 from commissure.report.notes import summed_notes
 from commissure.report.quality_words import check_label
@@ -22,6 +25,9 @@ from commissure.report.standing import (
 #: Values that a row names; the page of the person has all.
 _NAMED = 4
 
+#: Rows of the page: a browser takes seconds to lay out thousands.
+SHOWN = 100
+
 
 def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     """Everything that the section on people who stand out shows."""
@@ -36,8 +42,11 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
         _row(who, by_person.get(who, []), excluded.get(who, [])) for who in {*by_person, *excluded}
     ]
     everybody = sorted(set(quality["participant_id"]) | set(results.pages))
+    rows.sort(key=lambda row: row["order"])
     return {
-        "rows": sorted(rows, key=lambda row: row["order"]),
+        "rows": rows,
+        "shown": rows[:SHOWN],
+        "table": STANDING_OUT.path,
         "limit": STANDS_OUT,
         "measured": not quality.empty,
         "people": len(everybody),
@@ -47,20 +56,39 @@ def content(run: ReportInput, below: Mapping[str, Content]) -> Content:
     }
 
 
+def outlier_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of ``standing_out.tsv``, from those of :func:`content`."""
+    return STANDING_OUT.frame(
+        (
+            row["who"],
+            ", ".join(row["modalities"]) or None,
+            row["beyond"],
+            row["far"],
+            round(row["z"], 2) if row["z"] else None,
+            "; ".join(row["all_values"]) or None,
+            "; ".join(row["excluded"]) or None,
+        )
+        for row in rows
+    )
+
+
 def _row(who: str, values: Sequence[StandingOut], excluded: Sequence[str]) -> dict[str, Any]:
     """One person; who stands out in several modalities, and by several limits, comes first."""
     modalities = modality_order({value.modality for value in values})
     ranked = sorted(values, key=lambda value: (not value.flagged, -_size(value)))
     beyond = sum(value.flagged for value in values)
     largest = max((_size(value) for value in values), default=0.0)
+    written = [_value(value) for value in ranked]
     return {
         "who": who,
         "modalities": [text.modality(name) for name in modalities],
         "beyond": beyond,
         "far": len(values) - beyond,
+        "z": largest,
         "largest": text.fixed(largest, 1) if largest else text.ABSENT,
-        "values": [_value(value) for value in ranked[:_NAMED]],
-        "more": max(0, len(ranked) - _NAMED),
+        "values": written[:_NAMED],
+        "all_values": written,
+        "more": max(0, len(written) - _NAMED),
         "excluded": list(excluded),
         "order": (-len(modalities), -beyond, -largest, who),
     }

@@ -44,6 +44,7 @@ def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
     What another tool says of an image joins the row of that visit, where there is one.
     """
     rows: list[dict[str, Any]] = []
+    first: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
         if not record.flags:
             continue
@@ -55,24 +56,22 @@ def flagged(records: Sequence[QualityRecord]) -> list[dict[str, Any]]:
             wanted = f" (limit {text.limit(limit)})" if limit else ""
             broken.append(f"{check_label(name)} {text.number(check.get('value'))}{wanted}")
         who = f"{record.participant_id} {record.session}".strip()
-        known = [
-            r for r in rows if (r["who"], r["modality"]) == (who, text.modality(record.modality))
-        ]
-        if record.scan == "MRIQC" and known:
-            known[0]["flags"] += broken
+        known = first.get((who, record.modality))
+        if record.scan == "MRIQC" and known is not None:
+            known["flags"] += broken
             continue
         notes = [values[name]["note"] for name in record.flags if values.get(name, {}).get("note")]
-        rows.append(
-            {
-                "who": who,
-                "modality": text.modality(record.modality),
-                "flags": broken,
-                "notes": [
-                    text.sentence(text.without_paths(note))
-                    for note in dict.fromkeys([*record.notes, *notes])
-                ],
-            }
-        )
+        row: dict[str, Any] = {
+            "who": who,
+            "modality": text.modality(record.modality),
+            "flags": broken,
+            "notes": [
+                text.sentence(text.without_paths(note))
+                for note in dict.fromkeys([*record.notes, *notes])
+            ],
+        }
+        first.setdefault((who, record.modality), row)
+        rows.append(row)
     flags: dict[str, int] = {}
     for row in rows:
         flags[row["who"]] = flags.get(row["who"], 0) + len(row["flags"])

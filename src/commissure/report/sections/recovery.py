@@ -80,6 +80,7 @@ def _row(row: Mapping[str, Any], known: Resolution | None) -> dict[str, Any]:
     return {
         "key": key,
         "modality": row["modality"],
+        "title": text.capital(text.modality(row["modality"])),
         "name": text.marker_name(row["marker"], row["region"]),
         "unit": text.unit(row["unit"]) or text.ABSENT,
         "n": int(row["n"]) if text.is_number(row["n"]) else 0,

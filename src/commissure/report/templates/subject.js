@@ -225,6 +225,8 @@
     };
     // Light and shade of the rendering in 3D, which is not shown: half of the time to the first image.
     viewer.gradientGL = function () {};
+    // Fourteen programs for surfaces, of which no page has any.
+    viewer.meshShaders = [];
     await viewer.attachToCanvas(canvas, false);
     viewer.setSliceType(viewer.sliceTypeMultiplanar);
 

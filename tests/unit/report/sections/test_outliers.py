@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from commissure.outputs import TOOL_QUALITY
+from commissure.outputs import STANDING_OUT, TOOL_QUALITY
+from commissure.report.page import contents, render
 from commissure.report.sections import acquisition, outliers, ratings
 
 
@@ -29,6 +30,23 @@ def test_what_another_tool_measured_makes_a_person_stand_out(run):
     content = outliers.content(replace(given, results=replace(given.results, tables=tables)), {})
     (shown,) = [row for row in content["rows"] if row["who"] == "sub-05"]
     assert "MRIQC CJV 0.900, limit ≤ 0.6" in shown["values"] and shown["beyond"] == 1
+
+
+def test_of_many_the_worst_are_shown_and_all_stand_in_the_table(run, shown, monkeypatch):
+    assert shown["shown"] == shown["rows"] and len(shown["rows"]) > 3
+    monkeypatch.setattr(outliers, "SHOWN", 3)
+    content = contents(run.input())
+    assert content["outliers"]["shown"] == shown["rows"][:3]
+    page = render(content).split('id="outliers"')[1].split("</section>")[0]
+    assert page.count('<th scope="row"') == 3
+    assert (
+        f"The first 3 are shown; all {len(shown['rows'])} stand in <code>standing_out.tsv" in page
+    )
+    table = outliers.outlier_table(shown["rows"])
+    assert table["participant_id"].tolist() == [row["who"] for row in shown["rows"]]
+    assert list(table) == STANDING_OUT.names
+    row = shown["rows"][0]
+    assert table["values"][0].count(";") == row["beyond"] + row["far"] - 1
 
 
 def test_an_exclusion_is_named_beside_the_person(shown):
