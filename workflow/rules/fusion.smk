@@ -53,6 +53,7 @@ rule fusion_part:
     benchmark:
         out("benchmarks/fusion_part/{part}.tsv")
     resources:
+        **EMBEDDING_GPUS,
         mem_mb=memory(2000, "fusion_part"),
         runtime=minutes("fusion_part"),
     params:
