@@ -37,6 +37,9 @@ class Definition:
     summaries
         Regions that are averages of other regions of the marker: reported, and taken by indices,
         but no candidate predictors, since the models see what they are made of.
+    relative_change
+        Whether its change between two visits is taken in parts of the baseline, as that of
+        radiomic features is; where the baseline is 0, it is the difference.
     given_by
         ``images`` where the program measures it, ``table`` where a table of the lab gives it.
     """
@@ -50,6 +53,7 @@ class Definition:
     adjust: Literal["none", "head_size"] = "none"
     given_by: Literal["images", "table"] = "images"
     summaries: tuple[str, ...] = ()
+    relative_change: bool = False
 
 
 @dataclass(frozen=True)

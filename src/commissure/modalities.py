@@ -63,6 +63,9 @@ MODALITIES = {
     )
 }  # fmt: skip
 
+#: Blocks of markers that are measured with a modality and stand beside it in the models.
+MEASURED_WITH = {"lesion": "radiomics"}
+
 #: Names of those that a study has unless it names others, and that simulated people have.
 BY_DEFAULT = tuple(modality.name for modality in MODALITIES.values() if modality.by_default)
 

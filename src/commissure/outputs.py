@@ -252,7 +252,8 @@ PARTICIPANTS = Output(
         TableColumn("listed", "Whether the dataset's table names the person.", "true or false"),
     ),
     more_columns=True,
-    notes="Columns that look personal are left out; `cautions.tsv` names them.",
+    notes="Columns that look personal are left out; `cautions.tsv` names them. Where lesions are "
+    "followed, `days_to_progression` and `progressed` are added.",
 )  # fmt: skip
 CAUTIONS = Output(
     "cautions.tsv",

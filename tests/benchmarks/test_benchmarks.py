@@ -82,6 +82,7 @@ SMALLEST = {
         "1",
     ],
     "lesion_follow_up": ["--patients", "2", "--orientations", "2"],
+    "lesion_prediction": ["null", "--cohorts", "1", "--people", "60", "--features", "60"],
     "lesion_steps": ["{tmp}/lesions", "--patients", "1", "--visits", "2"],
     "lesion_unet": [
         "{tmp}/unet",

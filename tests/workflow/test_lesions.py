@@ -33,6 +33,8 @@ def test_masks_of_two_visits_end_in_markers_and_a_response(study):
     assert list(lesions["role"][:3]).count("target") == 2
     assert set(lesions["organ"]) == {"liver"}
     assert list(study.table("best_response.tsv")["participant_id"]) == ["sub-01"]
+    person = study.table("participants.tsv").iloc[0]
+    assert (float(person["days_to_progression"]), float(person["progressed"])) == (56.0, 0.0)
     assert all(state == "present" for state, _ in study.states().values())
     page = (study.out / "report.html").read_text()
     assert "lesions over time" in page.lower()

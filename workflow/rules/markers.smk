@@ -12,6 +12,7 @@ rule markers:
         tool_records=[work(f"ingress/{i}.json") for i in range(len(settings.ingress))],
         sessions=plan.session_files,
         ratings=plan.rating_files,
+        best=[out("best_response.tsv")] if plan.batches("lesion") else [],
     output:
         markers=out("markers.tsv"),
         definitions=out("markers.json"),

@@ -134,7 +134,9 @@ def _choice(fitted: FittedStudy) -> list[str]:
 
 def _many_modalities(fitted: FittedStudy) -> list[str]:
     """Whether what each modality adds is left out."""
-    members = len(fitted.main.blocks) + (CLINICAL in {spec.name for spec in fitted.specs})
+    blocks = fitted.main.blocks
+    others = {spec.name for spec in fitted.specs} - {block.name for block in blocks}
+    members = len(blocks) + (CLINICAL in others)
     if members <= MOST_MEMBERS or not fitted.study.settings.secondary_analyses:
         return []
     return [

@@ -81,7 +81,7 @@ def modality_value(divided: DividedStudy) -> list[dict[str, Any]]:
     """Shares of the modalities and of the clinical model, and what shuffling each costs."""
     study, main, folds = divided.study, divided.main, divided.first_repeat
     members = list(main.blocks)
-    if CLINICAL in {spec.name for spec in divided.specs}:
+    if CLINICAL in {spec.name for spec in divided.specs} - {block.name for block in members}:
         members.insert(0, study.design.blocks[CLINICAL])
     if not 2 <= len(members) <= MOST_MEMBERS:
         return []

@@ -72,6 +72,22 @@ def covered(
     return resample_to(there, baseline.shape[:3], baseline.affine, order=0) > 0
 
 
+def likeness(baseline: nib.Nifti1Image, follow_up: nib.Nifti1Image, matrix: np.ndarray) -> float:
+    """Correlation of both images where the follow-up has one; NaN where it reaches nothing.
+
+    ``matrix`` as of :func:`in_baseline_space`. Low where registration failed, or where the images
+    are not of one body.
+    """
+    fixed, moving = _no_finer(baseline), _no_finer(follow_up)
+    there = nib.Nifti1Image(np.asanyarray(moving.dataobj), np.linalg.inv(matrix) @ moving.affine)
+    moved = resample_to(there, fixed.shape[:3], fixed.affine, order=1)
+    reached = covered(fixed, moving, matrix)
+    first, second = np.asanyarray(fixed.dataobj)[reached], moved[reached]
+    if first.size < 2 or not (first.std() > 0 and second.std() > 0):
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
 def moved_labels(
     baseline: nib.Nifti1Image, affine: np.ndarray, labels: np.ndarray, matrix: np.ndarray
 ) -> np.ndarray:

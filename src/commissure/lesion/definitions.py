@@ -11,6 +11,10 @@ THIN_SLICES_MM = 5.0
 #: Below this a lesion is too small to be measured: it counts as this, and a new one is equivocal.
 TOO_SMALL_MM = 5.0
 
+#: Radiomic features are a block of their own beside the sizes of lesions, and one marker whose
+#: regions are the features.
+RADIOMICS, RADIOMIC_FEATURE = "radiomics", "radiomic_feature"
+
 #: What every mask is expected to yield.
 PRODUCTS: tuple[str, ...] = ("preproc", "lesions")
 
@@ -21,6 +25,9 @@ EXCLUSION_RULES: tuple[ExclusionRule, ...] = ()
 RECOVERY_GOALS = RecoveryGoal(r_min=0.95, bias_percent_max=5.0)
 
 _RECIST = "Eisenhauer 2009 (RECIST 1.1), doi:10.1016/j.ejca.2008.10.026"
+_RANO = "Wen 2010 (RANO), doi:10.1200/JCO.2009.26.3541"
+_RANO_2 = "Wen 2023 (RANO 2.0), doi:10.1200/JCO.23.01059"
+_IBSI = "Zwanenburg 2020 (IBSI), doi:10.1148/radiol.2020191145"
 _GROWTH = "Mehrara 2007, doi:10.1158/0008-5472.CAN-07-0753"
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -39,8 +46,24 @@ DEFINITIONS: tuple[Definition, ...] = (
         "lesion",
         "mm",
         "Sum of diameters of the target lesions: the longest axial diameter, of a lymph node the "
-        "short axis.",
+        "short axis; with the criteria that add up diameters (RECIST 1.1, RANO-BM).",
         _RECIST,
+    ),
+    Definition(
+        "target_product_sum",
+        "lesion",
+        "mm2",
+        "Sum of the products of the longest diameter and the longest one across it, of the target "
+        "lesions: with the criteria of RANO for gliomas, in place of target_sum.",
+        _RANO,
+    ),
+    Definition(
+        "target_volume_sum",
+        "lesion",
+        "ml",
+        "Sum of the volumes of the target lesions: with RANO 2.0 by volumes, in place of "
+        "target_sum.",
+        _RANO_2,
     ),
     Definition(
         "largest_lesion_diameter",
@@ -55,5 +78,15 @@ DEFINITIONS: tuple[Definition, ...] = (
         "%/day",
         "Specific growth rate of the volume of all lesions since the baseline, 100 ln(V2/V1)/t.",
         _GROWTH,
+    ),
+    Definition(
+        RADIOMIC_FEATURE,
+        RADIOMICS,
+        "IBSI",
+        "A radiomic feature, in the unit that the initiative gives it; the region is its tag. Mean "
+        "over the lesions that were there at the baseline, weighted by their volume; with "
+        "lesion.radiomics.",
+        _IBSI,
+        relative_change=True,
     ),
 )

@@ -21,7 +21,7 @@ from commissure.lesion.matching import match_visits
 from commissure.lesion.measures import LesionMeasures
 from commissure.lesion.patient_files import ReadPatient, read_patient
 from commissure.lesion.quality import write_visit_quality
-from commissure.lesion.radiomics_table import radiomics_table
+from commissure.lesion.radiomics_table import radiomic_markers, radiomics_table
 from commissure.lesion.response_tables import response_rows
 from commissure.lesion.settings import LesionMeasureSettings
 from commissure.names import Scan
@@ -87,11 +87,17 @@ def measure(
     write_table(pd.DataFrame(lesions, columns=list(LESION_COLUMNS)), measured.lesions)
     if here:
         write_table(pd.DataFrame(response_rows(here, patient.rule)), measured.response)
+    rows = marker_rows(patient.followed.patient, patient.rule)
+    rows = [row for row in rows if row.session == scan.session]
     missing: dict[str, str] = {}
     if settings.radiomics != "none":
         table, missing = radiomics_table(patient.read, patient.followed.tracks, number,
                                          preset=settings.radiomics)  # fmt: skip
         write_table(table, measured.radiomics)
+        rows += radiomic_markers(
+            table, patient.followed.tracks, patient.read.visits[number],
+            flagged=any(row.quality == "flag" for row in rows),
+        )  # fmt: skip
     if number == len(patient.read.visits) - 1:
         if patient.best is not None:
             best = pd.DataFrame([asdict(patient.best)]).replace("", None)
@@ -100,8 +106,7 @@ def measure(
             timeline_figure(patient.read, patient.followed, patient.assessments, patient.rule),
             measured.timeline,
         )
-    rows = marker_rows(patient.followed.patient)
-    write_markers([row for row in rows if row.session == scan.session], measured.markers)
+    write_markers(rows, measured.markers)
     write_visit_quality(
         measured.quality, patient.read, patient.followed, number, here,
         rule=patient.rule, missing=missing,

@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 
 from commissure.errors import DatasetError
+from commissure.lesion.definitions import RADIOMIC_FEATURE, RADIOMICS
 from commissure.lesion.marked_image import marked_image
 from commissure.lesion.matching import Track
 from commissure.lesion.patient_files import ReadPatient, ReadVisit
 from commissure.lesion.radiomics import CT, MRI, feature_changes, radiomic_features
+from commissure.rows import Marker
 
 _PRESETS = {"mri": MRI, "ct": CT}
+
+#: The tag of the volume by which lesions weigh.
+VOLUME = "morph_volume"
 
 _COLUMNS = ["participant_id", "session", "lesion", "feature", "value", "change"]
 
@@ -62,6 +67,40 @@ def radiomics_table(
             for name, value in features.items()
         ]
     return pd.DataFrame(rows, columns=_COLUMNS), {"radiomics": " ".join(causes)} if causes else {}
+
+
+def radiomic_markers(
+    table: pd.DataFrame, tracks: Sequence[Track], visit: ReadVisit, *, flagged: bool
+) -> list[Marker]:
+    """Radiomic features of a person at a visit: means over lesions, weighted by their volume.
+
+    Lesions that were there at the baseline count, so that change is that of the same lesions.
+
+    Parameters
+    ----------
+    table
+        Of :func:`radiomics_table`.
+    tracks
+        Which label is which lesion.
+    visit
+        The visit of the table.
+    flagged
+        Whether there is a doubt about the visit.
+    """
+    first = {track.lesion for track in tracks if track.labels[0]}
+    rows = table[table["lesion"].isin(first)]
+    volumes = rows[rows["feature"] == VOLUME].set_index("lesion")["value"]
+    rows = rows[rows["lesion"].isin(volumes.index) & np.isfinite(rows["value"].astype(float))]
+    weighted = rows.assign(weight=rows["lesion"].map(volumes).astype(float))
+    weighted["value"] = weighted["value"].astype(float) * weighted["weight"]
+    sums = weighted.groupby("feature", sort=True)[["value", "weight"]].sum()
+    return [
+        Marker.of(
+            visit.scan, RADIOMICS, region=str(feature), marker=RADIOMIC_FEATURE,
+            value=float(total / weight), unit="IBSI", flagged=flagged,
+        )
+        for feature, total, weight in sums.itertuples()
+    ]  # fmt: skip
 
 
 class _Features:

@@ -1,8 +1,9 @@
 """Markers of change between two declared visits, and how far retest error makes them up.
 
-``change`` is the follow-up minus the baseline. ``residual_change`` is the follow-up freed of the
-baseline by a regression that is learnt in training people: its rows hold the follow-up, and the
-baseline stands beside them for the regression.
+``change`` is the follow-up minus the baseline, of some markers in parts of the baseline.
+``residual_change`` is the follow-up freed of the baseline by a regression that is learnt in
+training people: its rows hold the follow-up, and the baseline stands beside them for the
+regression.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def rows_for_models(
     *,
     wanted: Collection[str],
     confounds: Collection[str],
+    relative: Collection[str] = (),
 ) -> pd.DataFrame:
     """The rows that models see, of two visits.
 
@@ -45,13 +47,15 @@ def rows_for_models(
         ``baseline``, ``change``, ``residual_change``.
     confounds
         Markers that are confounds: those of the baseline are always there, and do not change.
+    relative
+        Markers whose change is taken in parts of the baseline.
     """
     baseline = rows_of_visit(markers, visits, BASELINE)
     is_confound = baseline["marker"].isin(list(confounds))
     parts = [baseline if "baseline" in wanted else baseline[is_confound]]
     both = two_visits(markers[~markers["marker"].isin(list(confounds))], visits)
     if "change" in wanted:
-        parts.append(_as_rows(both, both["after"] - both["before"], CHANGE))
+        parts.append(_as_rows(both, _change(both, relative), CHANGE))
     if "residual_change" in wanted:
         parts += [_as_rows(both, both["after"], RESIDUAL), _as_rows(both, both["before"], BEFORE)]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
@@ -119,6 +123,12 @@ def change_reliability(
             row["beyond"] = float((np.abs(subject) > detectable).mean())
         rows.append(row)
     return rows
+
+
+def _change(both: pd.DataFrame, relative: Collection[str]) -> pd.Series:
+    difference, before = both["after"] - both["before"], both["before"].abs()
+    in_parts = both["marker"].isin(list(relative)) & (before > 0)
+    return difference.where(~in_parts, difference / before.where(before > 0, 1.0))
 
 
 def _as_rows(both: pd.DataFrame, value: pd.Series, suffix: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from commissure.engines.ingress.registry import TOOLS
 from commissure.markers.registry import definitions, exclusion_rules, products, recovery_goals
 from commissure.markers.reliability import EXPECTATIONS
 from commissure.markers.settings import MarkersSettings
-from commissure.modalities import MODALITIES
+from commissure.modalities import MEASURED_WITH, MODALITIES
 
 _HEAD = """# Markers
 
@@ -32,7 +32,8 @@ def markers_page() -> str:
     parts = [_HEAD]
     for name, modality in MODALITIES.items():
         parts.append(f"## `{name}`: {modality.title}\n")
-        parts.append(_measured_table([d for d in definitions().values() if d.modality == name]))
+        here = (name, MEASURED_WITH.get(name))
+        parts.append(_measured_table([d for d in definitions().values() if d.modality in here]))
         yields = ", ".join(f"`{product}`" for product in products()[name])
         parts.append(f"- An image is expected to yield {yields}.")
         parts += [_rule(rule) for owner, rule in exclusion_rules() if owner == name]

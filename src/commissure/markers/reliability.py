@@ -53,9 +53,15 @@ EXPECTATIONS: dict[str, Expectation] = {
     **{
         name: Expectation("0 or more", _SEGMENTED)
         for name in (
-            "lesion_count", "lesion_volume", "target_sum", "largest_lesion_diameter",
+            "lesion_count", "lesion_volume", "target_sum", "target_product_sum",
+            "target_volume_sum", "largest_lesion_diameter",
         )
     },
+    "radiomic_feature": Expectation(
+        _NO_RANGE,
+        "three tumours, borders drawn again 10 times: 3 % (GLCM) to 13 % (NGTDM), medians "
+        "([lesions](lesion.md#radiomics))",
+    ),
     "lesion_growth_rate": Expectation("negative where lesions shrink", _SEGMENTED),
     "volume": Expectation(
         "TIV 1.1 to 2.0 L; hippocampus 0.65 to 1.45 of the template’s share (limits of checks)",

@@ -13,6 +13,7 @@ import pandas as pd
 
 from commissure.errors import DatasetError
 from commissure.files import read_table
+from commissure.modalities import MEASURED_WITH
 
 #: Modality of an exclusion that leaves out the whole person.
 ALL = "all"
@@ -43,7 +44,8 @@ def kept_rows(markers: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
     """Rows that no exclusion names.
 
     An exclusion applies to its participant, session and modality. Without a session it applies to
-    all of them; without a modality, or with the modality :data:`ALL`, to the whole person.
+    all of them; without a modality, or with the modality :data:`ALL`, to the whole person. What is
+    measured with a modality, as radiomics with lesions, goes with it.
     """
     excluded = np.zeros(len(markers), dtype=bool)
     rows_of = markers.groupby("participant_id", sort=False).indices
@@ -53,7 +55,9 @@ def kept_rows(markers: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
         if _given(rule.session):
             rows = rows[sessions[rows] == rule.session]
         if _given(rule.modality) and rule.modality != ALL:
-            rows = rows[modalities[rows] == rule.modality]
+            name = str(rule.modality)
+            named = [name, MEASURED_WITH.get(name, name)]
+            rows = rows[np.isin(modalities[rows].astype(str), named)]
         excluded[rows] = True
     return markers[~excluded]
 

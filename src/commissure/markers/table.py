@@ -278,7 +278,7 @@ def definition_record(
         entry = {
             key: value
             for key, value in vars(definition).items()
-            if key != "marker" and (key != "summaries" or value)
+            if key != "marker" and (key not in ("summaries", "relative_change") or value)
         }
         record[str(marker)] = {**entry, "regions": sorted(set(rows["region"]))}
     return record

@@ -58,6 +58,7 @@ def fit_models(
                 spec.blocks, *_options(settings, solver, spec.response),
                 estimator=spec.estimator.estimator,
                 options=dict(spec.estimator.options), grid=dict(spec.estimator.grid),
+                select=tuple(spec.estimator.select),
             ).fit(X, y, training)  # fmt: skip
         elif spec.traits:
             fitted[spec.name] = VulnerabilityModel(

@@ -3,7 +3,8 @@
 It takes the prepared blocks side by side, as early fusion does. For every combination of its grid
 it is fitted in the inner folds, and what it says of the people left out is calibrated (Platt 1999)
 by a regression whose slope is not below 0; the combination with the smallest loss is fitted on all
-training people. Its probabilities then mean the same as those of every other model.
+training people. Its probabilities then mean the same as those of every other model. Markers may be
+selected before it sees them: in the training people of each fold, inner folds included.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from typing import Any
 import numpy as np
 import skops.io
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.model_selection import ParameterGrid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from commissure.errors import ConfigError
 from commissure.models.estimators import LEVEL_ONE_PENALTY, BlockModel
@@ -30,8 +34,16 @@ from commissure.study.design import Block
 #: Probabilities are held this far from 0 and 1 where their logit is taken.
 SUREST = 1e-6
 #: Types of scikit-learn that a stored model may hold beside those that skops trusts by itself: the
-#: compiled tree of forests, whose arrays scikit-learn checks when it is made.
-TRUSTED_PARTS = ("sklearn.tree._tree.Tree",)
+#: compiled tree of forests, whose arrays scikit-learn checks when it is made, and the tests by
+#: which markers are selected, functions without a state.
+TRUSTED_PARTS = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+)
+
+# How many markers are kept (None: all), and the parameters of the estimator.
+_Choice = tuple[int | None, Mapping[str, Any]]
 
 
 class ImportedModel(BlockModel):
@@ -41,6 +53,9 @@ class ImportedModel(BlockModel):
     ----------
     estimator, options, grid
         Its import path, its fixed parameters, and the values that are chosen from.
+    select
+        Numbers of markers to choose from, those kept that each tell the outcome best; all markers
+        where it is empty.
     """
 
     def __init__(
@@ -54,11 +69,13 @@ class ImportedModel(BlockModel):
         estimator: str = "sklearn.svm.SVC",
         options: Mapping[str, Any] | None = None,
         grid: Mapping[str, Sequence[Any]] | None = None,
+        select: Sequence[int] = (),
     ) -> None:
         super().__init__(blocks, penalties, inner_folds, seed, solver, response)
         self.estimator = estimator
         self.options = options
         self.grid = grid
+        self.select = select
 
     def fit(
         self, X: np.ndarray, y: np.ndarray, training: TrainingPeople | None = None
@@ -70,7 +87,11 @@ class ImportedModel(BlockModel):
         divisions = list(shared.inner_markers(self.blocks_))
         self.preparations_ = shared.preparations(self.blocks_)
         markers = stacked(self.preparations_, shared.labelled_rows[present])
-        choices = list(ParameterGrid(dict(self.grid or {})))
+        choices = [
+            (kept, parameters)
+            for kept in (self.select or (None,))
+            for parameters in ParameterGrid(dict(self.grid or {}))
+        ]
         self.base_ = self._response.base(labels[present])
         self.chosen_, self.fitted_ = [], []
         calibration = np.zeros((2, labels.shape[1]))
@@ -79,7 +100,8 @@ class ImportedModel(BlockModel):
             tried = [self._tried(choice, divisions, target) for choice in choices]
             best = int(np.argmin([loss for loss, _, _ in tried]))
             calibration[:, column] = tried[best][1:]
-            self.chosen_.append(choices[best])
+            kept, parameters = choices[best]
+            self.chosen_.append({**parameters, **({"select": kept} if self.select else {})})
             self.fitted_.append(self._fit_one(choices[best], markers, target[present]))
         self.intercept_, self.slope_ = calibration
         return self
@@ -92,7 +114,7 @@ class ImportedModel(BlockModel):
         return np.where(self._present(X)[:, None], said * self.slope_, np.nan)
 
     def _tried(
-        self, choice: Mapping[str, Any], divisions: Sequence[tuple[Any, ...]], target: np.ndarray
+        self, choice: _Choice, divisions: Sequence[tuple[Any, ...]], target: np.ndarray
     ) -> tuple[float, float, float]:
         """Loss over the inner folds after calibration, its intercept and its slope."""
         said = np.full(len(target), np.nan)
@@ -110,14 +132,17 @@ class ImportedModel(BlockModel):
         loss = float(self._response.loss(columns, scores[None])[0, 0])
         return loss, float(intercept[0]), float(slope[0, 0]) / spread
 
-    def _fit_one(self, choice: Mapping[str, Any], X: np.ndarray, target: np.ndarray) -> Any:
+    def _fit_one(self, choice: _Choice, X: np.ndarray, target: np.ndarray) -> Any:
         """The estimator with some parameters; None where the people have one label only."""
+        kept, parameters = choice
         measured = isinstance(self._response, Gaussian)
         if not measured:
             target = target.astype(int)
             if len(np.unique(target)) < 2:
                 return None
-        model = built(self.estimator, {**(self.options or {}), **choice}, self.seed)
+        model = built(self.estimator, {**(self.options or {}), **parameters}, self.seed)
+        if kept is not None and kept < X.shape[1]:
+            model = selecting(model, kept, measured=measured)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # convergence of one of many fits
             return clone(model).fit(X, target)
@@ -151,6 +176,22 @@ def built(path: str, options: Mapping[str, Any], seed: int) -> BaseEstimator:
     if "random_state" in model.get_params() and "random_state" not in options:
         model.set_params(random_state=seed)
     return model
+
+
+def selecting(model: BaseEstimator, kept: int, *, measured: bool) -> BaseEstimator:
+    """An estimator after the choice of the columns that each tell its outcome best, standardised.
+
+    Parameters
+    ----------
+    model
+        The estimator.
+    kept
+        How many columns it sees.
+    measured
+        Whether the outcome is a number, and no label.
+    """
+    test = f_regression if measured else f_classif
+    return make_pipeline(SelectKBest(test, k=kept), StandardScaler(), model)
 
 
 def check_estimator(settings: EstimatorSettings, response: Response) -> None:
@@ -190,9 +231,12 @@ def check_estimator(settings: EstimatorSettings, response: Response) -> None:
     target = target - target.min() + 1.0 if measured else (target > 0).astype(int)
     for choice in ParameterGrid(dict(settings.grid)):
         try:
+            tried: BaseEstimator = clone(model).set_params(**choice)
+            if settings.select:
+                tried = selecting(tried, 2, measured=measured)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                fitted: Any = clone(model).set_params(**choice).fit(X, target)
+                fitted: Any = tried.fit(X, target)
         except Exception as error:
             raise _refused(path, f"it does not fit with {choice} ({error})",
                            "parameters with which it fits") from None  # fmt: skip

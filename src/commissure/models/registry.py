@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from commissure.errors import ConfigError
 from commissure.modalities import modality_title
 from commissure.models.charts import MIN_CONTROLS
 from commissure.models.deviations import ChartColumns, chart_columns
@@ -201,11 +202,10 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
         fused, estimator = FUSED_MODELS.get(name), settings.estimators().get(name)
         if estimator is not None:
             check_estimator(estimator, response)
-            if usable:
-                description = f"{estimator.estimator} on all modalities side by side"
-                specs[name] = ModelSpec(
-                    name, "fusion", description, tuple(usable), blocks, response, estimator
-                )
+            spec, sentences = _imported(study, estimator, usable, response)
+            cautions += sentences
+            if spec is not None:
+                specs[name] = spec
         elif fused is not None and fused.labels_only and response != LOGISTIC:
             cautions.append(f"The {name} model is left out: it tells two labels apart only.")
         elif fused is not None and len(usable) > 1:
@@ -242,6 +242,38 @@ def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]
                 specs[name] = spec
     order = sorted(specs, key=lambda name: name != settings.primary)
     return [specs[name] for name in order], cautions
+
+
+def _imported(
+    study: Study[ModelSettings],
+    estimator: EstimatorSettings,
+    usable: Sequence[str],
+    response: Response,
+) -> tuple[ModelSpec | None, list[str]]:
+    """The model of an estimator, where the data carry what it is to see, and why not."""
+    blocks = study.design.blocks
+    known = [*study.design.modalities, CLINICAL]
+    unknown = [name for name in estimator.blocks if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"fusion.models ({estimator.name})",
+            found=f"it is to see '{unknown[0]}', which the study has not",
+            wanted=f"blocks among {', '.join(known)}",
+            mend="Correct blocks of that model in config.yaml",
+        )
+    seen = tuple(dict.fromkeys(estimator.blocks)) or tuple(usable)
+    lacking = [name for name in seen if name not in blocks or _too_few(study, name)]
+    if lacking:
+        return None, [f"The {estimator.name} model is left out: it lacks {' and '.join(lacking)}."]
+    if not seen:
+        return None, []
+    what = "all modalities side by side" if not estimator.blocks else " and ".join(seen)
+    kept = f", {' or '.join(map(str, estimator.select))} markers kept" if estimator.select else ""
+    return ModelSpec(
+        estimator.name, "fusion", f"{estimator.estimator} on {what}{kept}",
+        tuple(name for name in seen if name != CLINICAL), tuple(blocks[name] for name in seen),
+        response, estimator,
+    ), []  # fmt: skip
 
 
 def _index(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self, get_args
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.settings import Section
@@ -30,7 +30,7 @@ Parameter = bool | int | float | str | None
 
 
 class EstimatorSettings(Section):
-    """A scikit-learn estimator on all modalities side by side, as one more model."""
+    """A scikit-learn estimator on modalities side by side, as one more model."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="What it is called in the results.")
     estimator: str = Field(description="Import path of its class, as sklearn.svm.SVC.")
@@ -41,6 +41,17 @@ class EstimatorSettings(Section):
         default_factory=dict,
         description="Values of parameters from which the inner folds choose, as in scikit-learn's "
         "GridSearchCV.",
+    )
+    blocks: list[str] = Field(
+        default_factory=list,
+        description="What it sees: names of modalities, and clinical for the columns of "
+        "fusion.clinical; all modalities if empty.",
+    )
+    select: list[PositiveInt] = Field(
+        default_factory=list,
+        description="Numbers of markers from which the inner folds choose: so many are kept, those "
+        "that each tell the outcome best (F test), chosen anew in the training people of every "
+        "fold and standardised; all are kept if empty.",
     )
     permutations: int = Field(
         default=100,

@@ -46,7 +46,10 @@ def model_rows(
     if visits is None or not uses_change(settings):
         return rows
     confounds = [name for name, entry in definitions.items() if entry.get("role") == "confound"]
-    return rows_for_models(rows, visits, wanted=settings.visit_markers, confounds=confounds)
+    relative = [name for name, entry in definitions.items() if entry.get("relative_change")]
+    return rows_for_models(
+        rows, visits, wanted=settings.visit_markers, confounds=confounds, relative=relative
+    )
 
 
 def change_of(

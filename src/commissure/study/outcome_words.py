@@ -16,7 +16,8 @@ _LATER = frozenset(
      "endpoints", "discharge", "discharged", "after", "follow", "followup", "fu", "posttreatment",
      "relapse", "relapses", "relapsed", "remission", "remitted", "remitter", "responder",
      "responders", "nonresponder", "nonresponders", "nonresponse", "resistant", "resistance",
-     "refractory", "outcome", "outcomes", "readmission", "rehospitalisation", "rehospitalization")
+     "progression", "progressed", "refractory", "outcome", "outcomes", "readmission",
+     "rehospitalisation", "rehospitalization")
 )  # fmt: skip
 # What tells of the present treatment or state.
 _STATE = frozenset(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from commissure.files import read_table
-from commissure.outputs import PARTICIPANTS
+from commissure.outputs import BEST_RESPONSE, PARTICIPANTS
 from commissure.study.labels.vocabulary import CONTROL, means_control
 from commissure.study.people_check import (
     GROUP_IN_FILE,
@@ -22,6 +22,9 @@ from commissure.study.people_check import (
 from commissure.study.people_values import age_in_years
 from commissure.study.settings import ParticipantsSettings
 from commissure.tables.identifiers import compare_people
+
+#: Columns of the people: days from the baseline to progression or to the last visit, and which.
+DAYS, PROGRESSED = "days_to_progression", "progressed"
 
 
 def read_people(
@@ -85,6 +88,33 @@ def read_people(
     first = PARTICIPANTS.names
     rest = [name for name in table if name not in first]
     return table[first + rest].sort_values("participant_id", ignore_index=True), cautions
+
+
+def with_progression(people: pd.DataFrame, best: Iterable[Path]) -> pd.DataFrame:
+    """The people with the time to progression, where lesions were followed.
+
+    :data:`DAYS` are those from the baseline to progression, or to the last visit without it;
+    :data:`PROGRESSED` is 1 or 0. Both are missing where no days are known. A column that the
+    people have already stays as it is.
+
+    Parameters
+    ----------
+    people
+        Of :func:`read_people`.
+    best
+        ``best_response.tsv`` of the run, if there is one.
+    """
+    for path in best:
+        rows = BEST_RESPONSE.read_file(Path(path)).set_index("participant_id")
+        progressed = rows["progression_session"].fillna("").ne("")
+        # Without the day of progression nothing is known, not even that it came late.
+        days = rows["progression_day"].astype(float).where(progressed, rows["last_day"])
+        days = days.astype(float).where(days.astype(float) > 0)
+        happened = progressed.astype(float).where(days.notna())
+        for name, column in ((DAYS, days), (PROGRESSED, happened)):
+            if name not in people:
+                people = people.assign(**{name: people["participant_id"].map(column)})
+    return people
 
 
 def _listed_people(path: Path, checked: CheckedPeople) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import pytest
 
 from commissure.errors import CommissureError
 from commissure.files import write_table
-from commissure.markers.change import change_reliability, two_visits
+from commissure.markers.change import change_reliability, rows_for_models, two_visits
 from commissure.outputs import VISITS
-from commissure.rows import Marker, write_markers
+from commissure.rows import COLUMNS, Marker, write_markers
 
 MARKERS = 6
 
@@ -144,3 +144,28 @@ def test_change_without_a_declared_followup_is_refused(make_study):
     table.to_csv(study.folder / "visits.tsv", sep="\t", index=False)
     with pytest.raises(CommissureError, match="no session is declared as the follow-up"):
         run(study, visit_markers=["change"])
+
+
+def test_radiomics_change_in_parts_of_the_baseline():
+    rows = pd.DataFrame(
+        [(who, session, modality, region, marker, value, "1", "ok")
+         for who, session, modality, region, marker, value in (
+             ("a", "ses-pre", "radiomics", "stat_mean", "radiomic_feature", -4.0),
+             ("a", "ses-post", "radiomics", "stat_mean", "radiomic_feature", -5.0),
+             ("a", "ses-pre", "radiomics", "stat_skew", "radiomic_feature", 0.0),
+             ("a", "ses-post", "radiomics", "stat_skew", "radiomic_feature", 0.3),
+             ("a", "ses-pre", "lesion", "all", "lesion_volume", 2.0),
+             ("a", "ses-post", "lesion", "all", "lesion_volume", 3.0),
+             ("b", "ses-pre", "radiomics", "stat_mean", "radiomic_feature", 7.0))],
+        columns=list(COLUMNS),
+    )  # fmt: skip
+    table = VISITS.frame([("a", "ses-pre", "baseline", 0.0), ("a", "ses-post", "followup", 60.0),
+                          ("b", "ses-pre", "baseline", 0.0)])  # fmt: skip
+    seen = rows_for_models(
+        rows, table, wanted=["change"], confounds=[], relative=["radiomic_feature"]
+    )
+    values = seen.set_index(["modality", "region"])["value"]
+    assert values["radiomics_change", "stat_mean"] == pytest.approx(-0.25)
+    assert values["radiomics_change", "stat_skew"] == pytest.approx(0.3)
+    assert values["lesion_change", "all"] == pytest.approx(1.0)
+    assert set(seen["participant_id"]) == {"a"}

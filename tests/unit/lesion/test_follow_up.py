@@ -9,7 +9,7 @@ import pytest
 from commissure.errors import DatasetError
 from commissure.lesion.alignment import covered, in_baseline_space, moved_labels
 from commissure.lesion.criteria.assess import assess
-from commissure.lesion.criteria.rules import RECIST_1_1
+from commissure.lesion.criteria.rules import RANO_2010, RANO_BM, RECIST_1_1, chosen_rule
 from commissure.lesion.definitions import DEFINITIONS
 from commissure.lesion.follow_up import VisitRecord, follow_up
 from commissure.lesion.markers import marker_rows
@@ -163,8 +163,19 @@ def test_markers_of_a_visit():
         read(balls((15, 15, 15, 10), (45, 15, 15, 8)), balls((15, 15, 15, 12))).patient
     )
     values = {(row.session, row.marker): row for row in rows}
-    assert {row.marker for row in rows} == {one.marker for one in DEFINITIONS}
-    assert {(row.marker, row.unit) for row in rows} == {(o.marker, o.unit) for o in DEFINITIONS}
+    meant = {(o.marker, o.unit) for o in DEFINITIONS if o.modality == "lesion"}
+    sums = {("target_sum", "mm"), ("target_product_sum", "mm2"), ("target_volume_sum", "ml")}
+    assert {(row.marker, row.unit) for row in rows} == (meant - sums) | {("target_sum", "mm")}
+    patient = read(balls((15, 15, 15, 10)), balls((15, 15, 15, 12))).patient
+    for rule, marker, due in (
+        (RANO_2010, ("target_product_sum", "mm2"), 24**2),
+        (chosen_rule("rano-2.0", volumes=True), ("target_volume_sum", "ml"), 7.24),
+        (RANO_BM, ("target_sum", "mm"), 24),
+    ):
+        last = [row for row in marker_rows(patient, rule) if row.session == "ses-2"]
+        assert {(row.marker, row.unit) for row in last} & sums == {marker}
+        (found,) = (row.value for row in last if (row.marker, row.unit) == marker)
+        assert found == pytest.approx(due, rel=0.06)
     assert values["ses-1", "lesion_count"].value == 2
     assert values["ses-2", "lesion_count"].value == 1
     assert values["ses-2", "target_sum"].value == pytest.approx(24, abs=1)

@@ -105,6 +105,26 @@ def test_registration_finds_a_shift(bids):
     assert "followed" in set(events)
 
 
+def test_a_registration_that_failed_is_flagged(bids):
+    scans = masks(bids)
+    # An image of something else, as where files were exchanged.
+    rng = np.random.default_rng(0)
+    rewritten(
+        scans[1].associated["image"],
+        lambda data: np.where(rng.random(data.shape) < 0.5, -1000, 40).astype(np.float32),
+    )
+    processed(bids)
+    files = measured(bids, scans, 1)
+    flags = read_table(files.response, text=("flags",))["flags"][0]
+    assert "registration failed" in flags and "correlate by" in flags
+    assert set(read_markers(files.markers)["quality"]) == {"flag"}
+    assert "mask_doubts" in json.loads(files.quality.read_text())["flags"]
+    files = measured(bids, scans, 2)
+    assert "correlate" not in str(read_table(files.response, text=("flags",))["flags"][0])
+    record = LesionFiles.of(scans[2], folder_of(bids, scans[2])).sidecar.read_text()
+    assert json.loads(record)["Correlation"] > 0.9
+
+
 def test_a_visit_that_failed_is_left_out_and_the_baseline_is_needed(bids):
     scans = processed(bids, but=["ses-2"])
     notes = json.loads(measured(bids, scans, 2).quality.read_text())["notes"]
@@ -215,6 +235,14 @@ def test_radiomics_have_their_change(bids):
     assert table["feature"].nunique() == 169 and table["change"].notna().any()
     first = read_table(measured(bids, scans, 0, settings).radiomics, text=("lesion", "feature"))
     assert first["change"].isna().all()
+    rows = read_markers(measured(bids, scans, 1, settings).markers)
+    rows = rows[rows["modality"] == "radiomics"].set_index("region")
+    assert len(rows) == 169 and set(rows["marker"]) == {"radiomic_feature"}
+    there = table[table["lesion"].isin(first["lesion"])].pivot(
+        index="lesion", columns="feature", values="value"
+    )
+    due = np.average(there["stat_mean"].astype(float), weights=there["morph_volume"].astype(float))
+    assert rows.loc["stat_mean", "value"] == pytest.approx(due)
 
 
 def test_a_mask_without_sessions_is_a_baseline(tmp_path):

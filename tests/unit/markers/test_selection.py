@@ -36,3 +36,13 @@ def test_an_exclusion_without_modality_is_of_the_whole_person() -> None:
         assert people_excluded(rules, "dwi") == {"a"}
     rules["modality"] = "anat"
     assert people_excluded(rules, "dwi") == set()
+
+
+def test_what_is_measured_with_a_modality_is_excluded_with_it() -> None:
+    table = markers(("a", "", "lesion", "all", "lesion_count", 1.0),
+                    ("a", "", "radiomics", "stat_mean", "radiomic_feature", 2.0),
+                    ("a", "", "anat", "r", "volume", 3.0))  # fmt: skip
+    rules = pd.DataFrame({"participant_id": ["a"], "session": [None], "modality": ["lesion"]})
+    assert kept_rows(table, rules)["value"].tolist() == [3.0]
+    rules["modality"] = "radiomics"
+    assert kept_rows(table, rules)["value"].tolist() == [1.0, 3.0]

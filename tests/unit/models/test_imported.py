@@ -79,6 +79,33 @@ def test_noise_stays_at_chance_and_in_modest_probabilities():
     assert np.mean(sizes) < 0.6
 
 
+def test_markers_are_selected_in_the_training_people_and_stored_with_the_model():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 2, 160)
+    X = rng.normal(size=(160, 300))
+    X[:, :3] += 1.0 * y[:, None]
+    entry = {"name": "few", "estimator": "sklearn.linear_model.LogisticRegression",
+             "grid": {"C": [0.1, 1.0]}, "select": [3, 300]}  # fmt: skip
+    settings = EstimatorSettings(**entry)
+    check_estimator(settings, LOGISTIC)
+    model = ImportedModel(
+        (Block("a", tuple(range(300))),), inner_folds=3, estimator=settings.estimator,
+        grid=settings.grid, select=settings.select,
+    ).fit(X[:110], y[:110])  # fmt: skip
+    assert model.chosen_[0]["select"] == 3 and model.chosen_[0]["C"] in (0.1, 1.0)
+    assert model.fitted_[0][0].get_support(indices=True).tolist() == [0, 1, 2]
+    logits = model.logits(X[110:])[:, 0]
+    assert roc_auc_score(y[110:], logits) > 0.85
+    stored = skops.io.loads(skops.io.dumps(model), trusted=list(stored_types()))
+    assert np.array_equal(stored.logits(X[110:])[:, 0], logits)
+    # Of a number, too.
+    number = X[:, 0] * 10 + rng.normal(size=160)
+    model = ImportedModel(
+        estimator="sklearn.linear_model.Ridge", select=[1], response=Gaussian(), inner_folds=3
+    ).fit(X[:110], number[:110])
+    assert model.fitted_[0][0].get_support(indices=True).tolist() == [0]
+
+
 def test_a_regressor_predicts_a_number_and_a_classifier_several_classes():
     rng = np.random.default_rng(2)
     X = rng.normal(size=(150, 4))

@@ -25,7 +25,7 @@ NAMES = {
     "response_inhibition_d": False, "corresponding_site": False, "afternoon_scan": False,
     "panss_change_from_baseline": True, "DischargeGAF": True, "12_month_followup_panss": True,
     "panss_w12": True, "symptomImprovement": True, "cpz_eq_mg": True, "n_failed_trials": True,
-    "treatment_response": True, "current_panss_total": True, "relapsed": True,
+    "treatment_response": True, "current_panss_total": True, "relapsed": True, "days_to_progression": True,
     "age_at_first_admission": False, "delta_panss": True, "eeg_delta_power": False,
     "baseline_dose_mg": False, "lh_G_cingul-Post-dorsal_thickness": False, "panss_post": True,
     "education_years": False, "M1_L": False, "trail_making_b": False, "BOLD_response_amygdala": False,

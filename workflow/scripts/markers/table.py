@@ -12,7 +12,7 @@ from commissure.markers.settings import MarkersSettings, SessionsSettings, read_
 from commissure.markers.table import definition_record, exclusions, marker_table
 from commissure.markers.visits import visit_table
 from commissure.outputs import CAUTIONS
-from commissure.study.people import read_people
+from commissure.study.people import read_people, with_progression
 from commissure.study.settings import ParticipantsSettings
 
 with running(snakemake) as job:
@@ -22,7 +22,7 @@ with running(snakemake) as job:
     visits, told = visit_table(markers, SessionsSettings(**job.params.sessions), job.input.sessions, imaged=done)
     people, messages = read_people(optional(job.input.people), settings=ParticipantsSettings(**job.params.participants), present=visits["participant_id"])
     markers, checks, unfenced = judged_images(markers, people, limits)
-    write_table(people, job.output.people)
+    write_table(with_progression(people, job.input.best), job.output.people)
     write_table(with_tools(completeness(done, people=people["participant_id"].tolist(), products=products(), command=job.params.command), tools, people["participant_id"].tolist()), job.output.completeness)
     write_table(exclusions(markers, people["participant_id"].tolist(), limits, more=mriqc_exclusions(markers, checks, limits), rating_files=job.input.ratings, study=job.params.study), job.output.exclusions)
     write_table(CAUTIONS.frame((c,) for c in [*messages, *cautions, *told, *unfenced]), job.output.cautions)

@@ -12,7 +12,7 @@ import numpy as np
 from commissure.files import write_json
 from commissure.images.header import header_notes
 from commissure.images.load import load_labels, save_image
-from commissure.lesion.alignment import covered, in_baseline_space, moved_labels
+from commissure.lesion.alignment import covered, in_baseline_space, likeness, moved_labels
 from commissure.lesion.derivatives import LesionFiles
 from commissure.lesion.marked_image import image_suffix, marked_image, windowed
 from commissure.lesion.masks import checked_labels
@@ -21,6 +21,10 @@ from commissure.lesion.network.segment import marked_by, marking_record, network
 from commissure.lesion.settings import LesionPreprocessSettings
 from commissure.lesion.visits import visits_in_order
 from commissure.names import Scan
+
+#: Correlation with the image of the baseline below which registration is doubted. Two visits of a
+#: head, 203 days apart, have 0.99; turned by 45 degrees 0.57, mirrored 0.25; other bodies 0.0.
+LIKENESS_MIN = 0.6
 
 
 def preprocess(
@@ -55,18 +59,21 @@ def preprocess(
     image = marked_image(scan)
     labels, flags, network = _labels(scan, image, files, settings)
     reference, matrix, kind = image, np.eye(4), "none"
-    there = labels
+    there, alike = labels, 1.0
     if baseline.path != scan.path:
         reference = marked_image(baseline)
         kind = _kind(settings.registration, image_suffix(scan))
+        fixed = windowed(reference, image_suffix(baseline))
+        moving = windowed(image, image_suffix(scan))
         if kind == "none":
             there = moved_labels(reference, image.affine, labels, matrix)
         else:
-            there, matrix = in_baseline_space(
-                windowed(reference, image_suffix(baseline)),
-                windowed(image, image_suffix(scan)),
-                labels,
-                kind=kind,
+            there, matrix = in_baseline_space(fixed, moving, labels, kind=kind)
+        alike = likeness(fixed, moving, matrix)
+        if not alike >= LIKENESS_MIN:
+            flags.append(
+                f"the image and that of the baseline correlate by {alike:.2f} only: registration "
+                "failed, or they are of two bodies"
             )
     save_image(labels, image.affine, files.labels)
     save_image(there, reference.affine, files.in_baseline)
@@ -78,6 +85,7 @@ def preprocess(
             "Image": image_suffix(scan),
             "Baseline": baseline.session,
             "Registration": kind,
+            "Correlation": round(alike, 4) if np.isfinite(alike) else None,
             "Matrix": matrix.tolist(),
             "Parameters": settings.model_dump(),
             "Flags": flags,
