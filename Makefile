@@ -1,4 +1,4 @@
-# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="cluster combat convert deep lesion subtypes"
+# make env    set up .venv from the hashed lock; what only some need: make env EXTRAS="cluster combat convert deep federated lesion subtypes"
 # make demo   set up, simulate a cohort, run everything; the report is demo/derivatives/commissure/report.html
 # make test   set up, run the tests          make test-fast   without the slow ones
 # make check  style, types, layers, spelling, lint          make docs   regenerate pages, build site/
@@ -86,7 +86,7 @@ COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-ind
 TORCH_BUILD := --torch-backend cpu
 lock:
 	$(COMPILE) --extra build -o envs/requirements.lock
-	for extra in cluster combat convert lesion subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
+	for extra in cluster combat convert federated lesion subtypes dev; do $(COMPILE) --extra build --extra $$extra -c envs/requirements.lock -o envs/$$extra.lock; done
 	uv pip compile envs/crate.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/crate.lock
 	uv pip compile envs/docs.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/docs.lock
 	uv pip compile envs/tedana.in --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" -o envs/tedana.lock

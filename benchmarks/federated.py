@@ -9,6 +9,9 @@
 ``impac``
     autism and controls at the sites of IMPAC (volumes of FreeSurfer): the same, and the AUC within
     the site left out, whose shuffled labels are the sites' own.
+``priors``
+    ComBat of healthy people (thickness, FCON1000) with the prior of a site over its markers (Johnson
+    2007) and of a marker over the sites (combatlearn): how much the markers differ.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from sklearn.linear_model import LogisticRegression
 
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
-from commissure.federated import coordinator, logistic
+from commissure.federated import combat, coordinator, logistic
 from commissure.federated.charts import federated_charts
 from commissure.federated.federation import Federation
 from commissure.federated.site import Site
@@ -205,6 +208,45 @@ def indices_apart(sites: list[Site]) -> float:
     return float(np.nanmax(np.abs(rvi - known)))
 
 
+def priors(data: Path, console: Console) -> None:
+    """How far markers differ that are harmonised with one prior or the other; needs ``combat``."""
+    from combatlearn import ComBat
+
+    people = pd.read_csv(data / "fcon1000-freesurfer" / "fcon1000.csv")
+    people = people[(people["site"] != "NewYork_a_ADHD") & people["age"].notna()]
+    names = [name for name in people.columns if name.endswith("_thickness")]
+    people = people.dropna(subset=[*names, "sex"])
+    design = people[["age", "sex"]].to_numpy(float)
+    sites = [
+        Site(str(name), rows[names].to_numpy(float), design[people["site"] == name], np.zeros(len(rows)), min_people=2)
+        for name, rows in people.groupby("site")
+    ]  # fmt: skip
+    scale = combat.common_scale(
+        Federation({site.name: site.answer for site in sites}, min_people=2)
+    )
+    over_markers = np.vstack([combat.harmonised(site, scale) for site in sites])
+    order = np.concatenate([np.flatnonzero(people["site"] == site.name) for site in sites])
+    covariates = pd.DataFrame(design, columns=["age", "sex"])
+    model = ComBat(
+        batch=people["site"].to_numpy(str),
+        continuous_covariates=covariates.to_numpy(),
+        method="fortin",
+    )
+    over_sites = np.asarray(model.fit_transform(people[names].to_numpy(float)))[order]
+    sd = people[names].to_numpy(float)[order].std(axis=0)
+    apart = np.abs(over_markers - over_sites) / sd
+    size = np.array([len(site.labels) for site in sites]).repeat(
+        [len(site.labels) for site in sites]
+    )
+    console.print(
+        f"priors: {len(people)} people, {len(sites)} sites, {len(names)} markers; difference in SD of people: "
+        f"median {np.median(apart):.3f}, 95 % {np.quantile(apart, 0.95):.3f}, largest {apart.max():.2f}; "
+        f"sites under 30 people: median {np.median(apart[size < 30]):.3f}, 95 % {np.quantile(apart[size < 30], 0.95):.3f}; "
+        f"smallest correlation of a marker {min(np.corrcoef(a, b)[0, 1] for a, b in zip(over_markers.T, over_sites.T, strict=True)):.4f}; "
+        f"raw against ComBat {np.median(np.abs(over_markers - people[names].to_numpy(float)[order]) / sd):.3f}"
+    )
+
+
 def relative(found: np.ndarray, known: np.ndarray) -> float:
     return float(np.nanmax(np.abs(found - known) / np.maximum(np.abs(known), 1e-12)))
 
@@ -228,7 +270,11 @@ def main() -> None:
         if not (arguments.data / "impac-autism-freesurfer").is_dir():
             sys.exit(f"{arguments.data}: impac-autism-freesurfer is not there")
         rows_of(impac(arguments.data, arguments.markers), "IMPAC", table)
-    Console(width=200).print(table)
+    console = Console(width=200)
+    if table.rows:
+        console.print(table)
+    if "priors" in arguments.parts:
+        priors(arguments.data, console)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from commissure.cli.federate import federate
 from commissure.cli.index import index
 from commissure.cli.init import init
 from commissure.cli.pretrain import pretrain
+from commissure.cli.release import release
 from commissure.cli.renamed_options import SimulateCommand
 from commissure.cli.report import report
 from commissure.cli.response import response
@@ -39,8 +40,8 @@ app = typer.Typer(
 )
 app.command(cls=SimulateCommand)(simulate)
 for _command in (
-    init, index, validate, apply, compare, convert, embed, federate, pretrain, report, response,
-    train_lesion, segment_lesion,
+    init, index, validate, apply, compare, convert, embed, federate, pretrain, release, report,
+    response, train_lesion, segment_lesion,
 ):  # fmt: skip
     app.command()(_command)
 

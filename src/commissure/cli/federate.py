@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commissure.cli.errors import readable
+from commissure.errors import ConfigError
+
+if TYPE_CHECKING:
+    from commissure.federated.hospital import Question
+    from commissure.federated.records import Options
 
 
 def federate(
-    sites: Annotated[
-        list[Path], typer.Argument(help="Output folder of a run at each site, three or more.")
-    ],
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    sites: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Output folder of a run at each site, three or more; of a kit, one."),
+    ] = None,
     label: Annotated[str, typer.Option(help="Column of the people with the group.")] = "group",
     positive: Annotated[str, typer.Option(help="Its one value.")] = "resistant",
     negative: Annotated[str, typer.Option(help="Its other value.")] = "responsive",
@@ -34,6 +41,19 @@ def federate(
     min_people: Annotated[
         int, typer.Option(min=2, help="No sum over fewer people leaves a site.")
     ] = 10,
+    kit: Annotated[
+        Path | None,
+        typer.Option(help="Folder that nvflare provision made for this site, or the coordinator."),
+    ] = None,
+    admin: Annotated[
+        Path | None, typer.Option(help="With a coordinator's kit: the kit of who starts jobs.")
+    ] = None,
+    expect: Annotated[
+        int, typer.Option(min=3, help="How many sites the coordinator waits for.")
+    ] = 3,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Seconds after which a site that is silent is lost.")
+    ] = 60,
 ) -> None:
     """Compute means, group differences and a model over sites from what may leave them."""
     with readable():
@@ -42,7 +62,51 @@ def federate(
         from commissure.federated.study import federate as together
 
         names = tuple(name.strip() for name in covariates.split(",") if name.strip())
-        together(
-            sites, Question(label, positive, negative, names, disorder), out=out,
-            options=Options(ridge, permutations, seed, min_people, combat=combat), say=typer.echo,
+        question = Question(label, positive, negative, names, disorder)
+        options = Options(ridge, permutations, seed, min_people, combat=combat)
+        if kit is not None:
+            _over_network(kit, admin, sites or [], question, options, expect, patience, out)
+        elif not sites:
+            raise ConfigError(
+                "commissure federate", found="no folder of a site", wanted="three or more",
+                mend="Name them, or a site's own with its --kit",
+            )  # fmt: skip
+        else:
+            together(sites, question, out=out, options=options, say=typer.echo)
+
+
+def _over_network(
+    kit: Path, admin: Path | None, folders: list[Path], question: Question, options: Options,
+    expect: int, patience: int, out: Path,
+) -> None:  # fmt: skip
+    """Start this site, or the coordinator and what is asked, from a kit."""
+    if find_spec("nvflare") is None:
+        raise ConfigError(
+            "commissure federate --kit", found="NVIDIA FLARE is not installed",
+            wanted="the extra federated", mend='Install it: make env EXTRAS="federated"',
         )  # fmt: skip
+    from commissure.federated import kits
+
+    if (kit / "startup" / "fed_client.json").exists():
+        if len(folders) != 1 or admin is not None:
+            raise ConfigError(
+                "commissure federate --kit", found=f"a site's kit and {len(folders)} folders",
+                wanted="the folder of this site's run, and no --admin",
+            )  # fmt: skip
+        kits.serve(kits.start_site(kit, folders[0], out=out, min_people=options.min_people))
+        return
+    if folders or admin is None:
+        raise ConfigError(
+            "commissure federate --kit", found="a coordinator's kit without --admin, or folders",
+            wanted="--admin, and no folders: each is named where its site is started",
+        )  # fmt: skip
+    process = kits.start_coordinator(kit)
+    kits.stop_when_asked()
+    try:
+        kits.asked_over_network(
+            kit, admin, question, options, sites=expect, out=out, timeout_s=patience,
+            say=typer.echo,
+        )  # fmt: skip
+    finally:
+        kits.stop(process)
+    typer.echo(f"{out}: federated.json and federated_markers.tsv")

@@ -81,6 +81,11 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
                 "hessian": ("columns", "columns"),
             },
         ),
+        "difference": Kind(
+            "what a site's steps change in the weights of a model, clipped, with noise where the "
+            "model is to be private",
+            {"people": (), "difference": ("parameters",)},
+        ),
         "wins": Kind(
             "how many pairs of people a model puts in order, of how many: for the labels as they "
             "are and shuffled",

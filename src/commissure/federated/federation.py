@@ -240,6 +240,13 @@ def _impossible_gradient(message: Message, request: Request) -> bool:
     return wrong
 
 
+def _impossible_difference(message: Message, request: Request) -> bool:
+    """Longer than it was to be clipped to: one site would outweigh all others."""
+    length = float(np.linalg.norm(message.arrays["difference"]))
+    wrong = length > float(request.given["most_change"]) * (1 + 1e-9)
+    return wrong or len(message.arrays["difference"]) != len(request.given["weights"])
+
+
 def _impossible_ages(message: Message, request: Request) -> bool:
     younger = message.arrays["younger"]
     return bool((np.diff(younger) < 0).any() or younger.max(initial=0) > message.people)
@@ -252,6 +259,7 @@ _IMPOSSIBLE: Mapping[str, Callable[[Message, Request], bool]] = {
     "wins": _impossible_wins,
     "gradient": _impossible_gradient,
     "ages": _impossible_ages,
+    "difference": _impossible_difference,
 }
 
 

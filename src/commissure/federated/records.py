@@ -21,7 +21,7 @@ from commissure.federated.coordinator import (
     principal_components,
     regressions,
 )
-from commissure.federated.federation import Federation, restarted
+from commissure.federated.federation import Federation
 from commissure.federated.hospital import COMBAT, INDICES, TRAITS, Question
 from commissure.federated.logistic import auc_within_site, left_out, logistic
 from commissure.markers.trait_regions import TRAIT_SETS, marker_of_traits
@@ -93,10 +93,10 @@ def marker_table(
     )
 
 
-def attempted(analysis: Callable[[], dict[str, Any]], federation: Federation) -> dict[str, Any]:
+def attempted(analysis: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """An analysis, or why there is none: what is known already is kept."""
     try:
-        done: dict[str, Any] = restarted(federation, analysis)
+        done = analysis()
     except DatasetError as error:
         return {"status": "not computed", "reason": str(error)}
     return {"status": "computed", **done}

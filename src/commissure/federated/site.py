@@ -21,6 +21,7 @@ from commissure.federated.allowed import (
     refuse_unless_allowed,
 )
 from commissure.federated.site_charts import CHART_ANSWERS, chart_controls, fewest
+from commissure.federated.site_learning import LEARNERS, LocalSteps, local_difference, shaped
 from commissure.models.chart_sums import People
 from commissure.models.logistic import sigmoid
 
@@ -73,6 +74,8 @@ class Site:
         Age, sex and head size, for charts.
     controls
         (people,): who is a control.
+    noise_seed
+        Of the noise of privacy, for tests; without it nobody can draw the noise again.
     """
 
     name: str
@@ -83,6 +86,14 @@ class Site:
     min_people: int = MIN_PEOPLE
     people: People | None = None
     controls: np.ndarray | None = None
+    noise_seed: int | None = None
+    _noise: np.random.Generator | None = None
+
+    def noise_generator(self) -> np.random.Generator:
+        """Where the noise of privacy comes from: no two steps have the same."""
+        if self._noise is None:
+            self._noise = np.random.default_rng(self.noise_seed)
+        return self._noise
 
     def answer(self, request: Request) -> Message:
         """Answer a request.
@@ -201,6 +212,17 @@ def _gradient(site: Site, given: Mapping[str, Any]) -> Answer:
     return len(y), arrays
 
 
+def _difference(site: Site, given: Mapping[str, Any]) -> Answer:
+    x, labelled = scaled_markers(site, given)
+    x, y = x[labelled, 1:], site.labels[labelled]
+    learner = LEARNERS[given["learner"]]
+    weights = shaped(given["weights"], learner.start(x.shape[1], 0))
+    difference = local_difference(
+        learner, weights, x, y, LocalSteps.of(given), site.noise_generator()
+    )
+    return len(y), {"people": np.array(float(len(y))), "difference": difference}
+
+
 def _wins(site: Site, given: Mapping[str, Any]) -> Answer:
     x, labelled = scaled_markers(site, given)
     scores, y = (x @ given["coefficients"])[labelled], site.labels[labelled]
@@ -220,5 +242,6 @@ _ANSWERS: dict[str, Callable[[Site, Mapping[str, Any]], Answer]] = {
     "covariance": _covariance,
     "gradient": _gradient,
     "wins": _wins,
+    "difference": _difference,
     **CHART_ANSWERS,
 }

@@ -129,6 +129,8 @@ def computed(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Ask the sites for everything, and write what comes of it but for ``federated.json``.
 
+    Where a site is lost all begins again without it, so that every result is of the same sites.
+
     Returns
     -------
     result, table
@@ -139,8 +141,18 @@ def computed(
     ConfigError, DatasetError
         As :func:`federate` says.
     """
+    result: tuple[dict[str, Any], pd.DataFrame] = restarted(
+        federation, lambda: _computed_once(federation, question, out, options)
+    )
+    return result
+
+
+def _computed_once(
+    federation: Federation, question: Question, out: Path, options: Options
+) -> tuple[dict[str, Any], pd.DataFrame]:
     asked: dict[str, Any] = asdict(question) | {"covariates": list(question.covariates)}
-    answers = restarted(federation, lambda: federation.ask("catalogue", question=asked))
+    federation = federation.of_view(federation.view)
+    answers = federation.ask("catalogue", question=asked)
     units_at = {
         message.site: {tuple(row[:3]): str(row[3]) for row in message.words["markers"]}
         for message in answers
@@ -152,15 +164,15 @@ def computed(
         federation.ask("done", task="build", columns=[list(column) for column in columns])
         return moments(federation)
 
-    scale: Moments = restarted(federation, lambda: scaled(federation))
+    scale = scaled(federation)
     usable = (scale.people > 0) & (scale.sd > 0)
     if not usable.all():
         cautions.append(f"{int((~usable).sum())} markers vary nowhere or too few people have them")
         columns = [column for column, kept in zip(columns, usable, strict=True) if kept]
         # Fewer markers may have other people behind them: what was said before is of all.
         federation = federation.of_view(federation.view)
-        scale = restarted(federation, lambda: scaled(federation))
-    compared = restarted(federation, lambda: regressions(federation))
+        scale = scaled(federation)
+    compared = regressions(federation)
     table = marker_table(columns, units, scale, compared)
     out.mkdir(parents=True, exist_ok=True)
     write_table(table, out / TABLE)
@@ -180,7 +192,7 @@ def computed(
     if options.combat:
         parts["combat"] = lambda: combat_record(federation, question)
     for name, part in parts.items():
-        result[name] = attempted(part, federation)
+        result[name] = attempted(part)
     return result | {"lost": federation.lost, "cautions": cautions}, table
 
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.unit.federated.hospitals import hospital_federation, simulated, together
 
@@ -195,15 +196,17 @@ def test_a_site_that_falls_silent_is_survived_in_any_round(folders, tmp_path, ki
 
     federation.sites["site1"] = falls_silent
     options = Options(permutations=9)
-    result, _ = computed(federation, Question(), out=tmp_path / "o", options=options)
+    result, table = computed(federation, Question(), out=tmp_path / "o", options=options)
     assert result["lost"] == {"site1": "no answer"}
     assert result["charts"]["status"] == result["model"]["status"] == "computed"
     rest = [folders[0], folders[2], *more(folders, tmp_path)]
     expected, _ = hospital_federation(rest, tmp_path / "again")
-    known, _ = computed(expected, Question(), out=tmp_path / "p", options=options)
-    if kind in ("gradient", "products"):  # lost before the model, so all of it is of the others
-        assert result["model"]["pairs"] == known["model"]["pairs"]
-    assert result["charts"]["sites"] == known["charts"]["sites"]
+    known, known_table = computed(expected, Question(), out=tmp_path / "p", options=options)
+    assert result["sites"] == known["sites"] == ["site0", "site2", "site9"]
+    # All of it is of the others, as if the site had never been asked.
+    for part in ("model", "charts", "components"):
+        assert result[part] == known[part]
+    pd.testing.assert_frame_equal(table, known_table)
 
 
 def more(folders, tmp_path):
