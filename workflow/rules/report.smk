@@ -41,8 +41,7 @@ rule subject_pages:
     input:
         manifest=work("batches/batch-{batch}.tsv"),
         index=work("index.tsv"),
-        # Of the batch alone: with those of all batches planning would grow by their square.
-        statuses=batch_statuses,
+        statuses=batch_statuses,  # those of all would make planning grow by their square
         distributions=work("quality_distributions.npz"),
         exclusions=out("exclusions.tsv"),
         completeness=out("completeness.tsv"),
@@ -131,7 +130,8 @@ rule report:
         qc_fc=[out("qc_fc.tsv"), out("qc_fc.json")] if plan.batches("func") else [],
         lesions=[out("response.tsv")] if plan.batches("lesion") else [],
     output:
-        [out(name) for name in ("report.html", "standing_out.tsv")],
+        out("report.html"),
+        out("standing_out.tsv"),
     log:
         log_of("report", batch=False),
     benchmark:

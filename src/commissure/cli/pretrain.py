@@ -43,9 +43,9 @@ def pretrain(
 ) -> None:
     """Learn an encoder on healthy people; the same command goes on after it was killed."""
     with readable():
-        from commissure.models.encoders.pretraining import device_named
         from commissure.representation.pretrain import pretrain as learn
         from commissure.settings import validated
+        from commissure.torch_device import device_named
 
         asked = {"sigma": sigma, "normalisation": normalisation, "epochs": epochs,
                  "batch": batch, "seed": seed}  # fmt: skip

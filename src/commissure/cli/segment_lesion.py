@@ -27,11 +27,12 @@ def segment_lesion(
     threads: Annotated[int, typer.Option(min=1, help="Threads on the processor.")] = 1,
 ) -> None:
     """Mark lesions, with a map of doubt, where a study that names this dataset finds them."""
-    from commissure.lesion.network.card import require_packages
+    from commissure.lesion.network.card import PACKAGES
     from commissure.lesion.network.settings import checked_choices
+    from commissure.torch_device import require_packages
 
     with readable():
-        require_packages("segment-lesion")
+        require_packages("segment-lesion", PACKAGES)
         chosen: Any = checked_choices("segment-lesion", device=device)
         from commissure.lesion.network.apply import mark_dataset
 

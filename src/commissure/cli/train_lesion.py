@@ -45,14 +45,15 @@ def train_lesion(
     threads: Annotated[int, typer.Option(min=1, help="Threads on the processor.")] = 1,
 ) -> None:
     """Train a 3-D U-Net on the masks of a dataset, or go on with a training."""
-    from commissure.lesion.network.card import require_packages
+    from commissure.lesion.network.card import PACKAGES
     from commissure.lesion.network.settings import TrainingSettings, checked_choices
     from commissure.settings import validated
+    from commissure.torch_device import require_packages
 
     levels = _whole_numbers(channels)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with readable():
-        require_packages("train-lesion")
+        require_packages("train-lesion", PACKAGES)
         chosen: Any = checked_choices("train-lesion", image=image, device=device)
         settings = validated(
             TrainingSettings,

@@ -21,7 +21,7 @@ from commissure.flow.config_files import check_size
 from commissure.flow.places import check_path
 from commissure.func.settings import FuncSettings, tedana_program
 from commissure.fusion.settings import FusionSettings
-from commissure.lesion.network.card import read_card, require_packages
+from commissure.lesion.network.card import PACKAGES, read_card
 from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import BY_DEFAULT, MODALITIES
@@ -34,6 +34,7 @@ from commissure.settings import Section, validated
 from commissure.study.qc_fc_settings import QcFcSettings
 from commissure.study.settings import ParticipantsSettings
 from commissure.subtypes.settings import SubtypesSettings
+from commissure.torch_device import require_packages
 
 #: Name of a modality: what ``modalities`` may list.
 ModalityName = Literal[*MODALITIES]  # type: ignore[valid-type]
@@ -314,7 +315,8 @@ def _refuse_absent_network(settings: Settings) -> None:
     if not settings.unmarked:
         return
     if settings.lesion.engine == "builtin":
-        require_packages("lesion.masks", otherwise="set lesion.masks: given in config.yaml")
+        otherwise = "set lesion.masks: given in config.yaml"
+        require_packages("lesion.masks", PACKAGES, otherwise=otherwise)
 
 
 def _with_extraction_chosen(settings: Settings) -> Settings:

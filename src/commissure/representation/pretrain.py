@@ -10,11 +10,12 @@ import numpy as np
 from commissure.errors import DatasetError
 from commissure.files import remove_drafts
 from commissure.markers.units import check_units
-from commissure.models.encoders.pretraining import Device, pretrain_markers
+from commissure.models.encoders.pretraining import pretrain_markers
 from commissure.models.encoders.settings import ENCODER, PretrainingSettings
 from commissure.models.encoders.stored_encoder import StoredEncoder, store_encoder
 from commissure.representation.people import read_marked_people
 from commissure.study.design import DesignColumn, side_by_side
+from commissure.torch_device import Device
 from commissure.transport.encoder_people import encoder_digests
 
 #: State of a run that is not finished.

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commissure import torch_device
 from commissure.errors import CommissureError, ConfigError
 from commissure.flow.plan import Plan
 from commissure.flow.settings import read_settings
-from commissure.lesion.network import card
 from commissure.lesion.network.card import network_sources
 from commissure.lesion.network.settings import NetworkShape
 from commissure.lesion.network.unet import write_network
@@ -26,7 +26,7 @@ def network(tmp_path):
 
 @pytest.fixture
 def installed(monkeypatch):
-    monkeypatch.setattr(card, "find_spec", lambda name: object())
+    monkeypatch.setattr(torch_device, "find_spec", lambda name: object())
 
 
 def plan_of(masks, *modalities, **anat):
@@ -71,6 +71,6 @@ def test_a_folder_without_a_network_and_an_absent_extra_are_refused_in_words(
 ):
     with pytest.raises(CommissureError, match="there is no network"):
         plan_of(str(tmp_path), "lesion")
-    monkeypatch.setattr(card, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch_device, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"lesion.masks: not installed: torch and monai.*given"):
         plan_of(network, "lesion")

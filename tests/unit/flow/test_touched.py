@@ -35,6 +35,7 @@ def test_the_rules_are_in_the_order_of_a_run(rules):
              "report"]  # fmt: skip
     assert [name for name in names if name in order] == order
     assert len(names) == len(set(names)) >= 15
+    assert [rule.name for rule in rules if not rule.writes] == []
 
 
 def test_an_option_of_measuring_never_repeats_preprocessing(rules):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from importlib.metadata import version
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from commissure.anat.settings import BrainExtraction
 from commissure.errors import DatasetError
+from commissure.torch_device import prepared_torch
 
 
 def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
@@ -36,18 +36,13 @@ def deepbet_mask(image: nib.Nifti1Image) -> np.ndarray:
     Fisch L et al., deepbet: fast brain extraction of T1-weighted MRI using convolutional neural
     networks, Computers in Biology and Medicine 179:108845, 2024. It takes about 1.2 GB of memory.
     """
-    # cuBLAS gives the same result twice only with a workspace of its own, set before it is loaded.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Only here: the extra need not be installed, and torch takes a second to import.
-    import torch
+    place = prepared_torch()
     from deepbet import BrainExtraction as Network
 
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`torch.jit.load` is deprecated", DeprecationWarning)
-            _, mask, _ = Network(no_gpu=not torch.cuda.is_available()).run(image)
+            _, mask, _ = Network(no_gpu=place == "cpu").run(image)
     except (AssertionError, ValueError) as error:  # of an empty mask
         raise DatasetError(
             "the T1w image",

@@ -21,8 +21,8 @@ from commissure.lesion.network.segment import (
     marking_record,
     ready_network,
 )
-from commissure.lesion.network.settings import Device
 from commissure.names import Scan
+from commissure.torch_device import Device
 
 
 def mark_dataset(

@@ -6,11 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from commissure.errors import ConfigError, DatasetError
+from commissure.errors import DatasetError
 from commissure.lesion.network.settings import NetworkShape
 from commissure.lesion.settings import LesionPreprocessSettings
 from commissure.names import Scan
@@ -18,6 +17,9 @@ from commissure.settings import validated
 
 #: Files of a stored network.
 WEIGHTS, CARD = "network.npz", "network.json"
+
+#: What training and marking import.
+PACKAGES = ("torch", "monai")
 
 #: Version of what the two files hold.
 FORMAT = 1
@@ -94,24 +96,6 @@ def check_weights(card: NetworkCard) -> bytes:
             mend="Copy both files again, or train the network again",
         )
     return content
-
-
-def require_packages(who: str, *, otherwise: str = "") -> None:
-    """Refuse where the packages of the extra ``deep`` are not installed.
-
-    Raises
-    ------
-    ConfigError
-        torch or MONAI is not there.
-    """
-    lacking = [name for name in ("torch", "monai") if find_spec(name) is None]
-    if lacking:
-        raise ConfigError(
-            who,
-            found=f"not installed: {' and '.join(lacking)}",
-            wanted="the extra 'deep' of this installation",
-            mend='Run `make env EXTRAS="deep"`' + (f", or {otherwise}" if otherwise else ""),
-        )
 
 
 def network_sources(scan: Scan, settings: LesionPreprocessSettings) -> str:

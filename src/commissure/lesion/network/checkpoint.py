@@ -12,7 +12,8 @@ import numpy as np
 
 from commissure.errors import ConfigError
 from commissure.files import atomic
-from commissure.lesion.network.unet import arrays_of, load_arrays, packed, unpacked
+from commissure.lesion.network.unet import arrays_of, load_arrays
+from commissure.stored_arrays import packed, unpacked
 
 #: Where it stands in the folder of the network until training has ended.
 CHECKPOINT = "checkpoint.npz"
@@ -82,7 +83,7 @@ def read_checkpoint(
     if not path.exists():
         return Progress(0, ())
     who = f"checkpoint {path}"
-    arrays = unpacked(path.read_bytes(), who=who)
+    arrays = unpacked(path.read_bytes(), who=who, what="a checkpoint")
     earlier = json.loads(str(arrays.pop("request", "{}")))
     check_request(earlier, request, who=who)
     losses = tuple(float(loss) for loss in arrays.pop("losses"))

@@ -15,10 +15,11 @@ from scipy.ndimage import find_objects
 from commissure.images.grid import resample_to
 from commissure.images.load import voxel_volume_mm3
 from commissure.lesion.masks import numbered_parts
-from commissure.lesion.network.card import NetworkCard, require_packages
+from commissure.lesion.network.card import PACKAGES, NetworkCard
 from commissure.lesion.network.prepared_images import padded, prepared_image
-from commissure.lesion.network.settings import Device, NetworkShape
-from commissure.lesion.network.unet import prepared_torch, read_network, software
+from commissure.lesion.network.settings import NetworkShape
+from commissure.lesion.network.unet import read_network, software
+from commissure.torch_device import Device, prepared_torch, require_packages
 
 #: Axes along which the image is mirrored, one pass each; the first is the image as it is.
 MIRRORED = ((), (0,), (1,), (0, 1), (2,), (0, 2), (1, 2), (0, 1, 2))
@@ -110,7 +111,7 @@ def ready_network(folder: Path | str, *, device: Device = "auto", threads: int =
     DatasetError
         As :func:`commissure.lesion.network.unet.read_network`.
     """
-    require_packages("the network", otherwise="give the masks")
+    require_packages("the network", PACKAGES, otherwise="give the masks")
     where = prepared_torch(device, threads=threads)
     card, module = read_network(folder)
     return Network(card, module.to(where), where)

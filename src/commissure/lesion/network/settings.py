@@ -8,12 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from commissure.errors import ConfigError
 from commissure.settings import Section
+from commissure.torch_device import Device
 
 #: BIDS suffix of the images in which a network marks lesions.
 ImageSuffix = Literal["ct", "T1w", "FLAIR", "T2w"]
 
 #: Where a network computes: auto is a graphics processor where torch sees one.
-Device = Literal["auto", "cpu", "cuda"]
 
 
 class NetworkShape(Section):

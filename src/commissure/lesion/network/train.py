@@ -14,7 +14,7 @@ import pandas as pd
 from commissure.errors import ConfigError
 from commissure.files import remove_drafts, write_table
 from commissure.lesion.marked_image import image_suffix
-from commissure.lesion.network.card import CARD, NetworkCard, read_card, require_packages
+from commissure.lesion.network.card import CARD, PACKAGES, NetworkCard, read_card
 from commissure.lesion.network.checkpoint import (
     CHECKPOINT,
     check_request,
@@ -30,17 +30,17 @@ from commissure.lesion.network.examples import (
     split_people,
     usual_voxel_mm,
 )
-from commissure.lesion.network.settings import Device, ImageSuffix, NetworkShape, TrainingSettings
+from commissure.lesion.network.settings import ImageSuffix, NetworkShape, TrainingSettings
 from commissure.lesion.network.trial import trial_on
 from commissure.lesion.network.unet import (
     arrays_of,
     new_unet,
-    prepared_torch,
     software,
     write_network,
 )
 from commissure.names import Scan
 from commissure.settings import validated
+from commissure.torch_device import Device, prepared_torch, require_packages
 
 #: Steps whose mean loss is a row of the table of losses.
 _ROW_STEPS = 25
@@ -118,7 +118,7 @@ def train(
     DatasetError
         There are no images with masks, or one cannot be used.
     """
-    require_packages("train-lesion")
+    require_packages("train-lesion", PACKAGES)
     device = prepared_torch(asked.device, threads=asked.threads)
     scans = marked_scans(asked.bids, asked.image)
     shape = _shape(asked, scans)

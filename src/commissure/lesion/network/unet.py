@@ -10,9 +10,6 @@ arXiv:2211.02701.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import zipfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from commissure.errors import ConfigError, DatasetError
+from commissure.errors import DatasetError
 from commissure.files import atomic, write_json
 from commissure.lesion.network.card import (
     CARD,
@@ -30,37 +27,8 @@ from commissure.lesion.network.card import (
     check_weights,
     read_card,
 )
-from commissure.lesion.network.settings import Device, NetworkShape
-
-
-def prepared_torch(device: Device, *, threads: int = 1) -> str:
-    """Set torch up so that two runs give the same bits, and choose where it computes.
-
-    Returns
-    -------
-    str
-        ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    ConfigError
-        A graphics processor is asked for and none can be used.
-    """
-    # cuBLAS gives the same result twice only with a workspace of its own, set before it is loaded.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Only here: the extra need not be installed, and torch takes a second to import.
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "--device",
-            found="cuda, and torch sees no graphics processor",
-            wanted="a machine that has one, and a build of torch for CUDA",
-            mend="Use --device cpu",
-        )
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+from commissure.lesion.network.settings import NetworkShape
+from commissure.stored_arrays import packed, unpacked
 
 
 def new_unet(shape: NetworkShape, *, seed: int) -> Any:
@@ -109,30 +77,6 @@ def load_arrays(module: Any, arrays: Mapping[str, np.ndarray], *, who: str) -> N
     module.load_state_dict({key: torch.from_numpy(array.copy()) for key, array in arrays.items()})
 
 
-def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the bytes of an ``npz`` file; the same arrays give the same bytes."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def unpacked(content: bytes, *, who: str) -> dict[str, np.ndarray]:
-    """Arrays of the bytes of an ``npz`` file; objects are refused.
-
-    Raises
-    ------
-    DatasetError
-        It cannot be read, or holds something else than arrays.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(
-            who, found=f"it cannot be read ({error})", wanted="arrays of numbers (npz)"
-        ) from error
-
-
 def write_network(
     folder: Path, arrays: Mapping[str, np.ndarray], shape: NetworkShape, about: Mapping[str, Any]
 ) -> str:
@@ -173,7 +117,7 @@ def read_network(folder: Path | str) -> tuple[NetworkCard, Any]:
         There is none, or weights and card do not belong together.
     """
     card = read_card(folder)
-    arrays = unpacked(check_weights(card), who=f"{WEIGHTS} of {folder}")
+    arrays = unpacked(check_weights(card), who=f"{WEIGHTS} of {folder}", what="weights")
     module = new_unet(card.shape, seed=0)
     load_arrays(module, arrays, who=f"{WEIGHTS} of {folder}")
     module.eval()

@@ -138,7 +138,7 @@ class MarkerEncoder:
         return np.where(np.isfinite(values), added, np.nan)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays by name, for :mod:`commissure.models.encoders.stored_arrays`."""
+        """Everything as arrays by name, for :mod:`commissure.stored_arrays`."""
         named = {"mean": self.mean, "sd": self.sd}
         named |= dict(zip(_WEIGHTS, self.weights, strict=True))
         if self.healthy is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.models.encoders.encoder import MarkerEncoder
-from commissure.models.encoders.networks import torch_or_refuse
 from commissure.models.encoders.settings import PretrainingSettings
+from commissure.torch_device import prepared_torch, require_packages
 
 #: As published: people of a batch, and the learning rate.
 BATCH, LEARNING_RATE = 8, 1e-4
@@ -75,15 +74,15 @@ def fine_tune(
     DatasetError
         Fewer people than a batch.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch = torch_or_refuse("fine-tuning")
+    require_packages("fine-tuning")
+    import torch
+
     if len(values) < BATCH:
         raise DatasetError(
             "fine-tuning", found=f"{len(values)} people have an outcome",
             wanted=f"{BATCH} at least, which is a batch",
         )  # fmt: skip
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    prepared_torch("cpu")
     number = kind == "number"
     centre, scale = (float(outcome.mean()), float(outcome.std()) or 1.0) if number else (0.0, 1.0)
     z = torch.as_tensor(encoder.standardised(values), dtype=torch.float32)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from commissure.errors import ConfigError
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.encoders.torch_types import Sequential
 
@@ -14,24 +13,6 @@ from commissure.models.encoders.torch_types import Sequential
 CHANNELS = (16, 32, 64, 96)
 #: Numbers in which people are compared while they learn; the embedding lies before them.
 PROJECTION = 32
-
-
-def torch_or_refuse(what: str) -> Any:
-    """PyTorch.
-
-    Raises
-    ------
-    ConfigError
-        It is not installed.
-    """
-    try:
-        import torch
-    except ImportError:
-        raise ConfigError(
-            what, found="the package torch is not installed",
-            wanted="the extra 'deep' of this installation", mend='Run `make env EXTRAS="deep"`',
-        ) from None  # fmt: skip
-    return torch
 
 
 def marker_network(markers: int, settings: PretrainingSettings) -> Sequential:

@@ -5,30 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from commissure.errors import ConfigError, DatasetError
+from commissure.errors import DatasetError
 from commissure.models.encoders.encoder import MarkerEncoder, scale_of, weights_of
 from commissure.models.encoders.losses import y_aware_infonce
 from commissure.models.encoders.networks import (
     arrays_of,
     map_network,
     marker_network,
-    torch_or_refuse,
 )
 from commissure.models.encoders.settings import PretrainingSettings
-from commissure.models.encoders.stored_arrays import read_arrays, write_arrays
 from commissure.models.encoders.torch_types import Adam, Generator, Sequential, Tensor
 from commissure.models.encoders.views import map_view, marker_view
+from commissure.stored_arrays import read_arrays, write_arrays
+from commissure.torch_device import Device, prepared_torch, require_packages
 
-Device = Literal["auto", "cpu", "cuda"]
 #: Seconds after which the next finished epoch is kept.
 KEPT_EVERY = 10.0
 _WHO = "pre-training"
@@ -129,44 +127,14 @@ def initial_network(
     kind: Literal["markers", "maps"], markers: int, settings: PretrainingSettings
 ) -> Sequential:
     """A network as its seed draws it."""
-    torch = torch_or_refuse(_WHO)
+    require_packages(_WHO)
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         if kind == "maps":
             return map_network(settings)
         return marker_network(markers, settings)
-
-
-def device_named(name: str) -> Device:
-    """A device by its name.
-
-    Raises
-    ------
-    ConfigError
-        It is none.
-    """
-    for known in get_args(Device):
-        if name == known:
-            return cast(Device, known)
-    raise ConfigError("device", found=f"it is '{name}'", wanted="auto, cpu or cuda")
-
-
-def chosen_device(device: Device) -> str:
-    """``cuda`` or ``cpu``.
-
-    Raises
-    ------
-    ConfigError
-        A graphics processor is asked for, and torch sees none.
-    """
-    torch = torch_or_refuse(_WHO)
-    seen = torch.cuda.is_available()
-    if device == "cuda" and not seen:
-        raise ConfigError(
-            "device", found="cuda is asked for, and torch sees no graphics processor",
-            wanted="auto or cpu", mend="Leave the device out, or install torch for CUDA",
-        )  # fmt: skip
-    return "cuda" if seen and device != "cpu" else "cpu"
 
 
 def _learn(
@@ -179,18 +147,16 @@ def _learn(
     checkpoint: Path | None,
     say: Callable[[str], None] | None,
 ) -> Learnt:
-    # cuBLAS gives the same result twice only with a workspace of its own, set before it is loaded.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch = torch_or_refuse(_WHO)
+    require_packages(_WHO)
+    import torch
+
     if len(data) < settings.batch:
         raise DatasetError(
             _WHO, found=f"{len(data)} healthy people have an age and what is learnt of",
             wanted=f"{settings.batch} at least, which is a batch",
             mend="Take a smaller batch, or more people",
         )  # fmt: skip
-    place = chosen_device(device)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    place = prepared_torch(device)
     network = initial_network(kind, data.shape[1], settings).to(place)
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

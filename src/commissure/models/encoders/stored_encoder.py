@@ -15,7 +15,7 @@ from commissure.errors import DatasetError
 from commissure.files import write_json
 from commissure.models.encoders.encoder import MarkerEncoder
 from commissure.models.encoders.settings import ENCODER
-from commissure.models.encoders.stored_arrays import read_arrays, write_arrays
+from commissure.stored_arrays import read_arrays, write_arrays
 from commissure.study.design import DesignColumn, side_by_side
 
 #: The card for people to read; the one that counts is in the encoder.

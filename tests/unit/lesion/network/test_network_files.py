@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import nibabel as nib
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
+from commissure import torch_device
 from commissure.errors import CommissureError, ConfigError, DatasetError
 from commissure.images.load import save_image
-from commissure.lesion.network import card as cards
-from commissure.lesion.network.card import check_weights, read_card, require_packages
+from commissure.lesion.network.card import PACKAGES, check_weights, read_card
 from commissure.lesion.network.examples import (
     drawn_patches,
     marked_scans,
@@ -24,9 +25,11 @@ from commissure.lesion.network.prepared_images import padded, prepared_image, pr
 from commissure.lesion.network.segment import dice, entropy_bits, without_small
 from commissure.lesion.network.settings import NetworkShape, TrainingSettings, checked_choices
 from commissure.lesion.network.trial import overlap
-from commissure.lesion.network.unet import packed, unpacked, write_network
+from commissure.lesion.network.unet import write_network
 from commissure.names import Scan
 from commissure.phantom.lesions.dataset import write_follow_ups
+from commissure.stored_arrays import packed, unpacked
+from commissure.torch_device import require_packages
 
 SHAPE = NetworkShape(image="ct", voxel_mm=5.0, patch=16, channels=(4, 8, 16))
 
@@ -150,7 +153,7 @@ def stored(tmp_path):
 def test_a_network_is_arrays_and_a_card(stored):
     card = read_card(stored)
     assert card.shape == SHAPE and card.about["images"] == 3
-    arrays = unpacked(check_weights(card), who="network")
+    arrays = unpacked(check_weights(card), who="network", what="weights")
     assert np.array_equal(arrays["a"], np.arange(6.0).reshape(2, 3))
     assert packed(arrays) == packed({"a": np.arange(6.0).reshape(2, 3)})
 
@@ -164,9 +167,13 @@ def test_other_weights_damage_and_objects_are_refused(stored, tmp_path):
     with pytest.raises(DatasetError, match="there are no weights"):
         check_weights(read_card(stored))
     with pytest.raises(DatasetError, match="cannot be read"):
-        unpacked(packed({"a": np.zeros(3)})[:-30], who="x")
-    with pytest.raises(DatasetError, match="arrays of numbers"):
-        unpacked(packed({"a": np.array([{}], object)}), who="x")
+        unpacked(packed({"a": np.zeros(3)})[:-30], who="x", what="weights")
+    objects = io.BytesIO()
+    np.savez(objects, a=np.array([{}], object))
+    with pytest.raises(DatasetError, match="cannot be read"):
+        unpacked(objects.getvalue(), who="x", what="weights")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        packed({"a": np.array([{}], object)})
     card = json.loads((stored / "network.json").read_text())
     for change, said in (({"format": 9}, "format 9"), ({"shape": {"image": "ct"}}, "voxel_mm")):
         (stored / "network.json").write_text(json.dumps(card | change))
@@ -200,6 +207,6 @@ def test_masks_without_a_lesion_are_refused(livers, tmp_path):
 
 
 def test_the_extra_is_asked_for_in_words(monkeypatch):
-    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch_device, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"torch and monai;.*EXTRAS=.deep.., or give the masks"):
-        require_packages("the network", otherwise="give the masks")
+        require_packages("the network", PACKAGES, otherwise="give the masks")

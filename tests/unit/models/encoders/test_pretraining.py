@@ -12,14 +12,14 @@ from commissure.models.encoders import pretraining  # noqa: E402
 from commissure.models.encoders.encoder import weights_of  # noqa: E402
 from commissure.models.encoders.networks import arrays_of, map_network, marker_network  # noqa: E402
 from commissure.models.encoders.pretraining import (  # noqa: E402
-    device_named,
     initial_network,
     pretrain_maps,
     pretrain_markers,
     random_marker_encoder,
 )
 from commissure.models.encoders.settings import PretrainingSettings  # noqa: E402
-from commissure.models.encoders.stored_arrays import read_arrays, write_arrays  # noqa: E402
+from commissure.stored_arrays import read_arrays, write_arrays  # noqa: E402
+from commissure.torch_device import device_named  # noqa: E402
 
 SMALL = PretrainingSettings(hidden=16, embedding=8, batch=16, epochs=6)
 

@@ -31,10 +31,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], card: Mapping[str
         What they are, as JSON holds it.
     """
     text = np.frombuffer(as_json(card).encode(), dtype=np.uint8)
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **{_CARD: text, **arrays})
+    content = packed({_CARD: text, **arrays})
     with atomic(path) as draft:
-        draft.write_bytes(content.getvalue())
+        draft.write_bytes(content)
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -54,24 +53,53 @@ def read_arrays(path: Path, what: str) -> tuple[dict[str, np.ndarray], dict[str,
     """
     if not path.is_file():
         raise DatasetError(str(path), found="there is no such file", wanted=f"{what}, as .npz")
+    arrays = unpacked(path.read_bytes(), who=path.name, what=what)
     try:
-        # Of a damaged archive NumPy would leave the file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
         card = json.loads(arrays.pop(_CARD).tobytes())
         if not isinstance(card, dict):
             raise ValueError("its card is no list of names")
-    except (
-        AttributeError,
-        ValueError,
-        TypeError,
-        KeyError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise DatasetError(
-            path.name, found=f"it cannot be read ({error})",
-            wanted=f"{what} that commissure stored", mend="Make it anew",
-        ) from None  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path.name, what, error) from None
     return arrays, card
+
+
+def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as the bytes of an ``npz`` file; the same arrays give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        One holds objects.
+    """
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def unpacked(content: bytes, *, who: str, what: str) -> dict[str, np.ndarray]:
+    """Arrays of the bytes of an ``npz`` file.
+
+    Parameters
+    ----------
+    content
+        All bytes: of a damaged archive NumPy would leave the file open.
+    who, what
+        Name of the file, and what it should hold, in words.
+
+    Raises
+    ------
+    DatasetError
+        It is damaged, or holds objects, which are never opened.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (AttributeError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(who, what, error) from None
+
+
+def _unreadable(who: str, what: str, error: Exception) -> DatasetError:
+    return DatasetError(
+        who, found=f"it cannot be read ({error})", wanted=f"{what} that commissure stored",
+        mend="Make it anew",
+    )  # fmt: skip
