@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cluster_faults.lab import Lab, Work, begun, causes, drafts, present, wait_for
+from benchmarks.cluster_faults.lab import (
+    REPOSITORY,
+    Lab,
+    Work,
+    begun,
+    causes,
+    drafts,
+    present,
+    wait_for,
+)
 
 #: The image that meets the fault, and what most cases ask for: its batch, and no more.
 WHO = "sub-02"
@@ -300,10 +309,14 @@ def times_shifted(lab: Lab) -> Judged:
     """All file times are shifted by ten minutes: of outputs forwards and backwards, then of the dataset.
 
     An image whose time changed counts as another one, and is computed again to the same results.
+    Outputs that are older than a script are computed again: in a younger checkout they go less far back.
     """
     study = lab.copy("times-shifted", done=True)
+    first = min(path.stat().st_mtime for path in (study / "out").rglob("*") if path.is_file())
+    newest = max(p.stat().st_mtime for p in (REPOSITORY / "workflow").rglob("*") if p.is_file())
+    back = max(1, int(min(600, first - newest - 1)))
     wrong = []
-    for place, seconds in (("out", -600), ("out", 1200), ("bids", 600)):
+    for place, seconds in (("out", -back), ("out", back + 600), ("bids", 600)):
         for path in (study / place).rglob("*"):
             if path.is_file():
                 when = path.stat().st_mtime + seconds
