@@ -5,7 +5,7 @@
 rule provenance:
     """Write down what made these results: versions, configuration, files."""
     input:
-        markers=out("markers.tsv"),
+        tables=[out("markers.tsv"), out("quality.tsv")],
         metrics=out("fusion/metrics.json"),
         vulnerability=out("vulnerability.json"),
         normative=out("normative/normative.json"),

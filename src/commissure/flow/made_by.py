@@ -16,6 +16,9 @@ from commissure.flow.environment import kept
 from commissure.flow.steps import steps
 from commissure.modalities import MODALITIES
 
+#: Jobs that compute no result: they tell of them, before or after this is written.
+_TELL = ("provenance", "report", "subject_pages")
+
 
 def made_by(
     output_dir: Path,
@@ -71,6 +74,8 @@ def _used(work: Path) -> Counter[str]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     for path in sorted((work / "jobs").glob("*.txt")):
+        if path.stem.startswith(_TELL):
+            continue
         counts[path.read_text(encoding="utf-8").strip()] += 1
     counts.pop("", None)
     return counts

@@ -16,6 +16,7 @@ from commissure.errors import DatasetError
 from commissure.flow.checksums import checksums
 from commissure.flow.environment import environment, keep, kept
 from commissure.flow.job import running
+from commissure.flow.made_by import made_by
 from commissure.flow.steps import steps
 
 
@@ -56,6 +57,19 @@ def test_what_was_read_before_a_job_was_ended_is_not_read_again(tmp_path, monkey
     assert [row["path"] for row in checksums(files, cache)] == ["a", "b", "c"]
     assert read == ["c"]
     assert len(cache.read_text().splitlines()) == 3
+
+
+def test_results_are_counted_and_not_what_tells_of_them(tmp_path):
+    """Pages and the report may be there before the provenance, or from a run before, or not."""
+    work = tmp_path / "work"
+    digest = keep(work)
+    (work / "jobs").mkdir()
+    for name in ("fusion", "scan_tables", "provenance", "report", "reporting", "subject_pages-1"):
+        (work / f"jobs/{name}.txt").write_text(digest)
+    (told,) = made_by(tmp_path, tables={}, settings={"bids_dir": None}, folder=tmp_path)[
+        "environments"
+    ]
+    assert told["results"] == 2
 
 
 def test_the_surroundings_are_kept_once_and_name_no_machine(tmp_path):
