@@ -5,13 +5,14 @@ from __future__ import annotations
 from commissure.flow import code
 from commissure.markers.registry import definitions, exclusion_rules, products, recovery_goals
 from commissure.markers.settings import MarkersSettings
-from commissure.modalities import MODALITIES
+from commissure.modalities import MEASURED_WITH, MODALITIES
 
 
 def test_every_modality_declares_itself():
     assert list(MODALITIES) == list(products())
     assert list(MODALITIES) == list(recovery_goals())
-    assert set(MODALITIES) == {definition.modality for definition in definitions().values()}
+    blocks = set(MODALITIES) | set(MEASURED_WITH.values())
+    assert blocks == {definition.modality for definition in definitions().values()}
 
 
 def test_an_exclusion_rule_has_its_option_and_its_marker():

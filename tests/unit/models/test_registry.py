@@ -48,4 +48,7 @@ def test_types_of_declared_models_may_be_stored() -> None:
     assert name in stored_types()
     assert len(stored_types()) == len(set(stored_types()))
     of_others = [kind for kind in stored_types() if not kind.startswith("commissure.")]
-    assert of_others == ["sklearn.tree._tree.Tree"]
+    tests = [
+        f"sklearn.feature_selection._univariate_selection.f_{n}" for n in ("classif", "regression")
+    ]
+    assert of_others == ["sklearn.tree._tree.Tree", *tests]
