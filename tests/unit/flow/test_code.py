@@ -44,6 +44,7 @@ NOT_BY_A_SCRIPT = {
     "transport/drift.py": "of the command `commissure apply`",
     "transport/kinds.py": "of the command `commissure apply`",
     "transport/predict.py": "of the command `commissure apply`",
+    "transport/released.py": "of the command `commissure release`",
     "transport/sets.py": "of the command `commissure apply`",
 }
 

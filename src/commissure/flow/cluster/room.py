@@ -138,7 +138,8 @@ def no_room(folder: Path) -> str:
     Only writing tells of a quota: the disk may have room for others.
     """
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".room-") as file:
+        # Without a name: this thread may be ended with its process, and must leave nothing.
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0" * PROBE_BYTES)
             file.flush()
             os.fsync(file.fileno())
