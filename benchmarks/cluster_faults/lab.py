@@ -219,8 +219,6 @@ class Lab:
         Where a run was asked for the people alone, what follows from them need not be there.
         """
         names = differing(self.whole / "out", study / "out")[1]
-        # It counts what had ended when it was written.
-        names = [name for name in names if name != "provenance/run.json"]
         if (study / "out/report.html").exists():
             return names
         tables = (study / "out/work/status").rglob("*.tsv")
