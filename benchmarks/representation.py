@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -40,9 +41,11 @@ from sklearn.preprocessing import StandardScaler
 from commissure.models.encoders.encoder import MarkerEncoder
 from commissure.models.encoders.fine_tuning import fine_tune
 from commissure.models.encoders.pretraining import pretrain_markers, random_marker_encoder
-from commissure.models.encoders.settings import PretrainingSettings
+from commissure.models.encoders.settings import PretrainingSettings, Start
 
-FEATURES = ("markers", "PCA-50", "random", "y-aware", "SimCLR")
+FEATURES = ("markers", "PCA-50", "PCA-64", "random", "y-aware", "SimCLR")
+#: Fine-tuned encoders by where they start: what pre-training adds to fine-tuning is their difference.
+TUNED = {"fine-tuned": "y-aware", "tuned from drawn": "random"}
 PENALTIES = np.logspace(0, 5, 11)
 
 
@@ -63,9 +66,11 @@ def features(
 ) -> dict[str, np.ndarray]:
     """People in each representation."""
     scale = encoders["random"]
-    pca = PCA(min(50, *healthy.shape), random_state=0).fit(scale.standardised(healthy))
-    z = scale.standardised(values)
-    named = {"markers": z, "PCA-50": pca.transform(z)}
+    z, learnt_on = scale.standardised(values), scale.standardised(healthy)
+    named = {"markers": z}
+    for most in (50, 64):
+        pca = PCA(min(most, *healthy.shape), random_state=0).fit(learnt_on)
+        named[f"PCA-{most}"] = pca.transform(z)
     return named | {name: encoder.embed(values) for name, encoder in encoders.items()}
 
 
@@ -181,7 +186,7 @@ def fcon1000(asked: argparse.Namespace, settings: PretrainingSettings) -> None:
     regions = table.drop(columns=["sub_id", "age", "sex", "site"]).apply(pd.to_numeric)
     values = regions.loc[:, regions.nunique() > 5].to_numpy(float)
     ages = table["age"].to_numpy(float)
-    errors = {name: np.full(len(ages), np.nan) for name in (*FEATURES, "fine-tuned", "mean")}
+    errors = {name: np.full(len(ages), np.nan) for name in (*FEATURES, *TUNED, "mean")}
     for train, test in left_out(values, sites, asked.groups):
         encoders = representations(values[train], ages[train], settings)
         trained = features(values[train], encoders, values[train])
@@ -189,8 +194,9 @@ def fcon1000(asked: argparse.Namespace, settings: PretrainingSettings) -> None:
             said = probe(trained[name], ages[train]).predict(x)
             errors[name][test] = np.abs(said - ages[test])
         if asked.fine_tune:
-            tuned = fine_tune(encoders["y-aware"], values[train], ages[train], kind="number")
-            errors["fine-tuned"][test] = np.abs(tuned.predict(values[test]) - ages[test])
+            for name, start in TUNED.items():
+                tuned = fine_tune(encoders[start], values[train], ages[train], kind="number")
+                errors[name][test] = np.abs(tuned.predict(values[test]) - ages[test])
         errors["mean"][test] = np.abs(ages[train].mean() - ages[test])
     print(f"fcon1000: {len(ages)} people, {len(set(sites))} sites, {values.shape[1]} regions; age "
           f"error with {'groups of sites' if asked.groups else 'the site'} left out")  # fmt: skip
@@ -207,6 +213,9 @@ def site_probes(
     """How well a probe tells the sites with 25 people and more."""
     names, counts = np.unique(sites, return_counts=True)
     large = np.isin(sites, names[counts >= 25])
+    if large.sum() < settings.batch:
+        print(f"  no site probe: {large.sum()} people at sites of 25 and more")
+        return
     encoders = representations(values[large], ages[large], settings)
     for name, x in features(values[large], encoders, values[large]).items():
         print(f"  site probe  {name:8s} balanced accuracy {site_accuracy(x, sites[large]):.3f}")
@@ -221,7 +230,7 @@ def impac(asked: argparse.Namespace, settings: PretrainingSettings) -> None:
     names = [name for name in anatomy.select_dtypes("number") if joined[name].nunique() > 5]
     values, ages = joined[names].to_numpy(float), joined["age"].to_numpy(float)
     sites, y = joined["site"].astype(str).to_numpy(), joined["asd"].to_numpy(int)
-    models = (*FEATURES, "markers + y-aware", "fine-tuned")
+    models = (*FEATURES, "markers + y-aware", *TUNED)
     scores = {name: np.full(len(y), np.nan) for name in models}
     errors = {name: np.full(len(y), np.nan) for name in FEATURES}
     for train, test in left_out(values, sites, asked.groups):
@@ -236,8 +245,9 @@ def impac(asked: argparse.Namespace, settings: PretrainingSettings) -> None:
         both = [np.hstack([part["markers"], part["y-aware"]]) for part in (trained, tested)]
         scores["markers + y-aware"][test] = probe(both[0], y[train]).predict(both[1])
         if asked.fine_tune:
-            tuned = fine_tune(encoders["y-aware"], values[train], y[train], kind="labels")
-            scores["fine-tuned"][test] = tuned.predict(values[test])
+            for name, start in TUNED.items():
+                tuned = fine_tune(encoders[start], values[train], y[train], kind="labels")
+                scores[name][test] = tuned.predict(values[test])
     print(f"impac: {len(y)} people, {len(set(sites))} sites, {len(names)} markers; autism with "
           f"{'groups of sites' if asked.groups else 'the site'} left out, AUC within site")  # fmt: skip
     won, pairs = {}, None
@@ -284,13 +294,21 @@ def main() -> None:
     parser.add_argument("--d", type=float, default=0.5)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--sigma", type=float, default=5.0)
+    parser.add_argument("--start", choices=get_args(Start), default=PretrainingSettings().start)
+    parser.add_argument(
+        "--reconstruction", type=float, default=PretrainingSettings().reconstruction
+    )
+    parser.add_argument("--cutout", type=float, default=PretrainingSettings().cutout)
     parser.add_argument("--groups", type=int, help="Groups of sites, which is quicker than sites.")
     parser.add_argument("--fine-tune", action="store_true")
     asked = parser.parse_args()
     if find_spec("torch") is None:
         print("torch is not installed: this benchmark needs the extra deep.")
         return
-    settings = PretrainingSettings(epochs=asked.epochs, sigma=asked.sigma)
+    settings = PretrainingSettings(
+        epochs=asked.epochs, sigma=asked.sigma, start=asked.start,
+        reconstruction=asked.reconstruction, cutout=asked.cutout,
+    )  # fmt: skip
     begun = time.process_time()
     for part in asked.parts:
         folder = {"fcon1000": "fcon1000-freesurfer", "impac": "impac-autism-freesurfer"}.get(part)

@@ -134,6 +134,22 @@ SMALLEST = {
     "normative": ["simulated", "--markers", "4"],
     "planning": ["{tmp}/large", "--people", "3"],
     "phantom_cost": ["--presets", "tiny", "--people", "1"],
+    "map_representation": [
+        "--seeds",
+        "1",
+        "--healthy",
+        "24",
+        "--labels",
+        "12",
+        "--test",
+        "12",
+        "--mapped",
+        "2",
+        "--epochs",
+        "1",
+        "--batch",
+        "12",
+    ],
     "representation": [
         *("simulated", "--seeds", "1", "--healthy", "80", "--markers", "10", "--labels", "20"),
         *("--epochs", "2"),
@@ -202,7 +218,12 @@ SMALLEST = {
     "warp": ["--simulated", "1", "--alone"],
 }
 #: Packages of the extra ``deep`` that benchmarks need.
-DEEP = {"lesion_unet": ("torch", "monai"), "small_network": ("torch",)}
+DEEP = {
+    "lesion_unet": ("torch", "monai"),
+    "map_representation": ("torch",),
+    "representation": ("torch",),
+    "small_network": ("torch",),
+}
 #: Those that need the real data; ``{data}`` is its folder.
 REAL = {
     "lesion_radiomics": ["{data}", "pyradiomics", "borders", "--draws", "2"],

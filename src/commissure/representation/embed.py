@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from commissure.files import write_table
 from commissure.models.encoders.stored_encoder import StoredEncoder, load_encoder
-from commissure.representation.people import read_marked_people
+from commissure.representation.people import MarkedPeople, read_marked_people
 from commissure.transport.encoder_people import learnt_on
 
 #: Tables that are written.
@@ -51,32 +51,71 @@ def embed(
     DatasetError
         The encoder cannot be read, or is of other markers, units, atlas or template.
     """
-    say = say or (lambda line: None)
     stored = load_encoder(encoder)
     data = read_marked_people(dataset, participants, site_column)
     values, cautions = stored.values(data.markers, data.participants, data.source)
-    embedding = stored.encoder.embed(values)
-    table = pd.DataFrame(
-        embedding, columns=[f"e{n + 1:03d}" for n in range(stored.encoder.dimensions)]
-    )
+    trained = learnt_on(stored, values) if stored.digests else None
+    return write_embedded(
+        out, data, stored.encoder.embed(values), stored.encoder.deviation(values, data.ages),
+        trained, region_table(stored, values, data.ages, data.participants),
+        [*data.cautions, *cautions], say,
+    )  # fmt: skip
+
+
+def write_embedded(
+    out: Path,
+    data: MarkedPeople,
+    embedding: np.ndarray,
+    deviation: np.ndarray,
+    trained: np.ndarray | None,
+    regions: pd.DataFrame,
+    lines: Sequence[str],
+    say: Callable[[str], None] | None,
+) -> pd.DataFrame:
+    """Write the tables of embedded people.
+
+    Parameters
+    ----------
+    out
+        Their folder.
+    data
+        The people.
+    embedding, deviation
+        (people, dimensions) and (people,).
+    trained
+        On whom the encoder was learnt, (people,); None where it has no digests.
+    regions
+        The rows of ``regions.tsv``.
+    lines
+        Sentences for the reader.
+    say
+        Takes them, and a line of the result.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``people.tsv``.
+    """
+    say = say or (lambda line: None)
+    table = pd.DataFrame(embedding, columns=[f"e{n + 1:03d}" for n in range(embedding.shape[1])])
     table.insert(0, "participant_id", data.participants)
-    trained = learnt_on(stored, values)
+    known = np.zeros(len(embedding), bool) if trained is None else trained
     people = pd.DataFrame({
         "participant_id": data.participants,
         "site": data.people["site"].to_numpy(str),
         "age": data.ages,
-        "deviation": stored.encoder.deviation(values, data.ages),
-        "pretrained_on": np.where(trained, "yes", "no") if stored.digests else "unknown",
+        "deviation": deviation,
+        "pretrained_on": "unknown" if trained is None else np.where(known, "yes", "no"),
     })  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     write_table(table, out / EMBEDDING)
     write_table(people, out / PEOPLE)
-    write_table(region_table(stored, values, data.ages, data.participants), out / REGIONS)
+    write_table(regions, out / REGIONS)
     say(
         f"{int(np.isfinite(embedding[:, 0]).sum())} of {len(people)} people are embedded "
-        f"({EMBEDDING}); the encoder was learnt on {int(trained.sum())} of them."
+        f"({EMBEDDING}); the encoder was learnt on {int(known.sum())} of them."
     )
-    for line in [*data.cautions, *cautions]:
+    for line in lines:
         say(line)
     return people
 

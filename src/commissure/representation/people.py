@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,13 @@ class MarkedPeople:
     def participants(self) -> np.ndarray:
         """Identifiers."""
         return self.people["participant_id"].to_numpy(str)
+
+    def of(self, chosen: np.ndarray) -> MarkedPeople:
+        """Some of the people, by a mask or by numbers, with their markers."""
+        people = self.people[chosen] if chosen.dtype == bool else self.people.iloc[chosen]
+        markers = self.markers[self.markers["participant_id"].isin(people["participant_id"])]
+        people = people.reset_index(drop=True)
+        return replace(self, markers=markers, people=people, ages=self.ages[chosen])
 
     def healthy(self) -> tuple[np.ndarray, str | None]:
         """Who is a control; everybody, with a sentence, where nothing says who is."""

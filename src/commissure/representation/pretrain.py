@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.files import remove_drafts
 from commissure.markers.units import check_units
-from commissure.models.encoders.pretraining import pretrain_markers
+from commissure.models.encoders.pretraining import Learnt, pretrain_markers
 from commissure.models.encoders.settings import ENCODER, PretrainingSettings
 from commissure.models.encoders.stored_encoder import StoredEncoder, store_encoder
 from commissure.representation.people import read_marked_people
@@ -67,12 +68,7 @@ def pretrain(
     wide, cautions = side_by_side(data.markers, data.participants)
     values = wide.to_numpy(float).reshape(len(data.people), -1)
     chosen = healthy & np.isfinite(data.ages) & np.isfinite(values).any(axis=1)
-    if chosen.sum() < settings.batch:
-        raise DatasetError(
-            data.source, found=f"{int(chosen.sum())} healthy people have an age and markers",
-            wanted=f"{settings.batch} at least, which is a batch",
-            mend="Take a smaller batch (--batch), or a larger dataset of healthy people",
-        )  # fmt: skip
+    refuse_few(data.source, int(chosen.sum()), "an age and markers", settings)
     people = values[chosen]
     measured = np.isfinite(people).mean(axis=0) >= FEWEST_MEASURED
     usable = measured & (np.nan_to_num(people).std(axis=0) > 0)
@@ -101,15 +97,7 @@ def pretrain(
     ]
     unit_of = data.markers.drop_duplicates("marker").set_index("marker")["unit"]
     sites = data.people["site"].to_numpy(str)[chosen]
-    about = {
-        "n": int(chosen.sum()),
-        "n_sites": len(set(sites)),
-        "ages": [float(data.ages[chosen].min()), float(data.ages[chosen].max())],
-        "settings": settings.model_dump(mode="json"),
-        "losses": learnt.losses,
-        "cautions": lines,
-        **learnt.record,
-    }
+    about = card_of(data.ages[chosen], sites, settings, learnt, lines)
     stored = store_encoder(
         out, encoder, columns, [str(unit_of[c.marker]) for c in columns], about,
         encoder_digests(people[:, usable], columns, encoder) if digests else (),
@@ -122,3 +110,40 @@ def pretrain(
         f"{about['n']} healthy people on {about['device']}."
     )
     return stored
+
+
+def refuse_few(
+    source: str, people: int, what_they_have: str, settings: PretrainingSettings
+) -> None:
+    """Refuse fewer healthy people than a batch.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer.
+    """
+    if people < settings.batch:
+        raise DatasetError(
+            source, found=f"{people} healthy people have {what_they_have}",
+            wanted=f"{settings.batch} at least, which is a batch",
+            mend="Take a smaller batch (--batch), or a larger dataset of healthy people",
+        )  # fmt: skip
+
+
+def card_of(
+    ages: np.ndarray,
+    sites: np.ndarray,
+    settings: PretrainingSettings,
+    learnt: Learnt,
+    lines: Sequence[str],
+) -> dict[str, Any]:
+    """What the card of an encoder says of its people and of how it was learnt."""
+    return {
+        "n": len(ages),
+        "n_sites": len(set(sites)),
+        "ages": [float(ages.min()), float(ages.max())],
+        "settings": settings.model_dump(mode="json"),
+        "losses": learnt.losses,
+        "cautions": list(lines),
+        **learnt.record,
+    }

@@ -8,6 +8,7 @@ import numpy as np
 
 from commissure.models.encoders.encoder import MarkerEncoder
 from commissure.models.encoders.stored_encoder import StoredEncoder
+from commissure.models.encoders.stored_map_encoder import StoredMapEncoder
 from commissure.study.design import Block, DesignColumn
 from commissure.transport.training_membership import in_training, training_digests
 
@@ -23,6 +24,22 @@ def learnt_on(stored: StoredEncoder, values: np.ndarray) -> np.ndarray:
     """Who of people, by their markers in the encoder's columns, it was learnt on."""
     blocks, domain = _views(stored.columns, stored.encoder)
     return in_training(values, blocks, domain, stored.digests)
+
+
+def map_digests(volumes: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> list[str]:
+    """Digests of people by their grey matter, (people, regions), and its mean and spread."""
+    return training_digests(volumes, *_regions(mean, sd))[0]
+
+
+def map_learnt_on(stored: StoredMapEncoder, volumes: np.ndarray) -> np.ndarray:
+    """Who of people, by their grey matter, (people, regions), an encoder of maps was learnt on."""
+    return in_training(volumes, *_regions(stored.mean, stored.sd), stored.digests)
+
+
+def _regions(
+    mean: np.ndarray, sd: np.ndarray
+) -> tuple[list[Block], dict[str, dict[str, np.ndarray]]]:
+    return [Block("maps", tuple(range(len(mean))))], {"maps": {"mean": mean, "sd": sd}}
 
 
 def _views(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,9 @@ class HealthyReference:
         Returns
         -------
         numpy.ndarray
-            (..., people), about 1 in healthy people.
+            (..., people); its mean over the healthy people is 1.
         """
-        away = embedding - _on_line(self.line, ages)
+        away = embedding - on_line(self.line, ages)
         squared = np.einsum("...i,ij,...j->...", away, self.precision, away)
         return np.asarray(squared / embedding.shape[-1])
 
@@ -98,9 +98,7 @@ class MarkerEncoder:
         """The encoder that knows what healthy people look like: these."""
         z = self.standardised(values)
         embedding = self.embed_standardised(z)
-        line, marker_line = _line(embedding, ages), _line(z, ages)
-        spread = LedoitWolf(assume_centered=True).fit(embedding - _on_line(line, ages))
-        healthy = HealthyReference(line, np.asarray(spread.precision_), marker_line)
+        healthy = healthy_reference(embedding, ages, _line(z, ages))
         return MarkerEncoder(self.mean, self.sd, self.weights, healthy)
 
     def deviation(self, values: np.ndarray, ages: np.ndarray) -> np.ndarray:
@@ -125,7 +123,7 @@ class MarkerEncoder:
             (people, markers); NaN where a marker or the age is unknown.
         """
         assert self.healthy is not None
-        z, expected = self.standardised(values), _on_line(self.healthy.marker_line, ages)
+        z, expected = self.standardised(values), on_line(self.healthy.marker_line, ages)
         whole = self.healthy.distance(self.embed_standardised(z), ages)
         first, first_offset, second, second_offset = (w.astype(float) for w in self.weights)
         before = z @ first.T + first_offset
@@ -173,10 +171,33 @@ def scale_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.nanmean(values, axis=0), np.where(sd > 0, sd, 1.0)
 
 
+def healthy_reference(
+    embedding: np.ndarray, ages: np.ndarray, marker_line: np.ndarray
+) -> HealthyReference:
+    """What healthy people's embeddings are at an age, and how they spread.
+
+    The covariance is shrunk; of few people, or of numbers that hang together, it is then too wide
+    or too narrow as a whole. It is scaled so that the mean distance of these people is 1.
+
+    Parameters
+    ----------
+    embedding, ages
+        (people, dimensions) and years, (people,).
+    marker_line
+        As of :class:`HealthyReference`.
+    """
+    line = _line(embedding, ages)
+    spread = LedoitWolf(assume_centered=True).fit(embedding - on_line(line, ages))
+    unscaled = HealthyReference(line, np.asarray(spread.precision_), marker_line)
+    mean = float(unscaled.distance(embedding, ages).mean())
+    return replace(unscaled, precision=unscaled.precision / mean) if mean > 0 else unscaled
+
+
 def _line(values: np.ndarray, ages: np.ndarray) -> np.ndarray:
     design = np.column_stack([np.ones(len(ages)), ages])
     return np.asarray(np.linalg.lstsq(design, values, rcond=None)[0])
 
 
-def _on_line(line: np.ndarray, ages: np.ndarray) -> np.ndarray:
+def on_line(line: np.ndarray, ages: np.ndarray) -> np.ndarray:
+    """What a line, (2, numbers), says at ages in years: (people, numbers)."""
     return line[0] + np.asarray(ages, float)[:, None] * line[1]

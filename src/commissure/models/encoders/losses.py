@@ -88,3 +88,14 @@ def y_aware_infonce(
     log_share = log_softmax(similarity.masked_fill(same, _SELF), dim=1)
     weights = pair_weights(ages.to(log_share.dtype), sigma, normalisation)
     return -(weights * log_share).sum() / len(first)
+
+
+def unexplained(said: Tensor, truth: Tensor) -> Tensor:
+    """Share of the squared deviations from 0 that is not given back: 0 of all, 1 of nothing.
+
+    Parameters
+    ----------
+    said, truth
+        (views, numbers): what a decoder gives back, and what it should.
+    """
+    return (said - truth).square().mean() / truth.square().mean().clamp(min=1e-8)

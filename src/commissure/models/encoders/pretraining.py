@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from commissure.errors import DatasetError
+from commissure.models.encoders.checkpoint import Checkpoint, fingerprint
 from commissure.models.encoders.encoder import MarkerEncoder, scale_of, weights_of
-from commissure.models.encoders.losses import y_aware_infonce
+from commissure.models.encoders.losses import unexplained, y_aware_infonce
+from commissure.models.encoders.map_encoder import MapEncoder, Maps, MapScale
 from commissure.models.encoders.networks import (
+    Network,
     arrays_of,
     map_network,
+    map_targets,
     marker_network,
+    start_at_components,
 )
 from commissure.models.encoders.settings import PretrainingSettings
-from commissure.models.encoders.torch_types import Adam, Generator, Sequential, Tensor
+from commissure.models.encoders.torch_types import Adam, Generator, Tensor
 from commissure.models.encoders.views import map_view, marker_view
-from commissure.stored_arrays import read_arrays, write_arrays
 from commissure.torch_device import Device, prepared_torch, require_packages
 
-#: Seconds after which the next finished epoch is kept.
-KEPT_EVERY = 10.0
 _WHO = "pre-training"
 
 
@@ -92,54 +92,136 @@ def pretrain_markers(
     mean, sd = scale_of(values)
     plain = MarkerEncoder(mean, sd, ())
     z = plain.standardised(values).astype(np.float32)
-    learnt = _learn("markers", z, ages, settings, device=device, checkpoint=checkpoint, say=say)
+    learnt = _learn(_MarkerPeople(z), ages, settings, device=device, checkpoint=checkpoint, say=say)
     encoder = MarkerEncoder(mean, sd, weights_of(learnt.arrays))
     return encoder.with_healthy(values, ages), learnt
 
 
 def pretrain_maps(
-    maps: np.ndarray,
+    maps: Maps,
     ages: np.ndarray,
+    scale: MapScale,
     settings: PretrainingSettings,
     *,
     device: Device = "auto",
     checkpoint: Path | None = None,
     say: Callable[[str], None] | None = None,
-) -> Learnt:
-    """Learn an encoder of standardised maps (people, X, Y, Z), as :func:`pretrain_markers`."""
-    return _learn(
-        "maps", maps[:, None].astype(np.float32), ages, settings, device=device,
-        checkpoint=checkpoint, say=say,
-    )  # fmt: skip
+) -> tuple[MapEncoder, Learnt]:
+    """Learn an encoder of maps of healthy people; of the maps one batch is in memory.
+
+    Parameters
+    ----------
+    maps
+        People's maps, read when they are needed.
+    scale
+        By which they are standardised, of these people.
+    ages, settings, device, checkpoint, say
+        As :func:`pretrain_markers` takes them, and raising what it raises.
+
+    Returns
+    -------
+    encoder, learnt
+        The encoder, which knows what these people look like; how it was learnt.
+    """
+    learnt = _learn(
+        _MapPeople(maps, scale), ages, settings, device=device, checkpoint=checkpoint, say=say
+    )
+    encoder = MapEncoder.of_network(scale, learnt.arrays, settings)
+    return encoder.with_healthy(maps, ages), learnt
 
 
 def random_marker_encoder(
     values: np.ndarray, ages: np.ndarray, settings: PretrainingSettings
 ) -> MarkerEncoder:
-    """The encoder before anything is learnt: what pre-training is compared with."""
-    network = initial_network("markers", values.shape[1], settings)
+    """The encoder with drawn weights: what pre-training is compared with."""
     mean, sd = scale_of(values)
-    encoder = MarkerEncoder(mean, sd, weights_of(arrays_of(network)))
-    return encoder.with_healthy(values, ages)
+    drawn = settings.model_copy(update={"start": "drawn"})
+    people = _MarkerPeople(np.zeros((0, values.shape[1]), np.float32))
+    arrays = arrays_of(initial_network(people, drawn).layers)
+    return MarkerEncoder(mean, sd, weights_of(arrays)).with_healthy(values, ages)
 
 
-def initial_network(
-    kind: Literal["markers", "maps"], markers: int, settings: PretrainingSettings
-) -> Sequential:
+def random_map_encoder(
+    maps: Maps, ages: np.ndarray, scale: MapScale, settings: PretrainingSettings
+) -> MapEncoder:
+    """The encoder of maps with drawn weights: what pre-training is compared with."""
+    arrays = arrays_of(initial_network(_MapPeople(maps, scale), settings).layers)
+    return MapEncoder.of_network(scale, arrays, settings).with_healthy(maps, ages)
+
+
+class _MarkerPeople:
+    """Standardised marker vectors, (people, markers), all on the device."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self._there: Tensor = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def network(self, settings: PretrainingSettings) -> Network:
+        network = marker_network(self.values.shape[1], settings)
+        if settings.start == "components":
+            start_at_components(network, self.values)
+        return network
+
+    def fingerprint(self, ages: np.ndarray, settings: PretrainingSettings) -> str:
+        return fingerprint(self.values, ages, settings)
+
+    def batch(self, rows: np.ndarray, device: str) -> Tensor:
+        import torch
+
+        if self._there is None:
+            self._there = torch.as_tensor(self.values, device=device)
+        return self._there[torch.as_tensor(rows, device=device)]
+
+    def view(self, people: Tensor, settings: PretrainingSettings, generator: Generator) -> Tensor:
+        return marker_view(people, settings.noise, settings.cutout, generator)
+
+    def targets(self, people: Tensor) -> Tensor:
+        return people
+
+
+class _MapPeople:
+    """Maps that are read, brought to the device and standardised batch by batch."""
+
+    def __init__(self, maps: Maps, scale: MapScale) -> None:
+        self.maps, self.scale = maps, scale
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def network(self, settings: PretrainingSettings) -> Network:
+        return map_network(settings)
+
+    def fingerprint(self, ages: np.ndarray, settings: PretrainingSettings) -> str:
+        return fingerprint((self.maps[np.array([n])] for n in range(len(self))), ages, settings)
+
+    def batch(self, rows: np.ndarray, device: str) -> Tensor:
+        return self.scale.standardised(self.maps[rows], device)
+
+    def view(self, people: Tensor, settings: PretrainingSettings, generator: Generator) -> Tensor:
+        return map_view(people, settings.noise, settings.cutout, generator)
+
+    def targets(self, people: Tensor) -> Tensor:
+        return map_targets(people)
+
+
+_People = _MarkerPeople | _MapPeople
+
+
+def initial_network(people: _People, settings: PretrainingSettings) -> Network:
     """A network as its seed draws it."""
     require_packages(_WHO)
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        if kind == "maps":
-            return map_network(settings)
-        return marker_network(markers, settings)
+        return people.network(settings)
 
 
 def _learn(
-    kind: Literal["markers", "maps"],
-    data: np.ndarray,
+    people: _People,
     ages: np.ndarray,
     settings: PretrainingSettings,
     *,
@@ -150,32 +232,32 @@ def _learn(
     require_packages(_WHO)
     import torch
 
-    if len(data) < settings.batch:
+    if len(people) < settings.batch:
         raise DatasetError(
-            _WHO, found=f"{len(data)} healthy people have an age and what is learnt of",
+            _WHO, found=f"{len(people)} healthy people have an age and what is learnt of",
             wanted=f"{settings.batch} at least, which is a batch",
             mend="Take a smaller batch, or more people",
         )  # fmt: skip
     place = prepared_torch(device)
-    network = initial_network(kind, data.shape[1], settings).to(place)
+    network = initial_network(people, settings)
+    layers = network.layers.to(place)
     optimiser = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        layers.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    kept = _Kept(checkpoint, network, optimiser, _fingerprint(data, ages, settings))
+    kept = Checkpoint(checkpoint, layers, optimiser, people.fingerprint(ages, settings))
     losses = kept.losses(settings.epochs)
-    there = torch.as_tensor(data, device=place)
     years = torch.as_tensor(np.asarray(ages, np.float32), device=place)
     mixed = place == "cuda" and torch.cuda.is_bf16_supported()
     begun, seen = time.monotonic(), 0
     for epoch in range(len(losses), settings.epochs):
-        loss = _epoch(kind, network, optimiser, there, years, settings, epoch, mixed)
+        loss = _epoch(people, network, optimiser, years, settings, epoch, mixed)
         if not math.isfinite(loss):
             raise DatasetError(
                 _WHO, found=f"the loss is no number in epoch {epoch + 1}", wanted="a number",
                 mend="Take a smaller learning rate",
             )  # fmt: skip
         losses.append(loss)
-        seen += len(data)
+        seen += len(people)
         kept.keep(losses)
         if say and (epoch + 1) % max(1, settings.epochs // 10) == 0:
             say(f"{_WHO}: epoch {epoch + 1} of {settings.epochs}, loss {loss:.3f}")
@@ -186,14 +268,13 @@ def _learn(
         "torch": torch.__version__,
         "people_per_second": round(seen / seconds, 1) if seen else None,
     }
-    return Learnt(arrays_of(network), losses, record)
+    return Learnt(arrays_of(layers), losses, record)
 
 
 def _epoch(
-    kind: str,
-    network: Sequential,
+    people: _People,
+    network: Network,
     optimiser: Adam,
-    data: Tensor,
     ages: Tensor,
     settings: PretrainingSettings,
     epoch: int,
@@ -204,120 +285,32 @@ def _epoch(
 
     # Every epoch draws for itself, so that a run that goes on needs no state of a generator.
     state = np.random.SeedSequence([settings.seed, epoch])
-    order = np.random.default_rng(state).permutation(len(data))
-    generator = torch.Generator(data.device)
+    order = np.random.default_rng(state).permutation(len(people))
+    device = ages.device
+    generator = torch.Generator(device)
     generator.manual_seed(int(state.generate_state(1, np.uint64)[0] >> 1))
     losses = []
-    network.train()
-    for start in range(0, len(data) - settings.batch + 1, settings.batch):
-        rows = torch.as_tensor(order[start : start + settings.batch], device=data.device)
-        people = data[rows]
-        first, second = (_view(kind, people, settings, generator) for _ in range(2))
-        with torch.autocast(data.device.type, dtype=torch.bfloat16, enabled=mixed):
-            compared = network(torch.cat([first, second]))
+    network.layers.train()
+    for start in range(0, len(people) - settings.batch + 1, settings.batch):
+        rows = order[start : start + settings.batch]
+        batch = people.batch(rows, device)
+        first, second = (people.view(batch, settings, generator) for _ in range(2))
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
+            embedded = network.encoder(torch.cat([first, second]))
+            compared = network.projection(embedded)
+            again = network.decoder(embedded) if network.decoder is not None else None
         one, other = compared.float().chunk(2)
         loss = y_aware_infonce(
-            one, other, ages[rows], sigma=settings.sigma, temperature=settings.temperature,
-            normalisation=settings.normalisation,
+            one, other, ages[torch.as_tensor(rows, device=device)], sigma=settings.sigma,
+            temperature=settings.temperature, normalisation=settings.normalisation,
         )  # fmt: skip
+        if again is not None:
+            targets = people.targets(batch)
+            loss = loss + settings.reconstruction * unexplained(
+                again.float(), torch.cat([targets, targets])
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         losses.append(loss.detach())
     return float(torch.stack(losses).mean())
-
-
-def _view(kind: str, people: Tensor, settings: PretrainingSettings, generator: Generator) -> Tensor:
-    view = map_view if kind == "maps" else marker_view
-    return view(people, settings.noise, settings.cutout, generator)
-
-
-def _fingerprint(data: np.ndarray, ages: np.ndarray, settings: PretrainingSettings) -> str:
-    """Of people and settings; more epochs only go on."""
-    digest = hashlib.sha256(np.ascontiguousarray(data).tobytes())
-    digest.update(np.asarray(ages, float).tobytes())
-    digest.update(json.dumps(settings.model_dump(exclude={"epochs"}), sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-class _Kept:
-    """The state of a run in its checkpoint."""
-
-    def __init__(
-        self, path: Path | None, network: Sequential, optimiser: Adam, fingerprint: str
-    ) -> None:
-        self._path, self._network, self._optimiser = path, network, optimiser
-        self._fingerprint = fingerprint
-        self._last = time.monotonic()
-
-    def losses(self, epochs: int) -> list[float]:
-        """Losses of the epochs that are done, whose state is taken up; none without a file."""
-        if self._path is None or not self._path.is_file():
-            return []
-        arrays, card = read_arrays(self._path, "a checkpoint")
-        losses = [float(loss) for loss in arrays.pop("losses", np.zeros(0))]
-        self._refuse_other(arrays, card, len(losses), epochs)
-        self._take_up(arrays)
-        return losses
-
-    def keep(self, losses: list[float]) -> None:
-        """Write the state, where the last time is long ago."""
-        if self._path is None or time.monotonic() - self._last < KEPT_EVERY:
-            return
-        arrays = {f"weight.{name}": value for name, value in arrays_of(self._network).items()}
-        for number, state in self._optimiser.state_dict()["state"].items():
-            for name, value in state.items():
-                arrays[f"adam.{number}.{name}"] = value.detach().cpu().numpy()
-        arrays["losses"] = np.array(losses)
-        card = {"architecture": self._architecture(), "fingerprint": self._fingerprint}
-        write_arrays(self._path, arrays, card)
-        self._last = time.monotonic()
-
-    def _architecture(self) -> dict[str, list[int]]:
-        return {name: list(value.shape) for name, value in self._network.state_dict().items()}
-
-    def _refuse_other(
-        self, arrays: dict[str, np.ndarray], card: dict[str, Any], done: int, epochs: int
-    ) -> None:
-        assert self._path is not None
-        mend = "Remove it, or name another folder"
-        if card.get("architecture") != self._architecture():
-            raise DatasetError(
-                self._path.name, found="it is a checkpoint of another architecture: "
-                f"{_shapes(card.get('architecture'))}",
-                wanted=_shapes(self._architecture()), mend=mend,
-            )  # fmt: skip
-        if card.get("fingerprint") != self._fingerprint:
-            raise DatasetError(
-                self._path.name, found="it is a checkpoint of other people, markers or settings",
-                wanted="one of this pre-training", mend=mend,
-            )  # fmt: skip
-        if done > epochs:
-            raise DatasetError(
-                self._path.name, found=f"it holds {done} epochs",
-                wanted=f"{epochs} at most, as is asked for", mend=mend,
-            )  # fmt: skip
-
-    def _take_up(self, arrays: dict[str, np.ndarray]) -> None:
-        import torch
-
-        weights = {
-            name: torch.as_tensor(arrays[f"weight.{name}"]) for name in self._network.state_dict()
-        }
-        self._network.load_state_dict(weights)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in arrays.items():
-            if name.startswith("adam."):
-                _, number, part = name.split(".", 2)
-                state.setdefault(int(number), {})[part] = torch.as_tensor(value)
-        whole = self._optimiser.state_dict()
-        self._optimiser.load_state_dict({**whole, "state": state})
-
-
-def _shapes(architecture: object) -> str:
-    """The weights of a network in words."""
-    if not isinstance(architecture, dict):
-        return "an unknown one"
-    return ", ".join(
-        " x ".join(map(str, shape)) for name, shape in architecture.items() if "weight" in name
-    )

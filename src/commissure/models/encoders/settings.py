@@ -12,6 +12,7 @@ from commissure.settings import Section
 ENCODER = "encoder.npz"
 
 Normalisation = Literal["rows", "columns"]
+Start = Literal["drawn", "components"]
 
 
 class PretrainingSettings(Section):
@@ -40,6 +41,18 @@ class PretrainingSettings(Section):
         lt=1,
         description="Share of the markers (of a map, of the edge of a cut-out box) that a view "
         "lacks.",
+    )
+    reconstruction: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight, beside the contrast, of giving back from the embedding, by a linear "
+        "map, what a person looks like: the markers, or a map's means over cubes; 0 is the "
+        "contrast alone, which keeps little but age.",
+    )
+    start: Start = Field(
+        default="drawn",
+        description="Of an encoder of markers: weights begin as drawn, or as the principal "
+        "components of the healthy people.",
     )
     hidden: int = Field(default=128, ge=1, description="Units of the hidden layer.")
     embedding: int = Field(default=64, ge=1, description="Numbers that a person becomes.")

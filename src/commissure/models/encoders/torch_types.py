@@ -6,5 +6,6 @@ from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any
 Generator: TypeAlias = Any
+Layer: TypeAlias = Any
 Sequential: TypeAlias = Any
 Adam: TypeAlias = Any

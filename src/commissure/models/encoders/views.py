@@ -8,6 +8,8 @@ from commissure.models.encoders.torch_types import Generator, Tensor
 
 #: Of a view of a map: largest turn (degrees), shift (share of the field) and change of size.
 TURN, SHIFT, SIZE = 5.0, 0.03, 0.05
+#: Largest share of a view that is its mean over neighbouring voxels.
+BLUR = 0.5
 
 
 def marker_view(values: Tensor, noise: float, cutout: float, generator: Generator) -> Tensor:
@@ -32,7 +34,10 @@ def marker_view(values: Tensor, noise: float, cutout: float, generator: Generato
 
 
 def map_view(maps: Tensor, noise: float, cutout: float, generator: Generator) -> Tensor:
-    """A view of maps: turned, shifted and scaled a little, with noise, and without a box.
+    """A view of maps: turned, shifted, scaled and blurred a little, with noise, without a box.
+
+    What leaves the field is cropped. Left and right are never exchanged: the two halves of a brain
+    differ, and so may what is lost in them.
 
     Parameters
     ----------
@@ -46,12 +51,15 @@ def map_view(maps: Tensor, noise: float, cutout: float, generator: Generator) ->
         Draws everything; of the device of the maps.
     """
     import torch
-    from torch.nn.functional import affine_grid, grid_sample
+    from torch.nn.functional import affine_grid, avg_pool3d, grid_sample
 
     people, device = len(maps), maps.device
-    drawn = torch.empty((people, 10), device=device).uniform_(-1, 1, generator=generator)
+    drawn = torch.empty((people, 11), device=device).uniform_(-1, 1, generator=generator)
     grid = affine_grid(_affines(drawn[:, :7]), list(maps.shape), align_corners=False)
     moved = grid_sample(maps, grid.to(maps.dtype), padding_mode="zeros", align_corners=False)
+    # Means over 3 x 3 x 3 voxels, to a share that is drawn.
+    blur = BLUR * (drawn[:, 10] + 1).reshape(-1, 1, 1, 1, 1) / 2
+    moved = moved + blur * (avg_pool3d(moved, 3, 1, 1, count_include_pad=False) - moved)
     if noise:
         moved = moved + noise * torch.empty_like(moved).normal_(generator=generator)
     kept = torch.ones_like(moved, dtype=torch.bool)

@@ -8,11 +8,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra deep is not installed")
 
 from commissure.errors import ConfigError, DatasetError  # noqa: E402
+from commissure.images.map_grid import MapGrid  # noqa: E402
+from commissure.models.encoders import checkpoint as checkpoints  # noqa: E402
 from commissure.models.encoders import pretraining  # noqa: E402
 from commissure.models.encoders.encoder import weights_of  # noqa: E402
-from commissure.models.encoders.networks import arrays_of, map_network, marker_network  # noqa: E402
+from commissure.models.encoders.map_encoder import MapScale  # noqa: E402
+from commissure.models.encoders.networks import (  # noqa: E402
+    arrays_of,
+    map_network,
+    marker_network,
+    start_at_components,
+)
 from commissure.models.encoders.pretraining import (  # noqa: E402
-    initial_network,
     pretrain_maps,
     pretrain_markers,
     random_marker_encoder,
@@ -55,7 +62,7 @@ class Killed(Exception):
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, after):
     values, ages = healthy()
     whole, told = pretrain_markers(values, ages, SMALL, device="cpu")
-    monkeypatch.setattr(pretraining, "KEPT_EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "KEPT_EVERY", 0.0)
     real, done = pretraining._epoch, []
 
     def epoch(*arguments):
@@ -79,7 +86,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, after):
 
 
 def test_a_checkpoint_of_something_else_is_refused_in_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretraining, "KEPT_EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "KEPT_EVERY", 0.0)
     values, ages = healthy()
     checkpoint = tmp_path / "checkpoint.npz"
 
@@ -123,14 +130,15 @@ def test_fewer_people_than_a_batch_and_a_device_that_is_not_there_are_refused():
 
 
 def test_the_numpy_encoder_is_the_network():
-    network = marker_network(12, SMALL)
     values, ages = healthy()
     encoder = random_marker_encoder(values, ages, SMALL)
-    network = initial_network("markers", 12, SMALL)
-    assert same(encoder.weights, weights_of(arrays_of(network)))
+    with torch.random.fork_rng():
+        torch.manual_seed(SMALL.seed)
+        network = marker_network(12, SMALL)
+    assert same(encoder.weights, weights_of(arrays_of(network.layers)))
     z = encoder.standardised(values)
     with torch.no_grad():
-        expected = network[:3](torch.as_tensor(z, dtype=torch.float32)).numpy()
+        expected = network.encoder(torch.as_tensor(z, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(encoder.embed_standardised(z), expected, atol=1e-5)
 
 
@@ -152,12 +160,80 @@ def test_people_of_one_age_come_together():
     assert likeness(learnt) > likeness(start) + 0.2
 
 
-def test_maps_are_learnt_by_a_network_of_less_than_a_million_weights():
+def test_an_encoder_that_begins_as_components_is_them_and_its_decoder_the_way_back():
+    values, _ = healthy(markers=30)
+    values = np.nan_to_num(values, nan=3.0)
+    z = ((values - values.mean(axis=0)) / values.std(axis=0)).astype(np.float32)
+    asked = SMALL.model_copy(update={"reconstruction": 1.0})
+    network = marker_network(30, asked)
+    start_at_components(network, z)
+    axes = np.linalg.svd(z, full_matrices=False)[2][:8]
+    with torch.no_grad():
+        embedded = network.encoder(torch.as_tensor(z))
+        back = network.decoder(embedded).numpy()
+    np.testing.assert_allclose(embedded.numpy(), z @ axes.T, atol=1e-4)
+    np.testing.assert_allclose(back, z @ axes.T @ axes, atol=1e-4)
+    # Seven people have six components: the seventh number and the eighth stay as drawn.
+    few = marker_network(30, asked)
+    drawn = few.encoder[2].weight[6:].clone()
+    start_at_components(few, z[:7])
+    assert torch.equal(few.encoder[2].weight[6:], drawn)
+
+
+def test_a_decoder_changes_no_drawn_weight_and_giving_back_keeps_what_contrast_loses():
+    values, ages = healthy(people=200, markers=12, seed=5)
+    with torch.random.fork_rng():
+        torch.manual_seed(SMALL.seed)
+        plain = marker_network(12, SMALL)
+        torch.manual_seed(SMALL.seed)
+        more = marker_network(12, SMALL.model_copy(update={"reconstruction": 1.0}))
+    for name, value in plain.layers.state_dict().items():
+        assert torch.equal(value, more.layers.state_dict()[name])
+    wide = {"embedding": 12, "hidden": 24, "batch": 50, "epochs": 30}
+    keeping = {"start": "components", "reconstruction": 100.0, "cutout": 0.1}
+
+    def kept(**changes):
+        asked = PretrainingSettings(**wide, **changes)
+        encoder, _ = pretrain_markers(values, ages, asked, device="cpu")
+        z, design = encoder.standardised(values), np.c_[np.ones(200), encoder.embed(values)]
+        rest = z - design @ np.linalg.lstsq(design, z, rcond=None)[0]
+        return 1 - (rest**2).sum() / (z**2).sum()
+
+    assert kept(**keeping) > 0.97 > kept() + 0.02
+
+
+def test_maps_are_learnt_batch_by_batch_and_the_same_again_after_a_kill(tmp_path, monkeypatch):
     full = map_network(PretrainingSettings())
-    assert sum(weight.numel() for weight in full.parameters()) < 1_000_000
+    assert sum(weight.numel() for weight in full.layers.parameters()) < 1_000_000
+    monkeypatch.setattr(checkpoints, "KEPT_EVERY", 0.0)
     rng = np.random.default_rng(0)
-    maps = rng.normal(size=(8, 16, 16, 16))
-    asked = PretrainingSettings(embedding=8, batch=4, epochs=2)
-    first = pretrain_maps(maps, rng.uniform(20, 60, 8), asked, device="cpu")
-    assert len(first.losses) == 2
-    assert np.isfinite(first.losses).all()
+    grid = MapGrid(resolution_mm=12.0)
+    ages = rng.uniform(20, 60, 10)
+    people = rng.uniform(0.2, 1, (10, *grid.shape)).astype(np.float32)
+    scale = MapScale.of(people, grid)
+    asked = PretrainingSettings(embedding=8, batch=4, epochs=3, reconstruction=1.0)
+    largest = []
+
+    class Counted:
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, rows):
+            largest.append(len(rows))
+            return people[rows]
+
+    whole, learnt = pretrain_maps(Counted(), ages, scale, asked, device="cpu")
+    assert len(learnt.losses) == 3
+    assert np.isfinite(learnt.losses).all()
+    assert max(largest) <= 16
+    file = tmp_path / "checkpoint.npz"
+    brief = asked.model_copy(update={"epochs": 1})
+    pretrain_maps(people, ages, scale, brief, device="cpu", checkpoint=file)
+    resumed, _ = pretrain_maps(people, ages, scale, asked, device="cpu", checkpoint=file)
+    for name, value in whole.weights.items():
+        np.testing.assert_array_equal(value, resumed.weights[name])
+    with pytest.raises(DatasetError, match="other people, markers or settings"):
+        pretrain_maps(people[::-1], ages, scale, asked, device="cpu", checkpoint=file)
+    narrow = asked.model_copy(update={"embedding": 6})
+    with pytest.raises(DatasetError, match="another architecture"):
+        pretrain_maps(people, ages, scale, narrow, device="cpu", checkpoint=file)
