@@ -94,6 +94,7 @@ SMALLEST = {
     ],
     "lesion_follow_up": ["--patients", "2", "--orientations", "2"],
     "lesion_prediction": ["null", "--cohorts", "1", "--people", "60", "--features", "60"],
+    "lesion_sequence": ["{tmp}/sequence", "--people", "20", "--voxel-mm", "6", "--epochs", "2"],
     "lesion_steps": ["{tmp}/lesions", "--patients", "1", "--visits", "2"],
     "lesion_unet": [
         "{tmp}/unet",
@@ -219,6 +220,7 @@ SMALLEST = {
 }
 #: Packages of the extra ``deep`` that benchmarks need.
 DEEP = {
+    "lesion_sequence": ("torch",),
     "lesion_unet": ("torch", "monai"),
     "map_representation": ("torch",),
     "representation": ("torch",),

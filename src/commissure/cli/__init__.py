@@ -18,6 +18,7 @@ from commissure.cli.embed import embed
 from commissure.cli.federate import federate
 from commissure.cli.index import index
 from commissure.cli.init import init
+from commissure.cli.predict_visits import predict_visits
 from commissure.cli.pretrain import pretrain
 from commissure.cli.release import release
 from commissure.cli.renamed_options import SimulateCommand
@@ -41,7 +42,7 @@ app = typer.Typer(
 app.command(cls=SimulateCommand)(simulate)
 for _command in (
     init, index, validate, apply, compare, convert, embed, federate, pretrain, release, report,
-    response, train_lesion, segment_lesion,
+    response, train_lesion, segment_lesion, predict_visits,
 ):  # fmt: skip
     app.command()(_command)
 

@@ -20,6 +20,7 @@ NOT_BY_A_SCRIPT = {
     "flow/*": "decides when a job runs, never what it computes",
     "dataset/*": "which images there are: a job is given them by name, and runs again when they change",
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
+    "image_sequence/*": "of the command `commissure predict-visits`",
     "images/contrast.py": "chooses an image; what it measured is kept under a VERSION of its own",
     "lesion/agreement.py": "of the command `commissure response`",
     "lesion/filters.py": "called from Python",
