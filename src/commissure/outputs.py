@@ -722,6 +722,18 @@ TOLERANCES = Output(
     notes="Written by `snakemake tolerances` alone. [Tolerances](compare.md#tolerances).",
     when="sometimes",
 )  # fmt: skip
+ENCODER = Output(
+    "representation/encoder.npz",
+    "An encoder learnt on the controls, as arrays with their card",
+    notes="Written by `snakemake representation` alone. [A learnt representation]"
+    "(representation.md).",
+    when="sometimes",
+)
+ENCODER_CARD = Output(
+    "representation/encoder.json",
+    "The card of the encoder: people, sites, ages, settings, losses, device",
+    when="sometimes",
+)
 METHODS_TEXT = Output(
     "methods.md", "What was done, with the versions used and the literature, to go into a paper",
     notes="[Methods text and checklists](methods.md).",
@@ -825,7 +837,7 @@ OUTPUTS: Mapping[str, Output] = {
         MRSINMRS_PAGE, MRSINMRS_CSV,
         STANDING_OUT, REPORT, RUN, CONFIG, CRATE, DESCRIPTION, WORKFLOW, IGNORED,
         PROV_ACTIVITIES, PROV_SOFTWARE, PROV_ENVIRONMENTS, PROV_ENTITIES, PROV_TABLE, PROV_GRAPH,
-        TOLERANCES,
+        TOLERANCES, ENCODER, ENCODER_CARD,
         PERMUTATIONS, FUSION_PARTS,
     )
 }  # fmt: skip

@@ -68,6 +68,7 @@ def test_a_run_leaves_the_declared_files_with_the_declared_columns(tiny_run):
     absent = {path for path in OUTPUTS if "*" not in path and not (tiny_run.out / path).exists()}
     on_request = {
         "tolerances.tsv", "normative/model/charts.skops",
+        "representation/encoder.npz", "representation/encoder.json",
         "lesions.tsv", "response.tsv", "best_response.tsv",
         *(path for path in OUTPUTS if path.startswith("subtypes/")),
     }  # fmt: skip

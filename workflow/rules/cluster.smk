@@ -21,7 +21,8 @@ ENGINE_FILES = plan.engine_files(gpu=deep_on_gpu(site, plan.main))
 gpus = partial(
     gpu_resources, site, lambda: workflow.local_exec, workflow.is_main_process
 )
-EMBEDDING_GPUS = gpus(1) if plan.learns_embedding and torch_has_cuda() else {}
+DEEP_GPUS = gpus(1) if torch_has_cuda() else {}
+EMBEDDING_GPUS = DEEP_GPUS if plan.learns_embedding else {}
 
 
 onsuccess:

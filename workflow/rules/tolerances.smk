@@ -43,3 +43,6 @@ rule tolerances:
         code=code("compare/tolerances.py"),
     script:
         "../scripts/compare/tolerances.py"
+
+
+include: "representation.smk"  # on request, too

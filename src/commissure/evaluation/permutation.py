@@ -143,7 +143,7 @@ def permutation_test(
         consist of whole blocks.
     measure
         By what the labellings are judged; the AUC of two labels by default. A model that is named
-        by its import path takes part in as many permutations as its entry says.
+        by its import path, and embedding_tuned, take part in as many permutations as settings say.
     divisions
         Whether folds, sites left out or both are gone through: a distribution without folds has no
         repeat.
@@ -200,9 +200,10 @@ def permutation_test(
 
 def _labellings(spec: ModelSpec, first: int, count: int) -> int:
     """In how many labellings of a part of the permutations a model takes part; 0 for none."""
-    if spec.estimator is None:
+    most = spec.most_permutations
+    if most is None:
         return count + 1
-    permuted = min(count, spec.estimator.permutations - first)
+    permuted = min(count, most - first)
     return permuted + 1 if permuted > 0 else 0
 
 

@@ -16,7 +16,7 @@ from commissure.modalities import MODALITIES, STEPS
 from commissure.outputs import PROVENANCE, REPORTING
 
 #: Rules that run only where they are asked for.
-_ON_DEMAND = ("tolerances.smk",)
+_ON_DEMAND = ("representation.smk", "tolerances.smk")
 
 
 @dataclass(frozen=True)

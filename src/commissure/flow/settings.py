@@ -26,10 +26,11 @@ from commissure.lesion.settings import LesionSettings
 from commissure.markers.settings import MarkersSettings, SessionsSettings, TableSettings
 from commissure.modalities import BY_DEFAULT, MODALITIES
 from commissure.models.encoders.settings import ENCODER
-from commissure.models.settings import FusedName
+from commissure.models.settings import EMBEDDING_TUNED, FusedName
 from commissure.mrs.settings import MrsSettings
 from commissure.normative.settings import NormativeSettings
 from commissure.report.settings import ReportSettings
+from commissure.representation.settings import RepresentationSettings
 from commissure.settings import Section, validated
 from commissure.study.qc_fc_settings import QcFcSettings
 from commissure.study.settings import ParticipantsSettings
@@ -104,6 +105,7 @@ class Settings(Section):
     fusion: FusionSettings = FusionSettings()
     normative: NormativeSettings = NormativeSettings()
     subtypes: SubtypesSettings = SubtypesSettings()
+    representation: RepresentationSettings = RepresentationSettings()
     report: ReportSettings = ReportSettings()
     tolerances: TolerancesSettings = TolerancesSettings()
 
@@ -265,12 +267,17 @@ def _refuse_absent_combat(fusion: FusionSettings) -> None:
 
 def _refuse_absent_torch(fusion: FusionSettings) -> None:
     """Refuse an embedding that is to be learnt where torch was not installed."""
-    if fusion.embedding_asked and fusion.embedding.encoder is None and find_spec("torch") is None:
+    tuned = EMBEDDING_TUNED in fusion.model_names()
+    learnt = fusion.embedding_asked and fusion.embedding.encoder is None
+    if (learnt or tuned) and find_spec("torch") is None:
+        otherwise = (
+            f"take {EMBEDDING_TUNED} out of" if tuned else "name fusion.embedding.encoder in"
+        )
         raise ConfigError(
             "fusion.models",
             found="an embedding is to be learnt in every fold, and torch is not installed",
             wanted="the extra 'deep' of this installation",
-            mend='Run `make env EXTRAS="deep"`, or name fusion.embedding.encoder in config.yaml',
+            mend=f'Run `make env EXTRAS="deep"`, or {otherwise} config.yaml',
         )
 
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.models.encoders.encoder import MarkerEncoder
+from commissure.models.encoders.fine_tuning import BATCH, FineTuned, Kind, fine_tune
 from commissure.models.encoders.pretraining import pretrain_markers
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.encoders.stored_encoder import StoredEncoder, load_encoder
 from commissure.models.estimators import BlockModel, LateFusion
 from commissure.models.logistic import Solver
 from commissure.models.preparation import Preparation
-from commissure.models.responses import Response
+from commissure.models.responses import Gaussian, Response
 from commissure.models.training import stacked
 from commissure.models.two_labels import TwoLabels, encoded_labels
 from commissure.study.design import Block, Design
@@ -46,6 +47,11 @@ class EmbeddingColumns:
         Columns of its markers, in its order.
     beside
         Whether it joins the modalities by late fusion, and does not stand alone.
+    tuned
+        Times that people with an outcome are seen while it moves encoder and head; 0 leaves the
+        encoder as it is.
+    permutations
+        In how many permutations the model takes part; None for all.
     """
 
     settings: PretrainingSettings
@@ -53,13 +59,16 @@ class EmbeddingColumns:
     encoder: str | None = None
     markers: tuple[int, ...] = ()
     beside: bool = False
+    tuned: int = 0
+    permutations: int | None = None
 
 
 class EmbeddingModel(TwoLabels):
-    """Ridge regression on an embedding, or late fusion of the modalities and the embedding.
+    """Ridge regression on an embedding, late fusion with it, or its encoder moved by the outcome.
 
     Without an encoder from elsewhere, preparation and encoder are learnt on the controls in
-    training: no person who is tested, and nobody with an outcome, has a part in them.
+    training: no person who is tested, and nobody with an outcome, has a part in them. Tuned, the
+    encoder is then moved, with a linear head, by the outcomes in training.
 
     Parameters
     ----------
@@ -88,12 +97,16 @@ class EmbeddingModel(TwoLabels):
         X, labels, labelled, self.single_ = encoded_labels(self, X, y)
         assert self.columns is not None
         self.blocks_ = tuple(self.blocks)
-        labels, _ = self._response.freed(X[labelled], labels)
+        labels, self.part_ = self._response.freed(X[labelled], labels)
         self.base_ = self._response.base(labels)
+        self.tuned_: list[FineTuned] = []
         self.preparations_: list[Preparation] = []
         self.encoder_ = self._encoder(X[~labelled])
         self.model_ = None
         if self.encoder_ is None:
+            return self
+        if self.columns.tuned:
+            self.tuned_ = self._tuned(X[labelled], labels)
             return self
         embedded = np.hstack([X, self._embedding(X)])
         family = next((block.family for block in self.blocks_), None)
@@ -110,6 +123,11 @@ class EmbeddingModel(TwoLabels):
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of shape (people, labellings); NaN for people without any marker."""
         X = np.asarray(X, float)
+        if self.tuned_:
+            values = self._values(X)
+            said = np.column_stack([head.predict(values) for head in self.tuned_])
+            said = np.where(self._embeddable(X)[:, None], said, np.nan)
+            return said + self._response.added(X, self.part_)
         if self.model_ is None:
             return np.broadcast_to(self.base_, (len(X), len(self.base_)))
         return self.model_.logits(np.hstack([X, self._embedding(X)]))
@@ -128,13 +146,41 @@ class EmbeddingModel(TwoLabels):
         values = stacked(self.preparations_, controls[aged])
         return _learnt_encoder(values, ages[aged], columns.settings)
 
+    def _tuned(self, X: np.ndarray, labels: np.ndarray) -> list[FineTuned]:
+        """The encoder moved by each column of outcomes; none where people are fewer than eight."""
+        assert self.columns is not None and self.encoder_ is not None
+        there = self._embeddable(X)
+        if there.sum() < BATCH:
+            return []
+        values = self._values(X[there])
+        kind: Kind = "number" if isinstance(self._response, Gaussian) else "labels"
+        return [
+            fine_tune(
+                self.encoder_, values, outcome, kind=kind, epochs=self.columns.tuned,
+                seed=self.seed,
+            )
+            for outcome in labels[there].T
+        ]  # fmt: skip
+
+    def _values(self, X: np.ndarray) -> np.ndarray:
+        """What the encoder takes, of any people."""
+        assert self.columns is not None
+        if self.columns.encoder is not None:
+            return X[:, list(self.columns.markers)]
+        return stacked(self.preparations_, X)
+
+    def _embeddable(self, X: np.ndarray) -> np.ndarray:
+        """Who has any marker that the encoder takes."""
+        assert self.columns is not None
+        if self.columns.encoder is not None:
+            return np.isfinite(self._values(X)).any(axis=1)
+        return _measured(X, self.blocks_)
+
     def _embedding(self, X: np.ndarray) -> np.ndarray:
         """Embeddings of any people; NaN for who has no marker."""
-        assert self.columns is not None and self.encoder_ is not None
-        if self.columns.encoder is not None:
-            return self.encoder_.embed(X[:, list(self.columns.markers)])
-        embedding = self.encoder_.embed(stacked(self.preparations_, X))
-        return np.where(_measured(X, self.blocks_)[:, None], embedding, np.nan)
+        assert self.encoder_ is not None
+        embedding = self.encoder_.embed(self._values(X))
+        return np.where(self._embeddable(X)[:, None], embedding, np.nan)
 
 
 def _measured(X: np.ndarray, blocks: Sequence[Block]) -> np.ndarray:

@@ -15,7 +15,7 @@ from commissure.errors import ConfigError
 from commissure.modalities import modality_title
 from commissure.models.charts import MIN_CONTROLS
 from commissure.models.deviations import ChartColumns, chart_columns
-from commissure.models.embedding import EmbeddingColumns, encoder_columns, stored_encoder
+from commissure.models.embedding import EMBEDDING, EmbeddingColumns, encoder_columns, stored_encoder
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.estimators import BlockModel, LateFusion, StackedFusion
 from commissure.models.imported import TRUSTED_PARTS, ImportedModel, check_estimator
@@ -32,7 +32,9 @@ from commissure.models.responses import (
 )
 from commissure.models.settings import (
     DEVIATIONS,
+    EMBEDDING_LATE,
     EMBEDDING_NAMES,
+    EMBEDDING_TUNED,
     VULNERABILITY,
     EstimatorSettings,
     ModelSettings,
@@ -124,6 +126,13 @@ _BASELINES: Mapping[str, str] = {
 }
 
 
+_EMBEDDED: Mapping[str, str] = {
+    EMBEDDING: "Ridge regression on",
+    EMBEDDING_LATE: "Late fusion of the modalities and",
+    EMBEDDING_TUNED: "A linear head on, moved together with the encoder by the outcome,",
+}
+
+
 def stored_types() -> tuple[str, ...]:
     """Full names of the types that a stored model may hold."""
     always = (Block, Preparation, SiteAlignment, BlockModel, ImportedModel)
@@ -168,6 +177,13 @@ class ModelSpec:
     traits: tuple[Traits, ...] = ()
     charts: ChartColumns | None = None
     embedding: EmbeddingColumns | None = None
+
+    @property
+    def most_permutations(self) -> int | None:
+        """In how many permutations it takes part, where it is dear to fit; None for all."""
+        if self.estimator is not None:
+            return self.estimator.permutations
+        return None if self.embedding is None else self.embedding.permutations
 
 
 def model_specs(study: Study[ModelSettings]) -> tuple[list[ModelSpec], list[str]]:
@@ -327,17 +343,24 @@ def _embedding(
     """A model of an embedding, where the data carry it, and why not."""
     if not blocks:
         return None, []
-    settings, beside = study.settings.embedding, name != EMBEDDING_NAMES[0]
+    settings = study.settings.embedding
     charts, controls = chart_columns(study.design, blocks), int((~study.labelled).sum())
     learning = PretrainingSettings(
         **settings.model_dump(include=set(PretrainingSettings.model_fields))
     )
-    joined = "Late fusion of the modalities and" if beside else "Ridge regression on"
+    if name == EMBEDDING_TUNED and isinstance(response, Cox):
+        return None, [f"The {name} model is left out: it learns labels or a number, and no time."]
+    tuned = settings.tuning_epochs if name == EMBEDDING_TUNED else 0
+    way = {
+        "beside": name == EMBEDDING_LATE, "tuned": tuned,
+        "permutations": settings.permutations if tuned else None,
+    }  # fmt: skip
+    joined = _EMBEDDED[name]
     names = tuple(block.name for block in blocks)
     if settings.encoder is not None:
         stored = stored_encoder(settings.encoder)
         markers = encoder_columns(stored, study.design, study.units)
-        columns = EmbeddingColumns(learning, None, settings.encoder, markers, beside)
+        columns = EmbeddingColumns(learning, None, settings.encoder, markers, **way)
         description = f"{joined} an embedding that was learnt elsewhere"
     elif charts is None:
         return None, [f"The {name} model is left out: age is not in fusion.confounds."]
@@ -347,7 +370,7 @@ def _embedding(
             f"{settings.batch} is needed (fusion.embedding.batch)."
         ]
     else:
-        columns = EmbeddingColumns(learning, charts.age, beside=beside)
+        columns = EmbeddingColumns(learning, charts.age, **way)
         description = f"{joined} an embedding that is learnt on the controls in training"
     return ModelSpec(name, "index", description, names, blocks, response, embedding=columns), []
 

@@ -19,9 +19,10 @@ BaselineName = Literal["clinical", "confounds", "site", "missingness"]
 VULNERABILITY = "vulnerability"
 #: Deviations from charts of the training controls as a model.
 DEVIATIONS = "deviations"
-#: An embedding as a model, and as one more block of late fusion.
-EmbeddingName = Literal["embedding", "embedding_late"]
+#: An embedding as a model, as one more block of late fusion, and moved by the outcome.
+EmbeddingName = Literal["embedding", "embedding_late", "embedding_tuned"]
 EMBEDDING_NAMES = get_args(EmbeddingName)
+EMBEDDING_LATE, EMBEDDING_TUNED = EMBEDDING_NAMES[1:]
 ModelName = Literal[
     "modalities", "vulnerability", "deviations", EmbeddingName, FusedName, BaselineName
 ]
@@ -70,13 +71,25 @@ class EstimatorSettings(Section):
 
 
 class EmbeddingSettings(PretrainingSettings):
-    """The embedding of the models embedding and embedding_late."""
+    """The embedding of the models embedding, embedding_late and embedding_tuned."""
 
     encoder: str | None = Field(
         default=None,
         description="Folder of commissure pretrain whose encoder is taken as it is; without one "
         "an encoder is learnt in every fold on its training controls, and the extra deep is "
         "needed.",
+    )
+    tuning_epochs: int = Field(
+        default=100,
+        ge=1,
+        description="Of embedding_tuned: times that every person in training is seen with their "
+        "outcome.",
+    )
+    permutations: int = Field(
+        default=100,
+        ge=0,
+        description="Of the permutations of fusion.permutations, how many embedding_tuned takes "
+        "part in: each tunes it anew in every fold.",
     )
 
 
@@ -91,8 +104,9 @@ class ModelSettings(StudySettings):
         description="Models to fit; modalities stands for one model of each modality, "
         "vulnerability for one of the indices RVI and AVI, deviations for one of all markers as "
         "deviations from reference charts, both learnt on the training controls, embedding for one "
-        "of a learnt embedding, and embedding_late for late fusion with it as one more block. An "
-        "entry with name, estimator and grid is any scikit-learn estimator by its import path.",
+        "of a learnt embedding, embedding_late for late fusion with it as one more block, and "
+        "embedding_tuned for its encoder and a linear head moved together by the outcome. An entry "
+        "with name, estimator and grid is any scikit-learn estimator by its import path.",
     )  # fmt: skip
     primary: str = Field(
         default="late",

@@ -57,12 +57,13 @@ def test_the_digests_decide(tmp_path, learnt_on, refused):
 def test_a_study_with_an_embedding_is_fitted_and_written(make_study, tmp_path):
     pytest.importorskip("torch", reason="the extra deep is not installed")
     settings = FusionSettings(
-        models=["late", "embedding", "embedding_late"], repeats=1, inner_folds=3, permutations=0,
-        penalties=[1.0, 10.0], min_per_class=5, embedding={"batch": 4, "epochs": 2},
+        models=["late", "embedding", "embedding_late", "embedding_tuned"], repeats=1,
+        inner_folds=3, permutations=3, penalties=[1.0, 10.0], min_per_class=5,
+        embedding={"batch": 4, "epochs": 2, "tuning_epochs": 2, "permutations": 1},
     )  # fmt: skip
     tables = make_study().tables()
     fuse(settings=settings, out=tmp_path / "fusion", **tables)
     metrics = json.loads((tmp_path / "fusion/metrics.json").read_text())
     models = metrics["models"]
-    assert {"embedding", "embedding_late"} <= set(models)
+    assert {"embedding", "embedding_late", "embedding_tuned"} <= set(models)
     assert "learnt on the controls in training" in models["embedding"]["description"]

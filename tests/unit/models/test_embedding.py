@@ -15,7 +15,8 @@ from commissure.models.encoders.encoder import MarkerEncoder, scale_of
 from commissure.models.encoders.settings import PretrainingSettings
 from commissure.models.encoders.stored_encoder import StoredEncoder, store_encoder
 from commissure.models.registry import model_specs
-from commissure.models.settings import ModelSettings
+from commissure.models.responses import Gaussian
+from commissure.models.settings import EMBEDDING_NAMES, ModelSettings
 from commissure.study.design import Block, Design, DesignColumn
 from commissure.study.study import Study
 
@@ -106,11 +107,74 @@ def test_with_fewer_controls_than_a_batch_everybody_gets_the_base_rate():
     np.testing.assert_allclose(model.logits(X), 0.0, atol=1e-9)
 
 
+TUNED = EmbeddingColumns(SMALL, age=6, tuned=300)
+
+
+def test_tuning_moves_the_encoder_by_the_outcomes_in_training_alone():
+    pytest.importorskip("torch", reason="the extra deep is not installed")
+    X, y = cohort()
+    model = EmbeddingModel(BLOCKS, inner_folds=3, columns=TUNED).fit(X, y)
+    assert not np.array_equal(model.tuned_[0].encoder.weights[0], model.encoder_.weights[0])
+    new, labels = cohort(seed=1)
+    said = model.logits(new)[:, 0]
+    assert (said[labels == 1][:, None] > said[labels == 0]).mean() > 0.7
+    # Outcomes move it: others give other weights, of the same encoder.
+    other = y.copy()
+    other[y >= 0] = 1 - y[y >= 0]
+    turned = EmbeddingModel(BLOCKS, inner_folds=3, columns=TUNED).fit(X, other)
+    np.testing.assert_array_equal(turned.encoder_.weights[0], model.encoder_.weights[0])
+    assert np.corrcoef(turned.logits(new)[:, 0], said)[0, 1] < -0.5
+    nobody = new.copy()
+    nobody[0, :6] = np.nan
+    assert np.isnan(model.logits(nobody)[0]).all()
+    both = EmbeddingModel(BLOCKS, inner_folds=3, columns=TUNED).fit(X, np.c_[y, other])
+    np.testing.assert_allclose(both.logits(new)[:, 0], said)
+    assert both.logits(new).shape == (120, 2)
+
+
+def test_tuned_on_labels_by_chance_it_knows_its_training_people_and_nobody_else():
+    pytest.importorskip("torch", reason="the extra deep is not installed")
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(120, 41))
+    X[:, 40] = rng.uniform(20, 60, 120)
+    y = np.r_[np.full(40, -1), rng.permutation(np.arange(80) % 2)]
+    settings = PretrainingSettings(hidden=32, embedding=16, batch=16, epochs=3)
+    columns = EmbeddingColumns(settings, age=40, tuned=300)
+    block = (Block("anat", tuple(range(40))),)
+    fold, held = np.arange(120) % 4, np.full(120, np.nan)
+    inside = []
+    for number in range(4):
+        train, test = fold != number, fold == number
+        model = EmbeddingModel(block, inner_folds=3, columns=columns).fit(X[train], y[train])
+        held[test] = model.logits(X[test])[:, 0]
+        inside.append(auc(y[train], model.logits(X[train])[:, 0]))
+    assert np.mean(inside) > 0.9, "a person who was trained on would be seen"
+    assert abs(auc(y, held) - 0.5) < 0.15
+
+
+def auc(y, said):
+    return (said[y == 1][:, None] > said[y == 0]).mean()
+
+
+def test_a_number_is_tuned_to_and_a_time_is_not():
+    pytest.importorskip("torch", reason="the extra deep is not installed")
+    X, y = cohort(patients=160)
+    outcome = np.where(y < 0, np.nan, 50 + 10 * X[:, 0])
+    model = EmbeddingModel(BLOCKS, inner_folds=3, response=Gaussian(), columns=TUNED)
+    model.fit(X, outcome)
+    new, _ = cohort(seed=1)
+    said = model.logits(new)[:, 0]
+    assert np.corrcoef(said, new[:, 0])[0, 1] > 0.6
+    assert said.mean() == pytest.approx(50 + 10 * new[:, 0].mean(), abs=4)
+
+
 def test_the_registry_takes_it_or_says_why_not(folder):
     X, y = cohort()
-    asked = {"models": ["late", "embedding", "embedding_late"], "confounds": ["age"]}
+    asked = {"models": ["late", *EMBEDDING_NAMES], "confounds": ["age"]}
     specs, _ = model_specs(study(ModelSettings(**asked, embedding={"batch": 16}), X, y))
-    assert [spec.name for spec in specs] == ["late", "embedding", "embedding_late"]
+    assert [spec.name for spec in specs] == ["late", *EMBEDDING_NAMES]
+    assert [spec.most_permutations for spec in specs] == [None, None, None, 100]
+    assert [spec.embedding.tuned for spec in specs[1:]] == [0, 0, 100]
     assert specs[1].embedding.age == 6
     assert specs[2].embedding.beside
     specs, cautions = model_specs(study(ModelSettings(**asked), X, y))
@@ -134,6 +198,9 @@ def test_the_run_learns_one_only_where_it_is_asked_for(monkeypatch):
     with pytest.raises(ConfigError, match="torch is not installed.*EXTRAS=.deep"):
         _refuse_absent_torch(Settings(fusion={"models": ["late", "embedding"]}).fusion)
     _refuse_absent_torch(Settings().fusion)
+    tuned = {"models": ["late", "embedding_tuned"], "embedding": {"encoder": "elsewhere"}}
+    with pytest.raises(ConfigError, match="take embedding_tuned out of config.yaml"):
+        _refuse_absent_torch(Settings(fusion=tuned).fusion)
 
 
 def test_an_encoder_of_other_markers_or_units_is_refused(folder):

@@ -14,6 +14,7 @@ from commissure.torch_device import prepared_torch, require_packages
 
 #: As published: people of a batch, and the learning rate.
 BATCH, LEARNING_RATE = 8, 1e-4
+Kind = Literal["labels", "number"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def fine_tune(
     values: np.ndarray,
     outcome: np.ndarray,
     *,
-    kind: Literal["labels", "number"],
+    kind: Kind,
     epochs: int = 30,
     seed: int = 0,
     weight_decay: float = PretrainingSettings().weight_decay,
