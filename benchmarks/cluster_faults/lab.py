@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import yaml
@@ -46,7 +46,7 @@ def end_runs() -> None:
 
 
 class NoSlurm(Exception):
-    """Why no Slurm can be started here."""
+    """Why no Slurm, or no Grid Engine, can be started here."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Slurm:
     """A Slurm that was started for this."""
 
     folder: Path
+    profile: ClassVar[str] = "slurm"
 
     def part(self, verb: str, name: str) -> None:
         """Kill or start a daemon, as ``slurmctld`` or ``slurmd.n1``."""
@@ -116,6 +117,59 @@ def slurm(nodes: int = 2, cores: int = 4) -> Iterator[Slurm]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class GridEngine:
+    """A Grid Engine that was started for this, with one host of four slots."""
+
+    folder: Path
+    profile: ClassVar[str] = "sge"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command of Grid Engine needs to find it."""
+        words = (self.folder / "env").read_text().split()
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
+    def asked(self, *command: str) -> str:
+        """What a command of Grid Engine prints."""
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **self.environment}
+        )
+        return done.stdout
+
+    def in_queue(self, study: Path) -> list[str]:
+        """Jobs that have not ended, of any study."""
+        return self.asked("qstat").splitlines()[2:]
+
+
+@contextmanager
+def grid_engine() -> Iterator[GridEngine]:
+    """Start a Grid Engine on this machine, and end it with all that it runs.
+
+    Raises
+    ------
+    NoSlurm
+        There can be none here.
+    """
+    if os.geteuid() != 0:
+        raise NoSlurm("starting a Grid Engine needs root")
+    if not shutil.which("sge_execd") and not shutil.which("apt-get"):
+        raise NoSlurm("Grid Engine is not installed and there is no apt-get to install it")
+    folder = Path(tempfile.mkdtemp(prefix="grid-engine-"))
+    folder.chmod(0o755)
+    recipe = RECIPE.with_name("grid-engine")
+    up = subprocess.run([recipe, "up", folder], capture_output=True, text=True)
+    try:
+        if up.returncode == 3:
+            raise NoSlurm(up.stderr.strip())
+        if up.returncode:
+            raise RuntimeError(up.stderr)
+        yield GridEngine(folder)
+    finally:
+        subprocess.run([recipe, "down", folder], check=False, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass
 class Run:
     """A run that was begun: its process, and what it has said so far."""
@@ -156,7 +210,7 @@ class Lab:
     """
 
     whole: Path
-    cluster: Slurm | None
+    cluster: Slurm | GridEngine | None
 
     @classmethod
     def at(cls, folder: Path, cluster: Slurm | None) -> Lab:
@@ -192,7 +246,7 @@ class Lab:
         (study / "faults/faults.json").write_text(json.dumps(faults or {}))
         how = ["--cores", "2"]
         if self.cluster:
-            how = ["--profile", str(REPOSITORY / "workflow/profiles/slurm")]
+            how = ["--profile", str(REPOSITORY / "workflow/profiles" / self.cluster.profile)]
         said = study / f"said-{len(list(study.glob('said-*')))}.txt"
         site = Path(__file__).parent / "site"
         with said.open("w") as file:

@@ -7,7 +7,7 @@ from commissure.flow.attempts import deaths
 from commissure.flow.cluster.defaults import with_site
 from commissure.flow.cluster.gpu import deep_on_gpu, gpu_resources, torch_has_cuda
 from commissure.flow.cluster.site import read_site
-from commissure.flow.cluster.start import before_jobs
+from commissure.flow.cluster.start import before_jobs, limits_address_space
 from commissure.flow.end_at_once import ending
 from commissure.flow.unfinished_report import forget_unfinished, report_unfinished
 
@@ -17,6 +17,7 @@ with readable():
 workflow.resource_settings.default_resources = with_site(
     workflow.resource_settings.default_resources, site
 )
+asked.address_space = partial(limits_address_space, workflow)
 ENGINE_FILES = plan.engine_files(gpu=deep_on_gpu(site, plan.main))
 gpus = partial(
     gpu_resources, site, lambda: workflow.local_exec, workflow.is_main_process

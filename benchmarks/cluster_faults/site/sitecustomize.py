@@ -22,7 +22,7 @@ import sys
 import time
 
 _HERE = os.path.dirname(os.environ.get("COMMISSURE_FAULTS", ""))
-_ME = os.environ.get("SLURM_JOB_ID", "login")
+_ME = os.environ.get("SLURM_JOB_ID") or os.environ.get("JOB_ID", "login")
 _REPLACE, _STAT, _LSTAT, _OPEN = os.replace, os.stat, os.lstat, builtins.open
 
 

@@ -16,7 +16,7 @@ Resource = Callable[[Any, int], int]
 class Knows(Protocol):
     """What the plan of a run knows of earlier jobs."""
 
-    def memory_mb(self, rule: str, batch: str | None, default: int) -> int:
+    def memory_mb(self, rule: str, batch: str | None, default: int, *, address_space: bool) -> int:
         """Memory that a job asks for."""
 
     def runtime_min(self, rule: str, batch: str | None, default: int) -> int:
@@ -32,10 +32,16 @@ class Asked:
         The plan of the run.
     defaults
         Default resources of the profile, as Snakemake has them.
+
+    Attributes
+    ----------
+    address_space
+        Says, once jobs are known, whether the scheduler limits address space and not memory.
     """
 
     def __init__(self, plan: Knows, defaults: Mapping[str, Any] | None) -> None:
         self.plan = plan
+        self.address_space: Callable[[], bool] = lambda: False
         runtime = (defaults or {}).get("runtime")
         self.usual_min: int = getattr(runtime, "value", None) or USUAL_MIN
 
@@ -44,7 +50,11 @@ class Asked:
 
         def asked(wildcards: Any, attempt: int) -> int:
             batch = getattr(wildcards, "batch", None)
-            usual = self.plan.memory_mb(rule, batch, megabytes) if rule else megabytes
+            usual = megabytes
+            if rule:
+                usual = self.plan.memory_mb(
+                    rule, batch, megabytes, address_space=self.address_space()
+                )
             return times(attempt, batch) * usual
 
         return asked

@@ -22,6 +22,7 @@ import psutil
 
 from commissure.files import write_json
 from commissure.flow import slurm
+from commissure.flow.address_space import limit_mb, taken_mb
 from commissure.flow.run_note import read_note
 
 #: How often a batch is tried. The last attempt does without the images at which others died.
@@ -130,6 +131,16 @@ class Attempts:
             return ""
         times = "once" if len(causes) == 1 else f"{len(causes)} times"
         return f"the job ended {times} while it computed {what}: {_in_turn(causes)}"
+
+    def with_more_next(self) -> bool:
+        """Whether the next attempt gets more memory, so that one which had too little should end.
+
+        Where a scheduler limits address space a job is not killed, but told that there is none.
+        """
+        if limit_mb() is None or self.number >= ATTEMPTS:
+            return False
+        self.path.with_suffix(".near").touch()
+        return True
 
     def begins(self, scan: str) -> None:
         """Note that an image is computed now."""
@@ -243,6 +254,7 @@ def _watch(near: Path, memory_mb: int, over: threading.Event) -> None:
     under_slurm = bool(memory_mb) and "SLURM_JOB_ID" in os.environ
     me = psutil.Process()
     limit = NEAR * memory_mb * 2**20
+    address_space = limit_mb()
     above = [parent for parent in me.parents() if parent.name().startswith(("python", "snake"))]
     while not over.wait(_LOOK_S):
         try:
@@ -253,7 +265,7 @@ def _watch(near: Path, memory_mb: int, over: threading.Event) -> None:
             else:
                 machine = psutil.virtual_memory()
                 full = machine.available < (1 - NEAR) / 2 * machine.total
-            if full:
+            if full or (address_space and taken_mb() > NEAR * address_space):
                 near.touch()
                 return
         except (psutil.Error, OSError):

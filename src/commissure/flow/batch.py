@@ -26,7 +26,7 @@ from commissure.flow.attempts import Attempts, more_of
 from commissure.flow.environment import keep
 from commissure.flow.job import Job
 from commissure.flow.records import Record, Records
-from commissure.flow.transient import is_full, is_transient, note_no_room
+from commissure.flow.transient import is_full, is_no_memory, is_transient, note_no_room
 from commissure.images.anat_files import AnatFiles
 from commissure.markers.status import Status, write_statuses
 from commissure.modalities import MODALITIES, STEPS
@@ -232,13 +232,13 @@ class Batch:
         try:
             self.compute(scan, folder, settings=self.settings, **inputs)
         except CommissureError as error:
-            note_no_room(error, self.output_dir / "work")
+            self._noted(error)
             if is_transient(error):
                 return "interrupted", f"{error}{AGAIN}"
             return "failed", str(error)
         except Exception as error:
             traceback.print_exc(file=self.log.log)
-            note_no_room(error, self.output_dir / "work")
+            self._noted(error)
             cause = f"{type(error).__name__}: {error}"
             if is_transient(error):
                 return "interrupted", f"{cause}{AGAIN}"
@@ -249,6 +249,12 @@ class Batch:
                 f"logs/{self.modality}_{self.step})"
             )
         return "present", ""
+
+    def _noted(self, error: Exception) -> None:
+        """Note that the disk is full; end the attempt where the next one gets more memory."""
+        note_no_room(error, self.output_dir / "work")
+        if is_no_memory(error) and self.attempts.with_more_next():
+            raise error
 
 
 def _results(entry: Entry) -> tuple[str, str, str]:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from commissure.errors import CommissureError
 from commissure.files import write_text
+from commissure.flow.address_space import check_address_space
 from commissure.flow.arrival import await_files
 from commissure.flow.attempts import Attempts
 from commissure.flow.cluster.scratch import own_scratch
@@ -91,6 +92,7 @@ def running(snakemake: Any) -> Iterator[Job]:
             with locked, own_scratch(read_site()) as scratch:
                 if work:
                     _ready(snakemake, work, log)
+                check_address_space(snakemake.rule)
                 asked = getattr(snakemake, "resources", {})
                 job = Job(
                     snakemake.rule, snakemake.input, snakemake.output, snakemake.params, log,

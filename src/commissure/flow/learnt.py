@@ -26,6 +26,8 @@ ENOUGH_FOR = 0.95
 MEMORY_MARGIN, TIME_MARGIN = 1.3, 2.0
 #: Least that is asked for, and the steps in which it is asked.
 LEAST_MB, STEP_MB = 500, 100
+#: The same where address space is limited: Snakemake alone takes 450 MB of it.
+LEAST_ADDRESS_SPACE_MB = 1000
 #: Minutes that a job may spend on its start on a slow file system.
 START_MIN = 5.0
 #: Share of the CPU seconds of its images that a job must have taken to count.
@@ -43,7 +45,7 @@ class Used:
     Attributes
     ----------
     peak_mb
-        Peak memory of each job.
+        Peak memory, or address space, of each job.
     job_s
         Wall seconds of each job.
     image_s
@@ -107,7 +109,9 @@ class Learnt:
         self._used = cache(self._read)
         self._largest_mb = cache(self._look_at)
 
-    def memory_mb(self, rule: str, batch: str | None, default: int) -> int:
+    def memory_mb(
+        self, rule: str, batch: str | None, default: int, *, address_space: bool = False
+    ) -> int:
         """Memory of a job; the default where none of its rule has run.
 
         A rule of the whole study never asks for less than its default: the study may have grown.
@@ -120,13 +124,16 @@ class Learnt:
             Number of its batch, or None for a rule of the whole study.
         default
             What the rule asks for in the dark, MB.
+        address_space
+            Whether the scheduler limits address space, of which a job takes more.
         """
-        used = self._used(rule)
+        used = self._used(rule, "max_vms" if address_space else "max_rss")
         if not used.peak_mb:
             return default
         size = self._largest_mb(_modality(rule), batch) if batch else 0.0
         wanted = math.ceil(used.memory_mb(size, default) / STEP_MB) * STEP_MB
-        return max(LEAST_MB, wanted) if batch else max(default, wanted)
+        least = LEAST_ADDRESS_SPACE_MB if address_space else LEAST_MB
+        return max(least, wanted) if batch else max(default, wanted)
 
     def runtime_min(self, rule: str, batch: str | None, default: int) -> int:
         """Minutes of a job; the default where none of its rule has run.
@@ -134,7 +141,7 @@ class Learnt:
         Of a batch they grow with its images. A rule of the whole study never asks for less than
         the default: more permutations or people take longer.
         """
-        used = self._used(rule)
+        used = self._used(rule, "max_rss")
         if batch is None:
             return max([default, *(_minutes(seconds) for seconds in used.job_s)])
         count = len(self.images.get((_modality(rule), batch), ()))
@@ -142,14 +149,16 @@ class Learnt:
             return default
         return _minutes(quantile(used.image_s, ENOUGH_FOR) * count)
 
-    def _read(self, rule: str) -> Used:
+    def _read(self, rule: str, column: str) -> Used:
         status = self.output_dir / "work/status" / rule
         jobs, images, sizes = [], [], []
         for table in spread(sorted((self.output_dir / "benchmarks" / rule).glob("*.tsv"))):
             computed = _image_seconds(status / table.name)
             images += computed
             # A job that found most of its images done says nothing of one that computes them.
-            rows = [row for row in benchmark_rows(table) if row[1] >= SOME_WORK * sum(computed)]
+            rows = [
+                row for row in benchmark_rows(table, column) if row[1] >= SOME_WORK * sum(computed)
+            ]
             jobs += rows
             batch = table.stem.removeprefix("batch-")
             sizes += [self._largest_mb(_modality(rule), batch)] * len(rows)
@@ -184,15 +193,21 @@ def spread(files: Sequence[Path]) -> Sequence[Path]:
     return files[::step]
 
 
-def benchmark_rows(table: Path) -> list[tuple[float, float]]:
-    """Peak memory in MB and wall seconds that Snakemake noted of a job."""
+def benchmark_rows(table: Path, column: str = "max_rss") -> list[tuple[float, float]]:
+    """Peak memory in MB and wall seconds that Snakemake noted of a job.
+
+    Parameters
+    ----------
+    table
+        What it wrote.
+    column
+        ``max_rss`` for memory, ``max_vms`` for address space.
+    """
     try:
         with table.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         return [
-            (float(row["max_rss"]), float(row["s"]))
-            for row in rows
-            if row["max_rss"] not in ("-", "NA")
+            (float(row[column]), float(row["s"])) for row in rows if row[column] not in ("-", "NA")
         ]
     except (OSError, KeyError, ValueError):
         return []

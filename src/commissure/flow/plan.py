@@ -244,9 +244,11 @@ class Plan:
                 "they are in no table and on no page, and their folders are kept"
             )
 
-    def memory_mb(self, rule: str, batch: str | None, default: int) -> int:
+    def memory_mb(self, rule: str, batch: str | None, default: int, *, address_space: bool) -> int:
         """Memory that a job asks for, by earlier jobs of its rule; on a node nobody asks."""
-        return self._learnt.memory_mb(rule, batch, default) if self.main else default
+        if not self.main:
+            return default
+        return self._learnt.memory_mb(rule, batch, default, address_space=address_space)
 
     def runtime_min(self, rule: str, batch: str | None, default: int) -> int:
         """Minutes that a job asks for, by earlier jobs of its rule."""

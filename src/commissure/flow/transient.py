@@ -47,6 +47,15 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def is_no_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, is memory that was not given."""
+    return any(
+        isinstance(cause, MemoryError)
+        or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM)
+        for cause in _causes(error)
+    )
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """An error, and those that it came from."""
     seen: set[int] = set()

@@ -11,8 +11,8 @@ from commissure.flow.attempts import ATTEMPTS
 
 
 class Plan:
-    def memory_mb(self, rule, batch, default):
-        return {"learnt": 700}.get(rule, default)
+    def memory_mb(self, rule, batch, default, *, address_space):
+        return {"learnt": 1700 if address_space else 700}.get(rule, default)
 
     def runtime_min(self, rule, batch, default):
         return {"learnt": 5}.get(rule, default)
@@ -29,6 +29,12 @@ def test_more_with_every_attempt(batch, times):
         ]
         assert [asked.minutes(rule)(wildcards, n) for n in attempts] == [minutes * n for n in times]
     assert [attempt_number(wildcards, n) for n in attempts] == [1, 2, 3, 4]
+
+
+def test_where_address_space_is_limited_it_is_asked_for():
+    limited = Asked(Plan(), None)
+    limited.address_space = lambda: True
+    assert limited.memory(2000, "learnt")(SimpleNamespace(batch="0001"), 2) == 3400
 
 
 def test_without_a_profile_a_step_has_half_an_hour():

@@ -265,6 +265,19 @@ def test_a_fault_of_the_machine_is_no_lasting_failure(study, error):
     assert states["sub-03"][0] == "present"
 
 
+def test_too_little_address_space_ends_an_attempt_where_the_next_gets_more(study, monkeypatch):
+    monkeypatch.setattr("commissure.flow.attempts.limit_mb", lambda: 1e6)
+    with pytest.raises(MemoryError):
+        run(study, Engine(**{"02": MemoryError("cannot allocate")}))
+    again = Engine()
+    states, _ = run(study, again)
+    # Who needed more comes last: the others are finished first.
+    assert again.seen[-1] == "sub-02" and states["sub-02"][0] == "present"
+    monkeypatch.setattr("commissure.flow.attempts.ATTEMPTS", 1)
+    states, _ = run(study, Engine(**{"02": MemoryError("cannot allocate")}), code="2")
+    assert states["sub-02"][0] == "interrupted" and states["sub-03"][0] == "present"
+
+
 def test_a_room_that_words_a_fault_of_the_machine_does_not_make_it_last(study):
     def engine(scan, folder, *, anat, settings):
         try:

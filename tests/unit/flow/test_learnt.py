@@ -34,6 +34,17 @@ def images(folder: Path, sizes: dict[str, tuple[int, ...]]) -> dict[tuple[str, s
     return made
 
 
+def test_where_address_space_is_limited_that_is_what_is_learnt(tmp_path: Path) -> None:
+    table = tmp_path / "benchmarks/mrs_measure/batch-0001.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_text("s\tmax_rss\tmax_vms\n20\t300\t1650\n")
+    learnt = Learnt(tmp_path, {})
+    assert learnt.memory_mb("mrs_measure", "0001", 2000) == 500
+    assert learnt.memory_mb("mrs_measure", "0001", 2000, address_space=True) == 2200
+    table.write_text("s\tmax_rss\tmax_vms\n20\t150\t365\n")
+    assert Learnt(tmp_path, {}).memory_mb("mrs_measure", "0001", 2000, address_space=True) == 1000
+
+
 def test_without_an_earlier_run_the_defaults_stand(tmp_path: Path) -> None:
     learnt = Learnt(tmp_path, images(tmp_path, {"0001": (1,) * 10}))
     assert learnt.memory_mb("anat_preprocess", "0001", 3000) == 3000

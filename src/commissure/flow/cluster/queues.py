@@ -83,6 +83,8 @@ class Scheduler:
         Finds in what ``query`` prints that the job is no longer there.
     by_stdin
         Whether ``submit`` reads the script from its standard input.
+    address_space
+        Whether its limit of memory is one of address space, of which a job takes more.
     """
 
     title: str
@@ -93,6 +95,7 @@ class Scheduler:
     job: str = r"^(\S+)"
     over: str = r"^$"
     by_stdin: bool = False
+    address_space: bool = False
 
 
 def _clock(minutes: int) -> str:
@@ -160,7 +163,9 @@ SCHEDULERS: Mapping[str, Scheduler] = {
     "pbs": Scheduler(
         "PBS", "qsub", ("qstat", "-f"), "qdel", _pbs, over=r"^$|job_state = [FCX]\b"
     ),
-    "sge": Scheduler("SGE", "qsub", ("qstat", "-j"), "qdel", _sge, job=r"^Your job (\d+)"),
+    "sge": Scheduler(
+        "SGE", "qsub", ("qstat", "-j"), "qdel", _sge, job=r"^Your job (\d+)", address_space=True
+    ),
     "lsf": Scheduler(
         "LSF", "bsub", ("bjobs", "-noheader", "-o", "stat"), "bkill", _lsf, job=r"Job <(\d+)>",
         over=r"^$|^(DONE|EXIT)", by_stdin=True,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import getpass
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from commissure.errors import ConfigError
-from commissure.flow.cluster.queues import ANSWER_S, Request, check_programs, slurm_words
+from commissure.flow.cluster.asking import in_words, largest, said
+from commissure.flow.cluster.queues import Request, check_programs, slurm_words
 from commissure.flow.cluster.site import SiteSettings
 
 
@@ -98,24 +98,12 @@ def _check_place(request: Request, place: Partition, partitions: Sequence[Partit
         )
 
 
-def largest(requests: Iterable[Request]) -> list[Request]:
-    """Of each kind (partition, graphics processors, threads) the most memory and the most time."""
-    kinds: dict[tuple[str, int, int], Request] = {}
-    for request in requests:
-        kind = request.partition, request.gpus, request.threads
-        known = kinds.setdefault(kind, request)
-        bigger = request if request.mem_mb > known.mem_mb else known
-        minutes = max(known.minutes, request.minutes)
-        kinds[kind] = replace(bigger, minutes=minutes)
-    return list(kinds.values())
-
-
 def _partitions() -> list[Partition]:
-    done = _said(["sinfo", "-h", "-o", "%P|%l|%m|%c|%G"])
+    done = said(["sinfo", "-h", "-o", "%P|%l|%m|%c|%G"])
     if done.returncode:
         raise ConfigError(
             "Slurm",
-            found=f"it does not answer ({_words(done)})",
+            found=f"it does not answer ({in_words(done)})",
             wanted="a Slurm that answers `sinfo`",
             mend="Wait until it does, or ask whoever runs the cluster",
         )
@@ -151,7 +139,7 @@ def _check_account(site: SiteSettings) -> None:
     if site.account is None:
         return
     words = ["sacctmgr", "-nP", "list", "assoc", f"user={getpass.getuser()}", "format=account"]
-    done = _said(words)
+    done = said(words)
     known = sorted(set(done.stdout.split()))
     if done.returncode == 0 and known and site.account.lower() not in map(str.lower, known):
         raise ConfigError(
@@ -164,12 +152,12 @@ def _check_account(site: SiteSettings) -> None:
 
 def _ask(request: Request, site: SiteSettings, place: Partition | None) -> None:
     """Let Slurm look at a job without taking it."""
-    done = _said(["sbatch", "--test-only", *slurm_words(request, site), "--wrap", "true"])
+    done = said(["sbatch", "--test-only", *slurm_words(request, site), "--wrap", "true"])
     if done.returncode == 0:
         return
     raise ConfigError(
         f"the step {request.name}",
-        found=f"Slurm would refuse its job: {_words(done)}",
+        found=f"Slurm would refuse its job: {in_words(done)}",
         wanted="a job that it takes; this one asks for "
         f"{request.mem_mb} MB, {request.minutes} minutes and {request.threads} cores"
         + (f" and {request.gpus} graphics processors" if request.gpus else "")
@@ -180,25 +168,4 @@ def _ask(request: Request, site: SiteSettings, place: Partition | None) -> None:
         ),
         mend="Name another partition or account in site.yaml, or lower batch_size in config.yaml "
         "or the resources in the profile",
-    )
-
-
-def _said(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            words, capture_output=True, text=True, timeout=ANSWER_S, check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(list(words), 127, "", f"there is no {words[0]}")
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(
-            list(words), 124, "", f"{words[0]} gave no answer within {ANSWER_S:.0f} s"
-        )
-
-
-def _words(done: subprocess.CompletedProcess[str]) -> str:
-    said = " ".join((done.stderr or done.stdout).split())
-    return re.sub(r"(?:sbatch|sinfo|slurm_load_\w+): (?:error: )?", "", said)[:300] or (
-        f"status {done.returncode}"
     )

@@ -15,6 +15,7 @@ from typing import Any
 from commissure.dataset.index import Entry, read_entries
 from commissure.flow.cluster.first_job import look_at_a_node
 from commissure.flow.cluster.gpu import check_required
+from commissure.flow.cluster.grid_engine import check_grid_engine
 from commissure.flow.cluster.queues import SCHEDULERS, Request, check_programs, request_of
 from commissure.flow.cluster.room import room_note, still_to_come, watch
 from commissure.flow.cluster.scratch import check_scratch
@@ -56,6 +57,8 @@ def before_jobs(workflow: Any, plan: Plan, site: SiteSettings, *, say: Say | Non
             check_slurm(requests(workflow, site), site)
         else:
             check_programs(name)
+            if name == "sge":
+                check_grid_engine(requests(workflow, site), site)
             _by_this_python(workflow.executor_settings)
         if site.commands:
             settings = workflow.remote_execution_settings
@@ -76,11 +79,18 @@ def _by_this_python(settings: Any) -> None:
 
 def scheduler_name(workflow: Any) -> str | None:
     """Which of our schedulers takes the jobs; None for this machine, or where we know nothing."""
-    executor = workflow.executor_plugin.name
+    plugin = getattr(workflow, "executor_plugin", None)
+    executor = plugin.name if plugin else ""
     if executor == "cluster-generic":
         words = str(workflow.executor_settings.submit_cmd).split()
         return next((word for word in words if word in SCHEDULERS), None)
     return executor if executor in SCHEDULERS else None
+
+
+def limits_address_space(workflow: Any) -> bool:
+    """Whether the scheduler that takes the jobs limits address space and not memory."""
+    name = scheduler_name(workflow)
+    return name is not None and SCHEDULERS[name].address_space
 
 
 def requests(workflow: Any, site: SiteSettings) -> Iterator[Request]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from commissure.errors import ConfigError
+from commissure.flow.cluster.asking import largest
 from commissure.flow.cluster.queues import Request
 from commissure.flow.cluster.site import SiteSettings
-from commissure.flow.cluster.slurm import check_slurm, largest
+from commissure.flow.cluster.slurm import check_slurm
 
 SINFO = "main*|1-00:00:00|64000|16|(null)\nshort|1:00:00|64000+|16|(null)\n" + (
     "gpu|infinite|128000|32|gpu:a100:4(S:0)\ngpu|infinite|96000|48|(null)"
