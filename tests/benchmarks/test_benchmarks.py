@@ -190,7 +190,16 @@ SMALLEST = {
     ],
     "resources": ["{tmp}/resources", "--preset", "tiny", "--modalities", "mrs"],
     "same_tables": ["{tmp}", "{tmp}"],
-    "small_network": ["train", "{tmp}/network.npz", "--steps", "2", "--simulated", "1"],
+    "small_network": [
+        "train",
+        "{tmp}/network.npz",
+        "--steps",
+        "2",
+        "--simulated",
+        "1",
+        "--voxel-mm",
+        "4",
+    ],
     "subtypes": [
         "noise",
         "planted",
