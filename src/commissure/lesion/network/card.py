@@ -22,7 +22,7 @@ WEIGHTS, CARD = "network.npz", "network.json"
 PACKAGES = ("torch", "monai")
 
 #: Version of what the two files hold.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

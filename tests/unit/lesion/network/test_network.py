@@ -29,9 +29,9 @@ from commissure.lesion.network.apply import mark_dataset
 from commissure.lesion.network.checkpoint import CHECKPOINT
 from commissure.lesion.network.examples import marked_scans
 from commissure.lesion.network.segment import marked_by, ready_network
-from commissure.lesion.network.settings import TrainingSettings
+from commissure.lesion.network.settings import NetworkShape, TrainingSettings
 from commissure.lesion.network.train import Training, train
-from commissure.lesion.network.unet import read_network
+from commissure.lesion.network.unet import new_unet, read_network
 from commissure.lesion.settings import LesionMeasureSettings, LesionPreprocessSettings
 from commissure.phantom.lesions.dataset import write_follow_ups
 
@@ -61,6 +61,31 @@ def network(bids, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("network") / "net"
     train(training(bids, out))
     return out
+
+
+def test_what_a_network_says_of_a_place_does_not_hang_on_what_lies_far_away():
+    """Else a window of fat alone looks like one of liver alone."""
+    import torch
+
+    module = new_unet(NetworkShape(image="ct", voxel_mm=2, patch=16, channels=(2, 4, 8)), seed=1)
+    image = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 1, 64, 16, 16)))
+    other = image.clone()
+    other[:, :, :8] -= 5
+    with torch.no_grad():
+        first, second = (module.eval()(x.float())[0, 0] for x in (image, other))
+    assert not torch.equal(first[:8], second[:8])
+    assert torch.equal(first[48:], second[48:])
+
+
+def test_before_anything_is_learnt_lesions_are_rare():
+    import torch
+
+    for seed in range(3):
+        module = new_unet(NetworkShape(image="ct", voxel_mm=2, patch=16), seed=seed)
+        image = torch.from_numpy(np.random.default_rng(seed).normal(size=(1, 1, 32, 32, 32)))
+        with torch.no_grad():
+            share = torch.sigmoid(module(image.float())).mean()
+        assert 0.002 < float(share) < 0.05
 
 
 class Interrupted(Exception):
