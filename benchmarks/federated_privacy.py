@@ -9,6 +9,8 @@
 ``impac``
     the same with autism and controls at the sites of IMPAC.
 
+With ``--masked`` the sites share the noise, and what is seen is the sum over all of them.
+
 Two attacks, both by the AUC of members against people of the same sites who are none: the loss of the
 final model, and how far each site's differences point along a person's own (clipped) gradients,
 summed over the rounds, which is what a curious coordinator has.
@@ -28,8 +30,11 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from commissure.federated.averaging import Averaged, Averaging, averaged, needed_noise
-from commissure.federated.federation import Federation
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.federated_masks import federation_of
+
+from commissure.federated.averaging import Averaged, Averaging, averaged
+from commissure.federated.privacy_budget import needed_noise
 from commissure.federated.site import Site
 from commissure.federated.site_learning import LEARNERS, LocalSteps, clipped, shaped
 
@@ -92,16 +97,17 @@ def noise_of(epsilon: float, delta: float) -> float:
     return 0.0 if np.isinf(epsilon) else needed_noise(epsilon, ROUNDS, delta)
 
 
-def learnt(sites: list[Site], epsilon: float) -> Averaged:
+def learnt(sites: list[Site], epsilon: float, masked: bool) -> Averaged:
     """A model of the sites whose people spend no more than epsilon, delta at most 1 over the people."""
     markers = sites[0].markers.shape[1]
     # One over the people, rounded down to a power of two: calibrating the noise costs seconds.
     delta = 2.0 ** -np.ceil(np.log2(sum(len(site.labels) for site in sites)))
     noise = noise_of(epsilon, delta)
     local = LocalSteps(
-        steps=1, rate=1.0, ridge=0.01, person_clip=CLIP, noise=noise, most_change=1e3
-    )
-    federation = Federation({site.name: site.answer for site in sites})
+        steps=1, rate=1.0, ridge=0.01, person_clip=CLIP, noise=noise, most_change=2e3,
+        shared_between=len(sites) if masked else 0,
+    )  # fmt: skip
+    federation = federation_of(sites, masked, [])
     how = Averaging(rounds=ROUNDS, local=local, delta=delta)
     return averaged(federation, np.zeros(markers), np.ones(markers), how)
 
@@ -113,7 +119,9 @@ def attacks(
     learner, by_loss, by_differences, member = LEARNERS["logistic"], [], [], []
     like = learner.start(inside[0].markers.shape[1], 0)
     sizes = np.array([len(site.labels) for site in inside], float)
-    steps = np.tensordot(model.differences, sizes / sizes.sum(), (1, 0))
+    # Of masked sums there is one, over everybody.
+    sizes = sizes if model.differences.shape[1] > 1 else np.ones(1)
+    steps = np.einsum("rsp,s->rp", model.differences, sizes / sizes.sum())
     begun = np.vstack([np.zeros(steps.shape[1]), np.cumsum(steps, axis=0)[:-1]])
     for number, pair in enumerate(zip(inside, outside, strict=True)):
         for is_member, site in zip((1, 0), pair, strict=True):
@@ -121,7 +129,8 @@ def attacks(
             logits = x @ model.weights[0] + model.weights[1]
             by_loss += list(y * logits - np.logaddexp(0, logits))
             along = np.zeros(len(y))
-            for at, difference in zip(begun, model.differences[:, number], strict=True):
+            seen = model.differences[:, min(number, model.differences.shape[1] - 1)]
+            for at, difference in zip(begun, seen, strict=True):
                 parts = learner.gradients(shaped(at, like), x, y)
                 own = clipped(np.concatenate([p.reshape(len(x), -1) for p in parts], axis=1), CLIP)
                 along -= own @ difference
@@ -130,12 +139,12 @@ def attacks(
     return by_loss, by_differences, member
 
 
-def rows_of(name: str, make, seeds: int, epsilons: list[float], table: Table) -> None:
+def rows_of(name: str, make, seeds: int, epsilons: list[float], masked: bool, table: Table) -> None:
     for epsilon in epsilons:
         auc, by_loss, by_differences, member, sizes = [], [], [], [], []
         for seed in range(seeds):
             inside, outside = halves(make(seed), seed)
-            model = learnt(inside, epsilon)
+            model = learnt(inside, epsilon, masked)
             sizes.append(sum(len(site.labels) for site in inside))
             scores = np.concatenate([site.markers @ model.weights[0] for site in outside])
             auc.append(roc_auc_score(np.concatenate([site.labels for site in outside]), scores))
@@ -160,6 +169,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, nargs="*", default=[3, 8, 20])
     parser.add_argument("--markers", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--masked", action="store_true")
     parser.add_argument(
         "--epsilons", type=float, nargs="*", default=[0.25, 1.0, 3.0, 8.0, float("inf")]
     )
@@ -173,7 +183,7 @@ def main() -> None:
             rows_of(
                 f"simulated, {count} sites",
                 lambda seed, count=count: simulated(count, arguments.markers, seed),
-                arguments.seeds, arguments.epsilons, table,
+                arguments.seeds, arguments.epsilons, arguments.masked, table,
             )  # fmt: skip
     if "impac" in arguments.parts:
         if not (arguments.data / "impac-autism-freesurfer").is_dir():
@@ -183,6 +193,7 @@ def main() -> None:
             lambda seed: impac(arguments.data, arguments.markers, seed),
             arguments.seeds,
             arguments.epsilons,
+            arguments.masked,
             table,
         )
     Console(width=130).print(table)

@@ -63,6 +63,7 @@ SMALLEST = {
         "--epsilons",
         "inf",
     ],
+    "federated_masks": ["masks", "--sites", "3", "--markers", "4"],
     "federated": ["simulated", "--sites", "3", "--markers", "8"],
     "fusion_families": ["--cohorts", "1", "--permutations", "19"],
     "fusion_frozen": ["null", "--cohorts", "1", "--people", "60"],
@@ -227,9 +228,10 @@ SMALLEST = {
     "vulnerability": ["--repeats", "1"],
     "warp": ["--simulated", "1", "--alone"],
 }
-#: Packages of the extra ``deep`` that benchmarks need.
+#: Packages of extras that benchmarks need.
 DEEP = {
     "lesion_sequence": ("torch",),
+    "federated_masks": ("cryptography",),
     "lesion_unet": ("torch", "monai"),
     "map_representation": ("torch",),
     "representation": ("torch",),
@@ -288,7 +290,7 @@ def test_every_benchmark_is_on_a_list(repository: Path) -> None:
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_runs(repository: Path, tmp_path: Path, name: str) -> None:
     for package in DEEP.get(name, ()):
-        pytest.importorskip(package, reason="the extra 'deep' is not installed")
+        pytest.importorskip(package, reason=f"{package} is not installed")
     run(repository, name, [text.format(tmp=tmp_path) for text in SMALLEST[name]])
 
 

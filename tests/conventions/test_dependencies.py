@@ -18,7 +18,12 @@ import yaml
 from commissure import __version__
 
 #: Modules that are loaded only where their extra is: what FLARE loads has to be a class of FLARE's.
-OF_AN_EXTRA = {"federated/flare.py": {"nvflare"}, "federated/kits.py": {"nvflare", "cryptography"}}
+OF_AN_EXTRA = {
+    "federated/flare.py": {"nvflare"},
+    "federated/kits.py": {"nvflare", "cryptography"},
+    "federated/identity.py": {"cryptography"},
+    "federated/masks.py": {"cryptography"},
+}
 
 
 def plain(name: str) -> str:

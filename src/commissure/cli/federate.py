@@ -12,7 +12,7 @@ from commissure.cli.errors import readable
 from commissure.errors import ConfigError
 
 if TYPE_CHECKING:
-    from commissure.federated.hospital import Question
+    from commissure.federated.question import Question
     from commissure.federated.records import Options
 
 
@@ -38,6 +38,25 @@ def federate(
         bool,
         typer.Option("--combat", help="Write each site's markers without its scanner's part."),
     ] = False,
+    masked: Annotated[
+        bool,
+        typer.Option("--masked", help="Show the coordinator sums over all sites, never a site's."),
+    ] = False,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Learn a model alone, which tells no more than this of a person."),
+    ] = None,
+    scale: Annotated[
+        Path | None,
+        typer.Option(help="With --epsilon: mean and SD of the markers in other people."),
+    ] = None,
+    delta: Annotated[
+        float, typer.Option(min=0, max=1, help="Of --epsilon; default: at most 1 over the people.")
+    ] = 0.0,
+    clip: Annotated[
+        float, typer.Option(min=1e-6, help="Norm of a person's gradient, with --epsilon.")
+    ] = 1.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Steps of the private model.")] = 20,
     min_people: Annotated[
         int, typer.Option(min=2, help="No sum over fewer people leaves a site.")
     ] = 10,
@@ -57,15 +76,32 @@ def federate(
 ) -> None:
     """Compute means, group differences and a model over sites from what may leave them."""
     with readable():
-        from commissure.federated.hospital import Question
+        from commissure.federated.private import Privacy, read_scale
+        from commissure.federated.question import Question
         from commissure.federated.records import Options
         from commissure.federated.study import federate as together
 
         names = tuple(name.strip() for name in covariates.split(",") if name.strip())
         question = Question(label, positive, negative, names, disorder)
-        options = Options(ridge, permutations, seed, min_people, combat=combat)
+        privacy = None
+        # A site that is started from a kit knows its limit alone, and the coordinator the rest.
+        of_site = kit is not None and (kit / "startup" / "fed_client.json").exists()
+        if epsilon is not None and (scale is not None or not of_site):
+            if scale is None:
+                raise ConfigError(
+                    "commissure federate --epsilon", found="no --scale",
+                    wanted="a table with modality, region, marker, unit, mean, sd of other people",
+                    mend="Name federated_markers.tsv of other people: means of these would tell "
+                    "of them",
+                )  # fmt: skip
+            privacy = Privacy(epsilon, read_scale(scale), delta, clip, rounds)
+        options = Options(
+            ridge, permutations, seed, min_people, combat=combat, masked=masked, privacy=privacy
+        )
         if kit is not None:
-            _over_network(kit, admin, sites or [], question, options, expect, patience, out)
+            _over_network(
+                kit, admin, sites or [], question, options, expect, patience, out, epsilon
+            )
         elif not sites:
             raise ConfigError(
                 "commissure federate", found="no folder of a site", wanted="three or more",
@@ -77,7 +113,7 @@ def federate(
 
 def _over_network(
     kit: Path, admin: Path | None, folders: list[Path], question: Question, options: Options,
-    expect: int, patience: int, out: Path,
+    expect: int, patience: int, out: Path, epsilon: float | None,
 ) -> None:  # fmt: skip
     """Start this site, or the coordinator and what is asked, from a kit."""
     if find_spec("nvflare") is None:
@@ -93,7 +129,15 @@ def _over_network(
                 "commissure federate --kit", found=f"a site's kit and {len(folders)} folders",
                 wanted="the folder of this site's run, and no --admin",
             )  # fmt: skip
-        kits.serve(kits.start_site(kit, folders[0], out=out, min_people=options.min_people))
+        process = kits.start_site(
+            kit,
+            folders[0],
+            out=out,
+            min_people=options.min_people,
+            only_masked=options.masked,
+            epsilon=epsilon,
+        )
+        kits.serve(process)
         return
     if folders or admin is None:
         raise ConfigError(
@@ -109,4 +153,5 @@ def _over_network(
         )  # fmt: skip
     finally:
         kits.stop(process)
-    typer.echo(f"{out}: federated.json and federated_markers.tsv")
+    table = "" if options.privacy else " and federated_markers.tsv"
+    typer.echo(f"{out}: federated.json{table}")

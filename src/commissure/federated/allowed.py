@@ -1,7 +1,9 @@
 """What may leave a site: a list with a version, checked before anything goes, and a log.
 
 Nothing leaves that is not on the list: no image, no row of a table, no identifier, no score of a
-person. Every kind is a sum over people, over :data:`MIN_PEOPLE` of them at least.
+person. Every kind is a sum over people, over :data:`MIN_PEOPLE` of them at least. A masked answer
+has the kind and the shapes of a clear one, and numbers that mean nothing until those of all sites
+are added (:mod:`commissure.federated.masks`).
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from commissure.errors import DatasetError
+from commissure.federated.exact_sums import BYTES
 
 #: Changes whenever a kind is added or changed: sites of different versions do not compute together.
-ALLOW_LIST_VERSION = "2"
+ALLOW_LIST_VERSION = "3"
 #: A sum over fewer people is too near to a person.
 MIN_PEOPLE = 10
 #: With fewer sites the sum of all tells one what the other sent.
@@ -43,12 +46,15 @@ class Kind:
         Names of its words, which are of markers and never of people.
     alone
         Whether a single site may be asked: what it says is meant to be known of that site.
+    clear
+        Whether it is never masked: it is no sum over sites.
     """
 
     what: str
     arrays: Mapping[str, tuple[str, ...]]
     words: tuple[str, ...] = ()
     alone: bool = False
+    clear: bool = False
 
 
 #: All that may leave.
@@ -60,9 +66,10 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
         ),
         "products": Kind(
             "for each marker the cross-products of the columns of a design and of the marker with "
-            "them, among the people who have it",
+            "them, among the people who have it, and whether enough have it",
             {
                 "people": ("markers",),
+                "sites": ("markers",),
                 "columns": ("markers", "columns", "columns"),
                 "with_marker": ("markers", "columns"),
                 "squares": ("markers",),
@@ -83,8 +90,8 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
         ),
         "difference": Kind(
             "what a site's steps change in the weights of a model, clipped, with noise where the "
-            "model is to be private",
-            {"people": (), "difference": ("parameters",)},
+            "model is to be private, times its people",
+            {"people": (), "weighted": ("parameters",)},
         ),
         "wins": Kind(
             "how many pairs of people a model puts in order, of how many: for the labels as they "
@@ -97,8 +104,24 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
             {"people": ()},
             ("markers",),
             alone=True,
+            clear=True,
         ),
-        "done": Kind("that something was done which stays at the site", {"people": ()}, alone=True),
+        "done": Kind(
+            "that something was done which stays at the site",
+            {"people": ()},
+            alone=True,
+            clear=True,
+        ),
+        "count": Kind(
+            "how many people stand behind an answer", {"people": ()}, alone=True, clear=True
+        ),
+        "key": Kind(
+            "a public key of a session, and whose it is",
+            {"people": ()},
+            ("public", "certificate", "signature"),
+            alone=True,
+            clear=True,
+        ),
         "ages": Kind(
             "how many controls are younger than each of a row of ages, in steps of enough people",
             {"people": (), "younger": ("ages",)},
@@ -157,6 +180,9 @@ class Message:
         Of the list of what may leave.
     words
         Names of markers.
+    masked
+        Whether its arrays are bytes, :data:`~commissure.federated.exact_sums.BYTES` a number, that
+        say nothing before those of all sites are added.
     """
 
     site: str
@@ -166,6 +192,30 @@ class Message:
     arrays: Mapping[str, np.ndarray]
     version: str = ALLOW_LIST_VERSION
     words: Mapping[str, Any] = field(default_factory=dict)
+    masked: bool = False
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Whose sum it is."""
+        return (self.site,)
+
+
+@dataclass(frozen=True)
+class Total(Message):
+    """The sum of masked answers, which nobody sent: all that is known of them.
+
+    Attributes
+    ----------
+    behind
+        The sites whose sum it is.
+    """
+
+    behind: tuple[str, ...] = ()
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Whose sum it is."""
+        return self.behind
 
 
 def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> None:
@@ -203,9 +253,13 @@ def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> 
             who, found=f"{message.people} people stand behind it", wanted=f"at least {min_people}",
             mend="Leave this site out, or agree on a smaller --min-people",
         )  # fmt: skip
-    sizes: dict[str, int] = {}
+    if message.masked and kind.clear:
+        raise refuse("it is masked", "an answer in the clear", "Report this as a fault")
+    sizes: dict[str, int] = {"bytes": BYTES}
     for name, dimensions in kind.arrays.items():
         array = np.asarray(message.arrays[name])
+        if message.masked:
+            dimensions = (*dimensions, "bytes")
         fits = array.ndim == len(dimensions) and all(
             sizes.setdefault(label, size) == size
             for label, size in zip(dimensions, array.shape, strict=True)
@@ -217,24 +271,24 @@ def refuse_unless_allowed(message: Message, *, min_people: int = MIN_PEOPLE) -> 
             )  # fmt: skip
 
 
-def log_entry(message: Message) -> str:
+def log_entry(message: Message) -> dict[str, Any]:
     """A line of the log of what left: who, what, over how many people, and its digest."""
     digest = hashlib.sha256()
+    number = np.uint8 if message.masked else float
     for name in sorted(message.arrays):
-        digest.update(name.encode() + np.ascontiguousarray(message.arrays[name], float).tobytes())
+        array = np.ascontiguousarray(message.arrays[name], number)
+        digest.update(name.encode() + array.tobytes())
     digest.update(json.dumps(dict(message.words), sort_keys=True).encode())
     shapes = {name: list(np.shape(array)) for name, array in sorted(message.arrays.items())}
-    return json.dumps(
-        {
-            "site": message.site, "round": message.round, "kind": message.kind,
-            "people": message.people, "shapes": shapes, "sha256": digest.hexdigest(),
-            "allow_list": message.version,
-        }
-    )  # fmt: skip
+    return {
+        "site": message.site, "round": message.round, "kind": message.kind,
+        "people": message.people, "masked": message.masked, "shapes": shapes,
+        "sha256": digest.hexdigest(), "allow_list": message.version,
+    }  # fmt: skip
 
 
-def append_log(message: Message, path: Path) -> None:
-    """Write down what leaves, before it leaves."""
+def append_log(message: Message, path: Path, more: Mapping[str, Any] | None = None) -> None:
+    """Write down what leaves, and what else a site notes of it, before it leaves."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as log:
-        log.write(log_entry(message) + "\n")
+        log.write(json.dumps(log_entry(message) | dict(more or {})) + "\n")

@@ -14,7 +14,7 @@ import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.federated.coordinator import moments
-from commissure.federated.federation import Federation, added
+from commissure.federated.federation import Federation, added, names_of
 from commissure.federated.site_charts import scale_given
 from commissure.models.age_spline import INTERVALS, AgeSpline
 from commissure.models.bayesian_regression import Posterior, WeightedSums
@@ -53,7 +53,7 @@ def federated_charts(
     knots, sites = _knots(federation)
     # Who has enough controls may have too few within the ages.
     answers = federation.ask("age_products", of=sites, few_are_left_out=True, knots=knots)
-    products, sites = added(answers, "products"), [message.site for message in answers]
+    products, sites = added(answers, "products"), names_of(answers)
     age = AgeSpline(knots=knots).fit_products(products)
     of_controls = moments(federation, of=sites, among="controls", knots=knots)
     counts = of_controls.people
@@ -133,7 +133,7 @@ def _knots(federation: Federation) -> tuple[np.ndarray, list[str]]:
             "reference charts", found=f"all controls are between {low:.0f} and {high:.0f} years",
             wanted="controls of different ages", mend="Add controls of other ages",
         )  # fmt: skip
-    return knots, [message.site for message in answers]
+    return knots, names_of(answers)
 
 
 def _head_size(federation: Federation, sites: list[str], knots: np.ndarray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Equal to the same computation on pooled people to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Moments:
 
 def moments(
     federation: Federation, *, of: Sequence[str] | None = None, among: str | None = None,
-    knots: np.ndarray | None = None,
+    knots: np.ndarray | None = None, without: Mapping[str, int] | None = None,
 ) -> Moments:  # fmt: skip
     """Mean and standard deviation of each marker.
 
@@ -43,6 +43,8 @@ def moments(
         markers by default.
     knots
         Ages whose first and last the controls lie between.
+    without
+        ``without`` and ``folds``: the fold of people that is left out, and of how many.
 
     Raises
     ------
@@ -51,6 +53,7 @@ def moments(
     """
     given: dict[str, Any] = {"among": among} if among else {}
     given |= {} if knots is None else {"knots": knots}
+    given |= without or {}
     few = among is not None
     first = federation.ask("sums", of=of, few_are_left_out=few, **given)
     people = added(first, "people")
@@ -106,7 +109,7 @@ def regressions(federation: Federation, ridge: float = 0.0) -> Regressions:
     answers = federation.ask("products")
     people, squares = added(answers, "people"), added(answers, "squares")
     columns, with_marker = added(answers, "columns"), added(answers, "with_marker")
-    taking_part = np.sum([message.arrays["people"] > 0 for message in answers], axis=0)
+    taking_part = added(answers, "sites")
     count, width = np.shape(with_marker)
     slopes, errors = np.full((count, width), np.nan), np.full((count, width), np.nan)
     freedom = people - taking_part - width

@@ -23,6 +23,9 @@ from commissure.federated.allowed import (
     TooFewPeople,
     refuse_unless_allowed,
 )
+from commissure.federated.exact_sums import added_exactly
+from commissure.federated.impossible import refuse_impossible
+from commissure.federated.masked_rounds import MaskedRounds, whose_sum
 from commissure.federated.site import Request
 
 #: Answers a request, here or far away.
@@ -47,6 +50,8 @@ class Federation:
         Which of the sites' tables is asked about.
     at_once
         Asks several sites at the same time, each by its name, where a network can.
+    masked
+        Masks the sums: what is seen is the sum over all sites. None for sums in the clear.
     """
 
     sites: dict[str, Answerer]
@@ -55,6 +60,7 @@ class Federation:
     lost: dict[str, str] = field(default_factory=dict)
     view: str = "markers"
     at_once: Exchange | None = None
+    masked: MaskedRounds | None = None
     _rounds: Iterator[int] = field(default_factory=lambda: count(1))
     _people: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
@@ -85,7 +91,7 @@ class Federation:
         Returns
         -------
         list of Message
-            In the order of the sites.
+            In the order of the sites; of masked answers their sum alone.
 
         Raises
         ------
@@ -104,8 +110,14 @@ class Federation:
                 wanted=f"at least {self.min_sites}: the sum of few tells what another sent",
                 mend="Wait for more sites",
             )  # fmt: skip
+        masked = None if kind in ALLOWED and ALLOWED[kind].clear else self.masked
+        if masked is not None and few_are_left_out:
+            counts = self.ask("count", of=names, few_are_left_out=True, of_kind=kind, **given)
+            names, few_are_left_out = [message.site for message in counts], False
         self._refuse_alone(kind, names)
         request = Request(kind, number, given, self.view, len(names))
+        if masked is not None:
+            request = masked.request(request, names)
         answers = []
         for name, message in self._exchanged(request, names).items():
             if few_are_left_out and isinstance(message, TooFewPeople):
@@ -118,14 +130,36 @@ class Federation:
                 raise message
             self._check(message, name, request)
             answers.append(message)
+        if masked is not None:
+            total = masked.total(request, answers)
+            refuse_impossible(total, request)
+            return [total]
         self._refuse_alone(kind, [message.site for message in answers])
         return answers
 
+    def meet(self) -> None:
+        """Let the sites agree on masks, where sums are to be masked: once a session.
+
+        Raises
+        ------
+        DatasetError, SiteLost
+            As :meth:`ask` says.
+        """
+        if self.masked is None:
+            return
+        session = self.masked.begin()
+        keys = {message.site: message.words for message in self.ask("key", session=session)}
+        self.ask("done", task="meet", keys=keys)
+
     def _refuse_alone(self, kind: str, names: Sequence[str]) -> None:
-        if kind in ALLOWED and not ALLOWED[kind].alone and len(names) < MIN_TOGETHER:
+        masked = self.masked is not None and kind in ALLOWED and not ALLOWED[kind].clear
+        least = MIN_SITES if masked else MIN_TOGETHER
+        free = kind not in ALLOWED or (ALLOWED[kind].alone and not masked)
+        if not free and len(names) < least:
             raise DatasetError(
-                "the federation", found=f"{len(names)} site in a round of {kind}",
-                wanted=f"at least {MIN_TOGETHER}: a sum over one site is that site's",
+                "the federation",
+                found=f"{len(names)} site{'s' * (len(names) != 1)} in a round of {kind}",
+                wanted=f"at least {least}: a sum over few sites is that of each",
                 mend="Wait for more sites",
             )  # fmt: skip
 
@@ -147,6 +181,12 @@ class Federation:
 
     def _check(self, message: Message, name: str, request: Request) -> None:
         refuse_unless_allowed(message, min_people=self.min_people)
+        if message.masked != (request.together is not None):
+            raise DatasetError(
+                f"site {name}", found=f"an answer {'with' if message.masked else 'without'} a mask",
+                wanted="masks of all sites or of none",
+                mend="Start coordinator and sites with --masked, or none of them",
+            )  # fmt: skip
         if (message.site, message.kind, message.round) != (name, request.kind, request.round):
             raise DatasetError(
                 f"site {name}",
@@ -155,7 +195,7 @@ class Federation:
                 mend="An old answer was sent again, or another site answered: check who did",
             )  # fmt: skip
         given = request.given
-        group = str(given.get("among", "knots" in given)) + str("slopes" in given)
+        group = str([whose_sum(given), "slopes" in given, *map(given.get, ("without", "of_kind"))])
         before = self._people.setdefault((name, request.kind, group), message.people)
         if before != message.people:
             raise DatasetError(
@@ -175,7 +215,8 @@ class Federation:
                 wanted="no more people than the site has",
                 mend="Compare the site's log of what left with what arrived",
             )  # fmt: skip
-        _refuse_impossible(message, request)
+        if not message.masked:
+            refuse_impossible(message, request)
 
 
 class SiteLost(Exception):
@@ -184,94 +225,31 @@ class SiteLost(Exception):
 
 def _most_people(message: Message) -> float:
     """The largest number of people that a message speaks of."""
-    return max(float(message.people), float(np.max(message.arrays.get("people", 0), initial=0)))
-
-
-def _refuse_impossible(message: Message, request: Request) -> None:
-    """Sums that no people can have: of another number of people than is said, or made up."""
-    check = _IMPOSSIBLE.get(message.kind)
-    if check is not None and check(message, request):
-        raise DatasetError(
-            f"site {message.site}",
-            found=f"its {message.kind} cannot be those of {message.people} people",
-            wanted="sums over the people that it speaks of",
-            mend="Compare the site's log of what left with what arrived",
-        )  # fmt: skip
-
-
-def _impossible_sums(message: Message, request: Request) -> bool:
-    arrays = message.arrays
-    possible = arrays["squares"] * arrays["people"] - arrays["total"] ** 2
-    scale = np.maximum(arrays["squares"] * arrays["people"], 1e-300)
-    return bool((possible < -1e-6 * scale).any())
-
-
-def _impossible_products(message: Message, request: Request) -> bool:
-    """Cauchy's inequality of the marker with each column, and no negative square."""
-    arrays = message.arrays
-    of_columns = np.einsum("mii->mi", arrays["columns"])
-    most = of_columns * arrays["squares"][:, None]
-    beyond = arrays["with_marker"] ** 2 - most > 1e-6 * np.maximum(most, 1e-300)
-    return bool(beyond.any() or (of_columns < 0).any() or (arrays["squares"] < 0).any())
-
-
-def _impossible_covariance(message: Message, request: Request) -> bool:
-    arrays = message.arrays
-    people = float(arrays["people"])
-    spread = arrays["products"] - np.outer(arrays["total"], arrays["total"]) / max(people, 1)
-    negative = np.linalg.eigvalsh(spread).min() < -1e-6 * max(np.trace(spread), 1e-300)
-    return bool(negative or people != message.people)
-
-
-def _impossible_wins(message: Message, request: Request) -> bool:
-    won, compared = message.arrays["won"], message.arrays["compared"]
-    return bool((won < 0).any() or (won > compared).any() or compared > message.people**2 / 4)
-
-
-def _impossible_gradient(message: Message, request: Request) -> bool:
-    """At coefficients of 0 each person has the likelihood of a coin, whatever their markers."""
-    arrays, people = message.arrays, message.people
-    wrong = float(arrays["people"]) != people or float(arrays["value"]) > 0
-    wrong |= bool(np.abs(arrays["gradient"][0]) > people * (1 + 1e-9))
-    wrong |= bool(arrays["hessian"][0, 0] > people / 4 * (1 + 1e-9))
-    if not np.any(request.given["coefficients"]):
-        wrong |= not np.isclose(float(arrays["value"]), -people * np.log(2))
-        wrong |= not np.isclose(arrays["hessian"][0, 0], people / 4)
-    return wrong
-
-
-def _impossible_difference(message: Message, request: Request) -> bool:
-    """Longer than it was to be clipped to: one site would outweigh all others."""
-    length = float(np.linalg.norm(message.arrays["difference"]))
-    wrong = length > float(request.given["most_change"]) * (1 + 1e-9)
-    return wrong or len(message.arrays["difference"]) != len(request.given["weights"])
-
-
-def _impossible_ages(message: Message, request: Request) -> bool:
-    younger = message.arrays["younger"]
-    return bool((np.diff(younger) < 0).any() or younger.max(initial=0) > message.people)
-
-
-_IMPOSSIBLE: Mapping[str, Callable[[Message, Request], bool]] = {
-    "sums": _impossible_sums,
-    "products": _impossible_products,
-    "covariance": _impossible_covariance,
-    "wins": _impossible_wins,
-    "gradient": _impossible_gradient,
-    "ages": _impossible_ages,
-    "difference": _impossible_difference,
-}
+    told = 0 if message.masked else message.arrays.get("people", 0)
+    return max(float(message.people), float(np.max(told, initial=0)))
 
 
 def restarted(federation: Federation, analysis: Callable[[], Any]) -> Any:
-    """An analysis, begun again without a site that is lost on the way."""
+    """An analysis, begun again without a site that is lost on the way.
+
+    Raises
+    ------
+    DatasetError
+        The site has sent masked sums: with and without it they would tell what it sent.
+    """
     while True:
         try:
             return analysis()
-        except SiteLost:
-            continue
+        except SiteLost as lost:
+            if federation.masked is not None:
+                federation.masked.refuse_to_go_on(str(lost))
 
 
 def added(answers: Sequence[Message], name: str) -> np.ndarray:
-    """One array, added over the sites."""
-    return np.sum([message.arrays[name] for message in answers], axis=0)
+    """One array, added over the sites; rounded once, as a masked sum is."""
+    return added_exactly([message.arrays[name] for message in answers])
+
+
+def names_of(answers: Sequence[Message]) -> list[str]:
+    """The sites behind answers, whether each is seen or their sum alone."""
+    return [name for message in answers for name in message.sites]

@@ -24,11 +24,13 @@ from nvflare.apis.signal import Signal
 
 from commissure.errors import CommissureError, DatasetError
 from commissure.federated.allowed import Message, TooFewPeople, refuse_unless_allowed
-from commissure.federated.federation import Federation
-from commissure.federated.hospital import Hospital, Question
+from commissure.federated.federation import Answerer
+from commissure.federated.hospital import Hospital
+from commissure.federated.identity import Identity
+from commissure.federated.question import Question
 from commissure.federated.records import RESULT, Options
 from commissure.federated.site import Request
-from commissure.federated.study import computed
+from commissure.federated.study import computed, federation_of
 from commissure.federated.wire import message_bytes, message_of, request_bytes, request_of
 from commissure.files import write_json
 
@@ -66,12 +68,16 @@ class HospitalExecutor(Executor):
 
     def _hospital_of(self, fl_ctx: FLContext) -> Hospital:
         if self._hospital is None:
-            kit = Path(fl_ctx.get_engine().get_workspace().get_site_config_dir())
+            workspace = fl_ctx.get_engine().get_workspace()
+            kit = Path(workspace.get_site_config_dir())
             said = json.loads((kit / SITE_FILE).read_text(encoding="utf-8"))
             out = Path(said["out"])
             self._hospital = Hospital(
                 fl_ctx.get_identity_name(), Path(said["folder"]), log=out / "left.jsonl",
                 stays=out / "stays", min_people=int(said["min_people"]),
+                only_masked=bool(said["only_masked"]),
+                epsilon=said["epsilon"],
+                identity=Identity.of_kit(Path(workspace.get_startup_kit_dir())),
             )  # fmt: skip
         return self._hospital
 
@@ -140,13 +146,10 @@ class Coordination(Controller):
         run = Path(fl_ctx.get_engine().get_workspace().get_run_dir(fl_ctx.get_job_id()))
         out = run / "together"
         out.mkdir(parents=True, exist_ok=True)
-        covariates = tuple(self._question["covariates"])
-        question = Question(**{**self._question, "covariates": covariates})
-        options = Options(**self._options)
-        federation = Federation(
-            dict.fromkeys(self._sites, _unreachable), options.min_people, options.min_sites,
-            at_once=at_once,
-        )  # fmt: skip
+        question = Question.of(self._question)
+        options = Options.of(self._options)
+        sites: dict[str, Answerer] = dict.fromkeys(self._sites, _unreachable)
+        federation = federation_of(sites, options, at_once)
         try:
             result, _ = computed(federation, question, out=out, options=options)
         except CommissureError as error:

@@ -7,9 +7,10 @@ lies in its own folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,68 +18,27 @@ import pandas as pd
 from commissure.errors import ConfigError, DatasetError
 from commissure.federated.allowed import MIN_PEOPLE, Message
 from commissure.federated.combat import CommonScale, harmonised
+from commissure.federated.privacy_budget import PrivacyBudget, spent_before
+from commissure.federated.question import Question
 from commissure.federated.site import Request, Site
+from commissure.federated.site_table import (
+    SiteTable,
+    controls_of,
+    design_of,
+    people_of,
+    read_table,
+)
 from commissure.federated.vulnerability import indices, ranked_traits
 from commissure.files import write_table
 from commissure.models.chart_sums import People
 from commissure.rows import Marker, write_markers
-from commissure.study.design import DesignColumn, head_size_column
-from commissure.study.labels.vocabulary import means_control
-from commissure.study.people_values import sex_of
-from commissure.transport.apply import counted_markers, known_people, marker_table
 
-_KEYS = ["modality", "region", "marker"]
+if TYPE_CHECKING:
+    from commissure.federated.identity import Identity
+    from commissure.federated.masks import Masks
+
 #: Names of the tables of a site that a request may be of.
 MARKERS, COMBAT, TRAITS, INDICES = "markers", "combat", "traits", "indices"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the sites.
-
-    Attributes
-    ----------
-    label
-        Column of the people with the group.
-    positive, negative
-        Its two values.
-    covariates
-        Columns that groups are compared at equal values of: numbers, or sex.
-    disorder
-        Whose published pattern the vulnerability index compares people with.
-    """
-
-    label: str = "group"
-    positive: str = "resistant"
-    negative: str = "responsive"
-    covariates: tuple[str, ...] = ("age", "sex")
-    disorder: str = "schizophrenia"
-
-
-@dataclass(frozen=True)
-class _Table:
-    people: pd.DataFrame
-    values: pd.DataFrame
-    units: dict[tuple[str, ...], str]
-
-
-def _read(folder: Path, question: Question) -> _Table:
-    path = marker_table(folder)
-    markers, _ = counted_markers(path)
-    asked = path.parent / "participants.tsv"
-    people, _ = known_people(markers, asked, asked=True, site_column="site")
-    missing = [c for c in (question.label, *question.covariates) if c not in people]
-    if missing:
-        raise ConfigError(
-            str(folder), found=f"the people have no column '{missing[0]}'",
-            wanted=f"one of {[c for c in people.columns if c != 'participant_id']}",
-            mend="Name other columns, or add this one to participants.tsv",
-        )  # fmt: skip
-    values = markers.pivot_table(index="participant_id", columns=_KEYS, values="value")
-    units = {
-        tuple(map(str, key)): str(rows["unit"].iloc[0]) for key, rows in markers.groupby(_KEYS)
-    }
-    return _Table(people, values.reindex(people["participant_id"]), units)
 
 
 class Hospital:
@@ -96,16 +56,37 @@ class Hospital:
         Folder of what is made here and stays.
     min_people
         Fewer people send nothing.
+    only_masked
+        Whether no sum leaves without a mask.
+    identity
+        Signs this site's keys of masks, and is asked about the others'.
+    epsilon
+        What may be told of a person in all, what the log says of earlier runs included; None for
+        no limit. With it nothing leaves without noise but counts and names.
     """
 
     def __init__(
-        self, name: str, folder: Path, *, log: Path, stays: Path, min_people: int = MIN_PEOPLE
+        self,
+        name: str,
+        folder: Path,
+        *,
+        log: Path,
+        stays: Path,
+        min_people: int = MIN_PEOPLE,
+        only_masked: bool = False,
+        identity: Identity | None = None,
+        epsilon: float | None = None,
     ) -> None:
         self.name, self._folder, self._log, self._stays = name, folder, log, stays
         self._min_people = min_people
-        self._table: _Table | None = None
+        self._table: SiteTable | None = None
         self._columns: list[tuple[str, ...]] = []
         self._views: dict[str, Site] = {}
+        self._only_masked, self._identity = only_masked, identity
+        self._masks: Masks | None = None
+        self._budget = None
+        if epsilon is not None:
+            self._budget = PrivacyBudget(name, epsilon, spent_before(log))
 
     def answer(self, request: Request) -> Message:
         """Answer a request.
@@ -113,12 +94,14 @@ class Hospital:
         Raises
         ------
         ConfigError
-            A column of the people is not there.
+            A column of the people is not there, or masks are asked for and the extra is absent.
         DatasetError
             The answer may not leave.
         """
         if request.kind == "catalogue":
             return self._catalogue(request)
+        if request.kind == "key":
+            return self._key(request)
         if request.kind == "done":
             return self._done(request)
         site = self._views.get(request.view)
@@ -131,16 +114,46 @@ class Hospital:
 
     def _catalogue(self, request: Request) -> Message:
         question = request.given["question"]
-        self._question = Question(**{**question, "covariates": tuple(question["covariates"])})
-        self._table = _read(self._folder, self._question)
+        self._question = Question.of(question)
+        self._table = read_table(self._folder, self._question)
         self._views = {}
-        counts = self._table.values.notna().sum()
+        values = self._table.values
+        if question.get("complete"):
+            values = values[self._complete()]
+        counts = values.notna().sum()
         markers = [
             [*key, unit]
             for key, unit in self._table.units.items()
             if counts.get(key, 0) >= self._min_people
         ]
         return self._said(request, len(self._table.people), {"markers": markers})
+
+    def _complete(self) -> np.ndarray:
+        """Who has a label and all covariates."""
+        return np.isfinite(design_of(self._told_table(), self._question, self.name)).all(axis=1)
+
+    def _key(self, request: Request) -> Message:
+        """Begin a session of masked sums."""
+        if find_spec("cryptography") is None:
+            raise ConfigError(
+                f"site {self.name}, masked sums", found="cryptography is not installed",
+                wanted="the extra federated", mend='Install it: make env EXTRAS="federated"',
+            )  # fmt: skip
+        from commissure.federated.masks import Masks
+
+        people = len(self._told_table().people)
+        self._masks = self._masks or Masks(self.name, self._identity)
+        return self._said(request, people, self._masks.key(str(request.given["session"])))
+
+    def _meet(self, given: Mapping[str, Any]) -> int:
+        """Agree on masks with the other sites."""
+        if self._masks is None:
+            raise DatasetError(
+                f"site {self.name}", found="keys of others before its own was asked for",
+                wanted="its own first", mend="Begin again",
+            )  # fmt: skip
+        self._masks.meet(given["keys"])
+        return len(self._told_table().people)
 
     def _done(self, request: Request) -> Message:
         """Do what stays here."""
@@ -166,11 +179,12 @@ class Hospital:
         self._columns = [tuple(column) for column in given["columns"]]
         values = table.values.reindex(columns=pd.MultiIndex.from_tuples(self._columns))
         group = table.people[question.label]
-        labels = group.map({question.positive: 1.0, question.negative: 0.0}).to_numpy(float)
-        covariates = [_coded(table.people[c], self.name, c) for c in question.covariates]
+        design = design_of(table, question, self.name)
+        labels = design[:, 0]
         site = Site(
-            self.name, values.to_numpy(float), np.column_stack([labels, *covariates]), labels,
-            self._log, self._min_people, _people(table, self.name), _controls(group),
+            self.name, values.to_numpy(float), design, labels, self._log, self._min_people,
+            people_of(table, self.name), controls_of(group), masks=self._masks,
+            only_masked=self._only_masked, budget=self._budget,
         )  # fmt: skip
         self._views = {MARKERS: site, COMBAT: replace(site, design=site.design[:, 1:])}
         return len(labels)
@@ -214,7 +228,7 @@ class Hospital:
         write_table(rows.dropna(subset="rvi"), self._stays / f"vulnerability_{given['name']}.tsv")
         return len(rows)
 
-    def _told_table(self) -> _Table:
+    def _told_table(self) -> SiteTable:
         if self._table is None:
             raise DatasetError(
                 f"site {self.name}", found="no question yet", wanted="the catalogue first",
@@ -224,43 +238,9 @@ class Hospital:
 
 
 _TASKS: Mapping[str, Callable[[Hospital, Mapping[str, Any]], int]] = {
+    "meet": Hospital._meet,
     "build": Hospital._build,
     "harmonise": Hospital._harmonise,
     "rank traits": Hospital._rank_traits,
     "align": Hospital._align,
 }
-
-
-def _controls(group: pd.Series) -> np.ndarray:
-    return group.map(means_control).to_numpy(bool)
-
-
-def _people(table: _Table, name: str) -> People:
-    """Age, sex and head size as charts take them; NaN where a column is not there."""
-    nothing = pd.Series(np.nan, index=table.people.index)
-    age = pd.to_numeric(table.people.get("age", nothing), errors="coerce").to_numpy(float)
-    sex = table.people.get("sex", nothing).map(
-        lambda cell: sex_of(str(cell)) if pd.notna(cell) else None
-    )
-    columns = [DesignColumn(key[0], key[2], key[1]) for key in table.values.columns]
-    head = head_size_column(columns)
-    return People(
-        age, sex.map({"M": 0.0, "F": 1.0}).to_numpy(float),
-        np.full(len(age), name, dtype=object),
-        None if head is None else table.values.iloc[:, head].to_numpy(float),
-    )  # fmt: skip
-
-
-def _coded(column: pd.Series, site: str, name: str) -> np.ndarray:
-    """Numbers of a covariate; of sex 1 for men, which is agreed by the code and not by the data."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.notna().sum() == column.notna().sum():
-        return numbers.to_numpy(float)
-    sex = column.map(lambda cell: sex_of(str(cell)) if pd.notna(cell) else None)
-    if sex.notna().sum() < column.notna().sum():
-        odd = column[column.notna() & sex.isna()].iloc[0]
-        raise ConfigError(
-            f"site {site}, column '{name}'", found=f"'{odd}'", wanted="numbers, or sex",
-            mend="Leave this covariate out, or write it as numbers at every site",
-        )  # fmt: skip
-    return sex.map({"M": 1.0, "F": 0.0}).to_numpy(float)

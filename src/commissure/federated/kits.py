@@ -25,7 +25,7 @@ from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
 
 from commissure.errors import ConfigError, DatasetError
 from commissure.federated.flare import SITE_FILE, job_files
-from commissure.federated.hospital import Question
+from commissure.federated.question import Question
 from commissure.federated.records import RESULT, Options
 from commissure.files import write_json
 
@@ -41,7 +41,15 @@ _RIGHTS = {
 _PATIENCE_S, _LOOK_S = 30, 1.0
 
 
-def start_site(kit: Path, folder: Path, *, out: Path, min_people: int) -> subprocess.Popen[bytes]:
+def start_site(
+    kit: Path,
+    folder: Path,
+    *,
+    out: Path,
+    min_people: int,
+    only_masked: bool = False,
+    epsilon: float | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a hospital's process; it connects to the coordinator and answers until it is stopped.
 
     Parameters
@@ -54,6 +62,10 @@ def start_site(kit: Path, folder: Path, *, out: Path, min_people: int) -> subpro
         Folder of the log of what left, and of what stays.
     min_people
         Fewer people send nothing.
+    only_masked
+        Whether no sum leaves without a mask, whatever the coordinator asks.
+    epsilon
+        What may be told of a person in all runs of this ``out``; None for no limit.
 
     Raises
     ------
@@ -61,7 +73,10 @@ def start_site(kit: Path, folder: Path, *, out: Path, min_people: int) -> subpro
         It is no kit of a site, or its certificate has expired.
     """
     told = _prepared(kit, "fed_client.json")
-    said = {"folder": str(folder.resolve()), "out": str(out.resolve()), "min_people": min_people}
+    said = {
+        "folder": str(folder.resolve()), "out": str(out.resolve()), "min_people": min_people,
+        "only_masked": only_masked, "epsilon": epsilon,
+    }  # fmt: skip
     write_json(said, kit / "local" / SITE_FILE)
     return _started(
         "nvflare.private.fed.app.client.client_train", kit, "fed_client.json",

@@ -22,8 +22,16 @@ from commissure.federated.coordinator import (
     regressions,
 )
 from commissure.federated.federation import Federation
-from commissure.federated.hospital import COMBAT, INDICES, TRAITS, Question
-from commissure.federated.logistic import auc_within_site, left_out, logistic
+from commissure.federated.hospital import COMBAT, INDICES, TRAITS
+from commissure.federated.logistic import (
+    auc_of_folds,
+    auc_within_site,
+    folds_left_out,
+    left_out,
+    logistic,
+)
+from commissure.federated.private import Privacy, tell_privacy
+from commissure.federated.question import Question
 from commissure.markers.trait_regions import TRAIT_SETS, marker_of_traits
 from commissure.normative.matrix import adjusted_columns
 from commissure.normative.stored_charts import StoredCharts, store_charts
@@ -55,6 +63,10 @@ class Options:
     combat
         Whether each site writes its markers without what is of its scanner, covariates kept, into
         ``markers.tsv`` of what stays there. They enter nothing else: the group is no covariate.
+    masked
+        Whether the coordinator sees sums over all sites alone.
+    privacy
+        How a private model is learnt, and nothing else computed; None for no noise.
     """
 
     ridge: float = 1.0
@@ -63,6 +75,14 @@ class Options:
     min_people: int = MIN_PEOPLE
     min_sites: int = MIN_SITES
     combat: bool = False
+    masked: bool = False
+    privacy: Privacy | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Options:
+        """From what a job says."""
+        privacy = said.get("privacy")
+        return cls(**{**said, "privacy": None if privacy is None else Privacy.of(privacy)})
 
 
 def marker_table(
@@ -114,18 +134,29 @@ def model_record(
     columns: Sequence[Column],
     options: Options,
 ) -> dict[str, Any]:
-    """The model of all sites, and how well models of the others do at each."""
-    models = left_out(federation, ridge=options.ridge)
-    judged = auc_within_site(
-        federation, models, permutations=options.permutations, seed=options.seed
-    )
+    """The model of all sites, and how well models do on people whom they have not seen.
+
+    In the clear these are the people of each site by a model of the others. Of masked sums the
+    difference of two that differ by a site would be that site's, so that people are left out and
+    no site.
+    """
+    shuffled = {"permutations": options.permutations, "seed": options.seed}
+    judged_on = "the site left out"
+    if federation.masked is None:
+        models = left_out(federation, ridge=options.ridge)
+        judged = auc_within_site(federation, models, **shuffled)
+    else:
+        of_folds = folds_left_out(federation, ridge=options.ridge)
+        judged = auc_of_folds(federation, of_folds, **shuffled)
+        judged_on = f"people left out at every site ({len(of_folds)} folds)"
     everybody = logistic(federation, scale, ridge=options.ridge)
     weights = dict(
         zip(("intercept", *(" ".join(c) for c in columns)), everybody.coefficients, strict=True)
     )
     return {
         "ridge": options.ridge,
-        "auc_leave_site_out": judged.auc,
+        "judged_on": judged_on,
+        "auc_within_site": judged.auc,
         "pairs": judged.pairs,
         "p": judged.p,
         "permutations": options.permutations,
@@ -207,6 +238,19 @@ def combat_record(federation: Federation, question: Question) -> dict[str, Any]:
 
 def tell(result: Mapping[str, Any], table: pd.DataFrame, say: Callable[[str], None]) -> None:
     """Say in a few lines what came of it, and what left each site."""
+    if "privacy" in result:
+        tell_privacy(result, say)
+    else:
+        _tell_results(result, table, say)
+    for name, kinds in result["left"].items():
+        say(f"{name} sent {sum(kinds.values())} sums: {LOGS}/{name}.jsonl")
+    for caution in result["cautions"]:
+        say(caution)
+
+
+def _tell_results(
+    result: Mapping[str, Any], table: pd.DataFrame, say: Callable[[str], None]
+) -> None:
     sites, markers = len(result["sites"]), result["markers"]
     say(f"{sites} sites, {markers} markers; {TABLE} has their means and differences.")
     known = table.dropna(subset=["d"]).sort_values("d", key=np.abs)
@@ -218,8 +262,8 @@ def tell(result: Mapping[str, Any], table: pd.DataFrame, say: Callable[[str], No
     model = result["model"]
     if model["status"] == "computed":
         say(
-            "A model of the other sites, AUC within the site left out: "
-            f"{model['auc_leave_site_out']:.3f} ({model['pairs']} pairs), p {model['p']:.3f}."
+            f"A model of the others, AUC within site of {model['judged_on']}: "
+            f"{model['auc_within_site']:.3f} ({model['pairs']} pairs), p {model['p']:.3f}."
         )
     else:
         say(f"No model: {model['reason']}")
@@ -229,7 +273,3 @@ def tell(result: Mapping[str, Any], table: pd.DataFrame, say: Callable[[str], No
             f"Charts of {charts['charted']} markers from {charts['n_controls']} controls at "
             f"{charts['n_sites']} sites: {CHARTS}"
         )
-    for name, kinds in result["left"].items():
-        say(f"{name} sent {sum(kinds.values())} sums: {LOGS}/{name}.jsonl")
-    for caution in result["cautions"]:
-        say(caution)

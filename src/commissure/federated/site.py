@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from commissure.errors import DatasetError
-from commissure.evaluation.pairs import wins_by_labelling
 from commissure.federated.allowed import (
     ALLOWED,
     MIN_PEOPLE,
@@ -21,9 +20,28 @@ from commissure.federated.allowed import (
     refuse_unless_allowed,
 )
 from commissure.federated.site_charts import CHART_ANSWERS, chart_controls, fewest
-from commissure.federated.site_learning import LEARNERS, LocalSteps, local_difference, shaped
+from commissure.federated.site_models import MODEL_ANSWERS, training_markers
 from commissure.models.chart_sums import People
-from commissure.models.logistic import sigmoid
+
+if TYPE_CHECKING:
+    from commissure.federated.masks import Masks
+    from commissure.federated.privacy_budget import PrivacyBudget, Spent
+
+
+@dataclass(frozen=True)
+class Together:
+    """The sites whose masks cancel: what each answers means something in the sum over all of them.
+
+    Attributes
+    ----------
+    session
+        Its name, which no other has.
+    sites
+        Their names.
+    """
+
+    session: str
+    sites: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,8 @@ class Request:
         Which of a site's tables it is of.
     taking_part
         How many sites are asked the same.
+    together
+        Whose masks cancel; None where the answer is to be in the clear.
     """
 
     kind: str
@@ -49,6 +69,7 @@ class Request:
     given: Mapping[str, Any] = field(default_factory=dict)
     view: str = "markers"
     taking_part: int = MIN_SITES
+    together: Together | None = None
 
 
 @dataclass
@@ -76,6 +97,12 @@ class Site:
         (people,): who is a control.
     noise_seed
         Of the noise of privacy, for tests; without it nobody can draw the noise again.
+    masks
+        What a session of masked sums needs.
+    only_masked
+        Whether no sum leaves without a mask.
+    budget
+        What may be told of a person in all; None for no limit.
     """
 
     name: str
@@ -87,6 +114,9 @@ class Site:
     people: People | None = None
     controls: np.ndarray | None = None
     noise_seed: int | None = None
+    masks: Masks | None = None
+    only_masked: bool = False
+    budget: PrivacyBudget | None = None
     _noise: np.random.Generator | None = None
 
     def noise_generator(self) -> np.random.Generator:
@@ -103,17 +133,25 @@ class Site:
         DatasetError
             The answer may not leave.
         """
-        compute = _ANSWERS.get(request.kind)
+        counted = request.kind == "count"
+        kind = str(request.given.get("of_kind")) if counted else request.kind
+        compute = _ANSWERS.get(kind)
         if compute is None:
             raise DatasetError(
-                f"site {self.name}", found=f"it was asked for '{request.kind}'",
+                f"site {self.name}", found=f"it was asked for '{kind}'",
                 wanted=f"one of {sorted(_ANSWERS)}", mend="Nothing else may leave a site",
             )  # fmt: skip
+        spent = None if self.budget is None else self.budget.spend(request, len(self.labels))
         people, arrays = compute(self, request.given)
-        return self.sent(Message(self.name, request.kind, request.round, people, arrays), request)
+        if counted:
+            arrays = {"people": np.array(float(people))}
+        message = Message(self.name, request.kind, request.round, people, arrays)
+        return self.sent(message, request, spent)
 
-    def sent(self, message: Message, request: Request) -> Message:
-        """A message that may leave, written down; the same for whatever leaves this site.
+    def sent(self, message: Message, request: Request, spent: Spent | None = None) -> Message:
+        """A message that may leave, masked where that was asked for, and written down.
+
+        It is the same for whatever leaves this site.
 
         Raises
         ------
@@ -127,8 +165,24 @@ class Site:
                 wanted=f"at least {MIN_TOGETHER} sites: a sum over one site is that site's",
                 mend="Wait for more sites",
             )  # fmt: skip
+        if not ALLOWED[message.kind].clear:
+            message = self._masked(message, request)
         if self.log is not None:
-            append_log(message, self.log)
+            append_log(message, self.log, {} if spent is None else {"private": asdict(spent)})
+        return message
+
+    def _masked(self, message: Message, request: Request) -> Message:
+        if request.together is not None and self.masks is not None:
+            return self.masks.masked(message, request)
+        if request.together is not None or self.only_masked:
+            raise DatasetError(
+                f"site {self.name}, {message.kind}",
+                found="a sum in the clear was asked for" if self.only_masked
+                else "a masked sum was asked for, of a site that has no keys",
+                wanted="masked sums and the extra federated" if self.only_masked
+                else "the extra federated",
+                mend="Start coordinator and sites with --masked, or none of them",
+            )  # fmt: skip
         return message
 
 
@@ -137,7 +191,7 @@ Answer = tuple[int, dict[str, np.ndarray]]
 
 def _sums(site: Site, given: Mapping[str, Any]) -> Answer:
     """Of markers, or with slopes of what the columns of the design leave of them."""
-    values = site.markers
+    values = training_markers(site, given)
     if given.get("among") == "controls":
         values = chart_controls(site, given)[0]
     elif given.get("among") == "head size":
@@ -161,6 +215,7 @@ def _products(site: Site, given: Mapping[str, Any]) -> Answer:
     count, columns = site.markers.shape[1], site.design.shape[1]
     arrays = {
         "people": np.zeros(count),
+        "sites": np.zeros(count),
         "columns": np.zeros((count, columns, columns)),
         "with_marker": np.zeros((count, columns)),
         "squares": np.zeros(count),
@@ -171,7 +226,7 @@ def _products(site: Site, given: Mapping[str, Any]) -> Answer:
         if rows.sum() < site.min_people:
             continue
         x, y = x - x.mean(axis=0), y - y.mean()
-        arrays["people"][marker] = rows.sum()
+        arrays["people"][marker], arrays["sites"][marker] = rows.sum(), 1.0
         arrays["columns"][marker] = x.T @ x
         arrays["with_marker"][marker] = x.T @ y
         arrays["squares"][marker] = y @ y
@@ -189,59 +244,11 @@ def _covariance(site: Site, given: Mapping[str, Any]) -> Answer:
     return len(values), arrays
 
 
-def scaled_markers(site: Site, given: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Markers with an intercept, for a logistic model, and who has a label.
-
-    What a person lacks is the mean of all sites, which is 0.
-    """
-    values = np.nan_to_num((site.markers - given["centre"]) / given["scale"])
-    return np.column_stack([np.ones(len(values)), values]), np.isfinite(site.labels)
-
-
-def _gradient(site: Site, given: Mapping[str, Any]) -> Answer:
-    x, labelled = scaled_markers(site, given)
-    x, y = x[labelled], site.labels[labelled]
-    logits = x @ given["coefficients"]
-    expected = sigmoid(logits)
-    arrays = {
-        "people": np.array(float(len(y))),
-        "value": np.array(float((y * logits - np.logaddexp(0, logits)).sum())),
-        "gradient": x.T @ (y - expected),
-        "hessian": (x * (expected * (1 - expected))[:, None]).T @ x,
-    }
-    return len(y), arrays
-
-
-def _difference(site: Site, given: Mapping[str, Any]) -> Answer:
-    x, labelled = scaled_markers(site, given)
-    x, y = x[labelled, 1:], site.labels[labelled]
-    learner = LEARNERS[given["learner"]]
-    weights = shaped(given["weights"], learner.start(x.shape[1], 0))
-    difference = local_difference(
-        learner, weights, x, y, LocalSteps.of(given), site.noise_generator()
-    )
-    return len(y), {"people": np.array(float(len(y))), "difference": difference}
-
-
-def _wins(site: Site, given: Mapping[str, Any]) -> Answer:
-    x, labelled = scaled_markers(site, given)
-    scores, y = (x @ given["coefficients"])[labelled], site.labels[labelled]
-    # The seed is the site's own business: shuffled labels of two sites are independent.
-    rng = np.random.default_rng([int(given["seed"]), *site.name.encode()])
-    labels = np.column_stack([y, *(rng.permutation(y) for _ in range(int(given["permutations"])))])
-    tables = np.tile(scores[:, None], labels.shape[1])
-    won, _ = wins_by_labelling(labels, tables, np.zeros(len(y), int))
-    pairs = float((y == 1).sum() * (y == 0).sum())
-    return len(y), {"won": (labels * won).sum(axis=0), "compared": np.array(pairs)}
-
-
 #: What is asked of a site, and how it is computed. What else a list allows, a hospital answers.
 _ANSWERS: dict[str, Callable[[Site, Mapping[str, Any]], Answer]] = {
     "sums": _sums,
     "products": _products,
     "covariance": _covariance,
-    "gradient": _gradient,
-    "wins": _wins,
-    "difference": _difference,
+    **MODEL_ANSWERS,
     **CHART_ANSWERS,
 }

@@ -70,6 +70,9 @@ class LocalSteps:
         Norm to which each person's gradient is clipped; 0 clips none.
     noise
         Standard deviation of the noise on a step's sum, in ``person_clip``.
+    shared_between
+        Sites whose noise together is that noise, even for one of them, who knows its own; 0 where
+        each site adds all of it. Only masked sums may have it, of one step.
     """
 
     steps: int = 5
@@ -79,12 +82,22 @@ class LocalSteps:
     most_change: float = 10.0
     person_clip: float = 0.0
     noise: float = 0.0
+    shared_between: int = 0
+
+    @property
+    def own_noise(self) -> float:
+        """What this site adds, in ``person_clip``."""
+        return self.noise / max(self.shared_between - 1, 1) ** 0.5
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> LocalSteps:
         """From what a request says."""
-        fields = {name: float(given[name]) for name in cls.__dataclass_fields__ if name in given}
-        return cls(**{**fields, "steps": int(fields["steps"])})  # type: ignore[arg-type]
+        fields: dict[str, Any] = {
+            name: float(given[name]) for name in cls.__dataclass_fields__ if name in given
+        }
+        for name in {"steps", "shared_between"} & set(fields):
+            fields[name] = int(fields[name])
+        return cls(**fields)
 
 
 def flattened(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -135,7 +148,7 @@ def local_difference(
             of_people = clipped(of_people, how.person_clip)
         total = of_people.sum(axis=0)
         if how.noise:
-            total = total + rng.normal(0.0, how.noise * how.person_clip, total.shape)
+            total = total + rng.normal(0.0, how.own_noise * how.person_clip, total.shape)
         slope = total / len(x) + how.ridge * at + how.proximal * (at - begun)
         at = at - how.rate * slope
     return clipped(at - begun, how.most_change)

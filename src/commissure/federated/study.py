@@ -20,8 +20,11 @@ from commissure import __version__
 from commissure.errors import ConfigError, DatasetError
 from commissure.federated.allowed import ALLOW_LIST_VERSION, Message
 from commissure.federated.coordinator import Moments, moments, regressions
-from commissure.federated.federation import Answerer, Federation, restarted
-from commissure.federated.hospital import Hospital, Question
+from commissure.federated.federation import Answerer, Exchange, Federation, restarted
+from commissure.federated.hospital import Hospital
+from commissure.federated.masked_rounds import MaskedRounds
+from commissure.federated.private import private_result
+from commissure.federated.question import Question
 from commissure.federated.records import (
     LOGS,
     RESULT,
@@ -90,12 +93,13 @@ def federate(
         name: by_bytes(
             Hospital(
                 name, folder, log=logs[name], stays=out / STAYS / name,
-                min_people=options.min_people,
+                min_people=options.min_people, only_masked=options.masked,
+                epsilon=None if options.privacy is None else options.privacy.epsilon,
             )
         )
         for name, folder in zip(names, folders, strict=True)
     }  # fmt: skip
-    federation = Federation(sites, options.min_people, options.min_sites)
+    federation = federation_of(sites, options)
     result, table = computed(federation, question, out=out, options=options)
     result["left"] = {
         name: dict(Counter(line["kind"] for line in _lines(log)[before[name] :]))
@@ -104,6 +108,24 @@ def federate(
     write_json(result, out / RESULT)
     tell(result, table, say)
     return result
+
+
+def federation_of(
+    sites: dict[str, Answerer], options: Options, at_once: Exchange | None = None
+) -> Federation:
+    """The sites as options ask for them.
+
+    Parameters
+    ----------
+    sites
+        What answers for each site, by name.
+    options
+        How it is computed.
+    at_once
+        Asks several sites at the same time, where a network can.
+    """
+    masked = MaskedRounds() if options.masked else None
+    return Federation(sites, options.min_people, options.min_sites, at_once=at_once, masked=masked)
 
 
 def by_bytes(hospital: Hospital, carry: Callable[[bytes], bytes] | None = None) -> Answerer:
@@ -152,13 +174,27 @@ def _computed_once(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     asked: dict[str, Any] = asdict(question) | {"covariates": list(question.covariates)}
     federation = federation.of_view(federation.view)
-    answers = federation.ask("catalogue", question=asked)
+    # Of a marker that one site alone has people for the masked total would be that site's.
+    complete = int(federation.masked is not None)
+    answers = federation.ask("catalogue", question=asked | {"complete": complete})
     units_at = {
         message.site: {tuple(row[:3]): str(row[3]) for row in message.words["markers"]}
         for message in answers
     }
+    federation.meet()
     columns, cautions = _common(units_at)
     units = next(iter(units_at.values()))
+    result: dict[str, Any] = {
+        "version": __version__,
+        "allow_list": ALLOW_LIST_VERSION,
+        "question": asked,
+        "masked": federation.masked is not None,
+        "sites": list(federation.sites),
+    }
+    if options.privacy is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        result |= private_result(federation, options.privacy, columns, units)
+        return result | {"lost": federation.lost, "cautions": cautions}, pd.DataFrame()
 
     def scaled(federation: Federation) -> Moments:
         federation.ask("done", task="build", columns=[list(column) for column in columns])
@@ -176,13 +212,7 @@ def _computed_once(
     table = marker_table(columns, units, scale, compared)
     out.mkdir(parents=True, exist_ok=True)
     write_table(table, out / TABLE)
-    result: dict[str, Any] = {
-        "version": __version__,
-        "allow_list": ALLOW_LIST_VERSION,
-        "question": asked,
-        "sites": list(federation.sites),
-        "markers": len(columns),
-    }
+    result["markers"] = len(columns)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "components": lambda: component_record(federation, scale, len(columns)),
         "model": lambda: model_record(federation, scale, columns, options),

@@ -1,22 +1,26 @@
 """Requests and answers as bytes: all that passes between a site and the coordinator.
 
-A length, a header in JSON, and the arrays as little-endian doubles, with nothing before, between or
-after. Whoever carries them (a function call here, the engine over a network) sees bytes only.
+A length, a header in JSON, and the arrays as little-endian doubles (masked ones as bytes), with
+nothing before, between or after. Whoever carries them (a function call here, the engine over a
+network) sees bytes only.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from commissure.errors import DatasetError
 from commissure.federated.allowed import Message
-from commissure.federated.site import Request
+from commissure.federated.site import Request, Together
 
-_LENGTH, _NUMBER = 8, np.dtype("<f8")
+_LENGTH, _NUMBER, _MASKED = 8, np.dtype("<f8"), np.dtype("u1")
+#: What the header of both says.
+_SAID = {"kind", "round", "words"}
 
 
 def message_bytes(message: Message) -> bytes:
@@ -24,6 +28,7 @@ def message_bytes(message: Message) -> bytes:
     head = {
         "site": message.site, "kind": message.kind, "round": message.round,
         "people": message.people, "version": message.version, "words": dict(message.words),
+        "masked": message.masked,
     }  # fmt: skip
     return _packed(head, message.arrays)
 
@@ -36,10 +41,10 @@ def message_of(data: bytes) -> Message:
     DatasetError
         It is not what :func:`message_bytes` makes, to the last byte.
     """
-    head, arrays = _unpacked(data, {"site", "kind", "round", "people", "version", "words"})
+    head, arrays = _unpacked(data, {*_SAID, "people", "version", "site", "masked"})
     return Message(
         str(head["site"]), str(head["kind"]), int(head["round"]), int(head["people"]), arrays,
-        str(head["version"]), head["words"],
+        str(head["version"]), head["words"], bool(head["masked"]),
     )  # fmt: skip
 
 
@@ -53,6 +58,7 @@ def request_bytes(request: Request) -> bytes:
     head = {
         "kind": request.kind, "round": request.round, "view": request.view,
         "taking_part": request.taking_part,
+        "together": None if request.together is None else asdict(request.together),
         "words": {name: value for name, value in request.given.items() if name not in numbers},
     }  # fmt: skip
     return _packed(head, numbers)
@@ -66,18 +72,21 @@ def request_of(data: bytes) -> Request:
     DatasetError
         It is not what :func:`request_bytes` makes.
     """
-    head, arrays = _unpacked(data, {"kind", "round", "view", "taking_part", "words"})
+    head, arrays = _unpacked(data, {*_SAID, "view", "taking_part", "together"})
+    said = head["together"]
+    together = said and Together(str(said["session"]), tuple(map(str, said["sites"])))
     given = {name: value if value.ndim else float(value) for name, value in arrays.items()}
     return Request(
         str(head["kind"]), int(head["round"]), {**given, **head["words"]}, str(head["view"]),
-        int(head["taking_part"]),
+        int(head["taking_part"]), together,
     )  # fmt: skip
 
 
 def _packed(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
     text = json.dumps({**head, "shapes": shapes}, sort_keys=True).encode()
-    parts = [np.ascontiguousarray(arrays[name], _NUMBER).tobytes() for name in sorted(shapes)]
+    number = _MASKED if head.get("masked") else _NUMBER
+    parts = [np.ascontiguousarray(arrays[name], number).tobytes() for name in sorted(shapes)]
     return len(text).to_bytes(_LENGTH, "little") + text + b"".join(parts)
 
 
@@ -89,10 +98,11 @@ def _unpacked(data: bytes, wanted: set[str]) -> tuple[dict[str, Any], dict[str, 
         if set(head) != wanted or not isinstance(head["words"], dict):
             raise ValueError("another header")
         arrays = {}
+        number, plain = (_MASKED, np.uint8) if head.get("masked") else (_NUMBER, float)
         for name in sorted(shapes):
             count = int(np.prod(shapes[name], dtype=int))
-            numbers = np.frombuffer(data, _NUMBER, count, at)
-            arrays[name] = numbers.reshape(shapes[name]).astype(float)
+            numbers = np.frombuffer(data, number, count, at)
+            arrays[name] = numbers.reshape(shapes[name]).astype(plain)
             at += numbers.nbytes
         if at != len(data):
             raise ValueError("bytes are left over")

@@ -43,7 +43,9 @@ def pooled(sites: list[Site]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     )
 
 
-def hospital_federation(folders, out, carry=None) -> tuple[Federation, dict[str, Hospital]]:
+def hospital_federation(
+    folders, out, carry=None, **options
+) -> tuple[Federation, dict[str, Hospital]]:
     """Output folders as sites that are asked in bytes."""
     hospitals = {
         folder.parent.name: Hospital(
@@ -51,6 +53,7 @@ def hospital_federation(folders, out, carry=None) -> tuple[Federation, dict[str,
             folder,
             log=out / f"{folder.parent.name}.jsonl",
             stays=out / folder.parent.name,
+            **options,
         )
         for folder in folders
     }

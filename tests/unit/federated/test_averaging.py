@@ -9,9 +9,10 @@ import pytest
 from tests.unit.federated.hospitals import together
 
 from commissure.errors import ConfigError, DatasetError
-from commissure.federated import averaging, logistic
-from commissure.federated.averaging import Averaging, averaged, needed_noise, spent_epsilon
+from commissure.federated import averaging, logistic, privacy_budget
+from commissure.federated.averaging import Averaging, averaged
 from commissure.federated.coordinator import Moments
+from commissure.federated.privacy_budget import Spent, epsilon_of, needed_noise
 from commissure.federated.site import Site
 from commissure.federated.site_learning import (
     LocalSteps,
@@ -135,7 +136,7 @@ def test_nobody_counts_for_more_than_the_clip_and_no_site_either():
 
 
 def scaled_up(message):
-    return replace(message, arrays={**message.arrays, "difference": np.full(MARKERS + 1, 1e3)})
+    return replace(message, arrays={**message.arrays, "weighted": np.full(MARKERS + 1, 1e3)})
 
 
 def test_noise_is_of_the_size_that_was_asked_for_and_never_the_same():
@@ -151,7 +152,7 @@ def test_noise_is_of_the_size_that_was_asked_for_and_never_the_same():
 
 
 def test_without_an_accountant_nothing_is_called_private(monkeypatch):
-    monkeypatch.setattr(averaging, "find_spec", lambda name: None)
+    monkeypatch.setattr(privacy_budget, "find_spec", lambda name: None)
     local = LocalSteps(person_clip=1.0, noise=1.0)
     with pytest.raises(ConfigError, match="the extra federated"):
         averaged(together(labelled()), CENTRE, SCALE, Averaging(local=local))
@@ -167,9 +168,9 @@ def test_the_accountant_knows_the_gaussian_mechanism():
         -0.5 / noise - epsilon * noise
     )
     # Renyi's bound is no less than the truth, and not much more.
-    assert epsilon <= spent_epsilon(noise, 1, float(delta)) < 1.3 * epsilon
+    assert epsilon <= epsilon_of([Spent(noise, 1)], float(delta)) < 1.3 * epsilon
     # Steps add up as one mechanism with less noise.
-    assert epsilon <= spent_epsilon(noise * 5, 25, float(delta)) < 1.3 * epsilon
+    assert epsilon <= epsilon_of([Spent(noise * 5, 25)], float(delta)) < 1.3 * epsilon
     for wanted in (1.0, 8.0):
         least = needed_noise(wanted, 30, 1e-3)
-        assert wanted * 0.97 < spent_epsilon(least, 30, 1e-3) <= wanted * 1.001
+        assert wanted * 0.97 < epsilon_of([Spent(least, 30)], 1e-3) <= wanted * 1.001

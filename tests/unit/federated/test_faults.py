@@ -14,7 +14,7 @@ from commissure.errors import DatasetError
 from commissure.federated import coordinator, logistic
 from commissure.federated.allowed import Message, refuse_unless_allowed
 from commissure.federated.federation import restarted
-from commissure.federated.hospital import Question
+from commissure.federated.question import Question
 from commissure.federated.records import Options
 from commissure.federated.site import Request
 from commissure.federated.study import computed

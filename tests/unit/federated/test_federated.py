@@ -18,7 +18,7 @@ from commissure.errors import ConfigError, DatasetError
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.federated import coordinator, logistic
-from commissure.federated.hospital import Question
+from commissure.federated.question import Question
 from commissure.federated.study import federate
 from commissure.files import write_table
 
@@ -139,12 +139,15 @@ def test_the_command_writes_what_was_found_and_what_left(folders, tmp_path):
     ]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "3 sites, 5 markers" in done.output and "AUC within the site left out" in done.output
+    assert (
+        "3 sites, 5 markers" in done.output
+        and "AUC within site of the site left out" in done.output
+    )
     table = pd.read_csv(out / "federated_markers.tsv", sep="\t").set_index("region")
     assert table.loc["region0", "d"] > 0.5 and table["d"].abs().idxmax() == "region0"
     result = json.loads((out / "federated.json").read_text())
     assert result["sites"] == ["site0", "site1", "site2"]
-    assert result["model"]["auc_leave_site_out"] > 0.6 and result["lost"] == {}
+    assert result["model"]["auc_within_site"] > 0.6 and result["lost"] == {}
     for name in result["sites"]:
         lines = (out / f"left/{name}.jsonl").read_text().splitlines()
         assert len(lines) == sum(result["left"][name].values())

@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from commissure.cli import app
 from commissure.errors import ConfigError
 from commissure.federated.allowed import Message
-from commissure.federated.hospital import Question
+from commissure.federated.question import Question
 from commissure.federated.records import Options
-from commissure.federated.study import computed
+from commissure.federated.study import computed, federate
 from commissure.federated.wire import message_bytes
 
 NAMES = ("site0", "site1", "site2", "site9")
@@ -97,6 +97,43 @@ def test_processes_on_loopback_compute_what_one_process_does(folders, tmp_path, 
     for name in NAMES[:3]:
         lines = (tmp_path / "own" / name / "left.jsonl").read_text().splitlines()
         assert {"chart_shape", "wins"} < {json.loads(line)["kind"] for line in lines}
+
+
+@pytest.mark.slow
+def test_masked_sums_over_the_network_are_those_of_one_process(folders, tmp_path, provisioned):
+    """Keys are signed by the kits' certificates, and a site started with --masked sends no other."""
+    from commissure.federated import kits
+
+    prod, _ = provisioned
+    command = [
+        "--kit", prod / "localhost", "--admin", prod / "admin@commissure.org", "--expect", "3",
+        "--out", tmp_path / "net", "--permutations", "19", "--masked",
+    ]  # fmt: skip
+    started = []
+    try:
+        started.append(federate_process(command))
+        for name, folder in zip(NAMES, folders, strict=False):
+            own = tmp_path / "own" / name
+            started.append(
+                federate_process([folder, "--kit", prod / name, "--out", own, "--masked"])
+            )
+        assert started[0].wait(500) == 0
+    finally:
+        for process in started:
+            kits.stop(process)
+    result = json.loads((tmp_path / "net" / "federated.json").read_text())
+    options = Options(permutations=19, masked=True)
+    expected = federate(folders, Question(), out=tmp_path / "here", options=options)
+    read = json.loads(json.dumps(expected))
+    for key in ("masked", "components", "model", "charts", "sites", "markers"):
+        assert result[key] == read[key], key
+    for name in NAMES[:3]:
+        lines = (tmp_path / "own" / name / "left.jsonl").read_text().splitlines()
+        left = [json.loads(line) for line in lines]
+        assert {line["kind"] for line in left if not line["masked"]} <= {
+            "catalogue", "done", "count", "key"
+        }  # fmt: skip
+        assert {"wins", "products", "gradient"} < {line["kind"] for line in left if line["masked"]}
 
 
 def federate_process(arguments) -> subprocess.Popen:
