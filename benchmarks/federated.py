@@ -6,9 +6,18 @@
     3 to 20 sites of uneven sizes, one with a single label: the largest difference of each result from
     the same computation on pooled people, and how much left. Charts are of controls, and pooled with
     the same knots; RVI takes the first markers for tracts.
+``uneven``
+    the same with 18 to 500 people a site and 12 markers.
 ``impac``
     autism and controls at the sites of IMPAC (volumes of FreeSurfer): the same, and the AUC within
     the site left out, whose shuffled labels are the sites' own.
+``encoder``
+    healthy people of FCON1000 (thickness, volumes): an encoder that is averaged over the sites against
+    one of pooled people and one that has learnt nothing. Years by which a ridge on the embedding
+    misses the age of people who are in no training; needs the extra ``deep``.
+``faults``
+    sites that lie, repeat themselves, fall silent or are alone, planted at 3 to 20 sites in each kind of
+    sum: how many are refused in words or survived, and how many are not seen.
 ``priors``
     ComBat of healthy people (thickness, FCON1000) with the prior of a site over its markers (Johnson
     2007) and of a marker over the sites (combatlearn): how much the markers differ.
@@ -29,11 +38,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
+from commissure.errors import CommissureError
 from commissure.evaluation.auc import auc
 from commissure.evaluation.pairs import pairwise_comparisons
 from commissure.federated import combat, coordinator, logistic
 from commissure.federated.charts import federated_charts
-from commissure.federated.federation import Federation
+from commissure.federated.federation import Federation, restarted
 from commissure.federated.site import Site
 from commissure.federated.vulnerability import indices, ranked_traits
 from commissure.markers.effect_patterns import EffectPattern, effect_pattern
@@ -41,12 +51,20 @@ from commissure.markers.vulnerability import published_vulnerability
 from commissure.models.chart_sums import People
 from commissure.models.charts import ReferenceCharts
 
+#: How often labels are shuffled.
+SHUFFLES = 199
 
-def simulated(count: int, markers: int, seed: int) -> list[Site]:
+
+def simulated(count: int, markers: int, seed: int, uneven: bool = False) -> list[Site]:
     rng = np.random.default_rng(seed)
     sites = []
     for number in range(count):
-        n = int(rng.integers(40, 120))
+        # Uneven: the largest of 20 sites has some thirty times the people of the smallest.
+        n = (
+            int(np.exp(rng.uniform(np.log(18), np.log(500))))
+            if uneven
+            else int(rng.integers(40, 120))
+        )
         labels = (np.arange(n) < rng.uniform(0.2, 0.8) * n).astype(float)
         age = rng.normal(35, 9, n)
         values = rng.normal(size=(n, markers)) + rng.normal(size=markers) + 0.02 * age[:, None]
@@ -131,7 +149,7 @@ def rows_of(sites: list[Site], name: str, table: Table) -> None:
         np.abs(model.coefficients - [pooled.intercept_[0], *pooled.coef_[0]]).max()
     )
     models = logistic.left_out(federation, ridge=100.0)
-    judged = logistic.auc_within_site(federation, models, permutations=199)
+    judged = logistic.auc_within_site(federation, models, permutations=SHUFFLES)
     scores = np.concatenate([
         np.column_stack([np.ones(len(site.labels)), np.nan_to_num((site.markers - m.scale.mean) / m.scale.sd)])
         @ m.coefficients
@@ -139,6 +157,13 @@ def rows_of(sites: list[Site], name: str, table: Table) -> None:
     ])  # fmt: skip
     expected = auc([pairwise_comparisons(labels, scores, place)])
     apart["AUC"] = abs(judged.auc - expected.value)
+    # The same labels, shuffled within each site, of everybody in one place.
+    shuffled = np.vstack([shuffles_of(site) for site in sites])
+    beyond = sum(
+        auc([pairwise_comparisons(column, scores, place)]).value >= expected.value
+        for column in shuffled.T
+    )
+    apart["p"] = abs(judged.p - (beyond + 1) / (SHUFFLES + 1))
     apart["charts"], charted = charts_apart(federation, sites)
     apart["RVI"] = indices_apart(sites)
     cost = time.process_time() - started
@@ -148,6 +173,12 @@ def rows_of(sites: list[Site], name: str, table: Table) -> None:
         f"{judged.auc:.3f}, p {judged.p:.3f}", charted, f"{len(sent)}", f"{sum(sent) / len(sites):.2g}",
         f"{cost:.1f}",
     )  # fmt: skip
+
+
+def shuffles_of(site: Site) -> np.ndarray:
+    """Labels as the site shuffles them, (people, shuffles)."""
+    rng = np.random.default_rng([0, *site.name.encode()])
+    return np.column_stack([rng.permutation(site.labels) for _ in range(SHUFFLES)])
 
 
 def charts_apart(federation: Federation, sites: list[Site]) -> tuple[float, str]:
@@ -247,6 +278,144 @@ def priors(data: Path, console: Console) -> None:
     )
 
 
+def encoder(data: Path, seeds: int, epochs: int, console: Console) -> None:
+    """Averaged over sites against pooled: both with the same people, half of each site."""
+    from sklearn.linear_model import RidgeCV
+
+    from commissure.federated.encoders import EncoderPlan, federated_encoder
+    from commissure.models.encoders.pretraining import pretrain_markers, random_marker_encoder
+    from commissure.models.encoders.settings import PretrainingSettings
+
+    people = pd.read_csv(data / "fcon1000-freesurfer" / "fcon1000.csv")
+    people = people[(people["site"] != "NewYork_a_ADHD") & people["age"].notna()]
+    names = [n for n in people.columns if n.endswith(("_thickness", "_volume"))]
+    people = people.dropna(subset=names)
+    people = people.groupby("site").filter(lambda rows: len(rows) >= 32)
+    found: dict[str, list[float]] = {}
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        inside = np.zeros(len(people), dtype=bool)
+        for rows in people.reset_index().groupby("site").indices.values():
+            inside[rng.permutation(rows)[: len(rows) // 2]] = True
+        values, age = people[names].to_numpy(float), people["age"].to_numpy(float)
+        sites = []
+        for name in sorted(set(people["site"])):
+            rows = inside & (people["site"] == name).to_numpy()
+            n, nobody = rows.sum(), np.full(rows.sum(), np.nan)
+            who = People(age[rows], np.zeros(n), np.full(n, name, object))
+            sites.append(Site(name, values[rows], nobody[:, None], nobody, people=who,
+                              controls=np.ones(n, bool)))  # fmt: skip
+        settings = PretrainingSettings(batch=16, epochs=epochs, seed=seed)
+        said = settings.model_dump(mode="json")
+        made = {
+            "pooled": pretrain_markers(values[inside], age[inside], settings, device="cpu")[0],
+            "nothing learnt": random_marker_encoder(values[inside], age[inside], settings),
+        }
+        for label, local, proximal in (
+            ("averaged, 1 epoch a round", 1, 0.0), ("averaged, 5 epochs", 5, 0.0),
+            ("FedProx .1, 5 epochs", 5, 0.1),
+        ):  # fmt: skip
+            federation = Federation({site.name: site.answer for site in sites})
+            made[label] = federated_encoder(federation, EncoderPlan(said, local, proximal))[0]
+        for label, learnt in made.items():
+            ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(learnt.embed(values[inside]), age[inside])
+            away = np.abs(ridge.predict(learnt.embed(values[~inside])) - age[~inside])
+            found.setdefault(label, []).append(float(away.mean()))
+    sizes = people["site"].value_counts() // 2
+    table = Table("encoder", "years missed", "minus pooled", title=f"FCON1000, {inside.sum()} people "
+                  f"at {len(sizes)} sites ({sizes.min()} to {sizes.max()}), {len(names)} markers, "
+                  f"{epochs} epochs; mean and SD of {seeds} halves")  # fmt: skip
+    pooled = np.array(found["pooled"])
+    for label, errors in found.items():
+        apart = np.array(errors) - pooled
+        spread = [np.std(numbers, ddof=1) if seeds > 1 else 0.0 for numbers in (errors, apart)]
+        table.add_row(
+            label,
+            f"{np.mean(errors):.2f} ± {spread[0]:.2f}",
+            f"{apart.mean():+.2f} ± {spread[1]:.2f}",
+        )
+    console.print(table)
+
+
+def _twice_people(message):
+    arrays = {
+        name: 2 * array if name == "people" else array for name, array in message.arrays.items()
+    }
+    return replace(message, people=2 * message.people, arrays=arrays)
+
+
+#: What a site does wrong with an answer, given the one before of that kind.
+FAULTS = {
+    "people counted twice": lambda message, before: _twice_people(message),
+    "everything twice": lambda message, before: replace(
+        message, people=2 * message.people, arrays={n: 2 * a for n, a in message.arrays.items()}
+    ),
+    "an old answer again": lambda message, before: before or message,
+    "an answer of another site": lambda message, before: replace(message, site="site1"),
+    "not finite": lambda message, before: replace(
+        message, arrays={n: a * np.nan for n, a in message.arrays.items()}
+    ),
+    "silent": None,
+}
+
+
+def faults(counts: list[int], markers: int, console: Console) -> None:
+    """A fault from the second answer of a kind on, at one site; all results without and with it."""
+    table = Table("sites", "fault", "planted", "refused in words", "survived without the site",
+                  "not seen")  # fmt: skip
+    for count in counts:
+        sites = simulated(count, markers, count)
+        for fault, change in FAULTS.items():
+            outcomes = []
+            for kind in ("sums", "products", "covariance", "gradient"):
+                for first in (True, False):
+                    outcomes.append(_outcome(sites, change, kind, first))
+            outcomes = [outcome for outcome in outcomes if outcome]
+            table.add_row(
+                str(count), fault, str(len(outcomes)),
+                *(str(outcomes.count(name)) for name in ("refused", "survived", "not seen")),
+            )  # fmt: skip
+    console.print(table)
+
+
+def _outcome(sites: list[Site], change, kind: str, first: bool) -> str:
+    """What comes of a fault at site 0; nothing where it was never planted."""
+    earlier, planted = [], []
+
+    def answer(request):
+        message = sites[0].answer(request)
+        if request.kind != kind or not (first or earlier):
+            earlier.extend([message] * (request.kind == kind))
+            return message
+        if change is None:
+            planted.append(kind)
+            raise TimeoutError("no answer")
+        wrong = change(message, earlier[-1] if earlier else None)
+        if wrong is not message:
+            planted.append(kind)
+        earlier.append(message)
+        return wrong
+
+    asked = {site.name: site.answer for site in sites} | {"site0": answer}
+    federation = Federation(asked)
+    # What a hospital says when it builds its table, before any sum.
+    federation._most.update({site.name: len(site.labels) for site in sites})
+
+    def everything():
+        scale = coordinator.moments(federation)
+        coordinator.regressions(federation)
+        coordinator.principal_components(federation, scale, 2)
+        logistic.logistic(federation, scale, ridge=10.0)
+
+    try:
+        restarted(federation, everything)
+    except CommissureError:
+        return "refused" if planted else ""
+    if not planted:
+        return ""
+    return "survived" if federation.lost else "not seen"
+
+
 def relative(found: np.ndarray, known: np.ndarray) -> float:
     return float(np.nanmax(np.abs(found - known) / np.maximum(np.abs(known), 1e-12)))
 
@@ -257,15 +426,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/tables"))
     parser.add_argument("--sites", type=int, nargs="*", default=[3, 8, 20])
     parser.add_argument("--markers", type=int, default=40)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=40)
     arguments = parser.parse_args()
     table = Table(
-        "people", "sites", "n", "markers", "means", "spreads", "slopes", "components", "logistic", "AUC",
+        "people", "sites", "n", "markers", "means", "spreads", "slopes", "components", "logistic", "AUC", "p",
         "charts", "RVI", "AUC, site left out", "controls charted", "answers", "numbers a site sent", "CPU s",
         title="largest difference from pooled (of the logistic model, scores of charts and RVI absolute, else relative)",
     )  # fmt: skip
     if "simulated" in arguments.parts:
         for count in arguments.sites:
             rows_of(simulated(count, arguments.markers, count), "simulated", table)
+    if "uneven" in arguments.parts:
+        for count in arguments.sites:
+            rows_of(simulated(count, 12, count, uneven=True), "simulated, uneven", table)
     if "impac" in arguments.parts:
         if not (arguments.data / "impac-autism-freesurfer").is_dir():
             sys.exit(f"{arguments.data}: impac-autism-freesurfer is not there")
@@ -273,6 +447,10 @@ def main() -> None:
     console = Console(width=200)
     if table.rows:
         console.print(table)
+    if "encoder" in arguments.parts:
+        encoder(arguments.data, arguments.seeds, arguments.epochs, console)
+    if "faults" in arguments.parts:
+        faults(arguments.sites, min(arguments.markers, 8), console)
     if "priors" in arguments.parts:
         priors(arguments.data, console)
 

@@ -57,6 +57,19 @@ def federate(
         float, typer.Option(min=1e-6, help="Norm of a person's gradient, with --epsilon.")
     ] = 1.0,
     rounds: Annotated[int, typer.Option(min=1, help="Steps of the private model.")] = 20,
+    encoder: Annotated[
+        bool, typer.Option("--encoder", help="Learn an encoder of the controls by averaging.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Of --encoder, in all rounds.")] = 100,
+    local_epochs: Annotated[
+        int, typer.Option(min=1, help="Of --encoder at each site between two averages.")
+    ] = 5,
+    proximal: Annotated[
+        float, typer.Option(min=0, help="Of --encoder: FedProx; 0 is federated averaging.")
+    ] = 0.0,
+    batch: Annotated[
+        int, typer.Option(min=2, help="Of --encoder: controls of a batch; a site needs as many.")
+    ] = 64,
     min_people: Annotated[
         int, typer.Option(min=2, help="No sum over fewer people leaves a site.")
     ] = 10,
@@ -76,10 +89,14 @@ def federate(
 ) -> None:
     """Compute means, group differences and a model over sites from what may leave them."""
     with readable():
+        from commissure.federated.encoders import EncoderPlan
         from commissure.federated.private import Privacy, read_scale
         from commissure.federated.question import Question
         from commissure.federated.records import Options
         from commissure.federated.study import federate as together
+        from commissure.models.encoders.settings import PretrainingSettings
+        from commissure.settings import validated
+        from commissure.torch_device import require_packages
 
         names = tuple(name.strip() for name in covariates.split(",") if name.strip())
         question = Question(label, positive, negative, names, disorder)
@@ -95,8 +112,27 @@ def federate(
                     "of them",
                 )  # fmt: skip
             privacy = Privacy(epsilon, read_scale(scale), delta, clip, rounds)
+        plan = None
+        if encoder and privacy is not None:
+            raise ConfigError(
+                "commissure federate", found="--encoder with --epsilon", wanted="one of them",
+                mend="Its loss compares people with each other: nobody has a gradient of their own "
+                "that could be clipped",
+            )  # fmt: skip
+        if encoder:
+            asked = {"epochs": epochs, "batch": batch, "seed": seed}
+            settings = validated(PretrainingSettings, asked, who="commissure federate --encoder")
+            require_packages("commissure federate --encoder")
+            plan = EncoderPlan(settings.model_dump(mode="json"), local_epochs, proximal)
         options = Options(
-            ridge, permutations, seed, min_people, combat=combat, masked=masked, privacy=privacy
+            ridge,
+            permutations,
+            seed,
+            min_people,
+            combat=combat,
+            masked=masked,
+            privacy=privacy,
+            encoder=plan,
         )
         if kit is not None:
             _over_network(

@@ -22,7 +22,7 @@ from commissure.errors import DatasetError
 from commissure.federated.exact_sums import BYTES
 
 #: Changes whenever a kind is added or changed: sites of different versions do not compute together.
-ALLOW_LIST_VERSION = "3"
+ALLOW_LIST_VERSION = "4"
 #: A sum over fewer people is too near to a person.
 MIN_PEOPLE = 10
 #: With fewer sites the sum of all tells one what the other sent.
@@ -121,6 +121,20 @@ ALLOWED: Mapping[str, Kind] = MappingProxyType(
             ("public", "certificate", "signature"),
             alone=True,
             clear=True,
+        ),
+        "encoder_line": Kind(
+            "cross-products of age with embeddings and with markers, over controls",
+            {
+                "people": (),
+                "columns": ("columns", "columns"),
+                "embedding": ("columns", "dimensions"),
+                "markers": ("columns", "markers"),
+            },
+        ),
+        "encoder_spread": Kind(
+            "cross-products of embeddings about their line on age, and fourth powers of their "
+            "lengths, over controls",
+            {"people": (), "products": ("dimensions", "dimensions"), "fourth": ()},
         ),
         "ages": Kind(
             "how many controls are younger than each of a row of ages, in steps of enough people",

@@ -50,7 +50,7 @@ def federated_charts(
     SiteLost
         As :meth:`Federation.ask` says.
     """
-    knots, sites = _knots(federation)
+    knots, sites = age_knots(federation)
     # Who has enough controls may have too few within the ages.
     answers = federation.ask("age_products", of=sites, few_are_left_out=True, knots=knots)
     products, sites = added(answers, "products"), names_of(answers)
@@ -118,7 +118,7 @@ def _given(mean: Posterior) -> dict[str, np.ndarray]:
     return {"mean": mean.coefficients, "doubt": mean.covariances}
 
 
-def _knots(federation: Federation) -> tuple[np.ndarray, list[str]]:
+def age_knots(federation: Federation) -> tuple[np.ndarray, list[str]]:
     """Quantiles of age as far as counts tell them, and the sites that have enough controls."""
     answers = federation.ask("ages", few_are_left_out=True, ages=AGES)
     younger, people = added(answers, "younger"), float(added(answers, "people"))

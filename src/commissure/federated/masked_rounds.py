@@ -104,4 +104,5 @@ class MaskedRounds:
 
 def whose_sum(given: Mapping[str, Any]) -> str:
     """Whose sum is asked for: of whom at each site."""
-    return str(given.get("among", "knots" in given))
+    ages = "of the ages of charts" if "knots" in given else "of all ages"
+    return f"{given.get('among', 'everybody')} {ages}"

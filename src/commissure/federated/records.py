@@ -21,6 +21,7 @@ from commissure.federated.coordinator import (
     principal_components,
     regressions,
 )
+from commissure.federated.encoders import EncoderPlan
 from commissure.federated.federation import Federation
 from commissure.federated.hospital import COMBAT, INDICES, TRAITS
 from commissure.federated.logistic import (
@@ -65,6 +66,8 @@ class Options:
         ``markers.tsv`` of what stays there. They enter nothing else: the group is no covariate.
     masked
         Whether the coordinator sees sums over all sites alone.
+    encoder
+        How an encoder of the controls is learnt; None for none.
     privacy
         How a private model is learnt, and nothing else computed; None for no noise.
     """
@@ -77,12 +80,19 @@ class Options:
     combat: bool = False
     masked: bool = False
     privacy: Privacy | None = None
+    encoder: EncoderPlan | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Options:
         """From what a job says."""
-        privacy = said.get("privacy")
-        return cls(**{**said, "privacy": None if privacy is None else Privacy.of(privacy)})
+        privacy, encoder = said.get("privacy"), said.get("encoder")
+        return cls(
+            **{
+                **said,
+                "privacy": None if privacy is None else Privacy.of(privacy),
+                "encoder": None if encoder is None else EncoderPlan(**encoder),
+            }
+        )
 
 
 def marker_table(
@@ -165,7 +175,7 @@ def model_record(
 
 
 def _design_columns(columns: Sequence[Column]) -> tuple[DesignColumn, ...]:
-    return tuple(DesignColumn(modality, marker, region) for modality, region, marker in columns)
+    return tuple(DesignColumn(*column) for column in columns)
 
 
 def chart_record(
@@ -273,3 +283,11 @@ def _tell_results(
             f"Charts of {charts['charted']} markers from {charts['n_controls']} controls at "
             f"{charts['n_sites']} sites: {CHARTS}"
         )
+    encoder = result.get("encoder", {})
+    if encoder.get("status") == "computed":
+        say(
+            f"An encoder of {encoder['markers']} markers, averaged over {encoder['n']} controls at "
+            f"{encoder['n_sites']} sites: {encoder['folder']}"
+        )
+    elif encoder:
+        say(f"No encoder: {encoder['reason']}")

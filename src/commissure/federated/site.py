@@ -20,6 +20,7 @@ from commissure.federated.allowed import (
     refuse_unless_allowed,
 )
 from commissure.federated.site_charts import CHART_ANSWERS, chart_controls, fewest
+from commissure.federated.site_encoder import ENCODER_ANSWERS
 from commissure.federated.site_models import MODEL_ANSWERS, training_markers
 from commissure.models.chart_sums import People
 
@@ -101,6 +102,8 @@ class Site:
         What a session of masked sums needs.
     only_masked
         Whether no sum leaves without a mask.
+    trainings
+        What is being learnt here, by name, between two averages.
     budget
         What may be told of a person in all; None for no limit.
     """
@@ -117,6 +120,7 @@ class Site:
     masks: Masks | None = None
     only_masked: bool = False
     budget: PrivacyBudget | None = None
+    trainings: dict[str, Any] = field(default_factory=dict)
     _noise: np.random.Generator | None = None
 
     def noise_generator(self) -> np.random.Generator:
@@ -251,4 +255,5 @@ _ANSWERS: dict[str, Callable[[Site, Mapping[str, Any]], Answer]] = {
     "covariance": _covariance,
     **MODEL_ANSWERS,
     **CHART_ANSWERS,
+    **ENCODER_ANSWERS,
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from commissure.evaluation.pairs import wins_by_labelling
 from commissure.federated.allowed import MIN_SITES, TooFewPeople
+from commissure.federated.site_encoder import encoder_difference
 from commissure.federated.site_learning import LEARNERS, LocalSteps, local_difference, shaped
 from commissure.models.logistic import sigmoid
 
@@ -82,6 +83,8 @@ def _gradient(site: Site, given: Mapping[str, Any]) -> Answer:
 
 
 def _difference(site: Site, given: Mapping[str, Any]) -> Answer:
+    if given["learner"] == "encoder":
+        return encoder_difference(site, given)
     x, labelled = scaled_markers(site, given)
     x, y = x[labelled, 1:], site.labels[labelled]
     learner = LEARNERS[given["learner"]]

@@ -79,7 +79,7 @@ def people_of(table: SiteTable, name: str) -> People:
     sex = table.people.get("sex", nothing).map(
         lambda cell: sex_of(str(cell)) if pd.notna(cell) else None
     )
-    columns = [DesignColumn(key[0], key[2], key[1]) for key in table.values.columns]
+    columns = [DesignColumn(*key) for key in table.values.columns]
     head = head_size_column(columns)
     return People(
         age, sex.map({"M": 0.0, "F": 1.0}).to_numpy(float),

@@ -20,6 +20,7 @@ from commissure import __version__
 from commissure.errors import ConfigError, DatasetError
 from commissure.federated.allowed import ALLOW_LIST_VERSION, Message
 from commissure.federated.coordinator import Moments, moments, regressions
+from commissure.federated.encoders import encoder_record
 from commissure.federated.federation import Answerer, Exchange, Federation, restarted
 from commissure.federated.hospital import Hospital
 from commissure.federated.masked_rounds import MaskedRounds
@@ -221,6 +222,9 @@ def _computed_once(
     }
     if options.combat:
         parts["combat"] = lambda: combat_record(federation, question)
+    plan = options.encoder
+    if plan is not None:
+        parts["encoder"] = lambda: encoder_record(federation, plan, columns, units, out)
     for name, part in parts.items():
         result[name] = attempted(part)
     return result | {"lost": federation.lost, "cautions": cautions}, table

@@ -7,16 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.unit.federated.hospitals import MARKERS, simulated, together
+from tests.unit.federated.hospitals import MARKERS, hospital_federation, simulated, together
 
 from commissure.errors import DatasetError
 from commissure.federated.charts import federated_charts
 from commissure.federated.coordinator import moments
+from commissure.federated.question import Question
+from commissure.federated.records import Options
+from commissure.federated.study import computed
 from commissure.federated.vulnerability import indices, ranked_traits
+from commissure.files import write_table
 from commissure.markers.effect_patterns import effect_pattern
 from commissure.markers.vulnerability import published_vulnerability
 from commissure.models.chart_sums import People
 from commissure.models.charts import ReferenceCharts
+from commissure.normative.stored_charts import load_charts
 
 
 def with_people(sites, seed=0):
@@ -112,3 +117,26 @@ def test_vulnerability_is_that_of_pooled_people(count):
     np.testing.assert_allclose(np.concatenate([part.avi for part in found]), known.avi, atol=1e-8)
     patients = np.concatenate([~site.controls for site in sites])
     assert np.nanmean(known.rvi[patients]) > np.nanmean(known.rvi[~patients]) + 0.2
+
+
+def test_charts_of_folders_name_their_markers_and_know_head_size(folders, tmp_path):
+    rng = np.random.default_rng(0)
+    sizes = []
+    for folder in folders:
+        rows = pd.read_csv(folder / "markers.tsv", sep="\t", dtype=str, keep_default_na=False)
+        people = rows.drop_duplicates("participant_id")
+        size = rng.normal(1500, 100, len(people)).round(1)
+        heads = people.assign(region="whole", marker="tiv", unit="ml", value=size.astype(str))
+        write_table(pd.concat([rows, heads]), folder / "markers.tsv")
+        sizes.append(size)
+    federation, hospitals = hospital_federation(folders, tmp_path / "own")
+    result, _ = computed(
+        federation, Question(), out=tmp_path / "o", options=Options(permutations=0)
+    )
+    assert result["charts"]["status"] == "computed"
+    stored = load_charts(tmp_path / "o" / "charts")
+    named = {(column.region, column.marker) for column in stored.columns}
+    assert named == {("whole", "tiv"), *((f"region{m}", "volume") for m in range(MARKERS))}
+    for hospital, size in zip(hospitals.values(), sizes, strict=True):
+        np.testing.assert_array_equal(hospital._views["markers"].people.head_size, size)
+    assert 1400 < stored.charts.head_mean_ < 1600 and 50 < stored.charts.head_spread_ < 150

@@ -92,7 +92,7 @@ def pretrain_markers(
     mean, sd = scale_of(values)
     plain = MarkerEncoder(mean, sd, ())
     z = plain.standardised(values).astype(np.float32)
-    learnt = _learn(_MarkerPeople(z), ages, settings, device=device, checkpoint=checkpoint, say=say)
+    learnt = _learn(MarkerPeople(z), ages, settings, device=device, checkpoint=checkpoint, say=say)
     encoder = MarkerEncoder(mean, sd, weights_of(learnt.arrays))
     return encoder.with_healthy(values, ages), learnt
 
@@ -136,7 +136,7 @@ def random_marker_encoder(
     """The encoder with drawn weights: what pre-training is compared with."""
     mean, sd = scale_of(values)
     drawn = settings.model_copy(update={"start": "drawn"})
-    people = _MarkerPeople(np.zeros((0, values.shape[1]), np.float32))
+    people = MarkerPeople(np.zeros((0, values.shape[1]), np.float32))
     arrays = arrays_of(initial_network(people, drawn).layers)
     return MarkerEncoder(mean, sd, weights_of(arrays)).with_healthy(values, ages)
 
@@ -149,8 +149,14 @@ def random_map_encoder(
     return MapEncoder.of_network(scale, arrays, settings).with_healthy(maps, ages)
 
 
-class _MarkerPeople:
-    """Standardised marker vectors, (people, markers), all on the device."""
+class MarkerPeople:
+    """Standardised marker vectors, (people, markers), all on the device.
+
+    Parameters
+    ----------
+    values
+        (people, markers), without gaps.
+    """
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
@@ -160,15 +166,18 @@ class _MarkerPeople:
         return len(self.values)
 
     def network(self, settings: PretrainingSettings) -> Network:
+        """A network for these people, which begins as the settings say."""
         network = marker_network(self.values.shape[1], settings)
         if settings.start == "components":
             start_at_components(network, self.values)
         return network
 
     def fingerprint(self, ages: np.ndarray, settings: PretrainingSettings) -> str:
+        """Of people and settings."""
         return fingerprint(self.values, ages, settings)
 
     def batch(self, rows: np.ndarray, device: str) -> Tensor:
+        """Some of the people, (rows, markers)."""
         import torch
 
         if self._there is None:
@@ -176,9 +185,11 @@ class _MarkerPeople:
         return self._there[torch.as_tensor(rows, device=device)]
 
     def view(self, people: Tensor, settings: PretrainingSettings, generator: Generator) -> Tensor:
+        """One view of people, by noise and cutting out."""
         return marker_view(people, settings.noise, settings.cutout, generator)
 
     def targets(self, people: Tensor) -> Tensor:
+        """What a decoder gives back."""
         return people
 
 
@@ -207,7 +218,7 @@ class _MapPeople:
         return map_targets(people)
 
 
-_People = _MarkerPeople | _MapPeople
+_People = MarkerPeople | _MapPeople
 
 
 def initial_network(people: _People, settings: PretrainingSettings) -> Network:
@@ -250,7 +261,7 @@ def _learn(
     mixed = place == "cuda" and torch.cuda.is_bf16_supported()
     begun, seen = time.monotonic(), 0
     for epoch in range(len(losses), settings.epochs):
-        loss = _epoch(people, network, optimiser, years, settings, epoch, mixed)
+        loss = one_epoch(people, network, optimiser, years, settings, epoch, mixed)
         if not math.isfinite(loss):
             raise DatasetError(
                 _WHO, found=f"the loss is no number in epoch {epoch + 1}", wanted="a number",
@@ -271,7 +282,15 @@ def _learn(
     return Learnt(arrays_of(layers), losses, record)
 
 
-def _epoch(
+@dataclass(frozen=True)
+class Pull:
+    """A penalty on half the squared way from weights: strength, and the weights, layer by layer."""
+
+    strength: float
+    origin: list[Tensor]
+
+
+def one_epoch(
     people: _People,
     network: Network,
     optimiser: Adam,
@@ -279,6 +298,7 @@ def _epoch(
     settings: PretrainingSettings,
     epoch: int,
     mixed: bool,
+    pull: Pull | None = None,
 ) -> float:
     """Everybody once, in batches; what is left after the last whole batch waits for the next."""
     import torch
@@ -311,6 +331,9 @@ def _epoch(
             )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if pull is not None and pull.strength:
+            for layer, begun in zip(network.layers.parameters(), pull.origin, strict=True):
+                layer.grad.add_(layer.detach() - begun, alpha=pull.strength)
         optimiser.step()
         losses.append(loss.detach())
     return float(torch.stack(losses).mean())

@@ -63,7 +63,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, after):
     values, ages = healthy()
     whole, told = pretrain_markers(values, ages, SMALL, device="cpu")
     monkeypatch.setattr(checkpoints, "KEPT_EVERY", 0.0)
-    real, done = pretraining._epoch, []
+    real, done = pretraining.one_epoch, []
 
     def epoch(*arguments):
         if len(done) == after:
@@ -71,12 +71,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, after):
         done.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(pretraining, "_epoch", epoch)
+    monkeypatch.setattr(pretraining, "one_epoch", epoch)
     checkpoint = tmp_path / "checkpoint.npz"
     with pytest.raises(Killed):
         pretrain_markers(values, ages, SMALL, device="cpu", checkpoint=checkpoint)
     assert checkpoint.is_file()
-    monkeypatch.setattr(pretraining, "_epoch", real)
+    monkeypatch.setattr(pretraining, "one_epoch", real)
     # Something else that draws numbers in between changes nothing.
     torch.rand(5)
     resumed, learnt = pretrain_markers(values, ages, SMALL, device="cpu", checkpoint=checkpoint)
