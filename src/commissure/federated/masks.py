@@ -62,7 +62,8 @@ class Masks:
         if not session or session == self._session:
             raise self._refused("the session before again", "a session of its own")
         self._session, self._private = session, X25519PrivateKey.generate()
-        self._secrets, self._last_round, self._together, self._folds = {}, 0, {}, 0
+        # Which sites were in which sum is remembered: a new session would else make any difference.
+        self._secrets, self._last_round = {}, 0
         public = self._private.public_key().public_bytes_raw().hex()
         signed = {"certificate": "", "signature": ""}
         if self._identity is not None:

@@ -166,6 +166,14 @@ def test_two_sums_that_differ_by_a_site_are_refused_at_the_sites(folders, tmp_pa
     for given in ({}, {"centre": 1e-9}, {"slopes": slopes}, {"folds": 5, "without": 1}):
         with pytest.raises(DatasetError, match="sums over 3 sites, after those over 4"):
             federation.ask("sums", of=["site0", "site1", "site2"], **given)
+    # Nor in a session of its own, which three of them begin.
+    rounds, names = federation.masked, ["site0", "site1", "site2"]
+    session = rounds.begin()
+    told = federation.ask("key", of=names, session=session)
+    federation.ask("done", of=names, task="meet", keys={m.site: m.words for m in told})
+    with pytest.raises(DatasetError, match="sums over 3 sites, after those over 4"):
+        federation.ask("sums", of=names)
+    federation.meet()
     federation.ask("sums", folds=5, without=0)
     with pytest.raises(DatasetError, match="4 folds after 5"):
         federation.ask("sums", folds=4, without=0)
