@@ -31,7 +31,7 @@ include: "workflow/rules/fusion.smk"
 include: "workflow/rules/normative.smk"
 include: "workflow/rules/subtypes.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/tolerances.smk"
+include: "workflow/rules/on_request.smk"
 
 
 rule all:

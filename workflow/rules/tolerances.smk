@@ -43,6 +43,3 @@ rule tolerances:
         code=code("compare/tolerances.py"),
     script:
         "../scripts/compare/tolerances.py"
-
-
-include: "representation.smk"  # on request, too

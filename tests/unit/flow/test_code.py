@@ -17,6 +17,7 @@ NOT_BY_A_SCRIPT = {
     "cli/*": "commands for the terminal",
     "compare/*": "of the command `commissure compare`",
     "federated/*": "of the command `commissure federate`",
+    "models/encoders/local_training.py": "of `commissure federate --encoder`",
     "flow/*": "decides when a job runs, never what it computes",
     "dataset/*": "which images there are: a job is given them by name, and runs again when they change",
     "engines/*": "the names of the engines and the interface; an engine's script reaches its own",
