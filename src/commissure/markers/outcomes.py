@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from commissure.markers.status import STATUS
+from commissure.modalities import MODALITIES
 from commissure.names import bids_name, parse_name
 from commissure.outputs import DWI_QUALITY, QUALITY
 
@@ -59,6 +60,9 @@ def outcomes(statuses: Iterable[Path | str], output_dir: Path | str) -> pd.DataF
 
 def _result(output_dir: Path, row: Mapping[Hashable, str], suffix: str, extension: str) -> Path:
     entities, _, _ = parse_name(row["scan"].rsplit("/", 1)[-1])
+    # What a network marks is named as a drawn mask is, also where the image has no label.
+    if label := MODALITIES[row["modality"]].label:
+        entities = {**entities, "label": label}
     folder = output_dir / row["participant_id"] / row["session"] / row["modality"]
     return folder / bids_name(entities, suffix, extension)
 

@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 
-from commissure.markers.outcomes import dwi_quality
+from commissure.markers.outcomes import dwi_quality, outcomes
+from commissure.markers.status import Status, write_statuses
 from commissure.outputs import DWI_QUALITY
 
 
@@ -46,3 +47,18 @@ def test_a_study_without_diffusion_has_a_table_without_rows(tmp_path):
     table = dwi_quality(done(tmp_path, a=record()).query("modality == 'func'"))
     assert list(table.columns) == DWI_QUALITY.names
     assert table.empty
+
+
+def test_results_of_a_marked_image_are_named_as_those_of_a_drawn_mask(tmp_path):
+    image = "sub-01/ses-1/ct/sub-01_ses-1_ce-iodine_ct.nii.gz"
+    mask = "sub-01/ses-1/ct/sub-01_ses-1_ce-iodine_label-lesion_dseg.nii.gz"
+    bold = "sub-01/ses-1/func/sub-01_ses-1_task-rest_bold.nii.gz"
+    rows = [
+        Status("sub-01", "ses-1", modality, scan, "measure", "present", "", 1, 1)
+        for modality, scan in (("lesion", image), ("lesion", mask), ("func", bold))
+    ]
+    write_statuses(rows, tmp_path / "batch-0001.tsv")
+    table = outcomes([tmp_path / "batch-0001.tsv"], tmp_path)
+    found = [path.rsplit("/", 1)[-1] for path in table["markers"]]
+    lesion = "sub-01_ses-1_ce-iodine_label-lesion_markers.tsv"
+    assert found == [lesion, lesion, "sub-01_ses-1_task-rest_markers.tsv"]
